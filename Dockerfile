@@ -13,10 +13,11 @@ ENV PATH=/opt/mtmd/bin:${PATH}
 
 FROM base AS wheel
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY mtmd mtmd
-COPY mtmd_flows mtmd_flows
-COPY mtmd_expectations mtmd_expectations
+COPY flows flows
+COPY sql sql
+COPY expectations expectations
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
 FROM base AS worker-packages
@@ -63,8 +64,9 @@ CMD ["mtmd", "serve", "--preset", "preset.toml", "--host", "0.0.0.0", "--port", 
 
 FROM common AS worker
 COPY --from=worker-packages /opt/mtmd /opt/mtmd
-COPY --from=project /*.toml /*.py /prefect.yaml ./
+COPY --from=project /*.toml /prefect.yaml ./
 COPY --from=project /sql sql
+COPY --from=project /expectations expectations
 COPY --from=project /automations automations
 RUN ln -s /data/logs logs
 USER 10001

@@ -24,18 +24,18 @@ export GX_ANALYTICS_ENABLED := false
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
-	$(BIN)/python -m mtmd_flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --no-ablations
+	$(BIN)/python -m mtmd.flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --no-ablations
 
 ablation: $(READY)  ## Table 6 and more on the simulated logs: every variant, three seeds (about an hour)
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
-	$(BIN)/python -m mtmd_flows.ablation --preset $(PRESET) --as-of $(AS_OF)
+	$(BIN)/python -m mtmd.flows.ablation --preset $(PRESET) --as-of $(AS_OF)
 
 run-kuairand: PRESET := kuairand
 run-kuairand: AS_OF := 2022-04-30
 run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and decide
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
 	$(BIN)/mtmd import-kuairand --preset $(PRESET) --source "$(SOURCE)"
-	$(BIN)/python -m mtmd_flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --window-days 20 --no-ablations
+	$(BIN)/python -m mtmd.flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --window-days 20 --no-ablations
 
 serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERVE_PORT)
 	$(BIN)/mtmd serve --preset $(PRESET) --port $(SERVE_PORT)
@@ -66,11 +66,11 @@ coverage: $(READY)  ## Every test, and which lines none of them runs; takes half
 	$(PYTEST) --cov --cov-report=term
 
 lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
-	$(BIN)/ruff format --check mtmd mtmd_flows mtmd_expectations deploy tests benchmarks
-	$(BIN)/ruff check mtmd mtmd_flows mtmd_expectations deploy tests benchmarks
+	$(BIN)/ruff format --check mtmd flows expectations deploy tests benchmarks
+	$(BIN)/ruff check mtmd flows expectations deploy tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar mtmd/sql
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 audit: $(READY)  ## Ask whether advisories are known about the pinned versions; fails where nobody could be asked
 	$(BIN)/python -m deploy.audit

@@ -21,12 +21,12 @@ from rich.console import Console
 
 from benchmarks.runs import told
 from mtmd.config import load_preset
+from mtmd.flows import runners
+from mtmd.flows.backfill import backfill
+from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.jobs.simulation import simulate_days
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.store.sha256 import sha256_file
-from mtmd_flows import runners
-from mtmd_flows.backfill import backfill
-from mtmd_flows.daily_retrain import daily_retrain
 
 
 class Case(NamedTuple):

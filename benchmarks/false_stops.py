@@ -23,6 +23,7 @@ from rich.console import Console
 
 from benchmarks.runs import add_seeds, platform_for, told
 from mtmd.config import Preset, load_preset
+from mtmd.expectations import Needs
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import day_directory
 from mtmd.logs.reading import create_source_view
@@ -37,7 +38,6 @@ from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import DayProfile, DayValidation, DomainProfile
 from mtmd.validate.runner import validate_day
 from mtmd.validate.staging import stage_day
-from mtmd_expectations import Needs
 
 FIRST = date(2026, 1, 1)
 SCALED = 1.3

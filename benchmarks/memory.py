@@ -26,6 +26,7 @@ from rich.console import Console
 
 from benchmarks.runs import platform_for, told
 from mtmd.config import Preset, load_preset
+from mtmd.expectations import Needs
 from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.stage import extract_day
@@ -41,7 +42,6 @@ from mtmd.train.step import TrainingLoss, choose_precision, training_step
 from mtmd.train.trainer import start
 from mtmd.validate.gx_duckdb import database
 from mtmd.validate.passing import stage_passing
-from mtmd_expectations import Needs
 
 FIRST = date(2026, 1, 1)
 LIMIT_MIB = 3 * 1024

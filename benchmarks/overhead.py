@@ -22,12 +22,12 @@ from benchmarks.plain_job import plain_job
 from benchmarks.runs import told
 from mtmd.config import load_preset
 from mtmd.extract import stage as extract_stage
+from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.promote.stage import RunSummary
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import plan_run
 from mtmd.store.files import resolve, write_text
 from mtmd.validate import stage as validate_stage
-from mtmd_flows.daily_retrain import daily_retrain
 
 
 @dataclass(frozen=True)

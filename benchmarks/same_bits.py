@@ -75,7 +75,7 @@ def _record(checkout: Path, preset: str, as_of: date, demo_size: bool, place: Pa
     days = [as_of] if demo_size else [as_of, as_of + timedelta(days=1)]
     line = ["--preset", preset, "--artifacts", str(place / "artifacts")]
     logs = ["--logs", str(place / "logs")]
-    flows = "mtmd_flows" if (checkout / "mtmd_flows").is_dir() else "flows"  # their name before
+    flows = "mtmd_flows" if (checkout / "mtmd_flows").is_dir() else "mtmd.flows"  # their name before
     sizes = [] if demo_size else [*_SIZES, "--days", "22"]
     _run(checkout, "mtmd.cli", "simulate", "--preset", preset, "--until", str(days[-1]), *logs, *sizes)
     for day in days:

@@ -18,7 +18,7 @@ from prefect.workers.process import ProcessWorker
 
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
-from mtmd_flows.preset_variable import VARIABLE, chosen
+from mtmd.flows.preset_variable import VARIABLE, chosen
 
 _FORMER_NAMES = ("daily", "manual", "weekly")  # of every flow's deployment, before each was named as its flow
 

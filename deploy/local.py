@@ -25,9 +25,9 @@ from sqlalchemy.exc import ArgumentError
 from deploy import deployments, processes
 from mtmd.command_line import literal
 from mtmd.errors import ConfigError, MtmdError
+from mtmd.flows.automations import apply, packaged
 from mtmd.report.index.stage import unless_it_fails, write_index
 from mtmd.store.files import artifacts_folder, read_json, remove, write_json
-from mtmd_flows.automations import apply, packaged
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.buckets import S3
     from tests.daily import Done
-    from tests.mtmd_flows.runs import Run
+    from tests.flows.runs import Run
     from tests.rich_line import RichLine
 
 TINY = "tiny"
@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "test_documented_commands.py",
         "test_wheel.py",
         *ON_ONE_PLATFORM,
-        "mtmd_flows",
+        "flows",
         "test_ranks.py",
         "warmstart",
         "faults",
@@ -99,7 +99,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
 
 def _group(file: str) -> str:
     path = Path(file)
-    if path.name in ON_ONE_PLATFORM and path.parent.name == "mtmd_flows":
+    if path.name in ON_ONE_PLATFORM and path.parent.name == "flows":
         return "platform"
     if file.endswith(ON_PREFECTS_OBJECTS):
         return "objects"
@@ -164,7 +164,7 @@ def new_prefect_home(prefect_server: str, shared: Shared) -> Callable[[Path], Pa
 @pytest.fixture(scope="session")
 def first_run(prefect_server: str, tiny_logs: Path, shared: Shared) -> "Run":
     """The daily flow for 2026-01-21 into empty artifacts; copy them before you damage them."""
-    from tests.mtmd_flows.runs import AS_OF, run_daily
+    from tests.flows.runs import AS_OF, run_daily
 
     return shared.once(
         "first", lambda place: run_daily(as_of=AS_OF, logs=tiny_logs, artifacts=place).detached()
@@ -174,7 +174,7 @@ def first_run(prefect_server: str, tiny_logs: Path, shared: Shared) -> "Run":
 @pytest.fixture(scope="session")
 def next_day(first_run: "Run", shared: Shared) -> "Run":
     """The day after the first run, on a copy of its artifacts."""
-    from tests.mtmd_flows.runs import NEXT, copied, run_daily
+    from tests.flows.runs import NEXT, copied, run_daily
 
     def make(place: Path) -> "Run":
         artifacts = copied(first_run.artifacts, place)
@@ -199,7 +199,7 @@ def taken(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Callab
     (tests/test_daily.py).
     """
     from tests.daily import Done, run_stages
-    from tests.mtmd_flows.runs import copied
+    from tests.flows.runs import copied
 
     @cache
     def asked(champion: bool) -> tuple[str, str]:

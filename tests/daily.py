@@ -21,7 +21,7 @@ from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
 from mtmd.warmstart.stage import choose_start
-from tests.mtmd_flows.runs import AS_OF, TINY
+from tests.flows.runs import AS_OF, TINY
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.processes import interruptible
-from tests.mtmd_flows.runs import LINE, ROOT, answered
+from tests.flows.runs import LINE, ROOT, answered
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _PROGRAM = r"(?:\.venv/bin/|(?:make|mtmd|prefect|python) )"

@@ -49,7 +49,7 @@ from mtmd.store.sha256 import sha256_file
 from mtmd.train.cross import CROSS_FORMAT
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
-from tests.mtmd_flows.runs import AS_OF, LINE, TINY
+from tests.flows.runs import AS_OF, LINE, TINY
 from tests.worlds import tiny_world
 
 FILE = Path(__file__).with_suffix(".json")
@@ -314,8 +314,8 @@ def _ab_test(made: Made) -> Any:
 
 def main() -> int:
     """Run the tiny preset in a temporary folder, and write golden.json."""
+    from mtmd.flows.daily_retrain import daily_retrain  # noqa: PLC0415 - a server, which the tests have already
     from mtmd.sources.simulated.platform import simulate  # noqa: PLC0415
-    from mtmd_flows.daily_retrain import daily_retrain  # noqa: PLC0415 - a server, which the tests have already
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

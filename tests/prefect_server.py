@@ -17,7 +17,7 @@ from prefect.context import _temporary_global_settings_context, get_settings_con
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deploy import processes
-from tests.mtmd_flows.deployed import free_port
+from tests.flows.deployed import free_port
 
 RECORD, TABLES = "server.json", "tables"
 _PATIENCE_S = 240.0

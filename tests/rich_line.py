@@ -8,7 +8,7 @@ from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.report import stage as report_stage
 from mtmd.sources.simulated.platform import simulate
 from tests.daily import Done, run_stages
-from tests.mtmd_flows.runs import AS_OF
+from tests.flows.runs import AS_OF
 from tests.tiny_lists import HISTORIES, write_preset
 from tests.worlds import tiny_world
 

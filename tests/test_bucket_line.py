@@ -22,7 +22,7 @@ from mtmd.store.pushed import push
 from mtmd.store.workspace import Workspace
 from tests.buckets import S3
 from tests.daily import run_stages
-from tests.mtmd_flows.runs import AS_OF, LINE, TINY, Run
+from tests.flows.runs import AS_OF, LINE, TINY, Run
 
 LOGS, ARTIFACTS = "s3://logs/team", "s3://art/team"
 

@@ -19,7 +19,7 @@ from mtmd.serve.http import __main__ as service
 from mtmd.serve.http.intake import Settings
 from mtmd.sources.kuairand import adapter
 from mtmd.store.files import read_json
-from tests.mtmd_flows.runs import TINY, Run, copied
+from tests.flows.runs import TINY, Run, copied
 
 
 def test_an_import_goes_to_the_folder_of_the_presets_uri(

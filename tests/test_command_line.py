@@ -20,7 +20,7 @@ from mtmd.config import preset_names
 from mtmd.errors import LogsError
 
 ROOT = Path(__file__).parents[1]
-PRODUCT = ("mtmd", "mtmd_flows", "mtmd_expectations", "deploy")
+PRODUCT = ("mtmd", "flows", "expectations", "deploy")
 commands = app("What they do.")
 
 

@@ -24,20 +24,20 @@ import mtmd.cli
 from deploy import local
 from mtmd.config import Preset, load_preset
 from mtmd.extract.stage import PENDING
+from mtmd.flows import ablation
+from mtmd.flows import daily_retrain as daily
 from mtmd.logs.contract import table_columns
 from mtmd.report.index.reading import RECORDS
 from mtmd.report.index.stage import PAGE
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.workspace import Workspace
-from mtmd_flows import ablation
-from mtmd_flows import daily_retrain as daily
 from tests.documented import documented_commands
 
 ROOT = Path(__file__).parents[1]
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
-PACKAGES = ("mtmd", "mtmd_flows", "mtmd_expectations", "deploy")
+PACKAGES = ("mtmd", "flows", "expectations", "deploy")
 COMMANDS = (
     "init",
     "check",
@@ -170,9 +170,9 @@ def _understand(words: list[str]) -> bool:
             typed = get_command(mtmd.cli.all_commands)
             assert isinstance(typed, TyperGroup)
             typed.commands[command].make_context(command, arguments)
-        case [".venv/bin/python", "-m", "mtmd_flows.daily_retrain", *arguments]:
+        case [".venv/bin/python", "-m", "mtmd.flows.daily_retrain", *arguments]:
             get_command(daily.command).make_context("daily_retrain", arguments)
-        case [".venv/bin/python", "-m", "mtmd_flows.ablation", *arguments]:
+        case [".venv/bin/python", "-m", "mtmd.flows.ablation", *arguments]:
             get_command(ablation.command).make_context("ablation", arguments)
         case [".venv/bin/python", "-m", "deploy.local", *arguments]:
             local._parser().parse_args(arguments)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.documented import Checkout, Step, checkout_in, documented_commands
-from tests.mtmd_flows.runs import LINE, ROOT, Run
+from tests.flows.runs import LINE, ROOT, Run
 from tests.sources.kuairand import conftest as kuairand
 
 TINY = "--preset tiny"
@@ -55,11 +55,11 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.overhead --as-of 2026-01-25": "tests/benchmarks/test_overhead.py",
     ".venv/bin/python -m benchmarks.devices": "tests/benchmarks/test_devices.py",
     "pip install 'mtmd[dask]'": "the tests' environment has it",
-    "dask scheduler": "tests/mtmd_flows/test_runners.py has such a cluster in one process",
+    "dask scheduler": "tests/flows/test_runners.py has such a cluster in one process",
     "dask worker tcp://scheduler:8786 --nworkers 2 --nthreads 1": "likewise",
     "export MTMD_RUNNER=dask MTMD_CLUSTER=tcp://scheduler:8786": "likewise",
     ".venv/bin/python -m benchmarks.cluster --workers 1 2": "tests/benchmarks/test_cluster.py has its table, and "
-    "tests/mtmd_flows/test_runners.py what it runs",
+    "tests/flows/test_runners.py what it runs",
     ".venv/bin/python -m benchmarks.bucket --as-of 2026-01-25": "tests/benchmarks/test_bucket.py",
     ".venv/bin/python -m tests.deploy.bucket_story": "it takes minutes; docs/buckets.md says what was seen",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
@@ -162,15 +162,15 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ): PEERS,
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     (
-        ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_shallow no_task_shared "
+        ".venv/bin/python -m mtmd.flows.ablation --as-of 2026-01-25 --names no_shallow no_task_shared "
         "no_domain_shared no_routing post_norm raw_numbers ctr_weight_1 unconstrained"
     ): "the story has it with other names",
     (
-        ".venv/bin/python -m mtmd_flows.ablation --preset explored-five.toml --as-of 2026-01-25 --seeds 0 1 2 3 4 "
+        ".venv/bin/python -m mtmd.flows.ablation --preset explored-five.toml --as-of 2026-01-25 --seeds 0 1 2 3 4 "
         "--names no_domain_adaptation no_dcn post_norm ctr_weight_1 unconstrained"
     ): "the story has it with other names, and with the preset tiny",
     (
-        ".venv/bin/python -m mtmd_flows.ablation --preset explored-five.toml --as-of 2026-01-25 --seeds 0 1 2 "
+        ".venv/bin/python -m mtmd.flows.ablation --preset explored-five.toml --as-of 2026-01-25 --seeds 0 1 2 "
         "--names no_normalisation raw_numbers"
     ): "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
@@ -205,7 +205,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune my-search.toml": "likewise",
-    ".venv/bin/python -m benchmarks.soak --home soak": "tests/mtmd_flows/test_deployments.py runs a night of it on the "
+    ".venv/bin/python -m benchmarks.soak --home soak": "tests/flows/test_deployments.py runs a night of it on the "
     "tests' platform; tests/benchmarks/test_soak.py",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.index_pages artifacts/demo": "tests/benchmarks/test_index_pages.py",
@@ -284,7 +284,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --threads 1 --learning-rate "
     "rechub-mmoe=1e-3 rechub-ple=2e-3 rechub-two-tower=5e-4 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
-    '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/mtmd_flows/test_postgresql.py",
+    '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/flows/test_postgresql.py",
 }
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make up PRESET=…": "make up",
@@ -374,7 +374,7 @@ IN_A_TERMINAL = (
         says="1 days are new",
     ),
     Step(
-        ".venv/bin/python -m mtmd_flows.daily_retrain --preset my-preset.toml --as-of 2026-01-25 --logs /path/to/logs",
+        ".venv/bin/python -m mtmd.flows.daily_retrain --preset my-preset.toml --as-of 2026-01-25 --logs /path/to/logs",
         swap={**HELD_OUT, "/path/to/logs": "logs/tiny"},
         add="--no-ablations",
         says="trained models 3 of 3",
@@ -425,13 +425,13 @@ ON_THE_PLATFORM = (
         add=f"{PARAMETER} --param samples=5 --param requests=60",
     ),
     Step(
-        ".venv/bin/python -m mtmd_flows.ab_test --as-of 2026-01-25",
+        ".venv/bin/python -m mtmd.flows.ab_test --as-of 2026-01-25",
         swap=HELD_OUT,
         add=f"{TINY} --samples 5 --requests 60",
         says="Table 2, by surface: mtmd against per_slice",
     ),
     Step(
-        ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_domain_adaptation no_dcn "
+        ".venv/bin/python -m mtmd.flows.ablation --as-of 2026-01-25 --names no_domain_adaptation no_dcn "
         "no_normalisation downsampling emb_64 emb_48 emb_32",
         swap={
             **HELD_OUT,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset
+from tests.flows.runs import ROOT, Run
 from tests.golden import NUMBERS, Made, Pinned, golden, moved, read_golden
-from tests.mtmd_flows.runs import ROOT, Run
 
 UNPINNED = {
     "mtmd.sources.kuairand.adapter.IMPORT_FORMAT",  # no run's output: an import is seconds of work
@@ -82,8 +82,9 @@ def test_every_format_of_the_code_is_pinned() -> None:
 def commented(tmp_path: Path) -> Path:
     """The code with a comment more in every file."""
     place = tmp_path / "commented"
-    for folder in ("mtmd", "mtmd_expectations", "tests"):
-        shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__", "*.xz"))
+    for folder in ("flows", "sql", "expectations", "mtmd", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.xz")
+        shutil.copytree(ROOT / folder, place / folder, symlinks=True, ignore=ignored)
     for mark, pattern in (("# a remark", "*.py"), ("-- a remark", "*.sql")):
         for path in place.rglob(pattern):
             path.write_text(f"{mark}\n{path.read_text()}\n\n{mark}\n")

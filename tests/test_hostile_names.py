@@ -21,7 +21,7 @@ from mtmd.serve.http.candidate import newest_candidate
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.files import discard
-from tests.mtmd_flows.runs import TINY
+from tests.flows.runs import TINY
 from tests.registry.conftest import fill_bundle, manifest_of
 
 OUTSIDE = "../../other/models/a"

@@ -17,7 +17,7 @@ from mtmd.project.check import check_project
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.answer import Asked, answer
 from mtmd.sources.simulated.further_tasks import SCHEMA as FURTHER
-from tests.mtmd_flows.runs import AS_OF
+from tests.flows.runs import AS_OF
 from tests.rich_line import RichLine
 from tests.tiny_lists import HISTORIES
 

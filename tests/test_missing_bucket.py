@@ -9,13 +9,13 @@ import pytest
 from mtmd.cli import main
 from mtmd.config import load_preset
 from mtmd.errors import UnreachableError
+from mtmd.flows import steps
 from mtmd.logs.arrival import await_day
 from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.files import artifacts_folder
-from mtmd_flows import steps
 from tests.buckets import S3
 from tests.conftest import FIRST_DAY, TINY
 

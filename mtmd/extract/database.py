@@ -1,4 +1,4 @@
-"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from mtmd/sql/."""
+"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,5 +46,5 @@ def reading(roots: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
-    """Make the table that mtmd/sql/<name>.sql describes, under that name; the session's cursors see it too."""
+    """Make the table that sql/<name>.sql describes, under that name; the session's cursors see it too."""
     connection.execute(f"create table {name} as\n{statement(name)}", parameters)

@@ -92,7 +92,7 @@ class _Rows:
     show: Show | None
 
     def each(self, names: Sequence[str], write: Callable[[slice, pa.RecordBatch], None]) -> None:
-        """Let `write` have each batch of mtmd/sql/shard_<table>.sql, with these source columns, and its place."""
+        """Let `write` have each batch of sql/shard_<table>.sql, with these source columns, and its place."""
         if self.show is not None:
             names = tuple(table_columns(self.declarations)[self.table])
 
@@ -227,7 +227,7 @@ def _encode(
 def _batches(
     connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], rows: int
 ) -> Iterator[tuple[slice, pa.RecordBatch]]:
-    """Batches of mtmd/sql/<name>.sql with these source columns, each with its place among the `rows` expected."""
+    """Batches of sql/<name>.sql with these source columns, each with its place among the `rows` expected."""
     stop = 0
     try:
         relation = connection.sql(statement(name), params={"columns": list(columns)})

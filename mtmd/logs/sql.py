@@ -30,7 +30,7 @@ _RESERVED = frozenset(
 
 
 def statement(name: str) -> str:
-    """Text of mtmd/sql/<name>.sql."""
+    """Text of sql/<name>.sql."""
     path = SQL / f"{name}.sql"
     if not path.is_file():
         raise ConfigError(f"{path} does not exist; the package is not whole: install it again")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature, IdType
 from mtmd.errors import ConfigError
+from mtmd.expectations.common import name
 from mtmd.logs.columns import TEXT, cast_sql, held_or_null, is_checked_text, is_readable, time_sql
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
 from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
@@ -17,7 +18,6 @@ from mtmd.logs.sql import sql_name
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
 from mtmd.project.statements import TableRead
-from mtmd_expectations.common import name
 
 _MOST_SHOWN = 3
 

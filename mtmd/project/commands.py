@@ -87,19 +87,19 @@ def _command_of(module: str) -> typer.Typer:
 
 @commands.command(cls=Lazy, help="Run the daily job, from logs to a promoted model.")
 def run() -> typer.Typer:
-    return _command_of("mtmd_flows.daily_retrain")
+    return _command_of("mtmd.flows.daily_retrain")
 
 
 @commands.command(cls=Lazy, help="Measure what each part of the model earns.")
 def ablation() -> typer.Typer:
-    return _command_of("mtmd_flows.ablation")
+    return _command_of("mtmd.flows.ablation")
 
 
 @commands.command(cls=Lazy, help="Compare with the baselines in the simulated funnel.")
 def ab_test() -> typer.Typer:
-    return _command_of("mtmd_flows.ab_test")
+    return _command_of("mtmd.flows.ab_test")
 
 
 @commands.command(cls=Lazy, help="Bring the server's automations up to the files.")
 def automations() -> typer.Typer:
-    return _command_of("mtmd_flows.automations")
+    return _command_of("mtmd.flows.automations")

@@ -5,12 +5,12 @@ from datetime import date
 from math import log2
 
 from mtmd.config import Preset, SideSchema
+from mtmd.expectations.candidates import SUMMARY
 from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from mtmd.project.days import window_files
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, fact
-from mtmd_expectations.candidates import SUMMARY
 
 _REQUEST, _AD = 8 + 8 + 1 + 4 + 4, 8 + 1  # bytes of keys and links; mtmd/extract/shards.py lists the columns
 _CANDIDATE, _TASK = 4 + 4 + 1 + 4, 4 + 1

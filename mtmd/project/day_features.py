@@ -5,12 +5,12 @@ from math import ceil, log, log10
 from typing import NamedTuple
 
 from mtmd.config import Feature, Preset, SideSchema
+from mtmd.expectations.common import listed, name
+from mtmd.expectations.features import finite_column, length_column, missing_sql
 from mtmd.project.columns import MendedTable
 from mtmd.project.day_lists import distinct_in_lists, list_findings
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, fact, warning
-from mtmd_expectations.common import listed, name
-from mtmd_expectations.features import finite_column, length_column, missing_sql
 
 _EXACT_ROWS = 1_000_000
 MOST_COLLIDING = 0.1  # share of a feature's values that meet another one in their bucket

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from mtmd.config import LONGEST_LIST, Feature
+from mtmd.expectations.common import name
+from mtmd.expectations.features import companion_column, length_column, nulls_column
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, fact, warning
-from mtmd_expectations.common import name
-from mtmd_expectations.features import companion_column, length_column, nulls_column
 
 
 def distinct_in_lists(connection: Connection, table: str, feature: Feature) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError, LogsError, StorageError
+from mtmd.expectations import Expect, Needs, Severity, day_expectations
+from mtmd.expectations.candidates import SUMMARY, SUSPECTS
 from mtmd.logs.contract import table_columns
 from mtmd.logs.reading import create_source_view, is_without_memory
 from mtmd.logs.source import LogSource
@@ -20,8 +22,6 @@ from mtmd.project.engine import Connection, EngineError, rows
 from mtmd.project.findings import Finding, Level, Part, counted, error, fact, nearest, warning
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.staging import stage_day
-from mtmd_expectations import Expect, Needs, Severity, day_expectations
-from mtmd_expectations.candidates import SUMMARY, SUSPECTS
 
 _JOINED = "candidates_joined"
 _THERE = "select distinct surface as name from requests union select distinct product from ads"

@@ -7,6 +7,7 @@ from mtmd.abtest.outcome import AB_TEST_FORMAT
 from mtmd.config import Preset
 from mtmd.evaluate.evaluation import METRICS_FORMAT
 from mtmd.evaluate.replay import REPLAY_FORMAT
+from mtmd.expectations import day_expectations, window_expectations
 from mtmd.export.bundle import EXPORT_FORMAT
 from mtmd.export.parity import PROOF_FORMAT
 from mtmd.export.stage import git_commit, package_versions
@@ -21,7 +22,6 @@ from mtmd.store.files import digest
 from mtmd.train.stage import Trained
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT
-from mtmd_expectations import day_expectations, window_expectations
 
 ORIGIN = "origin.json"
 _FORMATS = {

@@ -7,6 +7,7 @@ from datetime import date
 from mtmd.config import Declarations
 from mtmd.errors import BundleError, RegistryError
 from mtmd.evaluate.report import EvaluationReport
+from mtmd.expectations.steadiness import Measure
 from mtmd.extract.shards import Days
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -16,7 +17,6 @@ from mtmd.report.rewritten import Rewritten, rewritten
 from mtmd.report.values import ValueChange, value_changes
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
-from mtmd_expectations.steadiness import Measure
 
 _LISTED = 40  # numbers beyond their bands on the page, what stops the run and the newest day first
 _NAMED, _VALUE = 2, 32  # differences of the preset on the first screen, and characters of a value

@@ -21,7 +21,7 @@ from mtmd.train.stage import fit_rank
 
 def main(file: Path) -> int:
     """Train, and report on standard output; the exit status."""
-    # As in mtmd_flows: what torch imports makes many objects that stay, and looking through them takes time.
+    # As in mtmd.flows: what torch imports makes many objects that stay, and looking through them takes time.
     gc.set_threshold(100_000, 20, 20)
     Thread(target=_end_with_parent, daemon=True).start()
     try:

@@ -1,1 +1,1 @@
-"""Data validation: the suites of `mtmd_expectations/`, run by great-expectations on DuckDB, day by day."""
+"""Data validation: the suites of `expectations/`, run by great-expectations on DuckDB, day by day."""

@@ -7,8 +7,8 @@ from math import log, pi, sqrt
 from statistics import fmean
 
 from mtmd.config import Declarations
+from mtmd.expectations.steadiness import Measure
 from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
-from mtmd_expectations.steadiness import Measure
 
 _Key = tuple[str, ...]
 _Cells = Mapping[int, int]

@@ -24,11 +24,11 @@ from math import exp, inf, log, sqrt
 from statistics import fmean, variance
 
 from mtmd.config import DataConfig, Declarations
+from mtmd.expectations.steadiness import Measure
 from mtmd.validate.comparisons import Comparison, comparisons
 from mtmd.validate.course import LEAST_DAYS, SHAPES, Forecast, forecast
 from mtmd.validate.results import DayProfile
 from mtmd.validate.whole_day import whole_day_comparisons
-from mtmd_expectations.steadiness import Measure
 
 _WEEK = 7
 # A change by less is never remarkable, however alike earlier days are; the largest of many values has a long tail.

@@ -6,12 +6,12 @@ from datetime import date
 import pyarrow as pa
 
 from mtmd.config import Preset
+from mtmd.expectations import Needs
+from mtmd.expectations.candidates import SUMMARY, summary_sql
+from mtmd.expectations.common import listed, literal, name
 from mtmd.logs.passing import DOMAIN_FIRST, PRODUCT, SURFACE, OnePass
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.staging import asked_of_rows, stage_side, with_hash
-from mtmd_expectations import Needs
-from mtmd_expectations.candidates import SUMMARY, summary_sql
-from mtmd_expectations.common import listed, literal, name
 
 _ROWS = '"passing.rows"'
 

@@ -5,6 +5,9 @@ from datetime import date
 from typing import Any
 
 from mtmd.config import Declarations, Feature, SideSchema
+from mtmd.expectations.candidates import DIGEST, SUMMARY
+from mtmd.expectations.common import digest_sql, listed, literal, name
+from mtmd.expectations.features import null_rates_sql
 from mtmd.logs.contract import TABLES
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import (
@@ -15,9 +18,6 @@ from mtmd.validate.results import (
     NullProfile,
     NumberProfile,
 )
-from mtmd_expectations.candidates import DIGEST, SUMMARY
-from mtmd_expectations.common import digest_sql, listed, literal, name
-from mtmd_expectations.features import null_rates_sql
 
 CELLS = 64  # that a feature's values are hashed to: two values share a cell by chance once in 64
 

@@ -1,8 +1,8 @@
 """What a staged day keeps of vectors and lists: as SQL of a row's columns, all that their expectations ask for."""
 
 from mtmd.config import COMPANION_TYPES, LARGEST_NUMBER, Feature
-from mtmd_expectations.common import name
-from mtmd_expectations.features import (
+from mtmd.expectations.common import name
+from mtmd.expectations.features import (
     companion_column,
     finite_column,
     is_text,

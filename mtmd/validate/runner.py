@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtmd.config import DataConfig, Preset
 from mtmd.errors import LogsError, ValidationError
+from mtmd.expectations import Needs
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
 from mtmd.logs.digests import file_names
 from mtmd.logs.passing import OnePass
@@ -35,7 +36,6 @@ from mtmd.validate.staging import (
     stage_trailing,
 )
 from mtmd.validate.suites import day_suites, run_suites, window_suites
-from mtmd_expectations import Needs
 
 VALIDATION_FORMAT = 6  # raise it whenever the same suites on the same files would give other results
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
+from mtmd.expectations import day_expectations, window_expectations
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.passing import OnePass
 from mtmd.run import RunPlan
@@ -19,7 +20,6 @@ from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
 from mtmd.validate.stored import keep, stands
-from mtmd_expectations import day_expectations, window_expectations
 
 _AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
 

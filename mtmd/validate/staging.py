@@ -15,6 +15,17 @@ import duckdb
 
 from mtmd.config import Declarations, IdType, Preset
 from mtmd.errors import ConfigError, LogsError
+from mtmd.expectations import Needs
+from mtmd.expectations.candidates import (
+    SUMMARY,
+    SUSPECTS,
+    candidates_expectations,
+    found_table,
+    pairs_unique,
+    summary_sql,
+)
+from mtmd.expectations.common import Expect, SuiteTable, literal, name
+from mtmd.expectations.own import own_expectations
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import held_as
@@ -25,17 +36,6 @@ from mtmd.validate.deviations import Deviation
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.reduced import reduced_list, reduced_vector
 from mtmd.validate.results import DayProfile
-from mtmd_expectations import Needs
-from mtmd_expectations.candidates import (
-    SUMMARY,
-    SUSPECTS,
-    candidates_expectations,
-    found_table,
-    pairs_unique,
-    summary_sql,
-)
-from mtmd_expectations.common import Expect, SuiteTable, literal, name
-from mtmd_expectations.own import own_expectations
 
 _JOINED = "candidates_joined"
 _TRAILING = {

@@ -1,4 +1,4 @@
-"""Runs suites of `mtmd_expectations/` with great-expectations on DuckDB.
+"""Runs suites of `expectations/` with great-expectations on DuckDB.
 
 One plain query for each table shows which expectations find rows. Great-expectations then runs those one by one. It
 runs all expectations of a table that is empty or whose query failed. If nothing was found in any table, it is asked
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mtmd.config import Preset
+from mtmd.expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
+from mtmd.expectations.common import HAS_ROWS, found_sql
 from mtmd.validate.gx_duckdb import Database, autocommit, load
 from mtmd.validate.results import ExpectationResult, Status
-from mtmd_expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
-from mtmd_expectations.common import HAS_ROWS, found_sql
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import log
 
+from mtmd.expectations.steadiness import Measure
 from mtmd.validate.comparisons import Comparison
 from mtmd.validate.results import DayProfile, LabelProfile, NumberProfile
-from mtmd_expectations.steadiness import Measure
 
 _ALL = "all"
 _LEAST_DAYS = 3  # on which a feature varied, so that one value on a day is remarkable

@@ -11,7 +11,7 @@ from benchmarks.bucket import Job, Lap, Pair, Place, copy_logs, table, timed, wa
 from mtmd.config import load_preset
 from tests.buckets import S3
 from tests.faults.bucket_line import uploaded
-from tests.mtmd_flows.runs import AS_OF, NEXT, TINY, Run
+from tests.flows.runs import AS_OF, NEXT, TINY, Run
 
 
 def test_a_job_in_a_bucket_has_the_digests_of_a_local_one(

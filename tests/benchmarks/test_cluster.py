@@ -1,4 +1,4 @@
-"""The table of backfills on clusters; the command itself runs the flows that tests/mtmd_flows/test_runners.py runs."""
+"""The table of backfills on clusters; the command itself runs the flows that tests/flows/test_runners.py runs."""
 
 from benchmarks.cluster import Case, table
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.overhead import main
-from tests.mtmd_flows.runs import AS_OF, TINY, Run
+from tests.flows.runs import AS_OF, TINY, Run
 
 
 def test_flow_and_plain_functions_do_the_same_work(

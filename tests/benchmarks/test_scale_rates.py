@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.scale_rates import Measured, of_run, preset_text, table
 from mtmd.config import load_preset
-from tests.mtmd_flows.runs import AS_OF
+from tests.flows.runs import AS_OF
 from tests.warmstart.conftest import Line, line, warm_line
 
 __all__ = ["line", "warm_line"]

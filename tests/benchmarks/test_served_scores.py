@@ -11,7 +11,7 @@ from mtmd.config import load_preset
 from mtmd.evaluate.predictors import score_day
 from mtmd.store.workspace import Workspace
 from mtmd.train.checkpoints import load_weights
-from tests.mtmd_flows.runs import AS_OF, TINY, Run
+from tests.flows.runs import AS_OF, TINY, Run
 
 
 def test_the_ranking_served_is_the_ranking_evaluated(first_run: Run) -> None:

@@ -13,7 +13,7 @@ from benchmarks.soak.logs import deliver_twice, log_bids_in_cents, take_back
 from benchmarks.soak.story import DAYS, EVENTS, STORY
 from mtmd.logs.files import available_days
 from mtmd.store.files import write_json
-from tests.mtmd_flows.runs import AS_OF, Run, copied
+from tests.flows.runs import AS_OF, Run, copied
 
 QUIET = Night(
     day=AS_OF,
@@ -114,7 +114,7 @@ def test_logs_go_wrong_as_they_should(tiny_logs: Path, tmp_path: Path) -> None:
 def test_a_platform_that_cannot_start_is_an_error(
     tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """tests/mtmd_flows/test_deployments.py has a night."""
+    """tests/flows/test_deployments.py has a night."""
     shutil.copytree(tiny_logs, tmp_path / "logs")
     write_json(tmp_path / "platform" / "database.json", {"database": "another"})
     assert main(["--home", str(tmp_path)]) == 1

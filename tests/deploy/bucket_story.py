@@ -26,8 +26,8 @@ from mtmd.jobs.simulation import simulate_days
 from mtmd.store.pushed import COMPLETE, Complete
 from mtmd.store.sha256 import sha256_file
 from tests.buckets import serving
-from tests.mtmd_flows.deployed import Deployed, free_port
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, ROOT, TINY
+from tests.flows.deployed import Deployed, free_port
+from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY
 
 _LAST = NEXT + timedelta(days=1)
 _DAYS = 23

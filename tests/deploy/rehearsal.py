@@ -27,9 +27,9 @@ import yaml
 from deploy import processes
 from deploy.deployments import pause_all
 from tests.buckets import S3, serving
-from tests.mtmd_flows.deployed import free_port
-from tests.mtmd_flows.postgresql import PASSWORD, PostgreSQL, installed, running
-from tests.mtmd_flows.runs import AS_OF, ROOT
+from tests.flows.deployed import free_port
+from tests.flows.postgresql import PASSWORD, PostgreSQL, installed, running
+from tests.flows.runs import AS_OF, ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 KEY = "a-key-of-the-rehearsal"

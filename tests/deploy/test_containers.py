@@ -15,7 +15,7 @@ import yaml
 
 from mtmd.project.scaffold import create_project
 from mtmd.serve.http.metrics import Metrics
-from tests.mtmd_flows.runs import ROOT
+from tests.flows.runs import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]

@@ -13,8 +13,8 @@ from prefect.variables import Variable
 
 from deploy.deployments import choose_preset, limit_queue, pause_former, require_pool
 from mtmd.errors import ConfigError
-from mtmd_flows.preset_variable import VARIABLE
-from tests.mtmd_flows.deployed import free_port
+from mtmd.flows.preset_variable import VARIABLE
+from tests.flows.deployed import free_port
 
 
 @flow(name="nightly-look", persist_result=False)

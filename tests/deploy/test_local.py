@@ -30,8 +30,8 @@ from deploy.local import (
 )
 from mtmd.errors import ConfigError
 from mtmd.store.files import write_json
-from tests.mtmd_flows.deployed import free_port
-from tests.mtmd_flows.runs import answered
+from tests.flows.deployed import free_port
+from tests.flows.runs import answered
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 

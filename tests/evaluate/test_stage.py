@@ -13,7 +13,7 @@ from mtmd.extract.shards import open_shard
 from mtmd.registry.incumbent import Incumbent
 from mtmd.train.stage import Trained
 from tests.daily import Done
-from tests.mtmd_flows.runs import Run
+from tests.flows.runs import Run
 
 
 def _evaluate(done: Done) -> Evaluated:

@@ -1,4 +1,4 @@
-"""Sessions: statements from mtmd/sql/, a spill directory that does not stay."""
+"""Sessions: statements from sql/, a spill directory that does not stay."""
 
 import math
 from pathlib import Path

@@ -17,7 +17,7 @@ from mtmd.store.pushed import COMPLETE, CONTENT, Complete, described
 from mtmd.store.sha256 import sha256_file
 from tests.buckets import S3
 from tests.faults.line import Line
-from tests.mtmd_flows.runs import LINE, NEXT, Run
+from tests.flows.runs import LINE, NEXT, Run
 
 URL, LOGS = "s3://art/team", "s3://logs/team"
 WARM = "warm"  # the machine that ran both days: it has all files

@@ -17,7 +17,7 @@ from mtmd.jobs.clean_up import clean_up, plan_clean_up
 from mtmd.store.workspace import Workspace
 from tests.faults.fault import Fault
 from tests.faults.line import Line
-from tests.mtmd_flows.runs import TINY
+from tests.flows.runs import TINY
 
 GROUP = "clocks"
 _JUMPS = {"a day ahead": 86_400.0, "an hour behind": -3_600.0, "that begins in 1970": -time.time()}

@@ -22,7 +22,7 @@ from mtmd.serve.published import open_whole_ads
 from mtmd.store.files import remove, sweep
 from mtmd.store.sha256 import sha256_file
 from mtmd.validate.stage import day_sources
-from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, half_written
+from tests.flows.runs import LINE, NEXT, TINY, Run, half_written
 
 # What a training, an export and a publication compute; the rest says when and from what they came about.
 _RESULTS = re.compile(

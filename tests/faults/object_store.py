@@ -16,7 +16,7 @@ from tests.faults.bucket_line import URL, BucketLine
 from tests.faults.fault import Fault, Outcome
 from tests.faults.store_processes import GROUP, NEW, Job, fault
 from tests.faults.stored import WAYS
-from tests.mtmd_flows.runs import LINE, NEXT
+from tests.flows.runs import LINE, NEXT
 
 __all__ = ["GROUP", "faults"]
 

@@ -16,8 +16,8 @@ import torch
 from deploy.local import Platform, down, family_of, up
 from tests.faults.fault import Fault
 from tests.faults.line import Line
-from tests.mtmd_flows.deployed import Deployed, free_port
-from tests.mtmd_flows.runs import NEXT
+from tests.flows.deployed import Deployed, free_port
+from tests.flows.runs import NEXT
 
 GROUP = "server and worker"
 _PATIENCE_S = 900.0

@@ -20,7 +20,7 @@ from mtmd.logs.checksums import SUMS
 from mtmd.store.sha256 import sha256_file
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line
-from tests.mtmd_flows.runs import NEXT
+from tests.flows.runs import NEXT
 
 GROUP = "source data"
 TABLES = ("requests", "candidates", "ads")

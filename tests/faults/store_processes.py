@@ -21,7 +21,7 @@ from tests.faults.bucket_line import WARM, BucketLine
 from tests.faults.crashes import CONTEXT
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line, run_day
-from tests.mtmd_flows.runs import NEXT
+from tests.flows.runs import NEXT
 
 GROUP = "object store"
 NEW = f"{NEXT:%Y%m%d}"

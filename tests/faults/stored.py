@@ -14,7 +14,7 @@ from mtmd.store.sha256 import sha256_file
 from mtmd.store.workspace import Workspace
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY
 
 GROUP = "stored files"
 _OLD, _NEW = f"{AS_OF:%Y%m%d}", f"{NEXT:%Y%m%d}"

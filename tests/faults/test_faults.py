@@ -16,7 +16,7 @@ from tests.faults.bucket_line import BucketLine, uploaded
 from tests.faults.fault import Fault
 from tests.faults.line import Line, copied, words_of
 from tests.faults.stored import KINDS
-from tests.mtmd_flows.runs import LINE, Run
+from tests.flows.runs import LINE, Run
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mtmd.promote.stage import RunSummary
 from mtmd.store.files import read_json, write_json
 from mtmd.store.workspace import Workspace
 from tests.buckets import S3
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 BEFORE = AS_OF - timedelta(days=1)
 _STOPPED = "its data suites failed in an earlier run"

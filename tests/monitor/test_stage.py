@@ -13,7 +13,7 @@ from mtmd.monitor.stage import monitor, monitored
 from mtmd.registry.registry import Registry
 from mtmd.report.markdown.monitor import monitor as render
 from mtmd.store.files import read_json, write_json
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 PROFILES = Path(LINE) / "monitoring" / "profiles"
 

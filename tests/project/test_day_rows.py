@@ -117,7 +117,7 @@ def test_a_table_without_rows_ends_the_check_of_rows(project: Project) -> None:
 
 
 OWN = """
-from mtmd_expectations import Expect, Severity
+from mtmd.expectations import Expect, Severity
 
 def expectations(preset):
     return {"ads": [
@@ -141,7 +141,7 @@ def test_an_own_expectation_on_candidates_that_cant_be_run_is_blamed_by_its_file
     project.say(preset='base = "tiny"\nname = "mine"\nsql = "sql"\nexpectations = "own.py"\n')
     query = "query='from {batch} where {where}'"
     (project.root / "own.py").write_text(
-        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': ["
+        "from mtmd.expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': ["
         f"Expect(name='whole', description='', {query.replace('where {where}', 'limit 0')}), "
         f"Expect(name='sound', description='', {query}, where='ctr > 1'), "
         f"Expect(name='mispelt', description='', {query}, where='clics > 1')]}}\n"
@@ -184,7 +184,7 @@ def test_sound_csv_files_are_not_blamed_for_an_own_expectation(project: Project)
     )
     project.statement("candidates", "from read_csv($paths, all_varchar = true, hive_partitioning = false)\n")
     (project.root / "own.py").write_text(
-        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': ["
+        "from mtmd.expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': ["
         "Expect(name='mispelt', description='', query='from {batch} where {where}', where='clics > 1')]}\n"
     )
     (problem,) = project.problems()

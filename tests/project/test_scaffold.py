@@ -8,9 +8,9 @@ import yaml
 from mtmd.config import load_preset
 from mtmd.config.preset_files import default_preset
 from mtmd.errors import ConfigError
+from mtmd.expectations import day_expectations
 from mtmd.logs.source import LogSource
 from mtmd.project.scaffold import create_project
-from mtmd_expectations import day_expectations
 
 
 def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path
         "automations/crash-zombies.yaml",
         "automations/messages.yaml",
         "automations/monitor-breach.yaml",
-        "expectations.py",
+        "expectations/checks.py",
         "prefect.yaml",
         "preset.toml",
         "sql/source_ads.sql",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -18,8 +19,8 @@ import pytest
 
 from mtmd.registry.registry import Registry
 from tests.archives import unpack
-from tests.mtmd_flows.deployed import free_port
-from tests.mtmd_flows.runs import ROOT
+from tests.flows.deployed import free_port
+from tests.flows.runs import ROOT
 from tests.project.foreign import write_foreign_logs
 
 _PATIENCE_S = 300.0
@@ -61,10 +62,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> 
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")
     for name in filter(None, tracked):
-        if (ROOT / name).is_file():
+        if (ROOT / name).exists():
             place = root / "source" / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes((ROOT / name).read_bytes())
+            shutil.copy(ROOT / name, place, follow_symlinks=False)
     _must(root / "source", sys.executable, "-c", _BUILD, str(root))
     (archive,) = root.glob("mtmd-*.tar.gz")
     unpack(archive, root / "sdist")
@@ -105,8 +106,10 @@ def _serving(installed: Installed, folder: Path, port: int) -> Iterator[None]:
 def test_the_wheel_has_all_that_is_read_and_no_name_that_could_collide(installed: Installed) -> None:
     names = zipfile.ZipFile(installed.wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"mtmd", "mtmd_flows", "mtmd_expectations"}
+    assert tops == {"mtmd"}
     for folder, pattern in (
+        ("mtmd/flows", "*.py"),
+        ("mtmd/expectations", "*.py"),
         ("mtmd/sql", "*.sql"),
         ("mtmd/project/templates", "**/*"),
         ("mtmd/config", "**/*.toml"),
@@ -173,3 +176,20 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
         ),
         "automation mtmd-retrain-on-breach: created",
     ]
+
+
+@pytest.mark.parametrize("name", ["flows", "sql", "expectations"])
+def test_a_checkout_without_links_is_not_built(tmp_path: Path, name: str) -> None:
+    """Where links can't be made, git writes a file with the path in it."""
+    for file in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, tmp_path)
+    (tmp_path / "mtmd").mkdir()
+    (tmp_path / "mtmd" / "__init__.py").touch()
+    for link in {"flows", "sql", "expectations"} - {name}:
+        (tmp_path / "mtmd" / link).mkdir()
+    (tmp_path / "mtmd" / name).write_text(f"../{name}")
+    build = [sys.executable, "-c", _BUILD, str(tmp_path)]
+    done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"mtmd/{name} must be a link to the folder {name}/" in done.stderr
+    assert not list(tmp_path.glob("*.tar.gz"))

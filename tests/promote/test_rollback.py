@@ -19,7 +19,7 @@ from mtmd.serve.http.live import Live
 from mtmd.store.workspace import Workspace
 from tests.buckets import S3
 from tests.faults.bucket_line import uploaded
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, Run, copied
+from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 NEWEST = NEXT + timedelta(days=1)
 

@@ -21,7 +21,7 @@ from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.stage import DataQuality
 from tests.abtest.outcomes import planted
 from tests.daily import Done, run_stages
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, Run, copied
+from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 
 def _failed(done: Done) -> Proofs:

@@ -26,7 +26,7 @@ from mtmd.store.files import write_json
 from mtmd.store.workspace import Workspace
 from tests.buckets import S3
 from tests.daily import Done
-from tests.mtmd_flows.runs import AS_OF, NEXT, TINY, Run, copied
+from tests.flows.runs import AS_OF, NEXT, TINY, Run, copied
 from tests.registry.conftest import manifest_of
 from tests.serve.conftest import A, MakeBundle
 

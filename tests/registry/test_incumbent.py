@@ -9,7 +9,7 @@ import pytest
 from mtmd.registry.incumbent import Incumbent, incumbent
 from mtmd.registry.registry import Registry
 from mtmd.store.files import remove
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, Run, copied
+from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 
 @dataclass(frozen=True)

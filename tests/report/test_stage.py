@@ -13,7 +13,7 @@ from mtmd.report.index.way import BEGIN, END
 from mtmd.report.values import value_changes
 from mtmd.store.files import read_json
 from tests.daily import Done, run_stages
-from tests.mtmd_flows.runs import NEXT, Run, copied
+from tests.flows.runs import NEXT, Run, copied
 
 
 def _write(done: Done, summary: RunSummary, **changed: object) -> Path:

@@ -6,7 +6,7 @@ from mtmd.train import stage as train_stage
 from mtmd.train.results import Progress
 from mtmd.train.stage import load_trained, window_data
 from tests.daily import Done
-from tests.mtmd_flows.runs import half_written
+from tests.flows.runs import half_written
 
 
 def test_the_same_window_is_trained_once(done: Done) -> None:

@@ -6,9 +6,9 @@ from math import log, pi, sqrt
 import pytest
 
 from mtmd.config import Preset
+from mtmd.expectations.steadiness import Measure
 from mtmd.validate.comparisons import Comparison, comparisons
 from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
-from mtmd_expectations.steadiness import Measure
 
 DAY = date(2026, 2, 1)
 

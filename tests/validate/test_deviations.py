@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import t as student
 
 from mtmd.config import DataConfig, Preset
+from mtmd.expectations.steadiness import Measure
 from mtmd.validate.comparisons import Comparison
 from mtmd.validate.course import forecast
 from mtmd.validate.deviations import deviations, interval
 from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
-from mtmd_expectations.steadiness import Measure
 
 DAY = date(2026, 2, 1)
 LIMITS = DataConfig()

@@ -11,6 +11,8 @@ import duckdb
 import pytest
 
 from mtmd.errors import ConfigError, LogsError, ValidationError
+from mtmd.expectations import Needs, candidates
+from mtmd.expectations.common import Expect, SuiteTable, build_suite
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.validate import staging
@@ -18,8 +20,6 @@ from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import DayValidation, Status
 from mtmd.validate.runner import require, validate_day, validate_window
 from mtmd.validate.suites import run_suites
-from mtmd_expectations import Needs, candidates
-from mtmd_expectations.common import Expect, SuiteTable, build_suite
 from tests.elsewhere import laid_out
 
 EVERYTHING = dict.fromkeys(Needs, True)
@@ -339,7 +339,7 @@ def test_an_own_expectation_on_rows_of_candidates_that_fails_is_blamed_by_its_fi
 ) -> None:
     own = tmp_path / "own.py"
     own.write_text(
-        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
+        "from mtmd.expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
         "'mispelt', '…', 'from {batch} where {where}', where='ctr > 1', screen='max(no_such_column)')]}\n"
     )
     preset = logs.preset.model_copy(update={"expectations": str(own)})
@@ -354,7 +354,7 @@ def test_an_own_query_of_all_candidates_may_end_in_a_semicolon_and_a_comment(
 ) -> None:
     own = tmp_path / "own.py"
     own.write_text(
-        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
+        "from mtmd.expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
         "'crowded', '…', 'select ad_id from {batch} group by ad_id having count(*) > 17; -- of 60 requests')]}\n"
     )
     preset = logs.preset.model_copy(update={"expectations": str(own)})
@@ -407,7 +407,7 @@ def test_results_survive_json(logs, yesterday) -> None:
 
 def test_importing_validation_does_not_import_great_expectations() -> None:
     code = (
-        "import sys, mtmd.validate.runner, mtmd_expectations; sys.exit('great_expectations' in sys.modules)"
+        "import sys, mtmd.validate.runner, mtmd.expectations; sys.exit('great_expectations' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

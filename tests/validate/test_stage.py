@@ -19,7 +19,7 @@ from mtmd.validate import stage as validate_stage
 from mtmd.validate import stage as validation
 from mtmd.validate.results import DayValidation, WindowValidation
 from mtmd.validate.runner import validate_window
-from tests.mtmd_flows.runs import AS_OF, LINE, TINY, Run, copied
+from tests.flows.runs import AS_OF, LINE, TINY, Run, copied
 
 
 @pytest.fixture

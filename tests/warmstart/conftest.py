@@ -13,7 +13,7 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import write_text
 from mtmd.warmstart.stage import ChosenStart, choose_start
 from tests.daily import run_stages
-from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, copied
+from tests.flows.runs import LINE, NEXT, TINY, Run, copied
 from tests.shared import Shared
 
 PRESET = f"""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from mtmd.flows.ab_test import ab_test
 from mtmd.store.files import write_text
-from mtmd_flows.ab_test import ab_test
-from tests.mtmd_flows.runs import LINE, NEXT, run_daily
+from tests.flows.runs import LINE, NEXT, run_daily
 from tests.warmstart.conftest import Line
 
 

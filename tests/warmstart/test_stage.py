@@ -23,7 +23,7 @@ from mtmd.report.stage import write_report
 from mtmd.store.files import read_json, write_json
 from mtmd.train.stage import train, training_key, window_data
 from mtmd.train.warm import MOMENTS
-from tests.mtmd_flows.runs import AS_OF, NEXT
+from tests.flows.runs import AS_OF, NEXT
 from tests.warmstart.conftest import Line
 
 LATER = NEXT + timedelta(days=1)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mtmd.errors import LogsError
+from mtmd.expectations.common import literal
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.sql import quoted, sql_name
 from mtmd.project.engine import Connection, rows
-from mtmd_expectations.common import literal
 
 # Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit. Where the
 # first 20,480 lines have no quotes, it takes later ones for text. It puts folders (hour=07) in the place of a column.

@@ -14,7 +14,7 @@ import pytest
 
 from mtmd.config import SourcesConfig
 from mtmd.logs.remote.spool import SpooledTable
-from tests.mtmd_flows.postgresql import PASSWORD, PostgreSQL, installed, running
+from tests.flows.postgresql import PASSWORD, PostgreSQL, installed, running
 
 DAY = date(2026, 1, 5)
 NEXT = date(2026, 1, 6)

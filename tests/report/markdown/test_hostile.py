@@ -1,6 +1,6 @@
 """Reasons, error texts and values that somebody else chose, in every artifact, read by a Markdown parser.
 
-The artifacts of a day's decision need a day: `tests/mtmd_flows/test_ui.py` looks at them in Prefect's pages.
+The artifacts of a day's decision need a day: `tests/flows/test_ui.py` looks at them in Prefect's pages.
 """
 
 import re

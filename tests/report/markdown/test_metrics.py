@@ -10,7 +10,7 @@ from mtmd.report.standing import rival_name
 from mtmd.run import plan_run
 from mtmd.store.files import write_json
 from tests.daily import Done
-from tests.mtmd_flows.runs import NEXT, TINY, Run
+from tests.flows.runs import NEXT, TINY, Run
 
 
 def test_metrics_say_what_the_candidate_was_held_against(done: Done, done_live: Done) -> None:

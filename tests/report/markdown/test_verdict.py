@@ -5,7 +5,7 @@ import re
 from mtmd.report.markdown import verdict as render
 from mtmd.report.standing import top_words
 from mtmd.report.tables.cold import cold_words
-from tests.mtmd_flows.runs import Run
+from tests.flows.runs import Run
 
 
 def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mtmd.serve.http.intake import Settings
-from tests.mtmd_flows.runs import Run
+from tests.flows.runs import Run
 from tests.serve.http.conftest import Client, serving
 
 QUESTION: dict[str, Any] = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.mtmd_flows.runs import ROOT
+from tests.flows.runs import ROOT
 from tests.serve.http.conftest import Line
 
 PACKAGES = ROOT / "deploy" / "service-packages.txt"

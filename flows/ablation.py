@@ -1,0 +1,103 @@
+"""What each part of the model earns on this platform's traffic: the paper's Table 6, over several seeds."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+from prefect import flow, get_run_logger
+from prefect.futures import wait
+from pydantic import Field
+
+from mtmd import command_line
+from mtmd.config import variant, variants
+from mtmd.evaluate.ablation import Ablation, to_train
+from mtmd.extract.shards import Days, ShardRef
+from mtmd.flows import prefect_artifacts, run_names, runners, steps
+from mtmd.flows.command import command_of, require_days
+from mtmd.flows.parameters import (
+    Artifacts,
+    AsOf,
+    Logs,
+    PresetName,
+    WindowDays,
+    described,
+    scheduled_day,
+)
+from mtmd.flows.terminal import show_ablation
+from mtmd.run import RunPlan
+from mtmd.train.stage import Trained
+
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0, le=2**63 - 1)]],  # as training.seed of a preset
+    Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]"),
+]
+
+Names = Annotated[
+    list[Annotated[str, Field(json_schema_extra={"enum": list(variants())})]],
+    Field(min_length=1, description="Variants of mtmd/config/variants.toml"),
+]
+
+
+@flow(name="ablation", flow_run_name=run_names.of_day, persist_result=False)
+@described
+def ablation(
+    as_of: AsOf | None = None,
+    window_days: WindowDays | None = None,
+    preset: PresetName = "demo",
+    seeds: Seeds = [0, 1, 2],  # noqa: B006 - a parameter's default, as the run form shows it; never changed
+    names: Names | None = None,
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+) -> Ablation:
+    """Train the model and every variant of it with each seed; what was trained before is reused."""
+    chosen = list(variants()) if names is None else [variant(name).name for name in names]
+    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+    _, days = steps.validated_days(plan)
+    full = [steps.train(plan, "mtmd", days.window, seed) for seed in dict.fromkeys(seeds)]
+    return ablate(plan, full, chosen, days)
+
+
+def ablate(
+    plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: Days, page: str | None = None
+) -> Ablation:
+    """Train variants with the seeds of the full models, evaluate and publish them. Runs inside a flow.
+
+    `page` is the one of the day's run, if the run has one: the artifact leads there.
+
+    A variant that the preset has already, or whose training fails, is reported missing: what a factor is worth
+    decides nothing.
+    """
+    changing, missing = to_train(plan, names)
+    trained, failed = train_variants(plan, changing, [model.seed for model in full], list(days.window))
+    ablated = steps.ablate(plan, [*full, *trained], days.held_out, [*missing, *failed])
+    prefect_artifacts.ablation(plan, ablated, page)
+    return ablated
+
+
+@flow(name="train-variants", flow_run_name="train-variants {plan.as_of}", persist_result=False)
+def train_variants(
+    plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
+) -> tuple[list[Trained], list[str]]:
+    """Submit every variant's training with every seed; returns those that ended well, and why others did not.
+
+    A flow of its own, so that a run's page in the UI shows them together.
+    """
+    with runners.of_trainings() as runner:
+        runs = {
+            f"{name}, seed {seed}": runner.submit(
+                steps.train_variant, {"planned": plan, "variant": name, "seed": seed, "window": window}
+            )
+            for name in names
+            for seed in seeds
+        }
+        wait(list(runs.values()))
+    failed = [f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()]
+    for reason in failed:
+        get_run_logger().warning("variant %s", reason)
+    return [run.result() for run in runs.values() if run.state.is_completed()], failed
+
+
+command = command_of(ablation, lambda ablated, _: show_ablation(ablated), require_days)
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(command, "python -m mtmd.flows.ablation"))

@@ -1,0 +1,228 @@
+"""A flow as a command: `mtmd run` and `python -m mtmd.flows.…`, whose options are the flow's parameters."""
+
+import inspect
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import date
+from threading import Event
+from types import FrameType, NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import psutil
+import typer
+from annotated_types import Ge, Le
+from httpx import HTTPStatusError, ReadError, RemoteProtocolError, TransportError, WriteError
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.events.worker import EventsWorker
+from prefect.exceptions import ParameterTypeError
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import (
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
+from pydantic.fields import FieldInfo
+
+from mtmd.command_line import PresetName, only_command, read_day
+from mtmd.config import load_preset
+from mtmd.errors import ConfigError
+from mtmd.flows import runners
+from mtmd.flows.orphans import is_server, watch_over
+from mtmd.flows.parameters import DAY_FORM, scheduled_day
+from mtmd.flows.terminal import print_stopped
+from mtmd.run import outline, plan_run
+
+_INTERRUPTED = 128 + signal.SIGINT
+_WITHOUT_A_KEY = {401, 403}  # HTTP
+_PATIENCE_S = 5.0  # for what Prefect has still to send
+_ANSWER_S = 60.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
+_PAUSE_S = 1.0
+_BUSY = {
+    408,
+    429,
+    502,
+    503,
+}  # HTTP: of a server that restarts, or of its proxy; Prefect asks again after these
+_CUT_OFF = (ReadError, WriteError, RemoteProtocolError)  # likewise
+_WATCHERS: list[object] = []  # they end by themselves
+_ANSWERED = Event()  # set when a run begins: the temporary server has made its tables by then
+_Result = TypeVar("_Result")
+
+
+def command_of(
+    flow: Flow[..., _Result],
+    show: Callable[[_Result, Mapping[str, Any]], None],
+    refuse: Callable[[Mapping[str, Any]], object] = lambda _: None,
+) -> typer.Typer:
+    """The command that runs a flow here, and shows its result; the flow's parameters are its options.
+
+    `refuse` raises for options that the run would fail with at once. It is asked where a temporary server would have to
+    be started for that; on a server that is there, people look for the failed run.
+    """
+
+    def command(**given: Any) -> None:
+        if "preset" in given:
+            load_preset(given["preset"])  # a wrong one is refused before a server is started
+        runners.chosen()  # likewise
+        try:
+            if api := PREFECT_API_URL.value():
+                _require_server(api)
+                result = _with_server(flow, given, api)
+            else:
+                refuse(given)
+                result = _with_own_server(flow, given)
+        except ParameterTypeError as error:
+            raise ConfigError(str(error)) from error
+        except KeyboardInterrupt:
+            print_stopped()
+            raise typer.Exit(_INTERRUPTED) from None
+        show(result, given)
+
+    parameters = inspect.signature(flow.fn, eval_str=True).parameters.values()
+    text = (flow.description or "").split("\n\n")[0]
+    return only_command(command, [_option(parameter) for parameter in parameters], text)
+
+
+def require_days(given: Mapping[str, Any]) -> None:
+    """Refuse what the run itself would refuse: a wrong window, or days that the logs lack.
+
+    A run that waits for late logs must be left to wait: only what no logs can mend is refused.
+    """
+    resolve = outline if given.get("wait_minutes") else plan_run
+    names = ("preset", "window_days", "logs", "artifacts")
+    resolve(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
+
+
+def _require_server(api: str) -> None:
+    """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's.
+
+    One that answers that it is busy, or cuts the connection, is asked again for a minute.
+    """
+    until = time.monotonic() + _ANSWER_S
+    while (error := _asked(until)) is not None and _may_pass(error) and time.monotonic() < until:
+        time.sleep(_PAUSE_S)
+    if isinstance(error, HTTPStatusError) and error.response.status_code in _WITHOUT_A_KEY:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) refuses ({error}); a server with users needs "
+            "PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+        ) from error
+    if error is not None:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, correct "
+            "the variable, or unset it: the run then has a temporary server"
+        ) from error
+
+
+def _asked(until: float) -> Exception | None:
+    """What comes of asking the server once; it has until then to answer."""
+    answer_s = min(max(until - time.monotonic(), _PAUSE_S), PREFECT_API_REQUEST_TIMEOUT.value())
+    once = {PREFECT_API_REQUEST_TIMEOUT: answer_s, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(once), get_client(sync_client=True) as client:
+        if (error := client.api_healthcheck()) is not None:
+            return error
+        try:
+            client.read_flows(limit=1)  # unlike its health, for its users alone
+        except (HTTPStatusError, TransportError) as failed:
+            return failed
+    return None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether asking again can help. A silent server had its time already, and where none listens none comes."""
+    if isinstance(error, HTTPStatusError):
+        return error.response.status_code in _BUSY
+    return isinstance(error, _CUT_OFF)
+
+
+def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:
+    """Run the flow with the server that is there. Raises ConfigError where it goes away meanwhile."""
+    try:
+        result: _Result = flow(**given)
+        return result
+    except TransportError as error:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer any more ({error}); start it, then run the "
+            "same command: it goes on where it was"
+        ) from error
+
+
+def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Result:
+    """Run the flow with a temporary server, and end it: what it says of its end comes before our last words."""
+    try:
+        result: _Result = _on_its_own(flow)(**given)
+        return result
+    finally:
+        EventsWorker.drain_all(timeout=_PATIENCE_S)
+        APILogWorker.drain_all(timeout=_PATIENCE_S)
+        if (servers := sys.modules.get("prefect.server.api.server")) is not None:
+            for server in tuple(servers.SubprocessASGIServer._instances.values()):
+                server.stop()
+
+
+def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
+    """The flow with a temporary server, which must not outlive this process, however that ends."""
+    signal.signal(signal.SIGINT, _stop)
+    _WATCHERS.append(watch_over(os.getpid()))
+
+    def stop_at_once(*_: Any, **__: Any) -> None:
+        _ANSWERED.set()
+        # Prefect's own handler, which it installs when a run begins, raises wherever the process is just then: also in
+        # Prefect's bookkeeping, which fails at that.
+        signal.signal(signal.SIGTERM, _stop)
+
+    return flow.with_options(on_running=[*flow.on_running_hooks, stop_at_once])
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """End at Ctrl-C or SIGTERM at once. The temporary server may have it too: nothing can be reported to it any more.
+
+    What is written is written whole, so the next run goes on from it. A server that is asked to end may print
+    tracebacks of what it was doing, below our words. So it is killed, but not before its tables are made.
+    """
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if _ANSWERED.is_set() and is_server(child):
+                child.kill()
+            else:
+                child.terminate()
+    print_stopped()
+    os._exit(128 + number)
+
+
+def _option(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A flow's parameter with what typer needs to know: type, description, bounds, and how a day is read."""
+    keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    if parameter.name == "preset":  # a deployment names its preset; a person stands in a project's folder
+        return keyword.replace(annotation=PresetName, default=inspect.Parameter.empty)
+    kind, notes = _plain(parameter.annotation)
+    elements, of_elements = _plain(get_args(kind)[0]) if get_origin(kind) is list else (None, [])
+    option: typer.models.OptionInfo = typer.Option(
+        help=next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
+        or None
+    )
+    for bound in (bound for note in (*notes, *of_elements) for bound in note.metadata):
+        if isinstance(bound, Ge):
+            option.min = bound.ge  # type: ignore[assignment]  # a number, wherever typer reads numbers
+        if isinstance(bound, Le):
+            option.max = bound.le  # type: ignore[assignment]
+    if kind is date:
+        option.parser, option.metavar = read_day, DAY_FORM  # in the place of the words
+    kind = list[elements] if elements else kind  # type: ignore[valid-type]
+    optional = kind | None if parameter.default is None else kind
+    return keyword.replace(annotation=Annotated[optional, option])
+
+
+def _plain(annotation: Any) -> tuple[Any, list[FieldInfo]]:
+    """A type without None and without notes, and the notes."""
+    if get_origin(annotation) in {Union, UnionType}:
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
+    if get_origin(annotation) is not Annotated:
+        return annotation, []
+    kind, *notes = get_args(annotation)
+    return kind, [note for note in notes if isinstance(note, FieldInfo)]

@@ -1,0 +1,153 @@
+"""The daily job: from the window's logs to a promoted model, or to the words why not."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import flow
+
+from mtmd import command_line
+from mtmd.config import load_preset, variants
+from mtmd.errors import MtmdError
+from mtmd.flows import index, mirrors, prefect_artifacts, run_names, steps
+from mtmd.flows.ablation import ablate
+from mtmd.flows.arguments import whole
+from mtmd.flows.command import command_of, require_days
+from mtmd.flows.events import Event, tell
+from mtmd.flows.laps import Laps
+from mtmd.flows.parameters import (
+    Ablations,
+    Artifacts,
+    AsOf,
+    Logs,
+    Override,
+    PresetName,
+    Promote,
+    WaitMinutes,
+    WindowDays,
+    described,
+    scheduled_day,
+)
+from mtmd.flows.terminal import show
+from mtmd.model.build import ModelKind
+from mtmd.promote import stage as promote_stage
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.report.index.stage import record_failure
+from mtmd.run import RunPlan
+from mtmd.train.rivals import compared, is_due
+
+KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
+
+
+@flow(
+    name="daily-retrain",
+    flow_run_name=run_names.of_day,
+    persist_result=False,
+    on_failure=[mirrors.failed],
+    on_crashed=[mirrors.failed],
+    on_cancellation=[mirrors.failed],
+)
+@described
+def daily_retrain(
+    as_of: AsOf | None = None,
+    window_days: WindowDays | None = None,
+    preset: PresetName = "demo",
+    promote: Promote = True,
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+    ablations: Ablations = True,
+    override: Override | None = None,
+    wait_minutes: WaitMinutes = 0,
+) -> RunSummary:
+    """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
+    day, laps = as_of or scheduled_day(), Laps()
+    mirrors.started(day, preset, logs, artifacts)
+    try:
+        if wait_minutes:
+            steps.await_logs(day, preset, window_days, logs, artifacts, wait_minutes)
+            laps.done("wait for logs")
+        run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts), laps)
+        summary = steps.decide(run, promote, override)
+        laps.done("decide")
+    except Exception as error:
+        prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
+        index.failure(artifacts, preset, day, error)
+        raise
+    if summary.is_news:
+        event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
+        tell(event, run.plan.preset.name, day, summary.champion, summary.words)
+    prefect_artifacts.verdict(run.plan, whole(summary), laps.seconds)
+    if summary.promoted:
+        steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
+    steps.report(whole(run), whole(summary))
+    prefect_artifacts.link_page(run.plan, whole(summary))
+    mirrors.decided(run.plan.preset, summary, preset, logs, artifacts)
+    due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
+    # Variants are trained anew: so must be what they are compared with.
+    if ablations and due and run.candidate.start is None:
+        daily = [variant.name for variant in variants().values() if variant.daily]
+        ablated = ablate(run.plan, [run.candidate], daily, run.days, summary.places["report"])
+        steps.report(whole(run), whole(summary), ablated)
+    return summary
+
+
+def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
+    """From logs to all that the gates look at."""
+    laps.done("plan")
+    quality, days = steps.validated_days(plan, laps)
+
+    chosen = steps.choose_start(plan, days.window)
+    # Rivals are trained anew, so that the comparison with them gets no easier.
+    starts = {KINDS[0]: chosen.start}
+    trained = tuple(
+        steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in compared(plan, KINDS)
+    )
+    prefect_artifacts.training(plan, trained)
+    laps.done("train")
+
+    evaluated = steps.evaluate(plan, trained, days)
+    prefect_artifacts.metrics(plan, evaluated)
+    laps.done("evaluate")
+    tested = None
+    if plan.preset.ab_test.gate:
+        tested = steps.ab_test(plan, trained, champion=evaluated.incumbent.compared)
+        prefect_artifacts.ab_test(plan, tested, of_a_day=True)
+        laps.done("A/B test")
+    exported = steps.export(plan, trained[0], evaluated, days)
+    laps.done("export")
+    proofs = steps.prove(plan, exported, trained[0], days.held_out)
+    prefect_artifacts.parity(plan, proofs)
+    laps.done("prove")
+
+    return DayRun(
+        plan=plan,
+        quality=quality,
+        days=days,
+        trained=trained,
+        evaluated=evaluated,
+        exported=exported,
+        proofs=proofs,
+        tested=tested,
+        chosen=chosen,
+    )
+
+
+def _refuse(given: Mapping[str, Any]) -> None:
+    """A day that can't be run; the index shows it as failed, as after a run. Mirrors are told by the run itself."""
+    if load_preset(given["preset"]).mirrors.to:
+        return
+    try:
+        require_days(given)
+    except MtmdError as error:
+        record_failure(given["artifacts"], given["preset"], given["as_of"] or scheduled_day(), error)
+        raise
+
+
+def _show(summary: RunSummary, given: Mapping[str, Any]) -> None:
+    show(summary, given["preset"], given["artifacts"])
+
+
+command = command_of(daily_retrain, _show, _refuse)
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(command, "python -m mtmd.flows.daily_retrain"))

@@ -1,0 +1,50 @@
+"""Before the daily run: is the champion still what it was at its promotion, on logs like those it was trained on?"""
+
+from datetime import date
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from mtmd.flows import index, run_names
+from mtmd.flows.events import tell
+from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
+from mtmd.flows.prefect_artifacts import markdown_artifact
+from mtmd.monitor import stage as monitor_stage
+from mtmd.monitor.health import MonitorReport
+from mtmd.report.markdown import monitor as monitor_render
+
+BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
+
+
+@flow(name="monitor", flow_run_name=run_names.of_day, persist_result=False)
+@described
+def monitor(
+    as_of: AsOf | None = None,
+    preset: PresetName = "demo",
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+) -> State[MonitorReport]:
+    """Look at one day; ends completed, in a state named Breach when something is off, and says so in an event."""
+    report = look(as_of or scheduled_day(), preset, logs, artifacts)
+    if report.breaches:  # first, so that nobody misses it where the artifact can't be published
+        tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
+    index.update(artifacts, preset)
+    publish(report, preset, artifacts)
+    name = BREACH_STATE if report.breaches else None
+    return Completed(data=report, name=name, message=report.words)
+
+
+@task(persist_result=False)
+def look(day: date, preset: str, logs: str | None, artifacts: str) -> MonitorReport:
+    """Score the day with the champion, and compare its features with the champion's training days."""
+    report = monitor_stage.monitor(day, preset, logs=logs, artifacts=artifacts)
+    get_run_logger().info("%s: %s", day, report.words)
+    return report
+
+
+@task(persist_result=False, name="publish monitor")
+def publish(report: MonitorReport, preset: str, artifacts: str) -> None:
+    """Breaches, figures, drift, and the trend with the days before."""
+    text = monitor_render.monitor(report, monitor_stage.monitored(preset, report.day, artifacts=artifacts))
+    markdown_artifact("monitor", f"{report.day}: {report.words[:200]}", text)

@@ -1,0 +1,308 @@
+"""The tasks of the flows: each calls one stage and says in the log what came of it."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from prefect import Task, get_run_logger, task
+from prefect.client.schemas.objects import State, TaskRun
+
+from mtmd.abtest import stage as abtest_stage
+from mtmd.abtest import trial
+from mtmd.abtest.outcome import ABTest
+from mtmd.abtest.stage import Control
+from mtmd.config import load_preset
+from mtmd.errors import MtmdError
+from mtmd.evaluate import ablation as ablation_stage
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export import stage as export_stage
+from mtmd.export.stage import Proofs
+from mtmd.extract import stage as extract_stage
+from mtmd.extract.pending import PendingShards
+from mtmd.extract.shards import Days, ShardRef
+from mtmd.flows import prefect_artifacts, runners
+from mtmd.flows.arguments import whole
+from mtmd.flows.laps import Laps
+from mtmd.flows.progress import TrainingProgress
+from mtmd.jobs import backfill as backfill_job
+from mtmd.jobs.backfill import DayOutcome
+from mtmd.logs.arrival import await_day
+from mtmd.model.build import ModelKind
+from mtmd.promote import stage as promote_stage
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.publish import stage as publish_stage
+from mtmd.publish.stage import NoLongerLive, Published
+from mtmd.registry.records import Registered
+from mtmd.registry.registry import Registry
+from mtmd.report import stage as report_stage
+from mtmd.report.index import stage as index_stage
+from mtmd.run import RunPlan, outline, plan_run
+from mtmd.store.files import sweep
+from mtmd.store.workspace import Workspace
+from mtmd.train import rivals
+from mtmd.train import stage as train_stage
+from mtmd.train.stage import Trained, candidate_of
+from mtmd.train.warm import WarmStart
+from mtmd.validate import stage as validate_stage
+from mtmd.validate.results import DayValidation, casts_told
+from mtmd.validate.stage import DataQuality
+from mtmd.warmstart import stage as warmstart_stage
+from mtmd.warmstart.stage import ChosenStart
+
+
+@task(persist_result=False, task_run_name="wait for the logs of {day}")
+def await_logs(
+    day: date, preset: str, window_days: int | None, logs: str | None, artifacts: str, minutes: float
+) -> None:
+    """Wait until every table has the day; fails, naming those that lack it, after so many minutes.
+
+    What no logs can mend, such as a wrong window or a GPU that is not there, fails at once.
+    """
+    runners.chosen()
+    train_stage.require_machine(load_preset(preset))
+    outlined = outline(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+    await_day(outlined.source, day, 60.0 * minutes, get_run_logger().info)
+
+
+@task(persist_result=False)
+def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, artifacts: str) -> RunPlan:
+    """Resolve the parameters, and clear away what killed runs left half-written."""
+    runners.chosen()
+    train_stage.require_machine(load_preset(preset))
+    planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+    removed = sweep(planned.workspace.root)
+    Registry(planned.workspace.root).refresh()
+    get_run_logger().info(
+        "as_of %s: window %s to %s (%d days)%s",
+        as_of,
+        planned.days[0],
+        planned.days[-1],
+        len(planned.days),
+        f"; removed {len(removed)} half-written outputs of killed runs" if removed else "",
+    )
+    return planned
+
+
+@task(persist_result=False)
+def validate(planned: RunPlan) -> DataQuality:
+    """Run the expectation suites on new days and on the window; new days' shards are made from the same reading."""
+    logger = get_run_logger()
+
+    def say(result: DayValidation) -> None:
+        logger.info(
+            "validated %s: %s", result.day, "ok" if result.passed else f"{len(result.failures)} FAILED"
+        )
+
+    quality = validate_stage.validate(planned, say, PendingShards(planned))
+    logger.info(
+        "data quality: %s; %d of %d days were validated before",
+        "ok" if quality.passed else "FAILED",
+        len(quality.reused),
+        len(quality.days),
+    )
+    for casts in casts_told(quality.days):
+        logger.info("types: %s", casts)
+    return quality
+
+
+require = task(persist_result=False)(validate_stage.require)
+ablate = task(persist_result=False)(ablation_stage.ablate)
+plan_backfill = task(persist_result=False)(backfill_job.plan_backfill)
+
+
+def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again can help: the disk's errors may pass, wrong logs stay wrong."""
+    try:
+        state.result()
+    except MtmdError:
+        return False
+    except Exception:  # noqa: BLE001 - anything else may be the disk's
+        return True
+    return False
+
+
+@task(
+    persist_result=False,
+    task_run_name="extract {day}",
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=_may_pass,
+)
+def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
+    """Extract one day, as it was validated, into a shard."""
+    shard = extract_stage.extract(planned, day, validated)
+    get_run_logger().info(
+        "%s: %d candidates, %s", day, shard.candidates, "reused" if shard.reused else "extracted"
+    )
+    return shard
+
+
+def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQuality, Days]:
+    """Validate the plan's days, show what the suites said, and extract them; runs inside a flow.
+
+    The run of a day, which writes a page, has `laps`.
+    """
+    of_a_day, laps = laps is not None, laps or Laps()
+    quality = validate(planned)
+    prefect_artifacts.data_quality(planned, whole(quality), of_a_day=of_a_day)
+    laps.done("validate")
+    require(whole(quality))
+    with runners.of_days() as runner:
+        days = zip(planned.all_days, quality.sources, strict=True)
+        running = [
+            runner.submit(extract, {"planned": planned, "day": day, "validated": seen}) for day, seen in days
+        ]
+        shards = [future.result() for future in running]
+    laps.done("extract")
+    return quality, Days.of(shards)
+
+
+@task(persist_result=False)
+def choose_start(planned: RunPlan, window: Sequence[ShardRef]) -> ChosenStart:
+    """What the day's training goes on from, by the registry."""
+    chosen = warmstart_stage.choose_start(planned, {ref.day: ref.fingerprint for ref in window})
+    if chosen.words:
+        get_run_logger().info("mtmd %s", chosen.words)
+    return chosen
+
+
+@task(persist_result=False, task_run_name="train {kind}")
+def train(
+    planned: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    seed: int | None = None,
+    start: WarmStart | None = None,
+) -> Trained:
+    """Train one kind of model on the window, anew or from a start."""
+    return _train(planned, kind, window, seed, start=start)
+
+
+@task(persist_result=False, task_run_name="train {variant}, seed {seed}")
+def train_variant(planned: RunPlan, variant: str, seed: int, window: Sequence[ShardRef]) -> Trained:
+    """Train the model with one factor changed, on the same window."""
+    return _train(planned, "mtmd", window, seed, variant)
+
+
+def _train(
+    planned: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    seed: int | None,
+    variant: str | None = None,
+    start: WarmStart | None = None,
+) -> Trained:
+    own, shards = variant is None and seed is None, {ref.day: ref.fingerprint for ref in window}
+    if own and (found := rivals.earlier(planned, kind, shards)) is not None:
+        end = found.last or planned.days[-1]
+        get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)
+        return found
+    with TrainingProgress(variant or kind, planned.as_of) as progress:
+        trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed, start=start)
+    get_run_logger().info(
+        "%s: %s, best epoch %d of %d, %.0f rows/s",
+        trained.name,
+        "reused" if trained.reused else "trained",
+        trained.fit.best_epoch,
+        len(trained.fit.epochs),
+        trained.fit.rows_per_s,
+    )
+    return trained
+
+
+require_trained = task(persist_result=False)(trial.require_trained)
+
+
+@task(persist_result=False)
+def champion_beside(planned: RunPlan, candidate: Trained, days: Days) -> str | None:
+    """The champion that a candidate of this day is compared with."""
+    return abtest_stage.champion_beside(planned, candidate, days.held_out)
+
+
+@task(persist_result=False)
+def ab_test(
+    planned: RunPlan,
+    trained: Sequence[Trained],
+    samples: int | None = None,
+    requests: int | None = None,
+    control: Control = "per_slice",
+    champion: str | None = None,
+) -> ABTest:
+    """Let each model serve the same traffic in the simulated funnel."""
+    logger = get_run_logger()
+    tested = abtest_stage.ab_test(
+        planned,
+        trained,
+        samples=samples,
+        requests=requests,
+        control=control,
+        champion=champion,
+        on_sample=lambda done, of: logger.info("sample %d of %d", done, of),
+    )
+    logger.info("%s", tested.words)
+    return tested
+
+
+@task(persist_result=False)
+def evaluate(planned: RunPlan, trained: Sequence[Trained], days: Days) -> Evaluated:
+    """Metrics of the candidate and its rivals on the held-out day."""
+    candidate = export_stage.model_id(planned, candidate_of(trained), days.held_out)
+    evaluated = evaluate_stage.evaluate(planned, trained, days, candidate)
+    get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
+    return evaluated
+
+
+@task(persist_result=False)
+def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
+    """Write the candidate's ONNX files, metrics and manifest into the registry."""
+    exported = export_stage.export(planned, mtmd, evaluated, days)
+    get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
+    return exported
+
+
+@task(persist_result=False)
+def prove(planned: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
+    """Compare the files with the trained model, and let a fresh process answer from them."""
+    proofs = export_stage.prove(planned, exported, mtmd, held_out)
+    get_run_logger().info("parity: %s; fresh process: %s", proofs.parity.worst, proofs.fresh_process.detail)
+    return proofs
+
+
+@task(persist_result=False)
+def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
+    """Ask the gates, promote if they pass, record the run, and list it: whatever fails later, it is decided."""
+    summary = promote_stage.decide(run, promote=promote, override=override)
+    index_stage.record_decision(run.plan.workspace, run.plan.as_of)
+    get_run_logger().info("%s: %s", summary.model_id, summary.words)
+    return summary
+
+
+@task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
+def publish_ads(
+    planned: RunPlan, held_out: ShardRef, promoted: str, before: bool
+) -> Published | NoLongerLive:
+    """Run the held-out day's ads through the promoted model's item towers; from then on they are served.
+
+    If the model was promoted before this run, ads that serve it stay.
+    """
+    done = publish_stage.publish_promoted(
+        planned.workspace, planned.source, planned.as_of, held_out, promoted, before=before
+    )
+    say = get_run_logger().warning if isinstance(done, NoLongerLive) else get_run_logger().info
+    say("%s", done.words)
+    return done
+
+
+@task(persist_result=False)
+def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
+    """Write the run's page, then the index again, which links it."""
+    get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
+    index_stage.record_decision(run.plan.workspace, run.plan.as_of)
+
+
+@task(persist_result=False, task_run_name="skip {day}")
+def latest_outcome(preset: str, artifacts: str, day: date) -> DayOutcome:
+    """What a day that is not run again ended with."""
+    return backfill_job.latest_outcome(Workspace.of(artifacts, load_preset(preset)), day)

@@ -1,0 +1,91 @@
+"""The platform of `make up`, for the tests: its command line and its API."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.local import Platform
+from mtmd.registry.registry import Registry
+from tests.flows.runs import LINE, ROOT, TINY, answered
+
+_PATIENCE_S = 300.0
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The platform of `make up`, with logs and artifacts of its own."""
+
+    platform: Platform
+    logs: Path
+
+    def prefect(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("prefect")), "--no-prompt", *arguments],
+            cwd=ROOT,
+            env=self.platform.environment,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
+
+    def run(self, deployment: str, *options: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
+        """Run a deployment on the tiny preset and wait for its end."""
+        return self._run(deployment, *options, "--watch", "--watch-interval", "1", **parameters)
+
+    def start(self, flow: str, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
+        """Start the deployment of a flow's function likewise, and return the run's identity at once."""
+        return self.create(flow, env, **self._places, **parameters)
+
+    def create(self, flow: str, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
+        """Start it with these parameters alone; `env` beside the deployment's own environment."""
+        (found,) = (one for one in self.ask("/deployments/filter") if one["entrypoint"].endswith(f":{flow}"))
+        body: dict[str, Any] = {"parameters": parameters}
+        if env:
+            body["job_variables"] = {"env": {**found["job_variables"]["env"], **env}}
+        return str(self.ask(f"/deployments/{found['id']}/create_flow_run", **body)["id"])
+
+    def ended(self, runs: Sequence[str]) -> list[dict[str, Any]]:
+        """Each run, when all have completed, in the order given."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            found = {
+                run["id"]: run for run in self.ask("/flow_runs/filter", flow_runs={"id": {"any_": [*runs]}})
+            }
+            if all(found[one]["state_type"] == "COMPLETED" for one in runs):
+                return [found[one] for one in runs]
+            assert time.monotonic() < deadline, {one: found[one]["state"] for one in runs}
+            time.sleep(0.5)
+
+    @property
+    def _places(self) -> dict[str, str]:
+        return {"preset": TINY, "logs": str(self.logs), "artifacts": str(self.platform.artifacts)}
+
+    def _run(self, deployment: str, *options: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
+        pairs = [f"{name}={json.dumps(value)}" for name, value in (self._places | parameters).items()]
+        flags = [part for pair in pairs for part in ("--param", pair)]
+        return self.prefect("deployment", "run", deployment, *flags, *options)
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """What the server's API answers to a POST."""
+        request = urllib.request.Request(
+            f"{self.platform.api}{path}", json.dumps(body).encode(), {"content-type": "application/json"}
+        )
+        return answered(request)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.platform.artifacts / LINE)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,141 @@
+"""Ablations: after the decision of a daily run, and as a flow of their own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect.artifacts import create_markdown_artifact
+from prefect.exceptions import ParameterTypeError
+
+from mtmd.config import variants
+from mtmd.errors import ConfigError
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.report import EVERYTHING
+from mtmd.extract import stage as extract_stage
+from mtmd.extract.window import window_fingerprint
+from mtmd.flows import prefect_artifacts
+from mtmd.flows.ablation import ablation
+from mtmd.report.markdown.plain import plain
+from mtmd.report.tables.ablation import factor_table
+from mtmd.run import plan_run
+from mtmd.train.stage import training_key
+from mtmd.validate import stage as validate_stage
+from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
+
+DAILY = ("no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling")
+
+
+@pytest.fixture(scope="module")
+def daily(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The first run once more, now with its ablations."""
+    artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("ablation") / "artifacts")
+    return run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, ablations=True)
+
+
+@pytest.fixture(scope="module")
+def weekly(daily: Run) -> Ablation:
+    """The weekly flow on the same artifacts: one variant that the daily run has trained, and one more."""
+    return ablation(
+        AS_OF,
+        preset=TINY,
+        seeds=[0],
+        names=["no_dcn", "unconstrained"],
+        logs=str(daily.logs),
+        artifacts=str(daily.artifacts),
+    )
+
+
+def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
+    assert daily.summary.words.endswith("is already champion")
+    assert len(list((daily.root / "trained").glob("mtmd-*"))) >= 1 + len(DAILY)
+    found = daily.published
+    text = found["ablation"]
+    assert str(AS_OF) in text
+    for name in DAILY:
+        assert f"| {variants()[name].factor} |" in text
+    parts = re.findall(r"^\| factor \| (.*) \|$", text, re.MULTILINE)
+    assert " | ".join(parts[: len(parts) // 4]) == "0 | 1 | 2 | 3 | 4 | all | verdict"
+    assert text.count("Contribution to LogMAE") == 4  # all tasks, and each of three
+    page = Path(daily.summary.places["report"]).read_text()
+    for name in DAILY:
+        assert f'<th scope="row">{variants()[name].factor}</th>' in page
+
+
+def test_a_server_that_fails_after_the_decision_leaves_the_ablation_to_the_page(
+    daily: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish(*, key: str, **artifact: Any) -> Any:
+        if key == "ablation":
+            raise httpx.ConnectError("no server")
+        return create_markdown_artifact(key=key, **artifact)
+
+    artifacts = copied(daily.artifacts, tmp_path / "artifacts")
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", publish)
+    run = run_daily(as_of=AS_OF, logs=daily.logs, artifacts=artifacts, ablations=True)
+    assert run.state.is_completed()
+    page = Path(run.summary.places["report"]).read_text()
+    assert f'<th scope="row">{variants()["no_dcn"].factor}</th>' in page
+
+
+def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run, weekly: Ablation) -> None:
+    (report,) = weekly.reports
+    assert report.predictors == ("mtmd", "no_dcn", "unconstrained")
+    assert (weekly.seeds, weekly.missing) == ((0,), ())
+    trained = {path.name for path in (daily.root / "trained").glob("mtmd-*")}
+    again = ablation(
+        AS_OF,
+        preset=TINY,
+        seeds=[0],
+        names=["no_dcn", "unconstrained"],
+        logs=str(daily.logs),
+        artifacts=str(daily.artifacts),
+    )
+    assert again == weekly
+    assert {path.name for path in (daily.root / "trained").glob("mtmd-*")} == trained
+    assert [row[0] for row in factor_table(weekly.reports, variants().values()).rows] == [
+        "DCN V2",
+        "constrained modelling",
+    ]
+    assert report.compared("no_dcn", EVERYTHING).improvement is not None
+
+
+def test_a_variant_whose_training_fails_is_reported_and_the_others_are_compared(
+    daily: Run, tmp_path: Path
+) -> None:
+    """A file lies where the training of `no_routing` would put its checkpoints."""
+    artifacts = copied(daily.artifacts, tmp_path / "artifacts")
+    plan = plan_run(AS_OF, TINY, logs=str(daily.logs), artifacts=str(artifacts))
+    sources = validate_stage.validate(plan).sources
+    window = [extract_stage.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
+    preset = plan.changed("no_routing", 0).preset
+    work = plan.workspace.work("mtmd", training_key("mtmd", window_fingerprint(window), preset))
+    work.write_text("in the way")
+    state = ablation(
+        AS_OF,
+        preset=TINY,
+        seeds=[0],
+        names=["no_dcn", "no_routing"],
+        logs=plan.logs,
+        artifacts=plan.artifacts,
+        return_state=True,
+    )
+    ablated = state.result()
+    (why,) = ablated.missing
+    assert why.startswith("no_routing, seed 0: ")
+    assert work.name in why
+    assert ablated.reports[0].predictors == ("mtmd", "no_dcn")
+    identity = state.state_details.flow_run_id
+    assert identity is not None
+    assert f"Not compared: {plain(why)}" in published(identity)["ablation"]
+
+
+def test_wrong_parameters_are_refused_before_anything_runs(first_run: Run, tmp_path: Path) -> None:
+    places = {"logs": str(first_run.logs), "artifacts": str(tmp_path / "artifacts")}
+    with pytest.raises(ConfigError, match="ablation variant 'no_luck' is not known"):
+        ablation(AS_OF, preset=TINY, names=["no_luck"], **places)
+    for seeds in ([], [0, -1], [0, 2**63]):
+        with pytest.raises(ParameterTypeError, match="seeds"):
+            ablation(AS_OF, preset=TINY, seeds=seeds, **places)
+    assert not (tmp_path / "artifacts").exists()

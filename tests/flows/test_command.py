@@ -1,0 +1,371 @@
+"""A flow's parameters as options of a command, and how a command ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+import httpx
+import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
+from pydantic import Field
+from typer import Typer
+from typer.main import get_command
+
+import mtmd.cli
+from mtmd import command_line
+from mtmd.errors import ConfigError
+from mtmd.flows import ab_test, ablation, daily_retrain
+from mtmd.flows.command import _ANSWERED, _WATCHERS, command_of, require_days
+from mtmd.flows.command import _on_its_own as on_its_own
+from mtmd.flows.command import _require_server as require_server
+from mtmd.flows.command import _stop as stop
+from mtmd.flows.orphans import SERVER
+from tests.flows.runs import ROOT
+
+WAITING = {
+    "wait_minutes": 1, "as_of": date(2062, 1, 25), "preset": "tiny", "window_days": None, "logs": None,
+    "artifacts": "artifacts",
+}  # fmt: skip
+Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
+Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Of what")]
+
+
+@flow(name="of-a-test")
+def of_a_test(
+    count: Count,
+    day: date | None = None,
+    kind: Literal["a", "b"] = "a",
+    names: Names | None = None,
+    wanted: bool = True,
+) -> str:
+    """What it does.
+
+    And more of it.
+    """
+    if kind == "b":
+        raise ConfigError("kind (b) can't be")
+    return f"{count} {day} {kind} {names} {wanted}"
+
+
+def _given(command: Typer, *arguments: str) -> dict[str, Any]:
+    return get_command(command).make_context("command", list(arguments)).params
+
+
+def test_every_parameter_is_an_option_with_its_type_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    command = command_of(of_a_test, lambda *_: None)
+    assert _given(command, "--count", "3", "--day", "2026-01-25", "--names", "x", "y", "--no-wanted") == {
+        "count": 3, "day": date(2026, 1, 25), "kind": "a", "names": ["x", "y"], "wanted": False,
+    }  # fmt: skip
+    assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Usage: python -m mtmd.flows.of_a_test" in shown
+    assert "What it does." in shown
+    assert "And more" not in shown
+    assert "How many, 100 % at most [1<=x<=9; required]" in shown
+
+
+def test_values_out_of_bounds_and_unknown_ones_are_refused_before_anything_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = command_of(of_a_test, lambda *_: None)
+    for arguments, words in (
+        (["--count", "0"], "'--count': Input should be greater than or equal to 1"),
+        (["--count", "10"], "'--count': Input should be less than or equal to 9"),
+        (["--count", "1", "--kind", "c"], "'--kind': Value error, 'c' is not one of 'a', 'b'."),
+        (["--count", "1", "--day", "25.1.2026"], "'25.1.2026' must be a day, YYYY-MM-DD"),
+        (["--count", "1", "x"], "unexpected extra argument"),
+        ([], "Missing option '--count'"),
+    ):
+        assert command_line.run(command, "command", arguments) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_the_flows_own_options_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = _given(daily_retrain.command, "--no-ablations", "--window-days", "20")
+    wanted = {"ablations": False, "promote": True, "window_days": 20, "preset": "demo", "as_of": None}
+    assert wanted.items() <= options.items()
+    (tmp_path / "preset.toml").touch()
+    assert _given(daily_retrain.command)["preset"] == "preset.toml"
+    for words in (["--seeds", "1", "2"], ["--seeds", "1", "--seeds", "2"]):
+        lists = _given(ablation.command, *words, "--names", "a", "b")
+        assert (lists["seeds"], lists["names"]) == ([1, 2], ["a", "b"])
+    assert _given(ab_test.command, "--control", "champion")["control"] == "champion"
+
+
+def test_a_wrong_preset_is_refused_before_a_server_is_started(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.run(daily_retrain.command, "command", ["--preset", "dmeo"]) == 1
+    said = capsys.readouterr()
+    assert "error: preset 'dmeo' not found; use one of" in said.err
+    assert "server" not in said.out + said.err
+
+
+@pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
+def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
+    module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        arguments = ["--preset", "tiny", "--as-of", "2062-01-25"]
+        assert command_line.run(module.command, "command", arguments) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(
+        "error: logs 'logs/tiny' lack 21 of the 21 days from 2062-01-05 to as_of 2062-01-25"
+    )
+    assert "server" not in said.out + said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_waits_for_late_logs_is_left_to_wait() -> None:
+    require_days(WAITING)
+
+
+def test_a_run_that_waits_is_refused_for_what_no_logs_can_mend(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"window_days \(10\) must be between 20 and 60"):
+        require_days(WAITING | {"window_days": 10})
+    preset = tmp_path / "mine.toml"
+    preset.write_text('base = "tiny"\nname = "mine"\n[left_out]\n2062-01-25 = "half of it is lost"\n')
+    with pytest.raises(
+        ConfigError, match=r"as_of 2062-01-25 is left out by preset 'mine' \(half of it is lost\)"
+    ):
+        require_days(WAITING | {"preset": str(preset)})
+
+
+def test_the_form_of_a_day_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.run(daily_retrain.command, "mtmd run", ["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--as-of YYYY-MM-DD Newest complete UTC day, held out; the day before" in shown
+    assert shown.count("YYYY-MM-DD") == 1
+
+
+@pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
+def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    name = {"daily_retrain": "run"}.get(
+        short := module.__name__.removeprefix("mtmd.flows."), short.replace("_", "-")
+    )
+    assert mtmd.cli.main([name, "--help"]) == 0
+    as_command = capsys.readouterr().out
+    assert command_line.run(module.command, f"mtmd {name}", ["--help"]) == 0
+    assert capsys.readouterr().out == as_command
+
+
+def test_what_a_person_can_mend_is_an_error_without_a_trace(
+    prefect_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+
+    def show(said: str, given: Mapping[str, Any]) -> None:
+        shown.append(f"{said} of {given['count']}")
+
+    def run(*arguments: str) -> int:
+        return command_line.run(command_of(of_a_test, show), "command", arguments)
+
+    assert run("--count", "2") == 0
+    assert shown == ["2 None a None True of 2"]
+    assert run("--count", "2", "--kind", "b") == 1
+    assert "error: kind (b) can't be" in capsys.readouterr().err
+    assert run("--count", "2", "--names", "") == 1
+    assert "String should have at least 1 character" in capsys.readouterr().err
+
+
+def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
+    """Prefect's handler of SIGTERM, which it installs when a run begins, is replaced when the run is running."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        own = on_its_own(of_a_test)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Prefect does
+        assert not _ANSWERED.is_set()
+        own.on_running_hooks[-1](own, None, None)  # type: ignore[arg-type]
+        assert _ANSWERED.is_set()
+        assert {signal.getsignal(number) for number in before} == {stop}
+        assert of_a_test.on_running_hooks == []
+    finally:
+        _ANSWERED.clear()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        watcher = _WATCHERS.pop()
+        watcher.kill()  # type: ignore[attr-defined]
+        watcher.wait()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("begun", "words"),
+    [("True", {"another child's words"}), ("False", {"another child's words", "a server's words"})],
+)
+def test_a_server_that_has_answered_is_ended_without_its_last_words(begun: str, words: set[str]) -> None:
+    """It may print tracebacks. Before it has answered it makes its tables, and other children may have locks."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from tests.flows.test_command import stopped; stopped({begun})"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False, text=True, timeout=120,
+    )  # fmt: skip  # it waits for the children, too
+    assert done.returncode == 128 + signal.SIGINT
+    assert set(done.stdout.splitlines()) == words | {"stopped; the same command goes on where it was"}
+
+
+def stopped(begun: bool) -> None:
+    """A command that Ctrl-C ends, with two children that have last words of their own."""
+    ready, told = os.pipe()
+    code = (
+        "import os, signal, sys, time\n"
+        "def end(*_): print(sys.argv[1] + chr(39) + 's words', flush=True); os._exit(0)\n"
+        f"signal.signal(signal.SIGTERM, end); os.write({told}, b'.'); time.sleep(60)"
+    )
+    children = [
+        subprocess.Popen([sys.executable, "-c", code, *of], pass_fds=[told])
+        for of in (["a server", SERVER], ["another child"])
+    ]
+    for _ in children:
+        os.read(ready, 1)
+    if begun:
+        _ANSWERED.set()
+    stop(signal.SIGINT, None)
+
+
+def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_said(
+    new_prefect_home: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """The temporary server's own last words, and Prefect's about it, come before."""
+    said, home = tmp_path / "said.txt", new_prefect_home(tmp_path / "prefect")
+    script = "from tests.flows.test_command import of_a_test_as_a_process; of_a_test_as_a_process()"
+    without = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    with said.open("wb") as file:  # the server writes to it too
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=file, stderr=file, cwd=ROOT, check=False,
+            env=without | {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT),
+                           "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "500"},
+        )  # fmt: skip
+    lines = said.read_text().splitlines()
+    assert done.returncode == 1
+    assert lines[-1] == "error: kind (b) can't be"
+    assert any("Stopping temporary server" in line for line in lines)
+
+
+def of_a_test_as_a_process() -> None:
+    sys.exit(
+        command_line.run(command_of(of_a_test, lambda *_: None), "command", ["--count", "1", "--kind", "b"])
+    )
+
+
+def test_a_server_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    command = command_of(of_a_test, lambda *_: None)
+    api = "http://127.0.0.1:1/api"  # nothing listens there
+    with temporary_settings({PREFECT_API_URL: api}):
+        assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--count", "3"]) == 1
+    said = capsys.readouterr().err
+    assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should" in said
+    assert "unset it: the run then has a temporary server" in said
+    assert "Traceback" not in said
+
+
+def test_a_server_that_takes_calls_and_is_silent_is_named_soon(capsys: pytest.CaptureFixture[str]) -> None:
+    command = command_of(of_a_test, lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        api = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        began = time.monotonic()
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_API_REQUEST_TIMEOUT: 0.5}):
+            assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--count", "3"]) == 1
+    assert time.monotonic() - began < 20  # Prefect asks six times, with pauses of a minute in all
+    assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", [429, 503, None])
+def test_a_server_that_is_busy_or_cuts_the_connection_is_asked_again(first: int | None) -> None:
+    """It, or a proxy before it, refuses the first request, or closes the connection without an answer."""
+    asked: list[str] = []
+
+    class Restarting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            if len(asked) > 1:
+                self.send_response(200 if self.path == "/api/health" else 404)
+            elif first is None:
+                return
+            else:
+                self.send_response(first)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Restarting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            api = f"http://127.0.0.1:{server.server_port}/api"
+            with temporary_settings({PREFECT_API_URL: api}):
+                require_server(api)
+        finally:
+            server.shutdown()
+    assert asked[:2] == ["/api/health", "/api/health"]
+    assert asked[-1] == "/api/flows/filter"
+
+
+def test_a_server_that_goes_away_during_a_run_is_named(
+    prefect_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @flow(name="of-a-test")
+    def cut_off() -> None:
+        """As Prefect ends a run whose state it can't report."""
+        raise httpx.ConnectError("Connection refused")
+
+    assert command_line.run(command_of(cut_off, lambda *_: None), "python -m mtmd.flows.of_a_test", []) == 1
+    said = capsys.readouterr().err
+    assert f"error: the Prefect server at PREFECT_API_URL ({prefect_server}) does not answer any more" in said
+    assert "then run the same command: it goes on where it was" in said
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (
+            401,
+            ("refuses (Client error '401 Unauthorized'", "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"),
+        ),
+        (404, ("does not answer as it should (Client error '404 Not Found'",)),
+    ],
+)
+def test_a_server_that_is_well_and_answers_no_question_is_named(
+    capsys: pytest.CaptureFixture[str], status: int, words: Sequence[str]
+) -> None:
+    """Its health is for everybody."""
+
+    class Asking(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/api/health" else status)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    command = command_of(of_a_test, lambda *_: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Asking) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api = f"http://127.0.0.1:{server.server_port}/api"
+        try:
+            with temporary_settings({PREFECT_API_URL: api}):
+                assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--count", "3"]) == 1
+        finally:
+            server.shutdown()
+    said = capsys.readouterr().err
+    assert f"the Prefect server at PREFECT_API_URL ({api}) {words[0]}" in said
+    assert words[-1] in said
+    assert "Traceback" not in said

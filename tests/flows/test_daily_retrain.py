@@ -1,0 +1,318 @@
+"""The daily flow from end to end: promotion, reuse, the next day, refusals."""
+
+import re
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+import torch
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ParameterTypeError
+from prefect.flow_engine import run_flow
+from prefect.states import Scheduled
+
+from mtmd.errors import ConfigError, LogsError, ValidationError
+from mtmd.flows import events, prefect_artifacts
+from mtmd.flows.daily_retrain import daily_retrain
+from mtmd.flows.parameters import scheduled_day
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, half_written, run_daily
+
+
+def _shards(run: Run) -> set[str]:
+    return {path.parent.name for path in (run.root / "shards").glob("date=*/*/manifest.json")}
+
+
+def test_the_first_run_ends_with_a_promoted_champion(first_run: Run) -> None:
+    summary = first_run.summary
+    champion = first_run.registry.champion()
+    assert champion is not None
+    assert summary.promoted
+    assert summary.words == "promoted"
+    assert [gate.name for gate in summary.verdict.gates if not gate.passed] == []
+    assert (champion.model_id, champion.as_of, champion.sequence) == (summary.model_id, AS_OF, 1)
+    assert summary.model_id.startswith("20260121-")
+    assert len(list((first_run.root / "models" / summary.model_id).glob("*.onnx"))) == 5
+
+
+def test_the_first_run_does_everything_and_leaves_nothing_half_written(first_run: Run) -> None:
+    assert first_run.summary.reused == {
+        "validated days": "0 of 21",
+        "shards": "0 of 21",
+        "trained models": "0 of 3",
+        "evaluation": "0 of 1",
+        "exported model": "0 of 1",
+    }
+    assert half_written(first_run.artifacts) == []
+
+
+def test_the_run_carries_artifacts_with_stable_keys(first_run: Run) -> None:
+    found = first_run.published
+    assert set(found) == {
+        "data-quality",
+        "training",
+        "training-progress-mtmd",
+        "training-progress-per-slice",
+        "training-progress-pooled",
+        "metrics",
+        "parity",
+        "verdict",
+    }
+    for key in ("data-quality", "training", "metrics", "parity", "verdict"):
+        assert str(AS_OF) in found[key], key
+    assert first_run.summary.model_id in found["verdict"]
+    assert found["verdict"].startswith(
+        "## ✓ promoted; the champion gate had nothing to judge; 2 of 15 slices had too little data to judge\n\n"
+        "Report page: `"
+    )
+    assert found["training"].count("data:image/svg+xml;base64,") == 3
+    assert {float(found[f"training-progress-{kind}"]) for kind in ("mtmd", "per-slice", "pooled")} == {100.0}
+
+
+def test_the_run_leaves_a_page_that_its_verdict_links(first_run: Run) -> None:
+    page = Path(first_run.summary.places["report"])
+    assert page.parent == Path(first_run.summary.places["run"])
+    html = page.read_text()
+    assert "<h1>Promoted" in html
+    assert "No ablation variants are trained for this page yet" in html
+    assert str(page) in first_run.published["verdict"]
+    index = (first_run.root / "index.html").read_text()
+    assert f'<a href="runs/{page.parent.name}/report.html">{AS_OF}</a>' in index
+    assert f'href="{LINE}/index.html"' in (first_run.artifacts / "index.html").read_text()
+    for key in ("data-quality", "training", "metrics", "parity", "verdict"):
+        assert f"\n\nReport page: `{page}`\n\n" in first_run.published[key], key
+
+
+def test_the_verdict_says_how_long_the_stages_took(first_run: Run) -> None:
+    found = re.search(r"^Time: (.+): (.+)\.$", first_run.published["verdict"], re.MULTILINE)
+    assert found is not None
+    stages = [stage.split()[0] for stage in found[2].split(", ")]
+    assert [stage for stage in stages if stage in {"validate", "extract", "train", "prove"}] == [
+        "validate",
+        "extract",
+        "train",
+        "prove",
+    ]
+
+
+def test_a_second_run_reuses_everything_and_promotes_nothing_twice(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells nobody what was told before; a server that fails after the decision does not fail the run."""
+    emitted: list[dict[str, Any]] = []
+
+    def unreachable(**_: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    def publish(*, key: str, **artifact: Any) -> Any:
+        return unreachable() if key == "verdict" else create_markdown_artifact(key=key, **artifact)
+
+    monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(prefect_artifacts, "get_client", unreachable)
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", publish)
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    before = (artifacts / LINE / "champion.json").read_bytes()
+    again = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, wait_minutes=1)
+    assert again.summary.reused == {
+        "validated days": "21 of 21",
+        "shards": "21 of 21",
+        "trained models": "3 of 3",
+        "evaluation": "1 of 1",
+        "exported model": "1 of 1",
+    }
+    assert again.state.is_completed()
+    assert emitted == []
+    assert "verdict" not in again.published
+    assert again.summary.words == f"{first_run.summary.model_id} is already champion"
+    assert (again.summary.promoted, again.summary.repeated) == (True, True)
+    assert (artifacts / LINE / "champion.json").read_bytes() == before
+    assert len(again.registry.history()) == 1
+    assert "training-progress-mtmd" not in again.published
+
+
+def test_the_next_day_extracts_exactly_one_day(first_run: Run, next_day: Run) -> None:
+    assert next_day.summary.reused["shards"] == "20 of 21"
+    assert next_day.summary.reused["validated days"] == "20 of 21"
+    new = _shards(next_day) - _shards(first_run)
+    assert [path.parent.name for path in (next_day.root / "shards").glob(f"date=*/{new.pop()}")] == [
+        f"date={NEXT}"
+    ]
+    assert new == set()
+
+
+def test_the_next_day_is_held_against_the_champion_and_says_so(first_run: Run, next_day: Run) -> None:
+    summary = next_day.summary
+    assert summary.verdict.champion == first_run.summary.model_id
+    assert "champion" in summary.report.predictors
+    assert f"champion `{first_run.summary.model_id}`" in next_day.published["metrics"]
+    history = next_day.registry.history()
+    assert [change.model_id for change in history] == [first_run.summary.model_id, summary.model_id]
+    assert history[-1].previous == first_run.summary.model_id
+
+
+def test_promote_false_registers_only(first_run: Run, tmp_path: Path) -> None:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
+    run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, promote=False)
+    assert run.summary.words == ("promoted nothing (no champion yet) because the run was told not to promote")
+    assert (run.summary.promoted, run.summary.champion) == (False, None)
+    assert run.registry.champion() is None
+    assert run.registry.verify(run.summary.model_id).is_dir()
+
+
+def test_an_override_reaches_the_decision_and_is_not_used_without_need(
+    first_run: Run, tmp_path: Path
+) -> None:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
+    run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, override="the teacher moved")
+    assert run.summary.verdict.override == "the teacher moved"
+    assert [change.reason for change in run.registry.history()] == [
+        "all gates passed; not applicable: champion"
+    ]
+
+
+def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: Run, tmp_path: Path) -> None:
+    logs, artifacts = tmp_path / "logs", copied(first_run.artifacts, tmp_path / "artifacts")
+    shutil.copytree(first_run.logs, logs)
+    (file,) = (logs / "requests" / f"date={AS_OF}").glob("*.parquet")
+    copy = tmp_path / "copy.parquet"
+    source = f"read_parquet('{file}', hive_partitioning = false)"
+    duckdb.sql(f"copy (from {source} union all (from {source} limit 3)) to '{copy}'")
+    shutil.move(copy, file)
+    before = _contents(artifacts)
+    run = run_daily(as_of=AS_OF, logs=logs, artifacts=artifacts)
+    assert run.state.is_failed()
+    with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id(.|\n)*unique"):
+        run.state.result()
+    artifact = run.published
+    assert set(artifact) == {"data-quality", "verdict"}
+    assert "**stops the run**" in artifact["data-quality"]
+    assert "Report page: it is written when the run has decided." in artifact["data-quality"]
+    assert "Stopped before a decision was recorded" in artifact["verdict"]
+    assert re.search(rf"{AS_OF}(.|\n)*request_id(.|\n)*unique", artifact["verdict"])
+    assert _contents(artifacts) == before
+    index = (artifacts / LINE / "index.html").read_text()
+    assert f'<tr id="stopped-{AS_OF}"' in index  # beside the decision of the first run
+
+
+def test_a_day_that_was_not_delivered_says_so_in_the_verdict(first_run: Run, tmp_path: Path) -> None:
+    missing = AS_OF + timedelta(days=90)
+    run = run_daily(as_of=missing, logs=first_run.logs, artifacts=tmp_path)
+    assert run.state.is_failed()
+    assert f"{missing}" in run.published["verdict"]
+    assert "lack 21 of the 21 days" in run.published["verdict"]
+    assert list(tmp_path.iterdir()) == []  # nothing ran here yet, so there is no line to list
+
+
+def test_a_day_that_stops_beside_a_server_that_fails_is_listed_with_its_own_error(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(**_: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    artifacts, missing = copied(first_run.artifacts, tmp_path / "artifacts"), AS_OF + timedelta(days=90)
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", unreachable)
+    run = run_daily(as_of=missing, logs=first_run.logs, artifacts=artifacts)
+    assert run.state.is_failed()
+    assert "lack 21 of the 21 days" in str(run.state.message)
+    assert f'<tr id="failed-{missing}"' in (artifacts / LINE / "index.html").read_text()
+
+
+def _contents(artifacts: Path) -> dict[str, bytes]:
+    """Every file but the digests of sources, a cache by path and time, the record of the run itself, and the index."""
+    return {
+        str(path.relative_to(artifacts)): path.read_bytes()
+        for path in sorted(artifacts.rglob("*"))
+        if path.is_file()
+        and path.parent.name != "digests"
+        and not path.name.startswith("as_of=")
+        and path.stem != "index"
+    }
+
+
+def test_a_window_out_of_bounds_is_refused_before_anything_runs(
+    prefect_server: str, tiny_logs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 7"):
+        daily_retrain(as_of=AS_OF, preset=TINY, window_days=6, logs=str(tiny_logs), artifacts=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"window_days \(19\) must be between 20 and 60"):
+        daily_retrain(as_of=AS_OF, preset=TINY, window_days=19, logs=str(tiny_logs), artifacts=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("override", ["", " \n"])
+def test_an_override_without_a_reason_is_refused_before_anything_runs(
+    prefect_server: str, tiny_logs: Path, tmp_path: Path, override: str
+) -> None:
+    with pytest.raises(ParameterTypeError, match="override"):
+        daily_retrain(
+            as_of=AS_OF, preset=TINY, override=override, logs=str(tiny_logs), artifacts=str(tmp_path)
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_preset_is_refused_before_anything_runs(prefect_server: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="preset 'dmeo' not found"):
+        daily_retrain(as_of=AS_OF, preset="dmeo", artifacts=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_days_are_named_before_anything_runs(
+    prefect_server: str, tiny_logs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LogsError, match="lack 3 of the 21 days"):
+        daily_retrain(
+            as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none")
+        )
+    with pytest.raises(
+        LogsError, match="requests and ads and candidates have no 2026-01-26 yet after 0 min of waiting"
+    ):
+        daily_retrain(
+            as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
+            wait_minutes=0.001,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_late_run_takes_the_day_before_its_scheduled_start(prefect_server: str) -> None:
+    @flow(persist_result=False)
+    def late() -> date:
+        return scheduled_day()
+
+    scheduled = datetime(2026, 1, 22, 3, 15, tzinfo=UTC)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(late, state=Scheduled(scheduled_time=scheduled))
+    assert run_flow(late, flow_run=run) == AS_OF
+
+
+@pytest.mark.parametrize(
+    ("keys", "window_days", "words"),
+    [
+        ("", 10, r"window_days \(10\) must be between 20 and 60"),
+        (
+            '[left_out]\n2026-01-26 = "half of it is lost"',
+            None,
+            r"as_of 2026-01-26 is left out by preset 'mine'",
+        ),
+        pytest.param(
+            '[training]\ndevice = "cuda"',
+            None,
+            r'training.device \("cuda"\) needs a GPU',
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU"),
+        ),
+    ],
+)
+def test_a_run_that_no_logs_can_mend_does_not_wait_for_them(
+    prefect_server: str, tiny_logs: Path, tmp_path: Path, keys: str, window_days: int | None, words: str
+) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text(f'base = "{TINY}"\nname = "mine"\n{keys}\n')
+    with pytest.raises(ConfigError, match=words):
+        daily_retrain(
+            as_of=date(2026, 1, 26), preset=str(preset), logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
+            window_days=window_days, wait_minutes=0.001,
+        )  # fmt: skip

@@ -1,0 +1,104 @@
+"""`make up`: the deployments of prefect.yaml on a real server with a real worker, from the command line."""
+
+import subprocess
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks.soak.__main__ import _parser, run
+from deploy.local import up
+from tests.flows.deployed import Deployed
+from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, half_written
+
+
+def test_a_night_of_the_soak_promotes_the_day_before_its_scheduled_starts(
+    deployed: Deployed, tmp_path: Path
+) -> None:
+    """Delivery, monitor and daily run, as `python -m benchmarks.soak` has them on a platform of its own."""
+    (tmp_path / "logs").symlink_to(deployed.logs)
+    options = _parser().parse_args(["--home", str(tmp_path), "--days", "1"])
+    (night,), found = run(deployed.platform, options, Console(quiet=True))
+    assert found == []
+    assert (night.day, night.monitor, night.found) == (AS_OF, "Breach", "1 breach: there is no champion")
+    champion = deployed.registry.champion()
+    assert champion is not None
+    assert (champion.as_of, champion.model_id) == (AS_OF, night.expected)
+    names = {one["name"] for one in deployed.ask("/flow_runs/filter")}
+    assert names >= {f"daily-retrain {AS_OF}", f"monitor {AS_OF}", f"simulate-day {AS_OF}"}
+
+
+def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -> None:
+    """After the night above."""
+    (verdict,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["verdict"]}})
+    (address,) = {part.partition(")")[0] for part in verdict["data"].split("[report.html#gates](")[1:]}
+    assert address.startswith(f"{deployed.platform.reports}/{LINE}/runs/{AS_OF}-")
+    with urllib.request.urlopen(address, timeout=30) as page:
+        assert "<h1>Promoted" in page.read().decode()
+
+
+def test_deployments_have_the_commit_tags_and_queues_and_one_run_at_a_time(deployed: Deployed) -> None:
+    found = deployed.ask("/deployments/filter")
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--match=nothing"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    assert {one["version"] for one in found} == {commit}
+    assert all("mtmd" in one["tags"] for one in found)
+    assert {one["global_concurrency_limit"]["limit"] for one in found} == {1}
+    queues = {one["entrypoint"].split(":")[1]: one["work_queue_name"] for one in found}
+    assert {flow for flow, queue in queues.items() if queue == "background"} == {
+        "backfill",
+        "ab_test",
+        "ablation",
+        "clean_up",
+    }
+    limits = {
+        one["name"]: one["concurrency_limit"] for one in deployed.ask("/work_pools/local/queues/filter")
+    }
+    assert (limits["background"], limits["daily"]) == (1, None)
+
+
+def test_up_again_starts_and_creates_nothing_twice(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {one["name"] for one in deployed.ask("/automations/filter")}
+    up(deployed.platform, TINY, schedules=False)
+    said = capsys.readouterr().out
+    assert "preset: tiny (the Prefect variable mtmd_preset)" in said
+    assert {one["parameters"]["preset"] for one in deployed.ask("/deployments/filter")} == {TINY}
+    for name in ("server", "worker", "reports"):
+        assert f"{name}: running already" in said
+    assert "automation mtmd-crash-zombies: unchanged" in said
+    assert "automation mtmd-tell-breach: left out, there is no block custom-webhook/mtmd-alerts" in said
+    # They stay paused: the clock would start runs among those of the tests.
+    assert {one["paused"] for one in deployed.ask("/deployments/filter")} == {True}
+    assert before == {"mtmd-crash-zombies", "mtmd-retrain-on-breach"}
+    assert len(deployed.ask("/automations/filter")) == len(before)
+
+
+def test_dailies_take_turns_beside_a_backfill_that_promotes_nothing(deployed: Deployed) -> None:
+    last = AS_OF + timedelta(days=2)
+    backfill = deployed.start("backfill", first=str(AS_OF), last=str(last), reprocess="all")
+    dailies = [deployed.start("daily_retrain", as_of=str(day), ablations=False) for day in (AS_OF, NEXT)]
+    long, *runs = deployed.ended([backfill, *dailies])
+    one, other = sorted(runs, key=lambda run: str(run["start_time"]))
+    assert other["start_time"] >= one["end_time"]
+    assert one["start_time"] < long["end_time"], "the backfill was over too soon to show anything"
+    registry = deployed.registry
+    assert sorted(path.name[:8] for path in registry.models.iterdir()) == ["20260121", "20260122", "20260123"]
+    assert {change.model_id[:8] for change in registry.history()} <= {"20260121", "20260122"}
+    assert half_written(deployed.platform.artifacts) == []
+
+
+def test_the_server_refuses_a_submission_with_wrong_values(deployed: Deployed) -> None:
+    for wrong, words in (
+        ({"window_days": 6}, "6 is less than the minimum of 7"),
+        ({"as_of": "25.1.2026"}, "'25.1.2026' does not match"),
+        ({"preset": "dmeo"}, "'dmeo' does not match"),
+    ):
+        done = deployed.run("daily-retrain/daily-retrain", **({"as_of": str(AS_OF)} | wrong))
+        assert done.returncode != 0
+        assert words in " ".join((done.stdout + done.stderr).split())

@@ -1,0 +1,55 @@
+"""The monitor flow: its artifact, its state, and the event of a breach."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mtmd.flows import events
+from mtmd.flows import monitor as monitor_flow
+from mtmd.flows.monitor import monitor
+from tests.flows.runs import LINE, NEXT, TINY, Run, copied, published, told
+
+
+def _monitor(run: Run, artifacts: Path, **changed: Any) -> Any:
+    given = {"as_of": NEXT, "preset": TINY, "logs": str(run.logs), "artifacts": str(artifacts)}
+    return monitor(**(given | changed), return_state=True)
+
+
+def test_a_quiet_day_completes_with_an_artifact(first_run: Run, tmp_path: Path) -> None:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    state = _monitor(first_run, artifacts)
+    assert (state.name, state.message) == (
+        "Completed",
+        "all is well; 106 of 134 numbers not judged (too little data)",
+    )
+    found = published(state.state_details.flow_run_id)
+    assert set(found) == {"monitor"}
+    assert f"## {NEXT}: all is well" in found["monitor"]
+    assert f"<b>{NEXT}: all is well</b>" in (artifacts / LINE / "index.html").read_text()
+
+
+def test_a_breach_names_its_state_and_emits_an_event(
+    prefect_server: str, first_run: Run, tmp_path: Path
+) -> None:
+    state = _monitor(first_run, tmp_path / "none")
+    assert (state.name, state.is_completed()) == ("Breach", True)
+    assert state.message == "1 breach: there is no champion"
+    (breach,) = told(prefect_server, "mtmd.monitor.breach", state.state_details.flow_run_id)
+    assert breach["resource"]["prefect.resource.id"] == "mtmd.line.tiny"
+    assert breach["payload"] == {"day": str(NEXT), "champion": None, "words": state.message}
+
+
+def test_a_breach_is_told_although_its_artifact_cannot_be_published(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emitted: list[dict[str, Any]] = []
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(monitor_flow, "markdown_artifact", unreachable)
+    assert _monitor(first_run, tmp_path / "none").is_failed()
+    assert [event["event"] for event in emitted] == ["mtmd.monitor.breach"]

@@ -1,0 +1,67 @@
+"""What a list of runs shows of each."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from prefect import flow, runtime
+from prefect.client.orchestration import get_client
+from prefect.flow_engine import run_flow
+from prefect.states import Scheduled
+
+from mtmd.flows import (
+    ab_test,
+    ablation,
+    backfill,
+    clean_up,
+    daily_retrain,
+    monitor,
+    rollback,
+    run_names,
+    simulate_day,
+)
+
+
+def _name(named: Callable[[], str], **parameters: Any) -> str:
+    """Of a run that was scheduled for 03:15 of 2026-01-22 and starts late."""
+
+    @flow(name="look", flow_run_name=named, persist_result=False)
+    def look(as_of: date | None = None, first: date | None = None, last: date | None = None) -> str:
+        return str(runtime.flow_run.name)
+
+    scheduled = datetime(2026, 1, 22, 3, 15, tzinfo=UTC)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(look, parameters=parameters, state=Scheduled(scheduled_time=scheduled))
+        name = run_flow(look, flow_run=run, parameters=parameters)
+        assert client.read_flow_run(run.id).name == name
+    return str(name)
+
+
+def test_a_run_about_a_day_has_it_in_its_name_given_or_not(prefect_server: str) -> None:
+    assert _name(run_names.of_day, as_of=date(2026, 1, 5)) == "look 2026-01-05"
+    assert _name(run_names.of_day) == "look 2026-01-21"
+
+
+def test_other_runs_have_their_days_or_the_day_of_their_start(prefect_server: str) -> None:
+    days = {"first": date(2026, 1, 5), "last": date(2026, 1, 7)}
+    assert _name(run_names.of_days, **days) == "look 2026-01-05 to 2026-01-07"
+    assert _name(run_names.of_start) == "look, run on 2026-01-22"
+
+
+@pytest.mark.parametrize(
+    ("found", "named"),
+    [
+        (daily_retrain.daily_retrain, run_names.of_day),
+        (monitor.monitor, run_names.of_day),
+        (simulate_day.simulate_day, run_names.of_day),
+        (ablation.ablation, run_names.of_day),
+        (ab_test.ab_test, run_names.of_day),
+        (backfill.backfill, run_names.of_days),
+        (clean_up.clean_up, run_names.of_start),
+        (rollback.rollback, run_names.of_start),
+    ],
+    ids=lambda one: getattr(one, "name", ""),
+)
+def test_every_flow_of_a_deployment_names_its_runs(found: Any, named: Callable[[], str]) -> None:
+    assert found.flow_run_name is named

@@ -1,0 +1,101 @@
+"""Parts of flows on a cluster: what comes out is what this machine alone makes; what can't be is refused in words."""
+
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from benchmarks.cluster import digests_of
+from mtmd.errors import ConfigError
+from mtmd.extract.shards import Days
+from mtmd.flows import runners, steps
+from mtmd.flows.backfill import backfill
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+
+STARTED = {"dask": "Creating a new Dask cluster with", "ray": "Using Ray cluster with"}  # what Prefect logs
+
+
+def without(run: Run, place: Path, *names: str) -> Path:
+    """A copy of a run's artifacts that lacks some of its line's folders: a run makes them again."""
+    artifacts = copied(run.artifacts, place / "artifacts")
+    for name in names:
+        shutil.rmtree(artifacts / LINE / name)
+    return artifacts
+
+
+@flow
+def extraction(artifacts: str, logs: str) -> Days:
+    """As in the daily run."""
+    return steps.validated_days(steps.plan(NEXT, TINY, None, logs, artifacts))[1]
+
+
+@pytest.mark.parametrize("kind", ["dask", "ray"])
+def test_days_are_extracted_by_the_processes_of_a_cluster(
+    kind: str,
+    next_day: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if find_spec(f"prefect_{kind}") is None:
+        pytest.skip(f"pip install -e '.[{kind}]' brings it")
+    unmade = without(next_day, tmp_path, "shards", "models")
+    monkeypatch.setenv(runners.RUNNER, kind)
+    days = extraction(str(unmade), str(next_day.logs))
+    assert days.held_out.day == NEXT
+    assert STARTED[kind] in caplog.text
+    made, before = digests_of(unmade / LINE), digests_of(next_day.root)
+    assert {ref.day.isoformat() for ref in (*days.window, days.held_out)} == {
+        name.split("date=")[1][:10] for name in made
+    }
+    assert {name: before[name] for name in made} == made
+
+
+def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
+    next_day: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They make models again, of the shards and trainings that are there."""
+    from distributed import LocalCluster  # noqa: PLC0415 - an extra
+
+    unmade = without(next_day, tmp_path, "models", "evaluations")
+    monkeypatch.setenv(runners.RUNNER, "dask")
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv(runners.CLUSTER, cluster.scheduler_address)
+        outcomes = backfill(
+            first=AS_OF,
+            last=NEXT,
+            preset=TINY,
+            logs=str(next_day.logs),
+            artifacts=str(unmade),
+            reprocess="all",
+            at_once=2,
+        )
+        changes = cluster.scheduler.transition_counter  # of the states of the cluster's tasks
+    assert changes >= 2 * len(outcomes)
+    assert [(one.as_of, one.state) for one in outcomes] == [(AS_OF, "completed"), (NEXT, "completed")]
+    assert digests_of(unmade / LINE) == digests_of(next_day.root)
+
+
+def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(runners.RUNNER, "spark")
+    with pytest.raises(ConfigError, match=r"MTMD_RUNNER \('spark'\) must be one of threads, dask, ray"):
+        runners.chosen()
+    monkeypatch.setenv(runners.RUNNER, "dask")
+    with (
+        temporary_settings({PREFECT_API_URL: None}),
+        pytest.raises(
+            ConfigError, match="needs a Prefect server that all workers reach, and PREFECT_API_URL"
+        ),
+    ):
+        runners.chosen()
+    monkeypatch.setattr(runners, "find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigError, match=re.escape("needs prefect-dask; pip install 'mtmd[dask]' brings it")
+    ):
+        runners.chosen()
+    with runners.on_this_machine():
+        assert runners.chosen() == "threads"

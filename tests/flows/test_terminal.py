@@ -1,0 +1,53 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.evaluate.ablation import Ablation
+from mtmd.flows.terminal import show, show_ablation, what_next
+from mtmd.store.files import write_json
+from tests.flows.runs import Run
+from tests.inspect.conftest import metrics
+
+
+def test_the_summary_is_whole_in_a_narrow_terminal(
+    next_day: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    show(next_day.summary, "tiny", "artifacts")
+    text = capsys.readouterr().out
+    report = next_day.summary.report
+    assert "…" not in text
+    for where in (*report.slices, *report.aggregates):
+        (line,) = [line for line in text.splitlines() if line.split()[:3] == list(where)]
+        shown = [f"{report.get(name, where).logmae:.3f}" for name in ("mtmd", "champion", "per_slice")]
+        assert line.split()[4:7] == shown
+        assert len(line) <= 80
+    assert f"{next_day.summary.model_id}: promoted" in text
+    assert "shards 20 of 21" in text
+    assert str(next_day.root / "models" / next_day.summary.model_id) in text
+    assert "--as-of 2026-01-23" in text
+    (shown,) = [line for line in text.splitlines() if line.split()[:1] == ["report"]]
+    assert shown.split()[1] == next_day.summary.places["report"]
+
+
+def test_an_ablation_says_which_variants_were_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The artifact has it too, but a command's own server is gone with it."""
+    write_json(tmp_path / "report.json", metrics(date(2026, 1, 25), 0.3).model_dump(mode="json"))
+    why = "unconstrained: preset tiny is that already"
+    done = Ablation(paths=(str(tmp_path),), seeds=(0,), trained={}, missing=(why,))
+    show_ablation(done)
+    assert capsys.readouterr().out == f"not compared: {why}\n"
+
+
+def test_the_next_command_can_be_copied() -> None:
+    assert "`mtmd status --preset 'my presets/own.toml'`" in what_next(
+        date(2026, 1, 25), "my presets/own.toml", "artifacts"
+    )
+    day = date(2026, 1, 25)
+    assert "--as-of 2026-01-26; `mtmd status --preset tiny`" in what_next(day, "tiny", "artifacts")
+    assert "`mtmd status --preset tiny --artifacts 's3://b/own line'`" in what_next(
+        day, "tiny", "s3://b/own line"
+    )
