@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress as Bar
 
-from mtmd import command_line
+from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Lazy, Logs, PresetName, console, day_option, errors, literal
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MirrorError
@@ -30,6 +30,8 @@ all_commands.add_typer(project_commands)
 all_commands.add_typer(inspect_commands)
 all_commands.add_typer(commands)
 all_commands.add_typer(teacher_commands)
+for _extra in extension.modules("commands").values():
+    all_commands.add_typer(_extra.commands)
 
 Reason = Annotated[str, typer.Option(help="written into the history")]
 

@@ -14,6 +14,13 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ExtraSettings(Frozen):
+    """The base of an extra's `Settings`, the table `[extras.<name>]` of a preset (see `mtmd.extension`)."""
+
+    def check(self, preset: Any) -> None:
+        """Raise ValueError, in words, where another section of the preset does not fit these settings."""
+
+
 def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """`values` with `changes` laid over them: tables key by key; anything else, lists too, as a whole."""
     tables = {

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from math import isfinite
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtmd.config.ab_test import ABTestConfig
-from mtmd.config.base import Frozen, wrong_values
+from mtmd.config.base import ExtraSettings, Frozen, wrong_values
 from mtmd.config.data import DataConfig
 from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domains
 from mtmd.config.evaluation import EvaluationConfig
+from mtmd.config.extras import Extras
 from mtmd.config.features import Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig
@@ -29,6 +30,7 @@ from mtmd.errors import ConfigError
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 SHORTEST_WINDOW_DAYS = 7  # that a preset may ask for: one of each weekday
+_Settings = TypeVar("_Settings", bound=ExtraSettings)
 _Reason = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -93,6 +95,7 @@ class Preset(Frozen):
         description="where runs and models are shown once more",
     )
     simulation: SimulationConfig = SimulationConfig()
+    extras: Extras = Field(Extras(), description="the tables of extras, by their names")
 
     @model_validator(mode="after")
     def _check_finite(self) -> Self:
@@ -179,6 +182,16 @@ class Preset(Frozen):
                     f'model.inputs is "own" and {schema.side} domain {domain!r} has no {wanted}; declare one for it, '
                     'or set model.inputs = "all"'
                 )
+
+    @model_validator(mode="after")
+    def _check_extras(self) -> Self:
+        for _, settings in self.extras:
+            settings.check(self)
+        return self
+
+    def extra(self, kind: type[_Settings]) -> _Settings:
+        """The settings of an extra, by their class."""
+        return next(settings for _, settings in self.extras if isinstance(settings, kind))
 
     @cached_property
     def declarations(self) -> Declarations:
