@@ -1,11 +1,12 @@
-"""Whether two commits compute the same: every output of a small daily line, as digests that can be compared.
+"""Whether two commits compute the same: a small daily line's results as digests and numbers that can be compared.
 
     python -m benchmarks.same_bits record --checkout /path/to/checkout --output before.json
     python -m benchmarks.same_bits compare before.json after.json
 
-`record` runs a checkout's own commands: simulated logs, two days retrained, ads published, the simulated A/B, the
-service and a rollback. It reads what they wrote as bytes and JSON, so that any two commits with the same commands
-can be compared, however their code is arranged. Names of outputs, clock times and paths are left out: they may differ.
+`record` runs a checkout's own commands: simulated logs, two days retrained, a service, a rollback, and the first day
+once more in a run that is killed while it trains and is then resumed. It records contents, never names: shards'
+Arrow files, tensors, ONNX files, `bundle_id`, every number of the evaluation report, every gate's decision, published
+ads and HTTP answers. So any two commits can be compared, however they arrange their code and name their files.
 """
 
 import argparse
@@ -13,25 +14,29 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-_TIMED = {
-    "at", "seconds", "rows_per_s", "path", "paths", "places", "git_commit", "packages", "reused", "key", "trained",
-    "window", "held_out", "logs", "fingerprint", "format",
-}  # fmt: skip
-_NAMES = re.compile(r"\b(\d{8})-[0-9a-f]{10}\b")
-_SIZES = ["--requests-per-day", "160", "--users", "200", "--ads", "200"]
+_DAYS = ("2026-01-21", "2026-01-22")
+_SIZES = ["--days", "22", "--requests-per-day", "160", "--users", "200", "--ads", "200"]
+_NAMES = re.compile(r"\b(\d{8})-[0-9a-f]{10}\b")  # a model's
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_KILLED_AT = re.compile(r"(\w+) epoch 2/")
+_NO_RESULTS = {"seconds", "rows_per_s", "at", "format"}
+_SHOWN = 12
+
+Record = dict[str, str]
 
 
 def main() -> int:
@@ -40,71 +45,95 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, dest="command")
     record = commands.add_parser("record")
     record.add_argument("--checkout", type=Path, required=True)
-    record.add_argument(
-        "--preset", default="tiny", help="a preset's name, or its path in the checkout; once tests/tiny.toml"
-    )
-    record.add_argument("--as-of", type=date.fromisoformat, default=date(2026, 1, 21))
-    record.add_argument("--demo-size", action="store_true", help="the preset's own logs, and one day only")
+    record.add_argument("--preset", default="tiny", help="a preset's name, or its path in the checkout")
     record.add_argument("--output", type=Path, required=True)
     compare = commands.add_parser("compare")
-    compare.add_argument("before", type=Path)
-    compare.add_argument("after", type=Path)
+    compare.add_argument("records", type=Path, nargs=2, metavar="RECORD")
     options = parser.parse_args()
     if options.command == "compare":
-        return _compare(json.loads(options.before.read_text()), json.loads(options.after.read_text()))
+        differences = compared(*(json.loads(path.read_text()) for path in options.records))
+        print("\n".join(differences) or "every result is equal")  # noqa: T201 - a command's answer
+        return 1 if differences else 0
     with TemporaryDirectory() as place:
-        seen = _record(
-            options.checkout.absolute(), options.preset, options.as_of, options.demo_size, Path(place)
-        )
-    options.output.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
-    print(f"{len(seen)} outputs recorded in {options.output}")  # noqa: T201 - a command's answer
+        results = _record(options.checkout.absolute(), options.preset, Path(place))
+    options.output.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    print(f"{len(results)} results recorded in {options.output}")  # noqa: T201
     return 0
 
 
-def _compare(before: dict[str, str], after: dict[str, str]) -> int:
-    differing = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    for name in differing:
-        state = "differs" if name in before and name in after else "missing" if name in before else "new"
-        print(f"{state:8} {name}")  # noqa: T201
-    same = len(before.keys() & after.keys()) - sum(name in before and name in after for name in differing)
-    print(f"{same} outputs are equal, {len(differing)} are not")  # noqa: T201
-    return 1 if differing else 0
+def compared(before: Record, after: Record) -> list[str]:
+    """A line for each group of results that differs; what stands after `#` in a key is a name, which may change."""
+    groups: dict[str, tuple[Counter[str], Counter[str]]] = {}
+    for place, record in enumerate((before, after)):
+        for key, value in record.items():
+            groups.setdefault(key.partition("#")[0], (Counter(), Counter()))[place][value] += 1
+    lines = []
+    for group, (old, new) in sorted(groups.items()):
+        if old != new:
+            gone, added = old - new, new - old
+            lines.append(f"{group}: {(old & new).total()} equal, {gone.total()} gone, {added.total()} new")
+            lines += [f"    gone {name}" for name in _names(before, group, gone)]
+            lines += [f"    new  {name}" for name in _names(after, group, added)]
+    return lines
 
 
-def _record(checkout: Path, preset: str, as_of: date, demo_size: bool, place: Path) -> dict[str, str]:
-    days = [as_of] if demo_size else [as_of, as_of + timedelta(days=1)]
-    line = ["--preset", preset, "--artifacts", str(place / "artifacts")]
+def _names(record: Record, group: str, values: Counter[str]) -> list[str]:
+    keys = [key for key, value in sorted(record.items()) if key.startswith(f"{group}#") and value in values]
+    return [f"{key.partition('#')[2]} = {record[key][:24]}" for key in keys[:_SHOWN]]
+
+
+def _record(checkout: Path, preset: str, place: Path) -> Record:
     logs = ["--logs", str(place / "logs")]
-    flows = "mtmd_flows" if (checkout / "mtmd_flows").is_dir() else "mtmd.flows"  # their name before
-    sizes = [] if demo_size else [*_SIZES, "--days", "22"]
-    _run(checkout, "mtmd.cli", "simulate", "--preset", preset, "--until", str(days[-1]), *logs, *sizes)
-    for day in days:
-        _run(checkout, f"{flows}.daily_retrain", *line, *logs, "--as-of", str(day), "--no-ablations")
-    size = [] if demo_size else ["--samples", "5", "--requests", "100"]
-    if not demo_size:
-        _run(checkout, f"{flows}.ab_test", *line, *logs, "--as-of", str(days[-1]), *size)
-    root = next((place / "artifacts").iterdir())
-    seen = dict(_answers(checkout, line, root))
-    _run(checkout, "mtmd.cli", "export-embeddings", *line, "--output", str(place / "embeddings.parquet"))
-    seen["embeddings.parquet"] = _sha(place / "embeddings.parquet")
-    if not demo_size:
-        _run(checkout, "mtmd.cli", "rollback", *line, *logs, "--reason", "to see that it works")
-    seen |= {
-        f"logs/{path.relative_to(place / 'logs')}": _sha(path) for path in (place / "logs").rglob("*.parquet")
-    }
-    return seen | dict(_files(root))
+    flows = "mtmd_flows" if (checkout / "mtmd_flows").is_dir() else "mtmd.flows"  # their former name
+
+    def line(name: str) -> list[str]:
+        return ["--preset", preset, "--artifacts", str(place / name)]
+
+    def retrain(name: str, day: str) -> list[str]:
+        return [f"{flows}.daily_retrain", *line(name), *logs, "--as-of", day, "--no-ablations"]
+
+    _run(checkout, "mtmd.cli", "simulate", "--preset", preset, "--until", _DAYS[-1], *logs, *_SIZES)
+    for day in _DAYS:
+        _run(checkout, *retrain("line", day))
+    root = next((place / "line").glob("*/champion.json")).parent
+    results = {"champion#promoted": _bundle(root)} | dict(_answers(checkout, line("line"), root))
+    _run(checkout, "mtmd.cli", "rollback", *line("line"), *logs, "--reason", "to see that it works")
+    results["champion after a rollback#"] = _bundle(root)
+    results |= dict(_contents(root, "")) | dict(_decided(root, ""))
+    for kept in ("shards", "validation"):
+        shutil.copytree(root / kept, place / "killed" / root.name / kept)
+    _kill_and_resume(checkout, retrain("killed", _DAYS[0]), place / "killed.log")
+    other, prefix = place / "killed" / root.name, "killed and resumed: "
+    resumed = {key: value for key, value in _contents(other, prefix) if f"{prefix}shard" not in key}
+    return results | resumed | dict(_decided(other, prefix))
 
 
-def _run(checkout: Path, module: str, *arguments: str) -> None:
-    print(module, *arguments[:1], flush=True)  # noqa: T201 - it takes minutes
+def _run(checkout: Path, module: str, *arguments: str) -> str:
+    print(module, *arguments, flush=True)  # noqa: T201 - it takes minutes
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=checkout, env=_environment(checkout), capture_output=True, text=True, check=False,
+        [sys.executable, "-m", module, *arguments], cwd=checkout, env=_environment(checkout),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise SystemExit(
-            f"{module} {arguments} ended with {done.returncode}: {done.stderr[-4000:]}{done.stdout[-2000:]}"
-        )
+        raise SystemExit(f"{module} ended with {done.returncode}: {done.stdout[-6000:]}")
+    return done.stdout
+
+
+def _kill_and_resume(checkout: Path, arguments: list[str], log: Path) -> None:
+    """Kill a run when a model ends its second epoch. The resumed run must not train that model's first one again."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=checkout, env=_environment(checkout), stdout=file, stderr=file,
+        )  # fmt: skip
+    while (reached := _KILLED_AT.search(log.read_text())) is None and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    if process.wait() != -signal.SIGKILL or reached is None:
+        raise SystemExit(f"the run ended before it could be killed: {log.read_text()[-4000:]}")
+    resumed = _run(checkout, *arguments)
+    if f"{reached[1]} epoch 1/" in resumed:
+        raise SystemExit(f"the resumed run trained {reached[1]} from the start: {resumed[-6000:]}")
 
 
 def _environment(checkout: Path) -> dict[str, str]:
@@ -114,89 +143,100 @@ def _environment(checkout: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _files(root: Path) -> Iterator[tuple[str, str]]:
-    """Every output of a line; a directory named by a digest is called by its order among those of its kind."""
-    names: dict[str, str] = {}
-    groups: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not _is_local(path.relative_to(root)):
-            groups.setdefault(_plain(path.relative_to(root)), []).append(path)
-    for name, paths in sorted(groups.items()):
-        digests = sorted(_content(path) for path in paths)
-        for number, digest in enumerate(digests):
-            names[f"{name}#{number}"] = digest
-    yield from names.items()
+def _bundle(root: Path) -> str:
+    champion = json.loads((root / "champion.json").read_text())["model_id"]
+    bundle: str = json.loads((root / "models" / champion / "manifest.json").read_text())["bundle_id"]
+    return bundle
 
 
-def _is_local(path: Path) -> bool:
-    """Locks, caches of file times, pages for people, and manifests over files that hold how long a training took."""
-    return (
-        path.suffix in {".lock", ".html"}
-        or "digests" in path.parts
-        or (path.parts[0], path.name) == ("trained", "manifest.json")
-    )
+def _contents(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    """Digests of a line's outputs; the path from the line's folder is only told in names, after `#`."""
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        where = path.relative_to(root)
+        match where.parts[0], path.suffix:
+            case "shards", ".arrow":
+                day = _DAY.findall(str(where))[0]
+                yield f"{prefix}shard {day} {path.stem}#", _sha(path.read_bytes())
+            case "ads", ".arrow":
+                yield f"{prefix}published ads#{where}", _sha(path.read_bytes())
+            case "trained", ".safetensors":
+                yield f"{prefix}tensors#{where}", tensors_digest(path)
+            case "models", ".onnx":
+                yield f"{prefix}onnx#{where}", _sha(path.read_bytes())
 
 
-def _plain(path: Path) -> str:
-    parts = [_NAMES.sub(r"\1-MODEL", part) for part in path.parts]
-    return "/".join(
-        re.sub(r"(?<![0-9a-f])[0-9a-f]{6,64}(?![0-9a-f])", "NAME", part) if "MODEL" not in part else part
-        for part in parts
-    )
+def _decided(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    """What each model's manifest and each run's summary say."""
+    for path in sorted(root.glob("models/*/manifest.json")):
+        yield f"{prefix}bundles#{path.parent.name}", json.loads(path.read_text())["bundle_id"]
+    for path in sorted(root.glob("runs/**/summary.json")):
+        summary = json.loads(path.read_text())
+        day = str(summary["as_of"])
+        yield f"{prefix}promoted {day}#", str(summary["promoted"])
+        yield from ((f"{prefix}report {day}#{name}", value) for name, value in numbers(summary["report"]))
+        for gate, passed in decisions(summary["verdict"]):
+            yield f"{prefix}gate {day} {gate}#", str(passed)
 
 
-def _content(path: Path) -> str:
-    if path.suffix in {".json", ".jsonl"}:
-        text = path.read_text()
-        values = (
-            [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
-        )
-        return hashlib.sha256(json.dumps(_timeless(values), sort_keys=True).encode()).hexdigest()
-    return _sha(path)
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
-def _timeless(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_timeless(key): _timeless(own) for key, own in value.items() if key not in _TIMED}
+def tensors_digest(path: Path) -> str:
+    """Digest of a safetensors file's tensors, whatever their names: sorted types, shapes and bytes."""
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    data = content[8 + size :]
+    tensors = [
+        (entry["dtype"], entry["shape"], _sha(data[slice(*entry["data_offsets"])]))
+        for name, entry in json.loads(content[8 : 8 + size]).items()
+        if name != "__metadata__"
+    ]
+    return _sha(json.dumps(sorted(tensors)).encode())
+
+
+def numbers(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every fraction in a report, with its path. Counts are left out: they repeat too often to tell anything."""
+    if isinstance(value, Mapping):
+        for key in value.keys() - _NO_RESULTS:
+            yield from numbers(value[key], f"{name}/{key}")
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from numbers(item, f"{name}/{place}")
+    elif isinstance(value, float):
+        yield name, repr(value)
+
+
+def decisions(value: Any) -> Iterator[tuple[str, bool]]:
+    """The gates of a verdict, wherever they stand in it: what has a label, or a name, and says whether it passed."""
+    if isinstance(value, Mapping):
+        label = value.get("label", value.get("name"))
+        if label and "passed" in value:
+            yield str(label), bool(value["passed"])
+        value = list(value.values())
     if isinstance(value, list):
-        return [_timeless(own) for own in value]
-    if isinstance(value, str):
-        return _NAMES.sub(r"\1-MODEL", value)
-    return value
-
-
-def _sha(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        for item in value:
+            yield from decisions(item)
 
 
 def _answers(checkout: Path, line: list[str], root: Path) -> Iterator[tuple[str, str]]:
-    """What the service says of a few requests; the requests name surfaces, and features that every preset has."""
-    manifest = json.loads((root / "champion.json").read_text())["model_id"]
-    bundle = json.loads((root / "models" / manifest / "bundle.json").read_text())
-    surfaces = bundle["declarations"]["domains"]["surfaces"]
-    tasks = [task["name"] for task in bundle["declarations"]["domains"]["tasks"]]
+    """The service's answers to a few requests, which name surfaces and features that every preset has."""
+    champion = json.loads((root / "champion.json").read_text())["model_id"]
+    bundle = json.loads((root / "models" / champion / "bundle.json").read_text())
+    domains = bundle["declarations"]["domains"]
+    surfaces, tasks = domains["surfaces"], [task["name"] for task in domains["tasks"]]
     requests = [{"request_id": n, "surface": surfaces[n % len(surfaces)], "user_id": n} for n in range(12)]
-    asked = {
-        "/rank": [
-            {"requests": requests, "rank_by": by, "top_k": 20}
-            for by in (*tasks, {tasks[0]: 1.0, tasks[1]: 0.5})
-        ],
-        "/embed": [{"requests": requests}],
-    }
+    rankings = [*tasks, {tasks[0]: 1.0, tasks[1]: 0.5}]
+    asked = [("/rank", {"requests": requests, "rank_by": by, "top_k": 20}) for by in rankings]
     with _service(checkout, line) as base:
-        for path, questions in asked.items():
-            for number, question in enumerate(questions):
-                answer = _timeless(json.loads(_ask(base + path, question)))
-                yield (
-                    f"http{path}#{number}",
-                    hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest(),
-                )
+        for number, (path, question) in enumerate([*asked, ("/embed", {"requests": requests})]):
+            answer = json.loads(_NAMES.sub(r"\1-MODEL", _ask(base + path, question)))
+            yield f"http {path}#{number}", _sha(json.dumps(answer, sort_keys=True).encode())
 
 
 @contextmanager
 def _service(checkout: Path, line: list[str]) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mtmd.cli", "serve", *line, "--port", str(port)]
     process = subprocess.Popen(command, cwd=checkout, env=_environment(checkout), stderr=subprocess.DEVNULL)
@@ -205,7 +245,7 @@ def _service(checkout: Path, line: list[str]) -> Iterator[str]:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5):
                     break
-            except (urllib.error.URLError, OSError):
+            except OSError:
                 time.sleep(0.5)
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -213,11 +253,10 @@ def _service(checkout: Path, line: list[str]) -> Iterator[str]:
         process.wait(timeout=60)
 
 
-def _ask(url: str, question: dict[str, Any]) -> bytes:
+def _ask(url: str, question: dict[str, Any]) -> str:
     request = urllib.request.Request(url, json.dumps(question).encode(), {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
-        content: bytes = answer.read()
-    return content
+        return str(answer.read(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,55 +5,61 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from benchmarks.same_bits import _content, _files, main
-
-
-def _compared(
-    tmp_path: Path, before: dict[str, str], after: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> int:
-    paths = []
-    for name, record in (("before", before), ("after", after)):
-        paths.append(tmp_path / f"{name}.json")
-        paths[-1].write_text(json.dumps(record))
-    monkeypatch.setattr(sys, "argv", ["same_bits", "compare", *map(str, paths)])
-    return main()
+from benchmarks.same_bits import compared, decisions, main, numbers, tensors_digest
 
 
-def test_equal_records_end_with_0_and_others_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_contents_are_compared_and_names_are_not() -> None:
+    before = {"onnx#models/a/x": "1", "onnx#models/a/y": "2", "gate data suites#": "True"}
+    renamed = {"onnx#models/b/y": "1", "onnx#models/b/z": "2", "gate data suites#": "True"}
+    assert compared(before, renamed) == []
+    changed = {"onnx#models/b/y": "1", "onnx#models/b/z": "3", "http /rank#0": "4"}
+    assert compared(before, changed) == [
+        "gate data suites: 0 equal, 1 gone, 0 new",
+        "    gone  = True",
+        "http /rank: 0 equal, 0 gone, 1 new",
+        "    new  0 = 4",
+        "onnx: 1 equal, 1 gone, 1 new",
+        "    gone models/a/y = 2",
+        "    new  models/b/z = 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after", "status", "words"),
+    [({"a#": "1"}, 0, "every result is equal\n"), ({"a#": "2"}, 1, "a: 0 equal, 1 gone, 1 new\n")],
+)
+def test_the_exit_status_says_whether_records_differ(
+    after: dict[str, str],
+    status: int,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert _compared(tmp_path, {"a": "1"}, {"a": "1"}, monkeypatch) == 0
-    assert "1 outputs are equal, 0 are not" in capsys.readouterr().out
-    assert (
-        _compared(tmp_path, {"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "5"}, monkeypatch) == 1
-    )
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == ["differs  b", "missing  c", "new      d", "1 outputs are equal, 3 are not"]
+    paths = [tmp_path / "before.json", tmp_path / "after.json"]
+    for path, record in zip(paths, ({"a#": "1"}, after), strict=True):
+        path.write_text(json.dumps(record))
+    monkeypatch.setattr(sys, "argv", ["same_bits", "compare", *map(str, paths)])
+    assert main() == status
+    assert capsys.readouterr().out.startswith(words)
 
 
-def test_names_and_times_may_differ_and_bytes_and_values_may_not(tmp_path: Path) -> None:
-    def line(name: str, key: str, value: int, weights: bytes) -> dict[str, str]:
-        root = tmp_path / name
-        place = root / "trained" / f"mtmd-{key}"
-        place.mkdir(parents=True)
-        (place / "weights.safetensors").write_bytes(weights)
-        (place / "fit.json").write_text(json.dumps({"loss": value, "seconds": len(name), "key": key}))
-        (place / "manifest.json").write_text(name)  # over how long the training took
-        (root / "champion.lock").write_text(name)
-        return dict(_files(root))
+def test_tensors_may_have_other_names_and_no_other_bits(tmp_path: Path) -> None:
+    def digest(**tensors: torch.Tensor) -> str:
+        save_file(tensors, tmp_path / "weights.safetensors")
+        return tensors_digest(tmp_path / "weights.safetensors")
 
-    first = line("first", "0123456789abcdef", 1, b"weights")
-    assert set(first) == {"trained/mtmd-NAME/fit.json#0", "trained/mtmd-NAME/weights.safetensors#0"}
-    assert line("second", "fedcba9876543210", 1, b"weights") == first
-    assert line("third", "0123456789abcdef", 2, b"weights") != first
-    assert line("fourth", "0123456789abcdef", 1, b"Weights") != first
+    one, two = torch.arange(4.0), torch.ones(2, 2)
+    assert digest(a=one, b=two) == digest(first=two, second=one)
+    assert digest(a=one, b=two) != digest(a=one, b=2 * two)
+    assert digest(a=one) != digest(a=one.reshape(2, 2))
 
 
-def test_the_model_id_of_a_text_may_differ(tmp_path: Path) -> None:
-    digests = set()
-    for name in ("20260121-0123456789", "20260121-abcdef0123", "20260122-0123456789"):
-        path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps({"words": f"{name} is live"}))
-        digests.add(_content(path))
-    assert len(digests) == 2
+def test_numbers_and_decisions_are_found_wherever_they_stand() -> None:
+    report = {"slices": [{"logmae": 0.25, "rows": 3, "seconds": 1.5}]}
+    assert list(numbers(report)) == [("/slices/0/logmae", "0.25")]
+    verdict = {"gates": [{"name": "parity", "passed": True}, {"label": "champion", "passed": False}]}
+    assert list(decisions(verdict)) == [("parity", True), ("champion", False)]
