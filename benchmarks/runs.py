@@ -15,14 +15,14 @@ from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import WindowData, window_fingerprint
+from mtmd.extract.window import window_fingerprint
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.evaluation import Table
 from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns
 from mtmd.store.files import write_text
-from mtmd.train.stage import Trained, train, training_key, window_data
+from mtmd.train.stage import Trained, train, training_key
 from mtmd.train.warm import WarmStart
 
 _Options = ParamSpec("_Options")
@@ -131,22 +131,6 @@ def at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
-
-
-def window_command(
-    name: str,
-    description: str | None,
-    arguments: Sequence[str] | None,
-    table_of: Callable[[Preset, WindowData], Table],
-) -> int:
-    """Print, and write where asked, what is measured on a window; exit status 1 when the logs are wrong."""
-    options = window_parser(name, description).parse_args(arguments)
-
-    def measured() -> Table:
-        plan = window_plan(options)
-        return table_of(plan.preset, window_data(plan, extracted(plan, plan.days)))
-
-    return print_measured(options, measured)
 
 
 @told

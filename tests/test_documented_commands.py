@@ -383,11 +383,6 @@ IN_A_TERMINAL = (
 )
 BESIDE = (  # these only read what was trained, or have a line of models of their own
     Step(
-        ".venv/bin/python -m benchmarks.ceilings",
-        add=f"{TINY} --requests 40 --width 4",
-        says=r"and of dot products \(40 requests\)",
-    ),
-    Step(
         "make run-kuairand SOURCE=/path/to/kuairand-pure",
         swap={"/path/to/kuairand-pure": "kuairand-pure"},
         add="PRESET=tiny-kuairand.toml",
