@@ -1,15 +1,12 @@
 """What benchmarks share: the platform that they simulate has the preset's columns."""
 
-import re
 import runpy
 import sys
 from datetime import date, timedelta
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-import benchmarks
 from benchmarks.runs import extracted, plan_of, platform_for, timed_training, window_parser
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
@@ -24,14 +21,8 @@ DAY = date(2026, 1, 1)
 
 
 WRONG = {
-    **dict.fromkeys(("bucket", "overhead"), ("--preset", "nope", "--as-of", "2026-01-25")),
-    **dict.fromkeys(
-        ("devices", "extraction", "false_stops", "fitted_teacher", "memory"), ("--preset", "nope")
-    ),
-    **dict.fromkeys(("quiet_monitor", "step_profile"), ("--preset", "nope")),
-    **dict.fromkeys(("cluster", "parameters", "scale_rates"), ("--preset", "nope")),
-    "train_throughput": ("--preset", "nope"),
-    "feature_rates": ("--requests-per-day", "1"),
+    "bucket": ("--preset", "nope", "--as-of", "2026-01-25"),
+    **dict.fromkeys(("cluster", "extraction", "false_stops", "train_throughput"), ("--preset", "nope")),
     "served_scores": ("--preset", TINY, "--artifacts", "no/such/folder"),
 }
 
@@ -48,13 +39,6 @@ def test_an_option_that_is_wrong_is_an_error_in_words(
     said = capsys.readouterr()
     assert said.out.startswith("error: preset 'nope' not found" if "nope" in WRONG[name] else "error: ")
     assert "server" not in said.out + said.err
-
-
-@pytest.mark.parametrize("name", ["data_sizes", "false_stops", "quiet_monitor"])
-def test_a_seed_that_is_named_twice_counts_once(name: str) -> None:
-    parser = import_module(f"benchmarks.{name}")._parser()
-    first = ["tiny", "--as-of", "2026-01-25"] if name == "data_sizes" else []
-    assert parser.parse_args([*first, "--seeds", "1", "0", "1"]).seeds == [1, 0]
 
 
 def test_the_seeds_of_a_window_count_once_each() -> None:
@@ -91,10 +75,3 @@ def test_seconds_are_those_of_a_training_that_was_done_at_once(tiny_logs: Path, 
 def test_a_preset_of_other_logs_is_refused() -> None:
     with pytest.raises(ConfigError, match="preset 'kuairand' can't be simulated"):
         platform_for(load_preset("kuairand"), requests_per_day=40)
-
-
-def test_every_benchmark_that_simulates_for_a_preset_takes_its_columns() -> None:
-    """`ceilings` needs the platform alone, and no logs."""
-    folder = Path(benchmarks.__path__[0])
-    own = {path.stem for path in folder.glob("*.py") if re.search(r"WorldConfig\.sized\(", path.read_text())}
-    assert own == {"ceilings", "runs"}
