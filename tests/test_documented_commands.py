@@ -292,7 +292,6 @@ SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
     "mtmd show": ".venv/bin/mtmd show champion",
-    "mtmd diff": ".venv/bin/mtmd diff 20260125-0123456789 champion",
     "mtmd publish": ".venv/bin/mtmd publish",
     "mtmd serve": "make serve",
     "mtmd reinstate": '.venv/bin/mtmd reinstate 20260125-0123456789 --reason "it was the logs"',
@@ -330,12 +329,6 @@ IN_A_TERMINAL = (
         swap={"20260125-0123456789": "20260121"},
         add=TINY,
         says="A on held-out day 2026-01-21, B on 2026-01-22: the days differ",
-    ),
-    Step(
-        ".venv/bin/mtmd diff 20260125-0123456789 champion",
-        swap={"20260125-0123456789": "20260121"},
-        add=TINY,
-        says=r"training days +2026-01-01 to 2026-01-20 \(20\) +2026-01-02 to 2026-01-21 \(20\)",
     ),
     Step(".venv/bin/mtmd index", says=r"/artifacts/index\.html"),
     Step(

@@ -9,7 +9,6 @@ from pydantic import BaseModel, TypeAdapter
 from mtmd.command_line import Artifacts, AsJson, PresetName, app, console, literal
 from mtmd.config import load_preset
 from mtmd.inspect import comparison, models, text
-from mtmd.inspect import differences as differing
 from mtmd.inspect import shadow as shadowed
 from mtmd.inspect.runs import runs_table
 from mtmd.registry.registry import Registry
@@ -77,25 +76,6 @@ def compare(
         _print_json(compared)
     else:
         text.show_comparison(compared, console)
-
-
-@commands.command()
-def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help=f"{_A_MODEL}; or of a directory in runs/")],
-    second: Second,
-    preset: PresetName,
-    artifacts: Artifacts = "artifacts",
-    as_json: AsJson = False,
-) -> None:
-    """Say what differs in how two models or runs were made.
-
-    Preset, declarations, commit, format numbers, packages, seeds and days are compared.
-    """
-    found = differing.differences(_workspace(preset, artifacts), first, second)
-    if as_json:
-        _print_json(found)
-    else:
-        text.show_differences(found, console)
 
 
 @commands.command()

@@ -2,7 +2,6 @@
 
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -11,21 +10,13 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
-from mtmd.report.past import Gate, RecordedDecision, decision, latest_run, made_by, run_paths
+from mtmd.report.past import Gate, RecordedDecision, decision, latest_run
 from mtmd.store.files import read_json
 from mtmd.store.outputs import read_record, written_ns
 from mtmd.store.sha256 import sha256_file
 from mtmd.store.workspace import Workspace
 
 CHAMPION = "champion"
-
-
-class NamedModel(NamedTuple):
-    """What a name stands for: a model, a run that decided about one, or both."""
-
-    name: str
-    model_id: str
-    run: Path | None
 
 
 class _Parity(BaseModel):
@@ -74,23 +65,6 @@ def find_model(workspace: Workspace, name: str) -> str:
         return registry.require_champion().model_id
     models = sorted(path.parent.name for path in registry.models.glob("[!.]*/manifest.json"))
     return _only(name, models, "model", registry.models)
-
-
-def find(workspace: Workspace, name: str) -> NamedModel:
-    """The model, or the run, that a name stands for. A model comes with the run that promoted it, or else its latest.
-
-    Raises RegistryError as `find_model` does; a run is named by the beginning of its directory in runs/.
-    """
-    paths = run_paths(workspace)
-    if named := [path for path in paths if path.name.startswith(name)]:
-        run = (
-            workspace.root
-            / "runs"
-            / _only(name, [path.name for path in named], "run", workspace.root / "runs")
-        )
-        return NamedModel(name, _decided(run).model_id, run)
-    model_id = find_model(workspace, name)
-    return NamedModel(name, model_id, made_by(workspace, model_id))
 
 
 def metrics_of(workspace: Workspace, model_id: str) -> EvaluationReport:

@@ -8,7 +8,6 @@ from rich.table import Table as Grid
 
 from mtmd.command_line import literal
 from mtmd.inspect.comparison import SideBySide, comparison_table
-from mtmd.inspect.differences import Differences
 from mtmd.inspect.models import ModelPage
 from mtmd.inspect.runs import shortened
 from mtmd.registry.records import ModelManifest, RegistryStatus
@@ -127,26 +126,6 @@ def show_comparison(compared: SideBySide, console: Console) -> None:
     """What is compared on which day, then the slices."""
     _print(compared.note, console)
     show_table(comparison_table(compared), console)
-
-
-def show_differences(found: Differences, console: Console) -> None:
-    """What could not be compared, then the keys that differ."""
-    for note in found.notes:
-        _print(f"note: {note}", console)
-    title = f"A  {found.first}\nB  {found.second}\n"
-    if not found.differences:
-        _print(f"{title}no difference in what is recorded", console)
-        return
-    columns = tuple(Column(name=name, kind="text") for name in ("what", "key", "A", "B"))
-    rows = tuple(
-        (
-            one.what,
-            one.key,
-            *(None if side is None else shortened(side, 200) for side in (one.first, one.second)),
-        )
-        for one in found.differences
-    )
-    show_table(Table(title=f"{title}{len(rows)} differences", columns=columns, rows=rows), console)
 
 
 def _print(shown: str | Grid, console: Console) -> None:

@@ -1,225 +1,159 @@
-"""What changed since the last champion: values, columns beyond their band, prediction level, and how it was made."""
+"""What changed since the champion that a run was compared with: figures, odd numbers of the data, and how it was made.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+All of it is one table of what differs, with the champion's value beside the run's own.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
+from typing import Any
 
-from mtmd.config import Declarations
-from mtmd.errors import BundleError, RegistryError
-from mtmd.evaluate.report import EvaluationReport
+from mtmd.errors import RegistryError
+from mtmd.evaluate.report import ALL, EVERYTHING, EvaluationReport
 from mtmd.expectations.steadiness import Measure
-from mtmd.extract.shards import Days
-from mtmd.registry.records import ModelManifest
+from mtmd.promote.gates import CHAMPION
+from mtmd.registry.records import ModelManifest, RunOrigin
 from mtmd.registry.registry import Registry
-from mtmd.report.former_rules import FormerRules
-from mtmd.report.made import Difference, Made, differing, sql_changes
-from mtmd.report.rewritten import Rewritten, rewritten
-from mtmd.report.values import ValueChange, value_changes
+from mtmd.report.past import made_by, origin
+from mtmd.report.tables.evaluation import Table, columns_of, estimate
 from mtmd.store.workspace import Workspace
-from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
+from mtmd.validate.results import DayValidation, Status, WindowValidation
 
-_LISTED = 40  # numbers beyond their bands on the page, what stops the run and the newest day first
-_NAMED, _VALUE = 2, 32  # differences of the preset on the first screen, and characters of a value
+_MOST = 30  # keys of the preset that are listed
+_LONG = 60  # characters of a value
 _BANDS = tuple(f"{measure}_{end}" for measure in Measure for end in ("steady", "as_usual"))
-
-
-@dataclass(frozen=True)
-class Beyond:
-    """A number of a day that is outside the band that earlier days give it; numbers as validation wrote them."""
-
-    day: date
-    measure: str
-    domain: str
-    subject: str
-    observed: str
-    usual: str
-    band: str
-    stops: bool
-
-    @property
-    def words(self) -> str:
-        """`requests: mean scores of ctr in search × standard, 0.044 where 0.077 is usual`"""
-        of = "".join(
-            f" {how} {what}" for how, what in (("of", self.subject), ("in", self.domain)) if what != "–"
-        )
-        return f"{self.measure}{of}, {self.observed} where {self.usual} is usual"
-
-
-@dataclass(frozen=True)
-class Bands:
-    """What the days since the champion's say: columns beyond their bands, in words and one by one."""
-
-    words: str
-    kind: str
-    found: tuple[Beyond, ...]
-    more: int
-
-
-@dataclass(frozen=True)
-class LevelRow:
-    """A task's mean prediction on the held-out day, beside the champion's and the mean teacher score."""
-
-    task: str
-    own: float
-    champion: float
-    teacher: float
-
-    @property
-    def change(self) -> float:
-        return self.own / self.champion - 1.0
-
-
-@dataclass(frozen=True)
-class Since:
-    """All that a run says of the time since the champion that it was compared with.
-
-    as_of      the champion's held-out day; None where its manifest is gone
-    made       None where it can't be compared; a note says why
-    notes      what is not recorded, and why
-    sql        each changed statement, with the lines that changed
-    rewritten  days that the champion saw with other data, and what changed in them
-    rules      whether the gates would decide otherwise under the bounds of the champion's run
-    """
-
-    champion: str
-    as_of: date | None
-    values: tuple[ValueChange, ...]
-    values_note: str
-    bands: Bands
-    level: tuple[LevelRow, ...]
-    made: tuple[Difference, ...] | None
-    notes: tuple[str, ...]
-    sql: tuple[tuple[str, tuple[str, ...]], ...]
-    rewritten: Rewritten = field(default_factory=Rewritten)
-    rules: FormerRules = field(default_factory=FormerRules)
-
-    @property
-    def made_words(self) -> str:
-        """What differs in how both were made but for their days, the preset first; empty where nothing does."""
-        found = [one for one in self.made or () if one.what != "data"]
-        preset = [one for one in found if one.what == "preset"][:_NAMED]
-        parts = [f"{one.key} {_short(one.first)} → {_short(one.second)}" for one in preset]
-        rest = [one for one in found if one not in preset]
-        if rest:
-            kinds = ", ".join(dict.fromkeys(one.what for one in rest))
-            other = "other " if preset else ""
-            parts.append(f"{len(rest)} {other}difference{'s' if len(rest) > 1 else ''} ({kinds})")
-        return f"made in another way: {', '.join(parts)}" if parts else ""
+Row = tuple[str, str, str]
 
 
 def since(
     workspace: Workspace,
     champion: str,
-    made: Made,
-    days: Days,
-    declarations: Declarations,
+    run: Path,
+    manifest: ModelManifest,
     validations: Sequence[DayValidation | WindowValidation],
     report: EvaluationReport,
-) -> Since:
-    """The run beside the champion that it was compared with; `made` is how its own model was made."""
-    values, values_note = value_changes(workspace, days, declarations, champion)
-    manifest = _manifest(workspace, champion)
-    as_of = manifest.as_of if manifest else None
-    before = Made.of_model(workspace, champion)
-    differences, damage = _differing(workspace, before, made)
-    seen = _seen(manifest) if manifest else {}
-    return Since(
-        champion=champion,
-        as_of=as_of,
-        values=values,
-        values_note=values_note,
-        bands=bands(validations, as_of or days.held_out.day),
-        level=level(report),
-        made=differences,
-        notes=(*_notes(before, made), *damage),
-        sql=sql_changes(before.origin, made.origin),
-        rewritten=rewritten(workspace, champion, seen, days, declarations, validations),
+) -> Table:
+    """The run beside the champion that it was compared with; `run` is the run's directory, `manifest` its model's.
+
+    What is not recorded of the champion, such as when a clean-up removed its run, is said in words.
+    """
+    before = _manifest(workspace, champion)
+    promoting = made_by(workspace, champion)
+    return Table(
+        title=f"Since champion {champion}",
+        columns=columns_of("text", ("what", "champion", "this run")),
+        rows=(
+            *_days(before, manifest),
+            *_figures(report),
+            *_beyond(validations, before.as_of if before else manifest.as_of),
+            *_made(None if promoting is None else origin(promoting), origin(run)),
+        ),
     )
-
-
-def _seen(manifest: ModelManifest) -> dict[date, str]:
-    """Fingerprints of the shards that a model was trained and evaluated on."""
-    held_out = {manifest.as_of: manifest.held_out} if manifest.held_out else {}
-    return manifest.window | held_out
-
-
-def bands(validations: Sequence[DayValidation | WindowValidation], first: date) -> Bands:
-    """Of the days from `first` on: shares, null rates, mean scores and categories that are beyond their bands."""
-    days = [one for one in validations if isinstance(one, DayValidation) and one.day >= first]
-    results = [(day.day, result) for day in days for result in day.results if result.name in _BANDS]
-    failed = [(day, result) for day, result in results if result.status is Status.FAILED]
-    judged = any(result.status in {Status.PASSED, Status.FAILED} for _, result in results)
-    listed = [_beyond(day, result, sample) for day, result in failed for sample in result.samples]
-    found = tuple(sorted(listed, key=lambda one: (one.stops, one.day), reverse=True)[:_LISTED])
-    total = sum(result.unexpected or len(result.samples) for _, result in failed)
-    if not judged:
-        why = next((result.message for _, result in results if result.message), "no result is recorded")
-        return Bands(f"not judged: {why}", "", (), 0)
-    span = f"{days[0].day}" if len(days) == 1 else f"{days[0].day} to {days[-1].day}"
-    if not total:
-        return Bands(
-            f"All shares, null rates, mean scores and categories of {span} are in their bands.", "good", (), 0
-        )
-    stops = any(result.stops for _, result in failed)
-    words = f"{total} number{'s' if total > 1 else ''} of {span} beyond {'their bands' if total > 1 else 'its band'}"
-    named = f"{', such as' if total > 1 else ':'} {found[0].words}" if found else ""
-    return Bands(f"{words}{named}.", "bad" if stops else "held", found, total - len(found))
-
-
-def _beyond(day: date, result: ExpectationResult, sample: dict[str, str]) -> Beyond:
-    measure = result.name.removesuffix("_steady").removesuffix("_as_usual").replace("_", " ")
-    low, high = sample.get("lowest", "–"), sample.get("highest", "–")
-    band = f"at most {high}" if low in {"None", "–"} else f"{low} to {high}"
-    return Beyond(
-        day=day,
-        measure=f"{result.table}: {measure}",
-        domain=sample.get("domain", "–"),
-        subject=sample.get("subject", "–"),
-        observed=sample.get("observed", "–"),
-        usual=sample.get("usual", "–"),
-        band=band,
-        stops=result.stops,
-    )
-
-
-def level(report: EvaluationReport) -> tuple[LevelRow, ...]:
-    """Task by task, on the same rows; nothing where the champion was not compared."""
-    if "champion" not in report.predictors:
-        return ()
-    rows = []
-    for where in report.aggregates:
-        own, champion = (report.get(name, where) for name in (report.candidate, "champion"))
-        if own.mean_prediction and champion.mean_prediction and own.mean_teacher:
-            rows.append(LevelRow(where.task, own.mean_prediction, champion.mean_prediction, own.mean_teacher))
-    return tuple(rows)
-
-
-def _short(value: str | None) -> str:
-    """A value of a preset, or its beginning."""
-    text = "not there" if value is None else value
-    return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"
 
 
 def _manifest(workspace: Workspace, champion: str) -> ModelManifest | None:
+    """None where the clean-up removed the model."""
     try:
         return Registry(workspace.root).manifest(champion)
-    except (RegistryError, BundleError):
+    except RegistryError:
         return None
 
 
-def _differing(
-    workspace: Workspace, before: Made, own: Made
-) -> tuple[tuple[Difference, ...] | None, tuple[str, ...]]:
-    """How the two were made; a champion that was damaged since is a note, as the page is about the candidate."""
-    try:
-        return differing(workspace, before, own), ()
-    except BundleError as error:
-        return None, (f"how it was made can't be compared: {error}",)
+def _days(before: ModelManifest | None, now: ModelManifest) -> Iterator[Row]:
+    yield "held-out day", str(before.as_of) if before else "not recorded", str(now.as_of)
+    yield "training days", _window(before), _window(now)
+    if before and (same := set(before.window) & set(now.window)):
+        again = sum(before.window[day] != now.window[day] for day in same)
+        yield "shared training days with other data or features", "", f"{again} of {len(same)}"
 
 
-def _notes(before: Made, own: Made) -> Iterator[str]:
-    for name, side in (("the champion", before), ("this run", own)):
-        if side.origin is None:
-            yield f"preset and format numbers of {name}: not recorded (its run's record is gone, or older)"
-        elif not side.origin.sql or not side.origin.expectations:
-            yield f"SQL and expectations of {name}: not recorded (an older record)"
+def _window(manifest: ModelManifest | None) -> str:
+    days = sorted(manifest.window) if manifest else []
+    return f"{days[0]} to {days[-1]} ({len(days)})" if days else "not recorded"
+
+
+def _figures(report: EvaluationReport) -> Iterator[Row]:
+    """On the same rows of the held-out day; says so where the champion was not compared."""
+    if CHAMPION not in report.predictors:
+        yield "figures", "not compared on this day", ""
+        return
+    gain = report.compared(CHAMPION, EVERYTHING).improvement
+    yield f"LogMAE, {ALL} tasks", "", "–" if gain is None else f"{gain:+.2%} better"
+    for where in report.aggregates:
+        theirs, own = (report.get(name, where) for name in (CHAMPION, report.candidate))
+        found = estimate(report, report.candidate, CHAMPION, where)
+        yield f"LogMAE, {where.task}", _number(theirs.logmae), f"{_number(own.logmae)} ({found or '–'})"
+        level = f"mean prediction, {where.task} (teacher {_number(own.mean_teacher)})"
+        yield level, _number(theirs.mean_prediction), _number(own.mean_prediction)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _beyond(validations: Sequence[DayValidation | WindowValidation], first: date) -> Iterator[Row]:
+    """Shares, null rates, mean scores and categories of the days since that are outside of their bands."""
+    days = [one for one in validations if isinstance(one, DayValidation) and one.day >= first]
+    failed = [
+        (day.day, result)
+        for day in days
+        for result in day.results
+        if result.name in _BANDS and result.status is Status.FAILED
+    ]
+    for day, result in failed:
+        measure = result.name.removesuffix("_steady").removesuffix("_as_usual").replace("_", " ")
+        sample = next(iter(result.samples), {})
+        of = " ".join(sample.get(key, "") for key in ("subject", "domain")).strip()
+        count = result.unexpected or len(result.samples)
+        such = f"{count} beyond the band; {of}: {sample.get('observed', '–')}"
+        yield f"{day}: {result.table}, {measure}", f"usual {sample.get('usual', '–')}", such
+    if not failed:
+        yield "numbers of the data beyond their band", "", "none"
+
+
+def _made(before: RunOrigin | None, now: RunOrigin | None) -> Iterator[Row]:
+    """Keys of the preset, commit, formats and packages that differ; whether SQL or expectations do."""
+    if before is None or now is None:
+        yield (
+            "how it was made",
+            "not recorded" if before is None else "",
+            "not recorded" if now is None else "",
+        )
+        return
+    first, second = _recorded(before), _recorded(now)
+    keys = [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
+    for key in keys[:_MOST]:
+        yield key, _short(first.get(key)), _short(second.get(key))
+    if len(keys) > _MOST:
+        yield f"and {len(keys) - _MOST} more keys", "", ""
+    if not keys:
+        yield "how it was made", "", "as the champion was"
+
+
+def _recorded(made: RunOrigin) -> dict[str, str]:
+    """All that is recorded, by dotted key; of SQL and expectations the text or digest of each."""
+    return {
+        **dict(flat(made.preset, "preset")),
+        "git commit": str(made.git_commit),
+        **{f"format of {name}": str(number) for name, number in made.formats.items()},
+        **{f"package {name}": version for name, version in made.packages.items()},
+        **{f"SQL {name}": " ".join(text.split()) for name, text in made.sql.items()},
+        **{f"expectation {name}": text for name, text in made.expectations.items()},
+    }
+
+
+def flat(values: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """(dotted key, JSON) of every value; a list of tables that have names goes by name, another list is one value."""
+    if isinstance(values, list) and values and all(isinstance(one, dict) and "name" in one for one in values):
+        values = {f"{one.get('side', '')}.{one['name']}".lstrip("."): one for one in values}
+    if isinstance(values, Mapping) and values:
+        for key, value in values.items():
+            yield from flat(value, f"{prefix}.{key}")
+    else:
+        yield prefix, values if isinstance(values, str) else json.dumps(values)
+
+
+def _short(value: str | None) -> str:
+    text = "not there" if value is None else value
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"

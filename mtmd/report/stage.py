@@ -1,6 +1,5 @@
 """Write the page that a person reads to decide whether to trust the run's model."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from mtmd.abtest.stage import find_ab_test
@@ -9,13 +8,12 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import read_replay
 from mtmd.export.stage import load_mtmd
 from mtmd.extract.shards import open_shard
-from mtmd.promote.stage import DayRun, RunSummary, gate_inputs
+from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.registry.registry import Registry
-from mtmd.report.former_rules import former_rules
-from mtmd.report.made import Made
 from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.towers import trace_means
-from mtmd.report.since import Since, since
+from mtmd.report.since import since
+from mtmd.report.tables.evaluation import Table
 from mtmd.report.trend import trend
 from mtmd.store.files import digest, locked, write_text
 from mtmd.store.workspace import INDEX_LOCK
@@ -76,13 +74,11 @@ def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> Repor
     )
 
 
-def _since(run: DayRun, summary: RunSummary) -> Since | None:
-    """The time since the champion that the run was compared with; None before the first promotion."""
-    champion, plan = summary.verdict.champion, run.plan
+def _since(run: DayRun, summary: RunSummary) -> Table | None:
+    """What changed since the champion that the run was compared with; None before the first promotion."""
+    champion, workspace = summary.verdict.champion, run.plan.workspace
     if champion is None:
         return None
-    made = Made.of(summary.model_id, Path(summary.places["run"]))
-    declarations, validations = plan.preset.declarations, run.quality.validations
-    found = since(plan.workspace, champion, made, run.days, declarations, validations, summary.report)
-    before = Made.of_model(plan.workspace, champion).origin
-    return replace(found, rules=former_rules(before, gate_inputs(run), summary.verdict, run.tested))
+    manifest = Registry(workspace.root).manifest(summary.model_id)
+    place = Path(summary.places["run"])
+    return since(workspace, champion, place, manifest, run.quality.validations, summary.report)

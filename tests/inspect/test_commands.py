@@ -90,30 +90,12 @@ def test_show_prints_a_page(places: list[str], capsys: pytest.CaptureFixture[str
     assert json.loads(_said(capsys, "show", "20260126", "--json", *places))["live"] is False
 
 
-def test_compare_and_diff_say_what_they_compare(
-    places: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_compare_says_what_it_compares(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     said = _said(capsys, "compare", "champion", "20260126", *places)
     assert "the days differ" in said
     assert "+20.00%" in said
     compared = json.loads(_said(capsys, "compare", "champion", "20260126", "--json", *places))
     assert (compared["same_rows"], len(compared["slices"])) == (False, 2)
-    said = _said(capsys, "diff", "champion", "20260126", *places)
-    assert "preset training.seed 0 1" in " ".join(said.split())
-    assert "6 differences" in said
-    keys = [
-        one["key"]
-        for one in json.loads(_said(capsys, "diff", "champion", "20260126", "--json", *places))["differences"]
-    ]
-    assert keys[:2] == ["training.layers", "training.seed"]
-    assert "no difference in what is recorded" in _said(capsys, "diff", "champion", "champion", *places)
-
-
-def test_diff_says_what_is_not_recorded(
-    two_models: Line, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said = _said(capsys, "diff", "champion", "20260126", "--artifacts", str(tmp_path), "--preset", "tiny")
-    assert "note: the preset and the formats of champion are not recorded" in said
 
 
 def test_an_unknown_model_is_an_error_in_words(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +104,7 @@ def test_an_unknown_model_is_an_error_in_words(places: list[str], capsys: pytest
 
 
 @pytest.mark.parametrize(
-    "command", [["status"], ["runs"], ["show", "champion"], ["diff", "champion", "20260126"]]
+    "command", [["status"], ["runs"], ["show", "champion"], ["compare", "champion", "20260126"]]
 )
 def test_what_only_reads_does_not_wait_for_torch(places: list[str], command: list[str]) -> None:
     code = (

@@ -1,13 +1,12 @@
 """Models and runs by the names that people type."""
 
-import re
 from collections.abc import Callable
 
 import pytest
 
 from mtmd.errors import BundleError, RegistryError
 from mtmd.inspect.comparison import compare
-from mtmd.inspect.models import find, find_model, page_of
+from mtmd.inspect.models import find_model, page_of
 from mtmd.store.files import remove, write_json, write_text
 from mtmd.store.workspace import Workspace
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
@@ -40,19 +39,6 @@ def test_a_name_of_no_model_or_of_several_is_refused_with_what_there_is(two_mode
 def test_the_champion_of_a_line_without_one_is_refused(line: Line) -> None:
     with pytest.raises(RegistryError, match="has no champion; run a day first"):
         find_model(line.workspace, "champion")
-
-
-def test_a_run_is_found_by_the_beginning_of_its_directory(two_models: Line) -> None:
-    first = two_models.decide("20260125-a1", FIRST)
-    second = two_models.decide("20260125-a1", FIRST)
-    assert find(two_models.workspace, first.name).run == first
-    assert find(two_models.workspace, "20260125").run == second  # a model comes with its latest run
-    assert find(two_models.workspace, "20260126").run is None
-    with pytest.raises(RegistryError, match="'2026-01-25' is the beginning of 2 runs"):
-        find(two_models.workspace, "2026-01-25")
-    write_text(first / "summary.json", "{")
-    with pytest.raises(RegistryError, match=f"run {re.escape(str(first))} cannot be read"):
-        find(two_models.workspace, first.name)
 
 
 def test_a_page_has_origin_gates_and_the_proofs_of_its_content(two_models: Line) -> None:

@@ -1,130 +1,89 @@
-"""What changed since the last champion, from stored validations and metrics."""
+"""What changed since the last champion, from stored records and metrics."""
 
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.extract.shards import Days, ShardRef
-from mtmd.report.made import Difference, Made
-from mtmd.report.since import Since, bands, level, since
-from mtmd.store.files import write_text
+from mtmd.report.since import since
 from mtmd.validate.results import DayValidation, ExpectationResult, Status
-from tests.inspect.conftest import Line, build, line, two_models
+from tests.inspect.conftest import SECOND, Line, build, line, metrics, two_models
 from tests.report.page.conftest import day, report
 
 __all__ = ["build", "day", "line", "report", "two_models"]
 
-FIRST, SECOND = date(2026, 1, 20), date(2026, 1, 21)
-SAMPLE = {
-    "domain": "search", "subject": "price", "observed": "0.41", "usual": "0.02", "lowest": "0.01", "highest": "0.03",
-    "share_of_candidates": "0.3",
-}  # fmt: skip
+CHAMPION = "20260125-a1"
 
 
-def _result(
-    name: str, status: Status, *samples: dict[str, str], severity: str = "warning", **more: object
-) -> ExpectationResult:
-    values = {"table": "ads", "name": name, "description": "why", "severity": severity, "status": status}
-    return ExpectationResult.model_validate(values | {"samples": samples} | more)
+@dataclass
+class Since:
+    """The table's rows, by what they are of."""
+
+    rows: dict[str, tuple[str, str]]
+
+    @classmethod
+    def of(cls, line: Line, run: Path, report: EvaluationReport, *days: DayValidation) -> "Since":
+        manifest = line.registry.manifest("20260126-b1")
+        table = since(line.workspace, CHAMPION, run, manifest, days, report)
+        return cls({str(what): (str(before), str(now)) for what, before, now in table.rows})
 
 
-def test_numbers_beyond_their_bands_are_told_one_by_one() -> None:
-    open_below = SAMPLE | {"subject": "topic", "lowest": "None"}
-    days = [
-        DayValidation(day=FIRST, results=(_result("null_rates_as_usual", Status.FAILED, SAMPLE),)),
-        DayValidation(
-            day=SECOND,
-            results=(
-                _result("null_rates_steady", Status.FAILED, SAMPLE, severity="critical"),
-                _result("categories_as_usual", Status.FAILED, open_below, unexpected=4),
-                _result("has_rows", Status.FAILED, SAMPLE),
-            ),
-        ),
-    ]
-    found = bands(days, SECOND)
-    first = "ads: null rates of price in search, 0.41 where 0.02 is usual"
-    assert found.words == f"5 numbers of 2026-01-21 beyond their bands, such as {first}."
-    assert (found.kind, found.more) == ("bad", 3)
-    nulls, categories = found.found
-    assert (nulls.measure, nulls.domain, nulls.subject) == ("ads: null rates", "search", "price")
-    assert (nulls.observed, nulls.usual, nulls.band, nulls.stops) == ("0.41", "0.02", "0.01 to 0.03", True)
-    assert (categories.measure, categories.band, categories.stops) == (
-        "ads: categories",
-        "at most 0.03",
-        False,
-    )
-    assert bands(days, FIRST).words.startswith(
-        "6 numbers of 2026-01-20 to 2026-01-21 beyond their bands, such"
-    )
-    assert bands(days[:1], FIRST).words == f"1 number of 2026-01-20 beyond its band: {first}."
+def _result(name: str, status: Status, **more: object) -> ExpectationResult:
+    values = {"table": "ads", "name": name, "description": "why", "severity": "warning", "status": status}
+    return ExpectationResult.model_validate(values | more)
 
 
-def test_of_many_numbers_the_page_has_those_that_stop_the_run_and_the_newest_first() -> None:
-    warnings = [_result("null_rates_as_usual", Status.FAILED, *[SAMPLE] * 30)]
-    stop = _result("domain_mix_steady", Status.FAILED, SAMPLE, severity="critical")
-    days = [
-        DayValidation(day=FIRST, results=(stop, *warnings)),
-        DayValidation(day=SECOND, results=tuple(warnings)),
-    ]
-    found = bands(days, FIRST)
-    assert [(one.stops, one.day) for one in found.found[:2]] == [(True, FIRST), (False, SECOND)]
-    assert (len(found.found), found.more) == (40, 21)
-
-
-def test_days_in_their_bands_and_days_that_could_not_be_judged_are_told_apart() -> None:
-    held = DayValidation(day=SECOND, results=(_result("mean_scores_as_usual", Status.PASSED),))
-    assert bands([held], SECOND).kind == "good"
-    assert bands([held], SECOND).words.startswith(
-        "All shares, null rates, mean scores and categories of 2026-01-21 are in"
-    )
-    skipped = _result("mean_scores_as_usual", Status.SKIPPED, message="no earlier day")
-    young = DayValidation(day=SECOND, results=(skipped,))
-    assert bands([young], SECOND).words == "not judged: no earlier day"
-    assert bands([], SECOND).words == "not judged: no result is recorded"
-
-
-@pytest.mark.parametrize("damaged", ["bundle.json", "manifest.json"])
-def test_a_champion_that_was_damaged_since_costs_no_page(
-    two_models: Line, report: EvaluationReport, damaged: str
+def test_days_preset_packages_and_figures_that_differ_are_in_one_table(
+    two_models: Line, report: EvaluationReport
 ) -> None:
-    """It is not compared, where it is newer than a day of a backfill, so nothing has looked at its files."""
-    write_text(two_models.registry.path("20260125-a1") / damaged, "{")
-    shard = ShardRef(
-        day=SECOND, fingerprint="f", path="gone", sources="s", requests=1, ads=1, candidates=1, reused=False
+    two_models.decide(CHAMPION, date(2026, 1, 25), preset={"a": {"epochs": 4}, "same": [1]})
+    features = {"features": [{"name": "price", "side": "item", "bins": 8}], "same": [1]}
+    run = two_models.decide(
+        "20260126-b1", SECOND, preset={"a": {"epochs": 12}, **features}, packages={"torch": "3"}
     )
-    days, own = Days(window=(shard,), held_out=shard), Made("20260126-b1", None)
-    declarations = two_models.preset.declarations
-    found = since(two_models.workspace, "20260125-a1", own, days, declarations, [], report)
-    assert found.values_note.startswith("not recorded: ")
-    assert found.made is None
-    assert found.notes[-1].startswith("how it was made can't be compared: ")
+    rows = Since.of(two_models, run, report).rows
+    assert rows["held-out day"] == ("2026-01-25", "2026-01-26")
+    assert rows["training days"][1] == "2026-01-23 to 2026-01-25 (3)"
+    assert rows["shared training days with other data or features"] == ("", "0 of 2")
+    assert rows["preset.a.epochs"] == ("4", "12")
+    assert rows["preset.features.item.price.bins"] == ("not there", "8")
+    assert rows["package torch"] == ("2.13.0", "3")
+    assert "preset.same" not in rows
+    assert rows["LogMAE, ctr"][0] == "0.0800"
+    assert rows["LogMAE, ctr"][1].startswith("0.1000 (-25.00% [")
+    assert rows["numbers of the data beyond their band"] == ("", "none")
+    (level,) = [value for what, value in rows.items() if what.startswith("mean prediction, ctr (teacher ")]
+    assert float(level[1]) / float(level[0]) == pytest.approx(2.718281828**-0.02, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("made", "words"),
-    [
-        (None, ""),
-        ((Difference(what="data", key="training days", first="a", second="b"),), ""),
-        (
-            (Difference(what="code", key="commit", first="a", second="b"),),
-            "made in another way: 1 difference (code)",
-        ),
-        (
-            tuple(Difference(what="preset", key=f"k{n}", first=None, second="v" * 40) for n in range(4)),
-            f"made in another way: k0 not there → {'v' * 31}…, k1 not there → {'v' * 31}…, 2 other differences "
-            "(preset)",
-        ),
-    ],
-)
-def test_what_is_made_in_another_way_is_named(made: tuple[Difference, ...] | None, words: str) -> None:
-    found = Since("c", None, (), "", bands([], FIRST), (), made, (), ())
-    assert found.made_words == words
+def test_numbers_beyond_their_band_are_told_with_what_is_usual(two_models: Line) -> None:
+    sample = {"domain": "search", "subject": "price", "observed": "0.41", "usual": "0.02"}
+    failed = _result("null_rates_as_usual", Status.FAILED, samples=[sample], unexpected=4)
+    passed = _result("mean_scores_steady", Status.PASSED)
+    before = DayValidation(day=date(2026, 1, 24), results=(failed,))
+    after = DayValidation(day=SECOND, results=(failed, passed, _result("has_rows", Status.FAILED)))
+    rows = Since.of(two_models, two_models.workspace.root, metrics(SECOND, 0.4), before, after).rows
+    found = {what: values for what, values in rows.items() if "beyond" in values[1]}
+    assert found == {"2026-01-26: ads, null rates": ("usual 0.02", "4 beyond the band; price search: 0.41")}
+    assert rows["figures"] == ("not compared on this day", "")
 
 
-def test_the_prediction_level_is_of_the_same_rows(report: EvaluationReport) -> None:
-    """The candidate's log-probabilities are too low by 0.1, the champion's by 0.08."""
-    rows = level(report)
-    assert [row.task for row in rows] == ["ctr", "gctr", "octr"]
-    assert rows[0].change == pytest.approx(2.718281828**-0.02 - 1)
-    assert rows[0].own / rows[0].teacher == pytest.approx(2.718281828**-0.1)
+def test_what_is_not_recorded_is_said(two_models: Line) -> None:
+    """The champion's run is gone, and so is its model."""
+    run = two_models.decide("20260126-b1", SECOND, preset={"a": 1})
+    rows = Since.of(two_models, run, metrics(SECOND, 0.4)).rows
+    assert rows["how it was made"] == ("not recorded", "")
+    manifest = two_models.registry.manifest("20260126-b1")
+    gone = since(two_models.workspace, "20200101-gone", run, manifest, [], metrics(SECOND, 0.4))
+    assert gone.rows[0] == ("held-out day", "not recorded", "2026-01-26")
+
+
+def test_a_run_like_the_champions_says_so(two_models: Line) -> None:
+    two_models.decide(CHAMPION, date(2026, 1, 25), preset={"a": 1})
+    run = two_models.decide("20260126-b1", SECOND, preset={"a": 1})
+    assert Since.of(two_models, run, metrics(SECOND, 0.4)).rows["how it was made"] == (
+        "",
+        "as the champion was",
+    )

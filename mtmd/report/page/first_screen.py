@@ -10,7 +10,6 @@ from mtmd.promote.counts import Tally, is_task
 from mtmd.promote.gates import Verdict
 from mtmd.report.page.charts import minus
 from mtmd.report.page.heat_map import HeatCell, estimate_cell, full_colour
-from mtmd.report.since import Since
 from mtmd.report.standing import rival_name, slice_findings, standing
 from mtmd.report.tables.buckets import gain_of
 from mtmd.report.tables.evaluation import estimate
@@ -117,12 +116,7 @@ def _usual(days: Days) -> float:
     return sum(shard.candidates for shard in days.window) / len(days.window)
 
 
-def noted(verdict: Verdict, since: Since | None) -> Iterator[str]:
-    """What a reader must know before the answers: what differs from the champion's run, and what was not judged.
-
-    Of a promoted candidate the headline says the latter.
-    """
-    if since is not None:
-        yield from filter(None, (since.made_words, since.rewritten.words, since.rules.words))
+def noted(verdict: Verdict) -> Iterator[str]:
+    """What a reader must know before the answers: what was not judged. Of a promoted candidate the headline says it."""
     if not verdict.promoted and verdict.unjudged:
         yield verdict.unjudged

@@ -27,15 +27,13 @@ from mtmd.report.page.first_screen import data_words, noted, rival_rows
 from mtmd.report.page.movers import movers
 from mtmd.report.page.on_actions import action_rows
 from mtmd.report.page.quality import observed, quality, short
-from mtmd.report.page.since import movement
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.trend import sparklines
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
-from mtmd.report.since import Since
 from mtmd.report.standing import top_words
 from mtmd.report.tables.ab_test import paper_tables, reference_tables, whole_tables
 from mtmd.report.tables.cold import cold_advice, cold_gate_table, cold_words
-from mtmd.report.tables.evaluation import cold_table, explored_table
+from mtmd.report.tables.evaluation import Table, cold_table, explored_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.report.trend import TrendPoint
 from mtmd.train.results import FitResult
@@ -87,7 +85,7 @@ class ReportInputs:
     tested: ABTest | None = None
     start: str = ""
     past: tuple[TrendPoint, ...] = ()
-    since: Since | None = None
+    since: Table | None = None
 
 
 # What the template calls, beside the values that it is given.
@@ -139,8 +137,7 @@ def render_report(inputs: ReportInputs) -> str:
         action_rival=action_rival,
         action_rows=on_actions,
         data_words=list(data_words(inputs.validations, inputs.days)),
-        noted=list(noted(inputs.verdict, inputs.since)),
-        movement=movement(report, inputs.gates),
+        noted=list(noted(inputs.verdict)),
         sparklines=list(sparklines(inputs.past, inputs.gates)),
         rivals=list(rival_tables(inputs.verdict)),
         rivals_map=comparisons.rivals_map(report),

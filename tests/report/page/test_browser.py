@@ -13,7 +13,6 @@ from tests.abtest.outcomes import planted
 from tests.browser import Browser, installed, opened
 from tests.looks import VIEWS, Links, in_every_view, view
 from tests.report.page.conftest import CANDIDATE, evaluate, thirty_runs
-from tests.report.page.test_since import sample
 
 PROGRAM = installed()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine")
@@ -36,7 +35,6 @@ def pages(inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset) -> dict[st
         whole,
         tested=planted(unconstrained=True, HDR=30.0),
         past=thirty_runs(),
-        since=sample(inputs.evaluation),
     )
     gates = tuple(gate.model_copy(update={"passed": True}) for gate in inputs.verdict.gates)
     promoted = inputs.verdict.model_copy(update={"gates": gates})

@@ -163,6 +163,6 @@ def test_what_was_not_judged_is_said_before_the_answers(inputs: ReportInputs) ->
         }
     )
     gates = tuple(short if one.name == "champion" else one for one in inputs.verdict.gates)
-    assert list(noted(inputs.verdict.model_copy(update={"gates": gates}), None)) == [
+    assert list(noted(inputs.verdict.model_copy(update={"gates": gates}))) == [
         "2 of 15 slices had too little data to judge"
     ]

@@ -14,7 +14,6 @@ from mtmd.promote.slice_gates import GateResult, against
 from mtmd.report.page.render import ReportInputs, render_report
 from tests.abtest.outcomes import planted
 from tests.report.page.conftest import CANDIDATE, evaluate
-from tests.report.page.test_since import sample
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 SELF_CLOSED = {"line", "circle", "rect", "polyline", "path", "use"}  # of SVG
@@ -123,7 +122,7 @@ def test_every_section_says_its_numbers(html: str) -> None:
 
 
 def test_every_section_has_a_fold_that_says_how_to_read_it(inputs: ReportInputs) -> None:
-    whole = replace(inputs, tested=planted(unconstrained=True), since=sample(inputs.evaluation))
+    whole = replace(inputs, tested=planted(unconstrained=True))
     page = render_report(whole)
     sections = re.findall(r'<section id="([^"]+)">(.*?)</section>', page, re.DOTALL)
     without = [name for name, text in sections if "<summary>How to read this</summary>" not in text]
