@@ -20,19 +20,20 @@ export PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW := ignore
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand ablation serve up down test pytest faults coverage lint audit docs clean help
+.PHONY: run run-kuairand ablation serve up down test test-slow test-all pytest faults coverage lint audit docs clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
 	$(BIN)/python -m mtmd.flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --no-ablations
 
-ablation: $(READY)  ## Table 6 and more on the simulated logs: every variant, three seeds (about an hour)
+# Table 6 and more on the simulated logs: every variant, three seeds; about an hour.
+ablation: $(READY)
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
 	$(BIN)/python -m mtmd.flows.ablation --preset $(PRESET) --as-of $(AS_OF)
 
 run-kuairand: PRESET := kuairand
 run-kuairand: AS_OF := 2022-04-30
-run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and decide
+run-kuairand: $(READY)  ## The same on KuaiRand-Pure, imported from SOURCE=folder
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
 	$(BIN)/mtmd import-kuairand --preset $(PRESET) --source "$(SOURCE)"
 	$(BIN)/python -m mtmd.flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --window-days 20 --no-ablations
@@ -41,7 +42,7 @@ serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERV
 	$(BIN)/mtmd serve --preset $(PRESET) --port $(SERVE_PORT)
 
 CHOSEN = $(if $(filter file,$(origin PRESET)),,--preset $(PRESET))  # the deployments keep theirs where none is given
-up: $(READY)  ## Start a Prefect server, worker, deployments and the report pages on this machine (PORT, REPORTS_PORT, PRESET)
+up: $(READY)  ## Start a Prefect server, worker, deployments and report pages (PORT, REPORTS_PORT, PRESET)
 	$(BIN)/python -m deploy.local up --port $(PORT) --reports-port $(REPORTS_PORT) $(CHOSEN)
 
 down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
@@ -49,37 +50,46 @@ down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts st
 
 # Several processes share the cores in the tests: a second thread in each costs a third of the processor time, and
 # threads that wait had better sleep.
-pytest coverage faults: export OMP_NUM_THREADS := 1
-pytest coverage faults: export OMP_WAIT_POLICY := PASSIVE
+pytest test-slow coverage faults: export OMP_NUM_THREADS := 1
+pytest test-slow coverage faults: export OMP_WAIT_POLICY := PASSIVE
 # A hundred processes import the same modules: they are compiled once, whatever the environment says.
-pytest coverage faults: export PYTHONDONTWRITEBYTECODE :=
+pytest test-slow coverage faults: export PYTHONDONTWRITEBYTECODE :=
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-test: lint pytest  ## Lint, types, import contract, SQL lint, and every test
+test: lint pytest  ## Lint, types, import contracts, unit tests, and one whole tiny run
 
 pytest: $(READY)
-	$(PYTEST)
+	$(PYTEST) -m "not slow"
 
-faults: $(READY)  ## Plant every fault of tests/faults, write what came of each into docs/reliability.md, and fuzz with many examples
+# Browser, PostgreSQL, Prefect server and worker, bucket, clusters, documented commands, wheel, faults.
+test-slow: $(READY)
+	$(PYTEST) -m slow
+
+test-all: test test-slow  ## The same, and what needs a browser, servers, a bucket or a cluster, or takes long
+
+# Plant every fault of tests/faults, write what came of each into docs/reliability.md, and fuzz with many examples.
+faults: $(READY)
 	MTMD_FUZZ=thorough $(BIN)/pytest tests/faults tests/fuzz --all-faults --faults-page docs/reliability.md --numprocesses 2 --dist worksteal
 
-coverage: $(READY)  ## Every test, and which lines none of them runs; takes half as long again
+# Every test, and which lines none of them runs; takes half as long again.
+coverage: $(READY)
 	$(PYTEST) --cov --cov-report=term
 
-lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
+lint: $(READY)  ## Format check, lint, types, import contracts, SQL lint
 	$(BIN)/ruff format --check mtmd flows expectations deploy tests benchmarks
 	$(BIN)/ruff check mtmd flows expectations deploy tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
-audit: $(READY)  ## Ask whether advisories are known about the pinned versions; fails where nobody could be asked
+# Are advisories known about the pinned versions? Fails where nobody could be asked.
+audit: $(READY)
 	$(BIN)/python -m deploy.audit
 
-docs: $(READY)  ## Build the pages of docs/ as a site in site/; fails on a broken link
+docs: $(READY)  ## Build the site of docs/ in site/; fails on a broken link
 	$(PIP_INSTALL) --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 
-clean:  ## Remove the simulated presets' logs and models, site, caches and .venv; all other logs, models and runs stay
+clean:  ## Remove the simulated presets' logs and models, site, caches and .venv; your logs and models stay
 	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.local down
 	rm -rf $(foreach preset,$(SIMULATED),logs/$(preset) artifacts/$(preset)) site $(VENV) *.egg-info
 	rm -f $(addprefix artifacts/index.,html json lock)  # the list of lines: `make up` or a run writes it again
@@ -87,7 +97,7 @@ clean:  ## Remove the simulated presets' logs and models, site, caches and .venv
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@for place in logs/*/ artifacts/*/ .platform/; do test ! -d "$$place" || echo "kept: $$place"; done
 
-help:  ## Show this
+help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 # The stamp is written last: a killed installation is simply done again. The first pip is an old one, which takes longer

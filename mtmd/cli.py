@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,23 @@ all_commands.add_typer(commands)
 all_commands.add_typer(teacher_commands)
 for _extra in extension.modules("commands").values():
     all_commands.add_typer(_extra.commands)
+
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"mtmd {version('mtmd')}")
+        raise typer.Exit
+
+
+@all_commands.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    """Options of `mtmd` itself."""
+
 
 Reason = Annotated[str, typer.Option(help="written into the history")]
 

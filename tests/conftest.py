@@ -29,6 +29,9 @@ TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
 ON_PREFECTS_OBJECTS = ("test_wheel.py", "tests/deploy/test_deployments.py", "test_preset_variable.py")
 ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  # in this order
+# What makes a test slow: a folder that it is in, or a fixture that starts a server. Others say `pytest.mark.slow`.
+SLOW_FOLDERS = {"benchmarks", "clusters", "deploy", "faults", "fuzz"}
+SLOW_FIXTURES = {"browser", "deployed", "machine", "machines", "postgresql", "remote", "rich_line", "s3"}
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
@@ -65,25 +68,17 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
         return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for platforms or takes long comes first, so that no process is left alone with it at the end.
+    """Mark what is slow, and let it come first, so that no process is left alone with it at the end.
 
-    Second is what needs no run that is shared, while the first process makes those.
+    Flows come next: others need the runs that they share.
     """
-    slow = (
-        "test_documented_commands.py",
-        "test_wheel.py",
-        *ON_ONE_PLATFORM,
-        "flows",
-        "test_ranks.py",
-        "warmstart",
-        "faults",
-    )
-    items.sort(
-        key=lambda item: min(
-            (slow.index(part) for part in item.path.parts if part in slow), default=len(slow)
-        )
-    )
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & SLOW_FIXTURES or SLOW_FOLDERS & set(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "flows" not in item.path.parts))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":

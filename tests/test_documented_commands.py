@@ -15,6 +15,8 @@ from tests.documented import Checkout, Step, checkout_in, documented_commands
 from tests.flows.runs import LINE, ROOT, Run
 from tests.sources.kuairand import conftest as kuairand
 
+pytestmark = pytest.mark.slow
+
 TINY = "--preset tiny"
 PARAMETER = """--param preset='"tiny"'"""
 HELD_OUT, NEXT = {"2026-01-25": "2026-01-21"}, {"2026-01-25": "2026-01-22"}

@@ -19,6 +19,8 @@ from mtmd.monitor.profiles import profile_features
 from mtmd.validate.results import DayValidation, Status
 from mtmd.validate.runner import validate_day
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 1, 2)
 _ID = "(request_id // 1000000000 - 739600) * 10000 + request_id % 1000000000"  # day and number, in 32 bits
 _USED = "ctr, gctr, impressed, clicked, good_clicked"

@@ -35,6 +35,8 @@ from mtmd.store.workspace import Workspace
 from mtmd.validate.runner import validate_day
 from tests.serve.http.conftest import Client, serving
 
+pytestmark = pytest.mark.slow
+
 DAYS = (date(2026, 1, 1), date(2026, 1, 2))
 DAY = DAYS[-1]
 PRESET = Preset.model_validate(

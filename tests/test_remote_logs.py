@@ -18,6 +18,8 @@ from mtmd.validate.stage import validate
 from tests.conftest import FIRST_DAY
 from tests.logs.remote.conftest import Remote, empty, server
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["server"]
 KINDS = {"requests": "postgresql", "ads": "delta", "candidates": "iceberg"}
 DAYS = tuple(FIRST_DAY + timedelta(days=n) for n in range(2))

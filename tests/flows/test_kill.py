@@ -19,6 +19,8 @@ from mtmd.store.sha256 import sha256_file
 from tests.flows.kills import Killed, kill_three_times
 from tests.flows.runs import AS_OF, LINE, ROOT, TINY, Run, half_written
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def killed(first_run: Run, prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Killed:

@@ -33,6 +33,8 @@ import multiprocessing, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from mtmd.flows.backfill import retrain_day
+
+pytestmark = pytest.mark.slow
 def a_day():
     retrain_day.fn(date(2026, 1, 25), {"unknown": 0})
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from tests.flows.deployed import free_port
 from tests.flows.runs import ROOT
 from tests.project.foreign import write_foreign_logs
 
+pytestmark = pytest.mark.slow
+
 _PATIENCE_S = 300.0
 _BUILD = "import sys, setuptools.build_meta as backend; print(backend.build_sdist(sys.argv[1]))"
 

@@ -206,6 +206,11 @@ def test_a_champion_that_was_fully_retrained_is_the_anchor_itself(inputs: Callab
             "[0.647, 0.757], between 0.8 and 1.25, p 0.00084",
         ),
         (
+            {"evaluation": evaluation(mtmd={"mean_prediction": 0.15})},
+            "calibration",
+            "1 of 2 slices are not calibrated: search × standard × ctr: mean prediction / mean teacher 1.5",
+        ),
+        (
             {"evaluation": evaluation(mtmd={"mean_prediction": None})},
             "calibration",
             "mean prediction / mean teacher undefined",

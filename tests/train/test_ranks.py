@@ -38,6 +38,8 @@ from tests.conftest import FIRST_DAY
 from tests.daily import Done
 from tests.train.windows import RandomWindow, with_training
 
+pytestmark = pytest.mark.slow
+
 CLOSE = 1e-4  # relative difference of losses that summation in another order may make
 
 
