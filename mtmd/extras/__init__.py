@@ -3,7 +3,7 @@
 Deleting an extra's folder and its line takes it away whole; `mtmd.extension` says what an extra can add.
 """
 
-EXTRAS: tuple[str, ...] = ()
+EXTRAS: tuple[str, ...] = ("clusters",)
 
 # After the names: a preset has a table for each extra's settings, which themselves use `mtmd.config`.
 import mtmd.config  # noqa: E402, F401

@@ -9,11 +9,12 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from benchmarks.cluster import digests_of
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Days
+from mtmd.extras.clusters import runner
 from mtmd.flows import runners, steps
 from mtmd.flows.backfill import backfill
+from mtmd.store.sha256 import sha256_file
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 STARTED = {"dask": "Creating a new Dask cluster with", "ray": "Using Ray cluster with"}  # what Prefect logs
@@ -25,6 +26,12 @@ def without(run: Run, place: Path, *names: str) -> Path:
     for name in names:
         shutil.rmtree(artifacts / LINE / name)
     return artifacts
+
+
+def digests_of(line: Path) -> dict[str, str]:
+    """Of the shards' matrices and of the models' ONNX files of a line; path → sha256."""
+    files = [*line.glob("shards/**/*.arrow"), *line.glob("models/**/*.onnx")]
+    return {str(path.relative_to(line)): sha256_file(path) for path in files}
 
 
 @flow
@@ -64,7 +71,7 @@ def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
     unmade = without(next_day, tmp_path, "models", "evaluations")
     monkeypatch.setenv(runners.RUNNER, "dask")
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        monkeypatch.setenv(runners.CLUSTER, cluster.scheduler_address)
+        monkeypatch.setenv(runner.CLUSTER, cluster.scheduler_address)
         outcomes = backfill(
             first=AS_OF,
             last=NEXT,
@@ -92,7 +99,7 @@ def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.Monkey
         ),
     ):
         runners.chosen()
-    monkeypatch.setattr(runners, "find_spec", lambda name: None)
+    monkeypatch.setattr(runner, "find_spec", lambda name: None)
     with pytest.raises(
         ConfigError, match=re.escape("needs prefect-dask; pip install 'mtmd[dask]' brings it")
     ):
