@@ -35,7 +35,6 @@ for _extra in extension.modules("commands").values():
     all_commands.add_typer(_extra.commands)
 
 
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         console.print(f"mtmd {version('mtmd')}")
