@@ -1,11 +1,10 @@
 """What extraction and validation of a day cost: `python -m benchmarks.extraction`.
 
 The reference is DuckDB itself: it reads the same columns of the same files and writes as many bytes, plainly, with one
-COPY per table. A day is then validated and extracted as a run does it, in one reading, and its validation by itself, as
-where a shard is there already. Rounds alternate between them, so that a busy moment hits all; reported are medians of
-processor seconds, of all threads. Beside it a window is extracted from nothing, and again a day later, when one of its
-days is new. A second table takes validation by itself apart, for this day and for one a tenth as large: what a small
-day costs too is there whatever the day's size.
+COPY per table. Beside it stands the validation of the same day. Rounds alternate between them, so that a busy moment
+hits all; reported are medians of processor seconds, of all threads. Beside it a window is extracted from nothing, and
+again a day later, when one of its days is new. A second table takes validation apart, for this day and for one a tenth
+as large: what a small day costs too is there whatever the day's size.
 
 Days are simulated in a temporary directory unless `--logs` names some. Validation is compared with a day before it,
 as it is every day; great-expectations is imported before the clock runs.
@@ -27,7 +26,6 @@ from rich.console import Console
 
 from benchmarks.runs import platform_for, told
 from mtmd.config import Preset, load_preset
-from mtmd.extract.pending import PendingShards
 from mtmd.extract.stage import extract_day
 from mtmd.logs.contract import TABLES
 from mtmd.logs.files import available_days, day_files
@@ -114,19 +112,14 @@ def measured_day(logs: Path, preset: Preset, rounds: int, directory: Path) -> li
     def extracted() -> None:
         extract_day(source, day, preset.declarations, shards)
 
-    def both() -> None:
-        validate_day(source, day, preset, trailing, PendingShards(plan))
-        extracted()
-
-    found: dict[str, list[float]] = {name: [] for name in ("copy", "extraction", "both", "validation")}
+    found: dict[str, list[float]] = {name: [] for name in ("copy", "extraction", "validation")}
     for _ in range(rounds + 1):
         found["copy"].append(_seconds(lambda: plain_copy(logs, day, directory)))
-        for name, work in (("both", both), ("extraction", extracted)):
-            rmtree(shards, ignore_errors=True)
-            found[name].append(_seconds(work))
+        rmtree(shards, ignore_errors=True)
+        found["extraction"].append(_seconds(extracted))
         found["validation"].append(_seconds(lambda: validate_day(source, day, preset, trailing)))
     # The first round warms up: files come into memory, code is compiled.
-    copy, extraction, whole, validation = (median(times[1:]) for times in found.values())
+    copy, extraction, validation = (median(times[1:]) for times in found.values())
     ref = extract_day(source, day, preset.declarations, shards)
     written = sum(path.stat().st_size for path in Path(ref.path).glob("*.arrow"))
     copied = plain_copy(logs, day, directory)
@@ -141,16 +134,7 @@ def measured_day(logs: Path, preset: Preset, rounds: int, directory: Path) -> li
             "≥ 80 %",
         ),
         _row(
-            "validated and extracted in one reading",
-            ref.candidates,
-            whole,
-            "extraction alone",
-            extraction,
-            f"{whole / extraction - 1:.0%} more",
-            "≤ 50 % more",
-        ),
-        _row(
-            "validation by itself",
+            "validation",
             ref.candidates,
             validation,
             "extraction alone",

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
-from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import Days
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
@@ -30,7 +29,7 @@ def plain_job(plan: RunPlan, stage: Clock = nullcontext) -> tuple[DayRun, RunSum
     Raises what a stage raises: ValidationError, TrainingError and the others of `mtmd.errors`.
     """
     with stage("validation and shards"):
-        quality = validate_stage.validate(plan, one_pass=PendingShards(plan))
+        quality = validate_stage.validate(plan)
         validate_stage.require(quality)
         with ThreadPoolExecutor(4) as pool:  # as many days at once as the flow
             sources = zip(plan.all_days, quality.sources, strict=True)

@@ -20,7 +20,6 @@ from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
 from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
-from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import prefect_artifacts, runners
 from mtmd.flows.arguments import whole
@@ -87,7 +86,7 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
 
 @task(persist_result=False)
 def validate(planned: RunPlan) -> DataQuality:
-    """Run the expectation suites on new days and on the window; new days' shards are made from the same reading."""
+    """Run the expectation suites on new days and on the window."""
     logger = get_run_logger()
 
     def say(result: DayValidation) -> None:
@@ -95,7 +94,7 @@ def validate(planned: RunPlan) -> DataQuality:
             "validated %s: %s", result.day, "ok" if result.passed else f"{len(result.failures)} FAILED"
         )
 
-    quality = validate_stage.validate(planned, say, PendingShards(planned))
+    quality = validate_stage.validate(planned, say)
     logger.info(
         "data quality: %s; %d of %d days were validated before",
         "ok" if quality.passed else "FAILED",

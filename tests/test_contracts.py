@@ -23,7 +23,6 @@ from typer.main import get_command
 import mtmd.cli
 from deploy import local
 from mtmd.config import Preset, load_preset
-from mtmd.extract.stage import PENDING
 from mtmd.flows import ablation
 from mtmd.flows import daily_retrain as daily
 from mtmd.logs.contract import table_columns
@@ -243,7 +242,6 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
     workspace, day, key = Workspace.of("artifacts", tiny_preset), date(2026, 1, 25), "<key>"
     paths = (
         workspace.shards / f"date={day}" / "<fingerprint>",
-        workspace.shards / PENDING,
         workspace.shards / "digests",
         workspace.spool / "<table>" / str(day),
         workspace.validation(day),

@@ -4,7 +4,7 @@ A source file's rows are read once, and its keys once more for the key tables. N
 what must be in order DuckDB sorts, and spills beyond its limit; the rest is scattered to the rows that its keys have.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -20,12 +20,10 @@ from mtmd.config import Declarations, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
 from mtmd.extract.shards import EXPLORED, FileRecord
-from mtmd.extract.shown import DomainRows, raw_rows, show_rows
 from mtmd.extract.sources import check_keys, make_keys
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import encode
 from mtmd.logs.ids import id_numbers
-from mtmd.logs.passing import Show
 from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
 from mtmd.store.files import settle
@@ -35,16 +33,11 @@ _Shapes = dict[str, tuple[DTypeLike, tuple[int, ...]]]
 
 
 def write_tables(
-    connection: duckdb.DuckDBPyConnection,
-    directory: Path,
-    day: date,
-    declarations: Declarations,
-    show: Show | None = None,
+    connection: duckdb.DuckDBPyConnection, directory: Path, day: date, declarations: Declarations
 ) -> tuple[dict[str, int], dict[str, FileRecord]]:
     """Write the Arrow files of the session's sources; the rows of each table, and a record of each file.
 
-    `show` is shown the rows as they pass. Raises LogsError for keys or features that are not as declared, DuckDB's
-    error where reading fails, and what `show` raises.
+    Raises LogsError for keys or features that are not as declared, and DuckDB's error where reading fails.
     """
     rows = make_keys(connection, day, declarations)
     try:
@@ -54,7 +47,7 @@ def write_tables(
             written = {
                 table: pool.submit(
                     write,
-                    _Rows(connection.cursor(), table, rows[table], declarations, show),
+                    _Rows(connection.cursor(), table, rows[table], declarations),
                     directory / f"{table}.arrow",
                 )
                 for table, write in writers.items()
@@ -89,24 +82,22 @@ class _Rows:
     table: str
     count: int
     declarations: Declarations
-    show: Show | None
 
-    def each(self, names: Sequence[str], write: Callable[[slice, pa.RecordBatch], None]) -> None:
-        """Let `write` have each batch of sql/shard_<table>.sql, with these source columns, and its place."""
-        if self.show is not None:
-            names = tuple(table_columns(self.declarations)[self.table])
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            for place, batch in _batches(self.connection, f"shard_{self.table}", names, self.count):
-                write(place, batch)
-                yield batch
-
-        if self.show is None:
-            for _ in batches():
-                pass
-        else:
-            shown = DomainRows(self.connection.cursor()) if self.table == "candidates" else raw_rows
-            show_rows(self.show, self.table, batches(), shown)
+    def each(self, names: Sequence[str]) -> Iterator[tuple[slice, pa.RecordBatch]]:
+        """Batches of sql/shard_<table>.sql with these source columns, each with its place among the rows expected."""
+        name, stop = f"shard_{self.table}", 0
+        try:
+            relation = self.connection.sql(statement(name), params={"columns": list(names)})
+            for batch in relation.to_arrow_reader(_ROWS):
+                place = slice(stop, stop := stop + batch.num_rows)
+                if stop <= self.count:
+                    yield place, batch
+        except (pa.ArrowException, OSError) as error:
+            raise duckdb.Error(str(error)) from error  # DuckDB's own, as it comes through Arrow's stream
+        if stop != self.count:
+            raise LogsError(
+                f"{name} has {stop} rows, its keys {self.count}; run again when the day's files are complete"
+            )
 
 
 def _candidates(rows: _Rows, path: Path) -> Columns:
@@ -123,9 +114,8 @@ def _candidates(rows: _Rows, path: Path) -> Columns:
         },
     )
     explored: Columns = {}
-
-    def write(place: slice, batch: pa.RecordBatch) -> None:
-        nonlocal explored
+    of_tasks = (name for task in tasks for name in (task.name, task.label))
+    for place, batch in rows.each(("impressed", "position", "explored", *of_tasks)):
         raw = batch.column("source_row")
         for name in ("request_row", "ad_row"):
             columns[name][place] = batch.column(name)
@@ -141,9 +131,6 @@ def _candidates(rows: _Rows, path: Path) -> Columns:
         for t, task in enumerate(tasks):
             columns["teacher"][place, t] = pc.fill_null(raw.field(task.name), float("nan"))
             columns["labels"][place, t] = pc.fill_null(raw.field(task.label).cast(pa.int8()), -1)
-
-    of_tasks = (name for task in tasks for name in (task.name, task.label))
-    rows.each(("impressed", "position", "explored", *of_tasks), write)
     return columns
 
 
@@ -162,15 +149,12 @@ def _requests(rows: _Rows, path: Path) -> Columns:
         },
     )
     with ListFiles(path.parent, "requests", schema) as files:
-
-        def write(_: slice, batch: pa.RecordBatch) -> None:
+        for _, batch in rows.each(("request_id", "ts", *schema.columns)):
             place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
             columns["request_id"][place] = id_numbers(raw.field("request_id"))
             columns["ts"][place] = raw.field("ts").cast(pa.int64())
             columns["surface"][place] = batch.column("surface_index")
             _encode(columns, files, place, raw, schema, rows.declarations.hash_seed)
-
-        rows.each(("request_id", "ts", *schema.columns), write)
     return columns
 
 
@@ -185,14 +169,11 @@ def _ads(rows: _Rows, path: Path) -> Columns:
         },
     )
     with ListFiles(path.parent, "ads", schema) as files:
-
-        def write(_: slice, batch: pa.RecordBatch) -> None:
+        for _, batch in rows.each(("ad_id", *schema.columns)):
             place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
             columns["ad_id"][place] = id_numbers(raw.field("ad_id"))
             columns["product"][place] = batch.column("product_index")
             _encode(columns, files, place, raw, schema, rows.declarations.hash_seed)
-
-        rows.each(("ad_id", *schema.columns), write)
     return columns
 
 
@@ -222,25 +203,6 @@ def _encode(
     for name in ("continuous", "categorical", "embedding"):
         columns[name][place] = getattr(encoded, name)
     files.write(columns, place, encoded)
-
-
-def _batches(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], rows: int
-) -> Iterator[tuple[slice, pa.RecordBatch]]:
-    """Batches of sql/<name>.sql with these source columns, each with its place among the `rows` expected."""
-    stop = 0
-    try:
-        relation = connection.sql(statement(name), params={"columns": list(columns)})
-        for batch in relation.to_arrow_reader(_ROWS):
-            place = slice(stop, stop := stop + batch.num_rows)
-            if stop <= rows:
-                yield place, batch
-    except (pa.ArrowException, OSError) as error:
-        raise duckdb.Error(str(error)) from error  # DuckDB's own, as it comes through Arrow's stream
-    if stop != rows:
-        raise LogsError(
-            f"{name} has {stop} rows, its keys {rows}; run again when the day's files are complete"
-        )
 
 
 def _refuse_repeated(request_row: NDArray[np.generic], ad_row: NDArray[np.generic], place: slice) -> None:

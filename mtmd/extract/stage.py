@@ -29,14 +29,12 @@ from mtmd.extract.shards import (
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import Identity, SourceFiles, identities
-from mtmd.logs.passing import Show
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
 from mtmd.store.fetched import fetch
-from mtmd.store.files import atomic_directory, digest, discard, move_directory, write_json
+from mtmd.store.files import atomic_directory, digest, discard, write_json
 
-PENDING = "pending"  # folder of shards whose days' validation is not finished
 _log = logging.getLogger(__name__)
 
 STATEMENTS = (
@@ -71,26 +69,19 @@ def extract_day(
 
     `ignore_undeclared` reads logs that have grown columns since the declarations were made.
     A day whose files changed gets a new shard beside the old one, which stays. A stored shard is taken after its
-    content is compared with its manifest; a damaged one is made again, with a warning. So is one that was made while
-    the day was validated (`mtmd/extract/pending.py`).
+    content is compared with its manifest; a damaged one is made again, with a warning.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
     """
-    logs = DayLogs.of(source, day, declarations, shards_root)
-    final, pending = logs.place(shards_root), logs.place(shards_root / PENDING)
+    logs = _DayLogs.of(source, day, declarations, shards_root)
+    final = _place(shards_root, logs)
     if (kept := _kept(final, logs)) is not None:
-        _discard(pending)  # another run, which validated the day meanwhile, was first
         return reference(final, kept, reused=True)
-    if pending.exists():
-        if (moved := _moved(pending, final, logs)) is not None:
-            return reference(final, moved, reused=False)
-        if (kept := _kept(final, logs)) is not None:  # another run was first
-            return reference(final, kept, reused=True)
-    made = write_shard(logs, final, ignore_undeclared=ignore_undeclared)
+    made = _write_shard(logs, final, ignore_undeclared=ignore_undeclared)
     return reference(final, made, reused=False)
 
 
 @dataclass(frozen=True)
-class DayLogs:
+class _DayLogs:
     """One day's files, and what names the shard that is made of them."""
 
     source: LogSource
@@ -124,15 +115,9 @@ class DayLogs:
         now = self.source.digests(self.day, listed, at_hand={})
         return identities(self.at_hand) == self.read_as and now.items() <= self.sources.items()
 
-    def place(self, root: Path) -> Path:
-        """Where the shard is below a root."""
-        return root / f"date={self.day.isoformat()}" / self.fingerprint[:16]
 
-
-def write_shard(
-    logs: DayLogs, final: Path, *, ignore_undeclared: bool = False, show: Show | None = None
-) -> ShardManifest:
-    """Read the day and write its shard, whole or not at all; `show` is shown the rows. Raises as `extract_day` does."""
+def _write_shard(logs: _DayLogs, final: Path, *, ignore_undeclared: bool) -> ShardManifest:
+    """Read the day and write its shard, whole or not at all; raises as `extract_day` does."""
     source, day, declarations = logs.source, logs.day, logs.declarations
     files = logs.files()
     with atomic_directory(final) as directory:
@@ -143,7 +128,7 @@ def write_shard(
             for column, types in widened.items():
                 _log.info("logs of %s: %s is %s: it is read with a cast", day, column, types)
             with blaming(connection, source, files, day, declarations):
-                rows, records = write_tables(connection, directory, day, declarations, show)
+                rows, records = write_tables(connection, directory, day, declarations)
         if not logs.unchanged():
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
         manifest = ShardManifest(
@@ -190,7 +175,11 @@ def shard_declarations(declarations: Declarations) -> dict[str, Any]:
     )
 
 
-def _kept(path: Path, logs: DayLogs) -> ShardManifest | None:
+def _place(shards_root: Path, logs: _DayLogs) -> Path:
+    return shards_root / f"date={logs.day.isoformat()}" / logs.fingerprint[:16]
+
+
+def _kept(path: Path, logs: _DayLogs) -> ShardManifest | None:
     """A stored shard's manifest; None where there is none, or it was damaged, and is removed."""
     try:
         return _verified(path, logs) if path.exists() or fetch(path) else None
@@ -198,40 +187,12 @@ def _kept(path: Path, logs: DayLogs) -> ShardManifest | None:
         if fetch(path):
             with suppress(StorageError):
                 return _verified(path, logs)
-        _warn_of_damage(logs, error)
+        _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
         discard(path)
         return None
 
 
-def _moved(pending: Path, final: Path, logs: DayLogs) -> ShardManifest | None:
-    """A pending shard's manifest, after it was moved to its place; None where it was damaged, and is removed.
-
-    None, too, where another run has taken or removed it meanwhile.
-    """
-    try:
-        manifest = _verified(pending, logs)
-        move_directory(pending, final)
-        _discard(pending)
-    except (StorageError, FileNotFoundError) as error:
-        if pending.exists():
-            _warn_of_damage(logs, error)
-            discard(pending)
-        return None
-    return manifest
-
-
-def _discard(pending: Path) -> None:
-    """Remove a pending shard, if it is there, and the day's folder, if it is empty then."""
-    discard(pending)
-    with suppress(OSError):  # another run may write there
-        pending.parent.rmdir()
-
-
-def _warn_of_damage(logs: DayLogs, error: Exception) -> None:
-    _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
-
-
-def _verified(path: Path, logs: DayLogs) -> ShardManifest:
+def _verified(path: Path, logs: _DayLogs) -> ShardManifest:
     """A stored shard's manifest; raises StorageError where anything differs from what the shard must be."""
     manifest = read_manifest(path, verify=True)
     if (manifest.fingerprint, manifest.sources) != (logs.fingerprint, logs.sources):

@@ -198,7 +198,6 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
     root = workspace.root
     by_day = (
         ("shards", "shards/date=*", retention.shards),
-        ("pending shards", "shards/pending/date=*", retention.shards),
         ("digests", "shards/digests/date=*.json", retention.shards),
         ("spool", "spool/*/*", retention.shards),
         ("profiles", "monitoring/profiles/date=*", retention.shards),

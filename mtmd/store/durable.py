@@ -18,7 +18,6 @@ _OWN = (  # of a machine: below a line
     ("work",),  # checkpoints
     ("spool",),
     ("shadow",),
-    ("shards", "pending"),
     ("shards", "digests"),  # of files on this machine's disk
     ("monitoring", "profiles", "digests"),
     ("mirrors", "events"),

@@ -196,15 +196,6 @@ def fetched_directory(final: Path, *, whole: bool = True) -> Iterator[Path]:
         _rename_unless_there(temporary, final)
 
 
-def move_directory(path: Path, final: Path) -> None:
-    """Rename a finished directory durably; when `final` appeared meanwhile that one stays, and `path` is removed."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    if (there := shared(final)) is not None:
-        pushed.push(path, there)
-    _rename_over_part(path, final)
-    remove(path)
-
-
 def append_line(path: Path, line: str) -> None:
     """Append one line durably; callers hold the lock of what the line belongs to.
 

@@ -12,12 +12,10 @@ from mtmd.errors import LogsError, ValidationError
 from mtmd.expectations import Needs
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
 from mtmd.logs.digests import file_names
-from mtmd.logs.passing import OnePass
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import deviations
 from mtmd.validate.gx_duckdb import database
-from mtmd.validate.passing import stage_passing
 from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import (
     DayProfile,
@@ -41,13 +39,9 @@ VALIDATION_FORMAT = 6  # raise it whenever the same suites on the same files wou
 
 
 def validate_day(
-    source: LogSource,
-    day: date,
-    preset: Preset,
-    trailing: Sequence[DayProfile] = (),
-    one_pass: OnePass | None = None,
+    source: LogSource, day: date, preset: Preset, trailing: Sequence[DayProfile] = ()
 ) -> DayValidation:
-    """Validate one day of logs with the three suites, on rows that `one_pass` reads anyway, if it is given.
+    """Validate one day of logs with the three suites.
 
     `trailing` are profiles of earlier days in any order; the newest `preset.data.trailing_days` of those
     before `day` that have `preset.data.min_trailing_rows` candidates count. A schema that is not as declared
@@ -86,13 +80,12 @@ def validate_day(
             Needs.PREVIOUS_DAY: bool(previous),
             Needs.POSITION: all("position" in found for found in columns["candidates"].values()),
         }
-        passed = one_pass is not None and stage_passing(opened, day, preset, present, one_pass)
-        stage_day(opened, source, files, day, preset, present, passed=passed)
+        stage_day(opened, source, files, day, preset, present)
         stage_trailing(opened, earlier)
         profile = profile_staged_day(opened, day, preset.declarations)
         stage_deviations(opened, deviations(profile, earlier, preset.declarations, limits))
         stage_previous_requests(opened, source, previous, previous_day, preset.ids.request)
-        stage_found(opened, source, files["candidates"], day, preset, present, passed=passed)
+        stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, day_suites(preset), present)
     return DayValidation(day=day, results=schemas + results, profile=profile)
 

@@ -12,7 +12,6 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.expectations import day_expectations, window_expectations
 from mtmd.logs.contract import TABLES, table_columns
-from mtmd.logs.passing import OnePass
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
@@ -43,16 +42,11 @@ class DataQuality(Frozen):
         return self.days if self.window is None else (*self.days, self.window)
 
 
-def validate(
-    plan: RunPlan,
-    on_day: Callable[[DayValidation], None] | None = None,
-    one_pass: OnePass | None = None,
-) -> DataQuality:
+def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
     A day that passed before with the same files, declarations and suites is not run again; one that failed is,
     and one that passed beside fewer earlier days than this run has (`mtmd/validate/stored.py`).
-    A day that is run is read by `one_pass`, if it is given, which then keeps what it made of the day, unless it fails.
     All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing, empty or unreadable, or change while they are validated.
     """
@@ -68,7 +62,7 @@ def validate(
             result = stored
             reused.append(day)
         else:
-            result = validate_day(plan.source, day, plan.preset, trailing, one_pass)
+            result = validate_day(plan.source, day, plan.preset, trailing)
             if day_sources(plan, day) != source:
                 raise LogsError(
                     f"logs of {day} changed while they were validated; run again when they are complete"
@@ -76,8 +70,6 @@ def validate(
             result = result.model_copy(update={"compared": earlier})
             if result.passed:
                 keep(place, result, plan.preset.data)
-            elif one_pass is not None:
-                one_pass.discard(day)
         if result.passed and result.profile is not None:
             trailing.append(result.profile)
         days.append(result)

@@ -21,7 +21,6 @@ from mtmd.expectations.candidates import (
     SUSPECTS,
     candidates_expectations,
     found_table,
-    pairs_unique,
     summary_sql,
 )
 from mtmd.expectations.common import Expect, SuiteTable, literal, name
@@ -67,23 +66,20 @@ def stage_day(
     day: date,
     preset: Preset,
     present: Mapping[Needs, bool],
-    *,
-    passed: bool = False,
 ) -> None:
     """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
-    The views `source_<table>` are there; where all rows have `passed` (`mtmd/validate/passing.py`), the first three
-    tables are too. Raises LogsError when a view can't be read, or a table has no rows, and ConfigError for an
-    expectation of the team's own that can't be run on candidates.
+    The views `source_<table>` are there. Raises LogsError when a view can't be read, or a table has no rows, and
+    ConfigError for an expectation of the team's own that can't be run on candidates.
     """
     columns = table_columns(preset.declarations)
-    for table in () if passed else ("requests", "ads"):
+    for table in ("requests", "ads"):
         with _blaming(database, source, {table: files[table]}, day, columns):
             stage_side(database, table, preset.declarations, f"source_{table}")
     candidates = {"candidates": files["candidates"]}
     with _blaming(database, source, candidates, day, columns):
         try:
-            _stage_candidates(database, preset, present, passed=passed)
+            _stage_candidates(database, preset, present)
         except duckdb.Error as error:
             declared = {"candidates": columns["candidates"]}
             if blame(Attempt(database.connection, duckdb.Error), source, candidates, day, declared) is None:
@@ -124,9 +120,7 @@ def asked_of_rows(preset: Preset, present: Mapping[Needs, bool]) -> list[Expect]
     return [e for e in candidates_expectations(preset) if e.where is not None and present[e.needs]]
 
 
-def _stage_candidates(
-    database: Database, preset: Preset, present: Mapping[Needs, bool], *, passed: bool
-) -> None:
+def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs, bool]) -> None:
     """Make views, which read the files whenever they are asked, and what is found in one such reading."""
     database.rows(f"create view candidates as {with_hash(preset, 'source_candidates')}")
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
@@ -145,8 +139,7 @@ def _stage_candidates(
             on c.ad_id = a.ad_id
     """)
     asked = asked_of_rows(preset, present)
-    if not passed:
-        database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED, asked)}")
+    database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED, asked)}")
     summary = database.rows(f"from {SUMMARY}")
     broken = [f"({expect.where})" for expect in asked if any(row[expect.name] for row in summary)]
     suspects = " or ".join(broken) or "false"
@@ -175,19 +168,16 @@ def stage_found(
     day: date,
     preset: Preset,
     present: Mapping[Needs, bool],
-    *,
-    passed: bool = False,
 ) -> None:
     """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
 
-    The day and the tables that it is compared with are staged before; where all rows have `passed`, pairs are known to
-    be distinct. Raises LogsError when the source can't be read; a query that fails on a source that can be read fails
-    again, with the same words, when its expectation is run.
+    The day and the tables that it is compared with are staged before. Raises LogsError when the source can't be read;
+    a query that fails on a source that can be read fails again, with the same words, when its expectation is run.
     """
     for expect in candidates_expectations(preset):
         if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
             try:
-                _find(database, expect, known_empty=passed and expect == pairs_unique())
+                _find(database, expect)
             except duckdb.Error as error:
                 attempt = Attempt(database.connection, duckdb.Error)
                 if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
@@ -196,8 +186,8 @@ def stage_found(
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
 
 
-def _find(database: Database, expect: Expect, *, known_empty: bool) -> None:
-    idle = known_empty or (expect.prompt is not None and not database.rows(_of_all(expect.prompt)))
+def _find(database: Database, expect: Expect) -> None:
+    idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
     nothing = "where false" if idle else ""  # with a limit of 0, DuckDB would read all the same
     database.rows(f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {nothing}")
 

@@ -16,7 +16,7 @@ from mtmd.errors import LogsError
 from mtmd.extract import shard_tables
 from mtmd.extract import stage as extraction_module
 from mtmd.extract.shards import ShardManifest, ShardRef, open_shard, read_manifest
-from mtmd.extract.stage import DayLogs, extract_day, write_shard
+from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.run import plan_window
@@ -195,17 +195,22 @@ def test_a_damaged_shard_is_made_again_with_a_warning(
     open_shard(path, verify=True)
 
 
+def while_read(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Let something happen after a day's views are made and before its rows are read."""
+    load = extraction_module.load_sources
+
+    def load_then(*arguments: Any, **options: Any) -> dict[str, str]:
+        loaded: dict[str, str] = load(*arguments, **options)
+        happens()
+        return loaded
+
+    monkeypatch.setattr(extraction_module, "load_sources", load_then)
+
+
 def test_logs_that_change_while_they_are_read_give_no_shard(
     extract: Callable[..., ShardRef], logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = extraction_module.load_sources
-
-    def load_then_touch(*arguments: Any, **options: Any) -> dict[str, str]:
-        loaded: dict[str, str] = load(*arguments, **options)
-        os.utime(next((logs / "ads" / f"date={DAY}").iterdir()), (0, 0))
-        return loaded
-
-    monkeypatch.setattr(extraction_module, "load_sources", load_then_touch)
+    while_read(monkeypatch, lambda: os.utime(next((logs / "ads" / f"date={DAY}").iterdir()), (0, 0)))
     with pytest.raises(LogsError, match="2026-03-01 changed while they were read"):
         extract()
     assert not list((tmp_path / "shards" / f"date={DAY}").iterdir())
@@ -294,13 +299,16 @@ def test_logs_in_a_bucket_give_the_shard_of_the_same_folder_without_fetching_it_
 
 
 def test_a_bucket_that_is_listed_anew_while_a_day_is_read_is_an_error(
-    s3: S3, logs: Path, tmp_path: Path, declarations: Declarations
+    s3: S3, logs: Path, tmp_path: Path, declarations: Declarations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(logs, s3.path("s3://data/team"))
     source = LogSource("s3://data/team", spool=tmp_path / "spool")
-    read = DayLogs.of(source, DAY, declarations, tmp_path / "shards")
-    rows = pq.read_table(logs / "ads" / f"date={DAY}" / "part-0.parquet", partitioning=None)
-    pq.write_table(rows, s3.path(f"s3://data/team/ads/date={DAY}/part-0.parquet"), compression="gzip")
-    source.refresh(DAY)
+
+    def deliver_again() -> None:
+        rows = pq.read_table(logs / "ads" / f"date={DAY}" / "part-0.parquet", partitioning=None)
+        pq.write_table(rows, s3.path(f"s3://data/team/ads/date={DAY}/part-0.parquet"), compression="gzip")
+        source.refresh(DAY)
+
+    while_read(monkeypatch, deliver_again)
     with pytest.raises(LogsError, match=f"logs of {DAY} changed while they were read"):
-        write_shard(read, read.place(tmp_path / "shards"))
+        extract_day(source, DAY, declarations, tmp_path / "shards")

@@ -8,7 +8,6 @@ import numpy as np
 from hypothesis import example, given, note, settings
 
 from mtmd.errors import LogsError, MtmdError, ValidationError
-from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract
 from mtmd.run import RunPlan
@@ -32,7 +31,7 @@ def _extracted(day: LogDay, folder: Path) -> Path:
         artifacts=str(folder / "artifacts"),
     )
     sources = day_sources(plan, DAY)
-    require(validate_day(plan.source, DAY, plan.preset, (), PendingShards(plan)))
+    require(validate_day(plan.source, DAY, plan.preset))
     return Path(extract(plan, DAY, digest(sources)).path)
 
 

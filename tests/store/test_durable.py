@@ -36,7 +36,6 @@ def test_a_path_of_the_working_folder_has_one_place_in_its_bucket(work: Path) ->
         "work/mtmd-1/checkpoint.safetensors",
         "spool/ads/2026-01-01/listed.json",
         "shadow/host-8080.jsonl",
-        "shards/pending/date=2026-01-01/a",
         "shards/digests/date=2026-01-01.json",
         "monitoring/profiles/digests/date=2026-01-01.json",
         "mirrors/events/a.json",

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from mtmd.errors import StorageError, UnreachableError
 from mtmd.store import pushed
 from mtmd.store.fetched import _way, fetch, files_of, refresh, require_durable, sweep_uploads
-from mtmd.store.files import artifacts_folder, discard, move_directory, remove, sweep, touch, write_json
+from mtmd.store.files import artifacts_folder, discard, remove, sweep, touch, write_json
 from mtmd.store.objects import Bucket, Listed, ObjectPath
 from mtmd.store.outputs import is_complete, make_once, read_record
 from tests.buckets import S3
@@ -375,11 +375,6 @@ def test_a_refresh_leaves_an_output_whole_that_another_process_makes(
     monkeypatch.setattr(pushed, "push", push_slowly)
     make_once(line / "trained" / "mtmd-1", build("one"))
     assert words_of(line / "trained" / "mtmd-1") == "one"
-    pending = line / "shards" / "pending" / "day"
-    pending.mkdir(parents=True)
-    build("two")(pending)
-    move_directory(pending, line / "shards" / "day")
-    assert words_of(line / "shards" / "day") == "two"
 
 
 def test_a_refresh_leaves_an_output_whole_that_another_process_fetches(s3: S3, machine: Machine) -> None:
