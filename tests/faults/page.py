@@ -1,4 +1,4 @@
-"""docs/reliability.md, from the faults that were tried."""
+"""A row for each fault that was tried; docs/reliability.md has the counts."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple

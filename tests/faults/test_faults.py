@@ -1,6 +1,6 @@
 """Every fault of the catalogue, each on a line of its own, and what must hold after it.
 
-Without `--all-faults` only a few are tried. `make faults` tries all, and writes docs/reliability.md.
+Without `--all-faults` only a few are tried. `make faults` tries all, and writes a page.
 """
 
 import re
