@@ -20,11 +20,15 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.curves import curves
-from benchmarks.peers.catalogue import PEERS, build_peer, installed
+from benchmarks.peers.catalogue import (
+    PEERS,
+    add_recipe_options,
+    build_peer,
+    installed,
+    learning_rates,
+    require_widths,
+)
 from benchmarks.peers.features import Peer, window_moments
-from benchmarks.peers.options import add_recipe_options, learning_rates, require_widths
-from benchmarks.peers.own import OWN
 from benchmarks.peers.train import fit_peer
 from benchmarks.runs import extracted, require_no_distillation, told, window_parser, window_plan
 from mtmd.config import Preset, variant, variants
@@ -36,13 +40,15 @@ from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
 from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
-from mtmd.report.page.charts import Point
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import window_data
 from mtmd.train.step import choose_precision
 from mtmd.train.trainer import fit
+
+OWN: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
+Point = tuple[float, float]  # processor seconds, LogMAE
 
 
 class Trial(NamedTuple):
@@ -56,7 +62,7 @@ class Trial(NamedTuple):
 
 @told
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables, and draw the picture; exit status 1 for wrong options or logs."""
+    """Print the tables; exit status 1 for wrong options or logs."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
@@ -74,8 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)
-    if options.picture is not None:
-        write_text(options.picture, picture(trials, f"{plan.preset.name}, {plan.as_of}"))
     return 0
 
 
@@ -142,11 +146,6 @@ def logmae_at(line: Sequence[Point], seconds: float) -> float | None:
     return float(np.interp(math.log(seconds), np.log(x), y))
 
 
-def picture(trials: Sequence[Trial], title: str) -> str:
-    """LogMAE against seconds, a line per model."""
-    return curves(f"LogMAE, mean of tasks: {title}", "processor seconds of training", _lines(trials))
-
-
 def _lines(trials: Sequence[Trial]) -> Mapping[str, list[Point]]:
     lines: dict[str, list[Point]] = {}
     for one in trials:
@@ -165,7 +164,7 @@ def _trials(
     if unknown := sorted(set(options.peers) - set(PEERS)):
         raise ConfigError(f"peers {unknown} are not known; use some of {list(PEERS)}")
     changed = [variant(name).name for name in options.variants]
-    peers = [name for name in options.peers or PEERS if installed(name)]
+    peers = [name for name in options.peers or PEERS if installed()]
     rates = learning_rates(options, options.peers or list(PEERS))
     require_widths(options.widths)
     names = [*OWN, *changed, *peers]
@@ -209,8 +208,7 @@ def _trained_peer(
     name: str, preset: Preset, data: WindowData, learning_rate: float, widths: Sequence[int]
 ) -> Peer:
     model = build_peer(name, preset, window_moments(data, preset.training.batch_requests), widths)
-    precision = choose_precision(preset.training.model_copy(update={"precision": PEERS[name].precision}))
-    fit_peer(model, data, preset, learning_rate, precision)
+    fit_peer(model, data, preset, learning_rate, choose_precision(preset.training))
     return model
 
 
@@ -242,7 +240,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--variants", nargs="*", default=(), metavar="NAME", help="of MTMD, such as no_dcn")
     parser.add_argument("--peers", nargs="*", default=(), metavar="NAME", help=", ".join(PEERS))
     add_recipe_options(parser)
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the lines as SVG")
     return parser
 
 

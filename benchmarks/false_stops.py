@@ -2,18 +2,15 @@
 
 Ordinary days are days of simulated platforms that nothing was done to. Each is compared with the days before it by the
 code that validation uses (`mtmd.validate.deviations`), on the profile that validation makes of the day. Faulty days are
-the newest days of each platform: their files are damaged, and the whole of validation reads them. A last table scales
-the mean scores of every domain in turn, in the profiles of the ordinary days. Seeds are others than those that the
-limits were thought out on.
+the newest days of each platform: their files are damaged, and the whole of validation reads them. Seeds are others
+than those that the limits were chosen on.
 """
 
 import argparse
-from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 from pathlib import Path
 from shutil import copytree, rmtree
 from tempfile import TemporaryDirectory
@@ -35,13 +32,12 @@ from mtmd.validate.comparisons import comparisons
 from mtmd.validate.deviations import deviations
 from mtmd.validate.gx_duckdb import database
 from mtmd.validate.profiles import profile_staged_day
-from mtmd.validate.results import DayProfile, DayValidation, DomainProfile
+from mtmd.validate.results import DayProfile, DayValidation
 from mtmd.validate.runner import validate_day
 from mtmd.validate.staging import stage_day
 
 FIRST = date(2026, 1, 1)
 SCALED = 1.3
-SIZES = (300, 1_000, 3_000, 10_000)  # candidates of a domain in a day: the edges of the last table's rows
 ONE_TASK = "gctr"
 Row = tuple[Cell, ...]
 
@@ -73,7 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     preset = load_preset(options.preset)
     ordinary, faulty = [], []
-    seen: Counter[tuple[str, int]] = Counter()
     for size in options.requests_per_day:
         counted: Counter[str] = Counter()
         caught: Counter[str] = Counter()
@@ -82,10 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 platform = simulated(Path(directory), preset, size, seed, options.days)
                 counted += judged(platform, options.days)
                 caught += stopped(platform, options.faulty_days)
-                seen += scaled(platform, options.days)
         ordinary.append(_ordinary_row(size, counted))
         faulty.append((size, *(f"{caught[one.name]} of {caught['days']}" for one in FAULTS)))
-    tables = (_ordinary_table(ordinary), _faulty_table(faulty), _scaled_table(seen))
+    tables = (_ordinary_table(ordinary), _faulty_table(faulty))
     text = "\n".join(table.markdown() for table in tables)
     Console(soft_wrap=True, highlight=False).print(text, markup=False)
     if options.output is not None:
@@ -140,38 +134,6 @@ def stopped(platform: Platform, days: int) -> Counter[str]:
             validation = _damaged(platform, index, fault)
             caught[fault.name] += fault.expectation in {failure.name for failure in validation.failures}
     return caught
-
-
-def scaled(platform: Platform, days: int) -> Counter[tuple[str, int]]:
-    """How often a teacher that is scaled in one domain stops the run, on every third of the newest `days`.
-
-    Keys are what is scaled (`one` task, `all`) or `days` for how often it was tried, and the place of the domain's
-    candidates in SIZES.
-    """
-    counted: Counter[tuple[str, int]] = Counter()
-    preset = platform.preset
-    for index in range(len(platform.profiles) - days, len(platform.profiles), 3):
-        day = platform.profiles[index]
-        for domain in day.domains:
-            if domain.share < preset.data.stop_share:
-                continue
-            size = bisect(SIZES, domain.candidates)
-            counted["days", size] += 1
-            for what, tasks in (("one", [ONE_TASK]), ("all", preset.domains.task_names)):
-                profile = _scaled_profile(day, domain, tasks)
-                found = deviations(profile, platform.before(index), preset.declarations, preset.data)
-                counted[what, size] += any(one.stops for one in found)
-    return counted
-
-
-def _scaled_profile(day: DayProfile, domain: DomainProfile, tasks: Sequence[str]) -> DayProfile:
-    """The day's profile if one domain had scaled scores of the tasks: none is so high as to pass 1."""
-    means = {
-        task: mean * SCALED if task in tasks and mean is not None else mean
-        for task, mean in domain.mean_scores.items()
-    }
-    domains = (own.model_copy(update={"mean_scores": means}) if own == domain else own for own in day.domains)
-    return day.model_copy(update={"domains": tuple(domains)})
 
 
 def _damaged(platform: Platform, index: int, fault: Fault) -> DayValidation:
@@ -271,23 +233,6 @@ def _faulty_table(rows: Sequence[Row]) -> Table:
     names = (Column(name=fault.name, kind="text") for fault in FAULTS)
     columns = (Column(name="requests a day", kind="count"), *names)
     return Table(title="Faulty days that are stopped", columns=columns, rows=tuple(rows))
-
-
-def _scaled_table(seen: Counter[tuple[str, int]]) -> Table:
-    between = (f"{low:,} to {high:,}" for low, high in pairwise(SIZES))
-    names = (f"fewer than {SIZES[0]:,}", *between, f"{SIZES[-1]:,} or more")
-    rows = [
-        (name, days, *(seen[what, size] / days for what in ("one", "all")))
-        for size, name in enumerate(names)
-        if (days := seen["days", size])
-    ]
-    columns = (
-        Column(name="candidates of the domain", kind="text"),
-        Column(name="days", kind="count"),
-        Column(name=f"one task × {SCALED}", kind="share"),
-        Column(name=f"all tasks × {SCALED}", kind="share"),
-    )
-    return Table(title="Scaled teachers that are stopped", columns=columns, rows=tuple(rows))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,8 +3,7 @@
 The oracle of the tests is MTMD module by module, in float32, with every candidate row through both towers. All take
 the same steps (loss, backward, clipping, AdamW on the preset's schedule) on the same batches of simulated logs, from
 the same weights, and must end with the oracle's LogMAE on the validation requests. Runs alternate between all, so a
-busy moment of the machine hits each; reported are medians. Beside the rates stand the floating-point operations of
-the matrix products, as a share of what one large product of the same type reaches here.
+busy moment of the machine hits each; reported are medians.
 
 With as many threads as cores, anything else that runs can slow torch tens of times: its OpenMP threads spin at every
 barrier while the one they wait for has no core. `OMP_WAIT_POLICY=passive` in the environment ends that.
@@ -25,8 +24,7 @@ from typing import NamedTuple
 
 import torch
 from rich.console import Console
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from benchmarks.runs import platform_for, told
 from benchmarks.tune import validation_logmae
@@ -48,16 +46,7 @@ TARGET = 10.0  # times the oracle's throughput
 OBSERVED = 4  # batches whose values features are normalised by
 SAME = 0.005  # relative difference of the final LogMAE
 FIRST_DAY = date(2026, 1, 1)
-SQUARE = 2048  # rows and columns of the product whose speed stands for what the machine can do
 ORACLE = Path(__file__).parents[1] / "tests" / "model" / "oracle.py"
-
-
-class Run(NamedTuple):
-    """Some steps of one path."""
-
-    pairs: int
-    seconds: float  # all of it, batches included
-    outside: float  # of these, seconds outside forward, loss, backward, clipping and update
 
 
 class Row(NamedTuple):
@@ -66,15 +55,7 @@ class Row(NamedTuple):
     name: str
     precision: Precision
     pairs_per_s: float
-    outside: float  # share of the time
-    flop_per_pair: float
-    flops_peak: float
     logmae: float
-
-    @property
-    def utilisation(self) -> float:
-        """Share of the peak."""
-        return self.flop_per_pair * self.pairs_per_s / self.flops_peak
 
 
 @told
@@ -126,16 +107,14 @@ def compare(preset: Preset, data: WindowData, rounds: int, steps: int) -> list[R
         first.observe(batch)
         plain.observe(batch)
     oracle.copy_weights(first, plain)
-    paths = [_Path("plain oracle", plain, data, preset, "float32", rounds * steps)]
+    paths = [_Path("plain oracle", plain, data, preset, "float32", (rounds + 1) * steps)]
     for precision in dict.fromkeys(("float32", chosen)):
         model = copy.deepcopy(first)
-        paths.append(_Path("MTMD", model, data, preset, precision, rounds * steps))
+        paths.append(_Path("MTMD", model, data, preset, precision, (rounds + 1) * steps))
     with deterministic():
-        flops = [path.flop_per_pair() for path in paths]  # also warms up
-        runs = [[path.run(epoch, steps) for path in paths] for epoch in range(1, rounds + 1)]
-    rows = [
-        path.row(own, flop) for path, own, flop in zip(paths, zip(*runs, strict=True), flops, strict=True)
-    ]
+        runs = [[path.run(epoch, steps) for path in paths] for epoch in range(rounds + 1)]
+    rates = zip(*runs[1:], strict=True)  # the first warms up
+    rows = [path.row(own) for path, own in zip(paths, rates, strict=True)]
     for row in rows[1:]:
         if abs(row.logmae / rows[0].logmae - 1.0) > SAME:
             raise RuntimeError(
@@ -166,38 +145,20 @@ class _Path:
         self._optimizer = make_optimizer(model, preset.training)
         self._loss = TrainingLoss.of(preset.training, preset.domains.task_names, data.base_rates())
 
-    def flop_per_pair(self) -> float:
-        """Floating-point operations of one step's matrix products for each pair of its batch."""
-        batch = next(self._data.epoch(0, self._config.batch_requests))
-        with FlopCounterMode(display=False) as counter:
-            self._step(batch)
-        self._done = 0
-        return counter.get_total_flops() / len(batch.candidate)
-
-    def run(self, epoch: int, steps: int) -> Run:
-        """The first batches of an epoch."""
-        started, inside, pairs = time.perf_counter(), 0.0, 0
+    def run(self, epoch: int, steps: int) -> float:
+        """Pairs a second over the first batches of an epoch."""
+        started, pairs = time.perf_counter(), 0
         for batch in islice(self._data.epoch(epoch, self._config.batch_requests), steps):
-            before = time.perf_counter()
             self._step(batch)
-            inside += time.perf_counter() - before
             pairs += len(batch.candidate)
-        seconds = time.perf_counter() - started
-        return Run(pairs, seconds, seconds - inside)
+        return pairs / (time.perf_counter() - started)
 
-    def row(self, runs: Sequence[Run], flop_per_pair: float) -> Row:
-        """The path's medians, and what it has learnt."""
+    def row(self, rates: Sequence[float]) -> Row:
+        """The path's median rate, and what it has learnt."""
         self._optimizer.settle()
         self._model.eval()
-        return Row(
-            name=self._name,
-            precision=self._precision,
-            pairs_per_s=median(run.pairs / run.seconds for run in runs),
-            outside=median(run.outside / run.seconds for run in runs),
-            flop_per_pair=flop_per_pair,
-            flops_peak=peak_flops(self._precision),
-            logmae=fmean(validation_logmae(self._model, self._data).values()),
-        )
+        logmae = fmean(validation_logmae(self._model, self._data).values())
+        return Row(self._name, self._precision, median(rates), logmae)
 
     def _step(self, batch: Batch) -> None:
         rate = self._config.learning_rate * learning_rate_factor(self._done, self._steps, self._config)
@@ -209,18 +170,6 @@ class _Path:
         training_step(self._model, self._optimizer, batch, self._loss, self._precision, most)
 
 
-def peak_flops(precision: Precision, repeats: int = 10) -> float:
-    """Floating-point operations per second of one large matrix product; the fastest of some."""
-    a = torch.randn(SQUARE, SQUARE, dtype=getattr(torch, precision))
-    return max(2 * SQUARE**3 / _seconds(a) for _ in range(repeats))
-
-
-def _seconds(a: Tensor) -> float:
-    started = time.perf_counter()
-    torch.mm(a, a)
-    return time.perf_counter() - started
-
-
 def throughput_table(rows: Sequence[Row], batch_requests: int, requests_per_day: int) -> Table:
     """A row per path, with its ratio to the first."""
     columns = (
@@ -228,10 +177,6 @@ def throughput_table(rows: Sequence[Row], batch_requests: int, requests_per_day:
         Column(name="precision", kind="text"),
         Column(name="pairs/s", kind="count"),
         Column(name="ratio", kind="text"),
-        Column(name="MFLOP a pair", kind="text"),
-        Column(name="GFLOP/s", kind="count"),
-        Column(name="of the peak", kind="text"),
-        Column(name="outside the step", kind="text"),
         Column(name="final LogMAE", kind="text"),
     )
     cells = tuple(
@@ -240,10 +185,6 @@ def throughput_table(rows: Sequence[Row], batch_requests: int, requests_per_day:
             row.precision,
             round(row.pairs_per_s),
             f"{row.pairs_per_s / rows[0].pairs_per_s:.1f} ×",
-            f"{row.flop_per_pair / 1e6:.1f}",
-            round(row.flop_per_pair * row.pairs_per_s / 1e9),
-            f"{row.utilisation:.0%}",
-            f"{row.outside:.1%}",
             f"{row.logmae:.4f}",
         )
         for row in rows

@@ -4,9 +4,7 @@ A search file names a preset, a held-out day and tries: each changes the preset'
 job trains, with every seed. The held-out day is never read, unless `next_day` asks for it. What was trained before is
 taken from the artifacts, so a search that was stopped goes on. The figure that settings are chosen by is the LogMAE
 against the teacher on the validation requests, as the mean over slices, so that small domains count as much as large
-ones. Beside it stands the error on each slice's fifth of highest scores, as what is ranked low is never shown; and what
-survives a cut: of the quarter of a request's candidates that the teacher scores highest by the first task, the share
-that is in the model's quarter too.
+ones. Beside it stands the error on each slice's fifth of highest scores, as what is ranked low is never shown.
 """
 
 import argparse
@@ -39,7 +37,6 @@ from mtmd.train.level import move_level
 from mtmd.train.stage import load_trained, train, window_data
 
 TOP = 0.2
-CUT = 4  # a request's candidates / those kept; requests with fewer candidates are not looked at
 
 
 class Try(Frozen):
@@ -82,9 +79,6 @@ class Found(Frozen):
     kind: ModelKind
     slices: tuple[float, ...] = Field(description="mean LogMAE over slices")
     top: float = Field(description="LogMAE of each slice's top fifth, over all their rows, mean over seeds")
-    survives: float | None = Field(
-        description="share of the teacher's best quarter, mean over requests and seeds"
-    )
     tasks: dict[str, float] = Field(description="LogMAE over all rows of the task, mean over seeds")
     next_day: float | None = Field(
         description="LogMAE on the day after the window, mean over slices and seeds"
@@ -185,37 +179,6 @@ def next_day_logmae(
     return fmean(float(one.error.mean()) for one in errors.values())
 
 
-def survival(model: RankingModel, data: WindowData, batch_requests: int = 1024) -> float | None:
-    """Mean over validation requests of `survivors` by the first task; None where no request has enough candidates."""
-    with torch.inference_mode():
-        found = torch.cat(
-            [
-                survivors(model(batch)[:, 0], batch.teacher[:, 0], batch.pair_query)
-                for batch in data.validation(batch_requests)
-            ]
-        )
-    return float(found.mean()) if len(found) else None
-
-
-def survivors(log_p: Tensor, teacher: Tensor, request: Tensor) -> Tensor:
-    """The share of the teacher's best quarter that is in the model's: one for each request of CUT candidates or more.
-
-    log_p, teacher, request (P,). Candidates without a score are left out; a quarter is rounded down.
-    """
-    known = ~teacher.isnan()
-    row, counts = torch.unique(request[known], return_inverse=True, return_counts=True)[1:]
-    kept = counts // CUT
-    in_both = torch.ones(len(row), dtype=torch.bool)
-    for score in (teacher[known], log_p[known]):
-        order = score.argsort(descending=True, stable=True)
-        order = order[row[order].argsort(stable=True)]  # by request, then by falling score
-        place = torch.empty_like(order)
-        place[order] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[row[order]]
-        in_both &= place < kept[row]
-    share = torch.bincount(row[in_both], minlength=len(counts)) / kept
-    return share[kept > 0]
-
-
 def patched(preset: Preset, one: Try) -> Preset:
     """The preset with a try's values; raises ConfigError naming the try.
 
@@ -241,7 +204,7 @@ def _measure(
 ) -> Found:
     """The shards are those of the window, and the next day's where that is measured."""
     window, after = shards[: len(plan.days)], [open_shard(Path(ref.path)) for ref in shards[len(plan.days) :]]
-    slices, tops, survives, tasks, best, speeds, next_day = [], [], [], [], [], [], []
+    slices, tops, tasks, best, speeds, next_day = [], [], [], [], [], []
     for seed in seeds:
         own = plan.changed(None, seed)
         trained = train(own, one.kind, window)
@@ -249,7 +212,6 @@ def _measure(
         errors = validation_errors(model, data)
         slices.append(fmean(float(one.error.mean()) for one in errors.values()))
         tops.append(float(torch.cat([one.of_top for one in errors.values()]).mean()))
-        survives.append(survival(model, data))
         tasks.append(trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
         best.append(f"{trained.fit.best_epoch}/{len(trained.fit.epochs)}")
         speeds.append(trained.fit.rows_per_s)
@@ -259,7 +221,6 @@ def _measure(
         kind=one.kind,
         slices=tuple(slices),
         top=fmean(tops),
-        survives=fmean(known) if (known := [share for share in survives if share is not None]) else None,
         tasks={task: fmean(by_task[task] for by_task in tasks) for task in plan.preset.domains.task_names},
         next_day=fmean(next_day) if next_day else None,
         epochs=" ".join(best),
@@ -274,7 +235,6 @@ def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) ->
         Column(name="LogMAE, mean of slices"),
         Column(name="± seeds"),
         Column(name="top fifth"),
-        Column(name="survives", kind="share"),
         *(Column(name=task) for task in preset.domains.task_names),
         *([Column(name="next day, mean of slices")] if search.next_day else []),
         Column(name="best epoch", kind="text"),
@@ -287,7 +247,7 @@ def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) ->
 def _row(one: Found) -> Iterator[str | float | int | None]:
     yield from (one.name, one.kind, fmean(one.slices))
     yield stdev(one.slices) if len(one.slices) > 1 else None
-    yield from (one.top, one.survives, *one.tasks.values())
+    yield from (one.top, *one.tasks.values())
     if one.next_day is not None:
         yield one.next_day
     yield from (one.epochs, round(one.rows_per_s))

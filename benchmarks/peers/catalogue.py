@@ -1,10 +1,13 @@
-"""Which peers there are, what each needs installed, and the learning rate it is trained with."""
+"""Which peers there are, the recipe that each is trained with, and the options that change it.
 
+`features` turns our batches into the peers' inputs, `deepctr` holds the library, `train` trains a peer as MTMD is
+trained. `benchmarks.equal_cost` compares them with MTMD.
+"""
+
+import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Literal, NamedTuple
 
 import torch
 
@@ -13,63 +16,14 @@ from benchmarks.peers.sizes import peer_sizes
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
 
-Input = Literal["flat pairs", "two towers"]
+LIBRARY = "deepctr_torch"
+# The learning rate of each is the best on the demo's validation requests among those that were tried.
+PEERS = {"deepctr-mmoe": ("mmoe", 8e-3), "deepctr-ple": ("ple", 8e-3)}
 
 
-class Library(NamedTuple):
-    """A library: the module that is imported, what pip is asked for, and our module that adapts it."""
-
-    module: str
-    requirement: str  # also in pyproject.toml, as the extra `peers`
-    adapter: str
-
-
-class Entry(NamedTuple):
-    """A peer: its library, the adapter's function that builds it, and the recipe it is trained with.
-
-    The learning rate is the best on the demo's validation slice among those that were tried (docs/results.md).
-    Precision `auto` is bfloat16 on processors that multiply it natively: as good as float32 there and twice as fast,
-    but for towers as light as torch-rechub's, which it only slows.
-    """
-
-    library: Library
-    builder: str
-    input: Input
-    learning_rate: float
-    precision: Literal["auto", "float32"] = "auto"
-
-
-RECHUB = Library("torch_rechub", "torch-rechub>=0.9", "benchmarks.peers.rechub")
-DEEPCTR = Library("deepctr_torch", "deepctr-torch>=0.3", "benchmarks.peers.deepctr")
-
-PEERS = {
-    "rechub-mmoe": Entry(RECHUB, "mmoe", "flat pairs", 4e-3),
-    "rechub-ple": Entry(RECHUB, "ple", "flat pairs", 4e-3),
-    "rechub-two-tower": Entry(RECHUB, "two_tower", "two towers", 2e-3, "float32"),
-    "deepctr-mmoe": Entry(DEEPCTR, "mmoe", "flat pairs", 8e-3),
-    "deepctr-ple": Entry(DEEPCTR, "ple", "flat pairs", 8e-3),
-}
-
-
-def chosen_peers(only: Sequence[str]) -> tuple[str, ...]:
-    """The named peers, or all; raises ConfigError for a name that there is not."""
-    if unknown := [name for name in only if name not in PEERS]:
-        raise ConfigError(f"peers {unknown} are not known; use some of {list(PEERS)}")
-    return tuple(name for name in PEERS if not only or name in only)
-
-
-def installed(name: str) -> bool:
-    """Whether the peer's library is there; it is not imported for that."""
-    return find_spec(PEERS[name].library.module) is not None
-
-
-def missing_note(names: Sequence[str]) -> str | None:
-    """What is left out because it is not installed, and the command that installs it; None if nothing is."""
-    absent = [name for name in names if not installed(name)]
-    if not absent:
-        return None
-    requirements = " ".join(dict.fromkeys(f"'{PEERS[name].library.requirement}'" for name in absent))
-    return f"not installed, left out: {', '.join(absent)}\n  {sys.executable} -m pip install {requirements}"
+def installed() -> bool:
+    """Whether the peers' library is there; it is not imported for that."""
+    return find_spec(LIBRARY) is not None
 
 
 def build_peer(name: str, preset: Preset, moments: WindowMoments, widths: Sequence[int] = ()) -> Peer:
@@ -81,12 +35,52 @@ def build_peer(name: str, preset: Preset, moments: WindowMoments, widths: Sequen
         raise ConfigError(
             f"preset {preset.name!r} has {len(preset.domains.tasks)} task; the peers need two or more"
         )
-    entry, seed = PEERS[name], preset.training.seed
-    adapter = importlib.import_module(entry.library.adapter)
+    adapter, seed = importlib.import_module("benchmarks.peers.deepctr"), preset.training.seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         columns = PairColumns(preset.declarations, moments, preset.model.clip)
-        peer: Peer = getattr(adapter, entry.builder)(
+        peer: Peer = getattr(adapter, PEERS[name][0])(
             columns, preset.domains.task_names, peer_sizes(preset, widths), seed
         )
     return peer
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """`--learning-rate` and `--widths`."""
+    parser.add_argument(
+        "--learning-rate", nargs="+", default=(), metavar="NAME=LR", help="a peer's, instead of the table's"
+    )
+    parser.add_argument(
+        "--widths",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="W",
+        help="of a peer's experts or towers, layer by layer; those of the per-slice baselines when left out",
+    )
+
+
+def learning_rates(options: argparse.Namespace, chosen: Sequence[str]) -> dict[str, float]:
+    """The chosen peers' learning rates: what `--learning-rate` gives, or else the catalogue's.
+
+    Raises ConfigError for a pair that is not `NAME=LR`, and for a name that is not chosen.
+    """
+    rates = {name: PEERS[name][1] for name in chosen}
+    for pair in options.learning_rate:
+        name, _, value = pair.partition("=")
+        try:
+            rate = float(value)
+        except ValueError:
+            raise ConfigError(
+                f"learning rate {pair!r} must be NAME=NUMBER, such as {chosen[0]}=1e-3"
+            ) from None
+        if name not in chosen or not rate > 0:
+            raise ConfigError(f"learning rate {pair!r} must be a positive one of {list(chosen)}")
+        rates[name] = rate
+    return rates
+
+
+def require_widths(widths: Sequence[int]) -> None:
+    """Raise ConfigError for a width that no layer can have."""
+    if narrow := [width for width in widths if width < 1]:
+        raise ConfigError(f"--widths {narrow} must be at least 1")

@@ -202,7 +202,7 @@ class SideColumns(nn.Module):
 class PairColumns(nn.Module):
     """Columns of both sides, and those of every pair; `embedding` is the width of an id's embedding.
 
-    It is one width for all, the widest declared: torch-rechub stacks the embeddings of a row.
+    It is one width for all, the widest declared.
     """
 
     def __init__(self, declarations: Declarations, moments: WindowMoments, clip: float) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.false_stops import FAULTS, judged, main, scaled, simulated, stopped
+from benchmarks.false_stops import FAULTS, judged, main, simulated, stopped
 from mtmd.config import Preset, load_preset
 
 FIVE = Path(__file__).parents[1] / "tiny-five.toml"
@@ -22,10 +22,6 @@ def test_tables_count_ordinary_days_and_faults(tmp_path: Path, capsys: pytest.Ca
     assert len(rows) == 2
     assert [cell.strip() for cell in rows[0].strip("|").split("|")][2] == "1"
     assert [cell.strip() for cell in rows[1].strip("|").split("|")][1:] == ["0 of 0"] * len(FAULTS)
-    sizes = [
-        line for line in text.splitlines() if line.startswith(("| fewer than 300 |", "| 300 to 1,000 |"))
-    ]
-    assert sum(int(line.split("|")[2]) for line in sizes) == 6  # domains, of which all could stop a day
 
 
 def test_each_fault_is_stopped_where_a_day_is_large_and_an_ordinary_day_is_not(
@@ -34,10 +30,6 @@ def test_each_fault_is_stopped_where_a_day_is_large_and_an_ordinary_day_is_not(
     data = tiny_preset.data.model_copy(update={"trailing_days": 14})
     platform = simulated(tmp_path, tiny_preset.model_copy(update={"data": data}), 600, 3, days=1)
     assert judged(platform, 1)["stops"] == 0
-    seen = scaled(platform, 1)
-    days, one, each = (sum(seen[what, size] for size in range(5)) for what in ("days", "one", "all"))
-    assert days == 6
-    assert each <= one == 6  # one task's part of its parent's mean shows it in every domain
     caught = stopped(platform, 1)
     faults = [fault.name for fault in FAULTS if not fault.name.startswith("all tasks")]
     assert {name: caught[name] for name in faults} == dict.fromkeys(faults, 1)

@@ -1,11 +1,7 @@
-import tomllib
-from pathlib import Path
-
 import pytest
 import torch
 
-from benchmarks.peers import catalogue
-from benchmarks.peers.catalogue import PEERS, build_peer, chosen_peers, missing_note
+from benchmarks.peers.catalogue import build_peer
 from benchmarks.peers.features import PairColumns, WindowMoments
 from benchmarks.peers.sizes import peer_sizes
 from benchmarks.peers.train import fit_peer, validation_kl
@@ -15,22 +11,6 @@ from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from tests.benchmarks.peers.stand_ins import Seen
 from tests.train.windows import with_training
-
-
-def test_the_extra_asks_for_what_the_catalogue_needs() -> None:
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
-    extra = project["project"]["optional-dependencies"]["peers"]
-    assert set(extra) == {entry.library.requirement for entry in PEERS.values()}
-
-
-def test_nothing_is_noted_when_all_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "find_spec", lambda module: object())
-    assert missing_note(list(PEERS)) is None
-
-
-def test_an_unknown_peer_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"\['dlrm'\] are not known; use some of \['rechub-mmoe'"):
-        chosen_peers(["dlrm"])
 
 
 def test_a_peer_scores_every_pair_and_starts_at_the_base_rates(

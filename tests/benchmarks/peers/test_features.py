@@ -1,6 +1,5 @@
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,11 +12,9 @@ from benchmarks.peers.features import (
     WindowMoments,
     window_moments,
 )
-from benchmarks.peers.flops import first_pair
-from mtmd.config import Declarations, Preset, SideSchema
+from mtmd.config import Preset, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
-from mtmd.train.step import bernoulli_kl
 from tests.benchmarks.peers.conftest import BATCH
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
@@ -93,21 +90,6 @@ def test_values_of_lists_that_the_window_seldom_has_are_left_out() -> None:
     assert torch.equal(read[0].ids, topics.ids)
 
 
-def test_a_side_may_have_lists_and_numbers_alone() -> None:
-    preset = listed_preset()
-    features = [f for f in preset.features if f.side == "item" or f.multi or f.kind != "categorical"]
-    declarations = Declarations(domains=preset.domains, features=tuple(features))
-    moments = Moments(torch.zeros(4), torch.ones(4), often(declarations.query), listed_edges())
-    columns = SideColumns(declarations.query, moments, 10.0)
-    side = random_batch(preset.declarations).query
-    side = replace(side, categorical=side.categorical[:, :0])
-    assert set(columns(side)) == {"surface", "query_numbers"}
-
-
-def test_without_the_key_no_ids_are_counted(columns: PairColumns) -> None:
-    assert not any("admissions" in name for name in columns.state_dict())
-
-
 def test_numbers_are_standardised_and_missing_ones_are_the_mean(
     window: WindowData, batch: Batch, columns: PairColumns
 ) -> None:
@@ -143,26 +125,6 @@ def test_numbers_are_clipped_as_mtmds_are_and_not_with_0(tiny_preset: Preset, ba
     torch.testing.assert_close(clipped(batch.item)["item_numbers"], far.clamp(-10.0, 10.0), rtol=0, atol=0)
 
 
-def test_a_column_without_a_spread_is_0(tiny_preset: Preset, batch: Batch) -> None:
-    width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
-    schema = tiny_preset.declarations.item
-    side = SideColumns(schema, Moments(torch.zeros(width), torch.zeros(width), often(schema)), 10.0)
-    assert not side(batch.item)["item_numbers"].any()
-
-
-def test_labels_are_the_teacher_scores_and_octr_is_masked_on_shopping(
-    window: WindowData, batch: Batch, columns: PairColumns
-) -> None:
-    shopping = columns(batch)["product"] == 1
-    assert torch.equal(batch.teacher[:, :2], window.shards[0].teacher[batch.candidate, :2])
-    assert torch.equal(batch.teacher[:, 2].isnan(), shopping)
-    log_p = torch.full_like(batch.teacher, -1.0, requires_grad=True)
-    bernoulli_kl(log_p, batch.teacher).sum().backward()  # type: ignore[no-untyped-call]
-    assert log_p.grad is not None
-    assert not log_p.grad[shopping, 2].any()
-    assert log_p.grad[~shopping, 2].all()
-
-
 def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
     preset = listed_preset()
     schema = preset.declarations.query
@@ -177,8 +139,6 @@ def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
     (row,) = (ads.lengths > 1).nonzero()[0]
     own = columns.tables[1](ads.take(row[None]).ids).mean(dim=0)
     torch.testing.assert_close(numbers[row, 11:15], own)
-    first = first_pair(random_batch(preset.declarations))
-    torch.testing.assert_close(columns(first.query)["query_numbers"], numbers[:1])
 
 
 def often(schema: SideSchema) -> tuple[torch.Tensor, ...]:
@@ -190,18 +150,3 @@ def listed_edges() -> tuple[torch.Tensor, ...]:
     """Of spend, in four bins, and of wait and rank, in three."""
     three = torch.tensor([-1.0, 1.0, 2.0, 3.0])
     return torch.tensor([[-1.0, 0.0, 1.0, 2.0, torch.inf]]), torch.stack([three, three])
-
-
-def test_encoded_numbers_lie_beside_the_others_and_are_0_where_missing() -> None:
-    schema = listed_preset().declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), often(schema), listed_edges()), 10.0)
-    side = random_batch(listed_preset().declarations, seed=1).query
-    numbers = columns(side)["query_numbers"]
-    torch.testing.assert_close(numbers[:, 0], side.continuous[:, 0].nan_to_num())
-    spend, missing = side.continuous[:, 1], side.continuous[:, 1].isnan()
-    assert missing.any()
-    assert not numbers[missing, 1:4].any()
-    (row,) = (spend > 2.0).nonzero()[0]
-    torch.testing.assert_close(
-        numbers[row, 1:4], columns.encodings.groups[0].get_parameter("weight")[0, 0, 3]
-    )
