@@ -1,16 +1,14 @@
-"""What `make up` does beside `prefect.yaml`: the work pool, the preset of deployments, and what was deployed before.
+"""What `make up` does beside `prefect.yaml`: the work pool, its queues, and the preset of deployments.
 
 It asks the server itself: each command of Prefect's own is a process that spends seconds on its imports.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from httpx import HTTPError
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.variables import Variable
@@ -19,8 +17,6 @@ from prefect.workers.process import ProcessWorker
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.flows.preset_variable import VARIABLE, chosen
-
-_FORMER_NAMES = ("daily", "manual", "weekly")  # of every flow's deployment, before each was named as its flow
 
 
 @contextmanager
@@ -89,28 +85,3 @@ def pause_all(api: str) -> None:
     with _server(api) as client:
         for deployment in client.read_deployments():
             client.pause_deployment(deployment.id)
-
-
-def pause_former(api: str, root: Path) -> Iterator[str]:
-    """Pause this checkout's deployments of former names, so that no schedule runs twice; yields a line for each.
-
-    They are not removed: a run of one may be waiting or running. Raises ConfigError as `require_pool` does.
-    """
-    with _server(api) as client:
-        for deployment in client.read_deployments():
-            if not _is_former(deployment, root):
-                continue
-            flow = client.read_flow(deployment.flow_id).name
-            client.pause_deployment(deployment.id)
-            old = f"{flow}/{deployment.name}"
-            yield (
-                f"deployment {old}: paused, {flow}/{flow} stands for it; remove it when none of its runs is going on: "
-                f"`prefect deployment delete {old}`"
-            )
-
-
-def _is_former(deployment: DeploymentResponse, root: Path) -> bool:
-    """Ours by tag and by folder: other checkouts and projects may deploy to the same server."""
-    steps = [step for one in deployment.pull_steps or () for step in one.values()]
-    folders = [step.get("directory") for step in steps if isinstance(step, dict)]  # a step may have no inputs
-    return deployment.name in _FORMER_NAMES and "mtmd" in deployment.tags and str(root) in folders

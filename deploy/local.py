@@ -125,8 +125,6 @@ def up(platform: Platform, preset: str | None = None, *, schedules: bool = True)
     _deploy(platform)
     if not schedules:
         deployments.pause_all(platform.api)
-    for words in deployments.pause_former(platform.api, ROOT):
-        _console.print(literal(words))
     deployments.limit_queue(platform.api, POOL, "background", 1)
     for words in apply(packaged(), platform.api):
         _console.print(literal(words))

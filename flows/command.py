@@ -4,7 +4,6 @@ import inspect
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
@@ -15,7 +14,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import psutil
 import typer
 from annotated_types import Ge, Le
-from httpx import HTTPStatusError, ReadError, RemoteProtocolError, TransportError, WriteError
+from httpx import HTTPStatusError, TransportError
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
@@ -33,7 +32,7 @@ from mtmd.command_line import PresetName, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.flows import runners
-from mtmd.flows.orphans import is_server, watch_over
+from mtmd.flows.orphans import is_server
 from mtmd.flows.parameters import DAY_FORM, scheduled_day
 from mtmd.flows.terminal import print_stopped
 from mtmd.run import outline, plan_run
@@ -42,15 +41,6 @@ _INTERRUPTED = 128 + signal.SIGINT
 _WITHOUT_A_KEY = {401, 403}  # HTTP
 _PATIENCE_S = 5.0  # for what Prefect has still to send
 _ANSWER_S = 60.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
-_PAUSE_S = 1.0
-_BUSY = {
-    408,
-    429,
-    502,
-    503,
-}  # HTTP: of a server that restarts, or of its proxy; Prefect asks again after these
-_CUT_OFF = (ReadError, WriteError, RemoteProtocolError)  # likewise
-_WATCHERS: list[object] = []  # they end by themselves
 _ANSWERED = Event()  # set when a run begins: the temporary server has made its tables by then
 _Result = TypeVar("_Result")
 
@@ -100,13 +90,8 @@ def require_days(given: Mapping[str, Any]) -> None:
 
 
 def _require_server(api: str) -> None:
-    """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's.
-
-    One that answers that it is busy, or cuts the connection, is asked again for a minute.
-    """
-    until = time.monotonic() + _ANSWER_S
-    while (error := _asked(until)) is not None and _may_pass(error) and time.monotonic() < until:
-        time.sleep(_PAUSE_S)
+    """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's."""
+    error = _asked()
     if isinstance(error, HTTPStatusError) and error.response.status_code in _WITHOUT_A_KEY:
         raise ConfigError(
             f"the Prefect server at PREFECT_API_URL ({api}) refuses ({error}); a server with users needs "
@@ -119,9 +104,9 @@ def _require_server(api: str) -> None:
         ) from error
 
 
-def _asked(until: float) -> Exception | None:
-    """What comes of asking the server once; it has until then to answer."""
-    answer_s = min(max(until - time.monotonic(), _PAUSE_S), PREFECT_API_REQUEST_TIMEOUT.value())
+def _asked() -> Exception | None:
+    """The error of asking the server once, which then has a minute; None where it answers."""
+    answer_s = min(_ANSWER_S, PREFECT_API_REQUEST_TIMEOUT.value())
     once = {PREFECT_API_REQUEST_TIMEOUT: answer_s, PREFECT_CLIENT_MAX_RETRIES: 0}
     with temporary_settings(once), get_client(sync_client=True) as client:
         if (error := client.api_healthcheck()) is not None:
@@ -131,13 +116,6 @@ def _asked(until: float) -> Exception | None:
         except (HTTPStatusError, TransportError) as failed:
             return failed
     return None
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether asking again can help. A silent server had its time already, and where none listens none comes."""
-    if isinstance(error, HTTPStatusError):
-        return error.response.status_code in _BUSY
-    return isinstance(error, _CUT_OFF)
 
 
 def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:
@@ -166,9 +144,8 @@ def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Res
 
 
 def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
-    """The flow with a temporary server, which must not outlive this process, however that ends."""
+    """The flow with a temporary server, which must not outlive this process when a signal ends it."""
     signal.signal(signal.SIGINT, _stop)
-    _WATCHERS.append(watch_over(os.getpid()))
 
     def stop_at_once(*_: Any, **__: Any) -> None:
         _ANSWERED.set()

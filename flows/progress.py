@@ -18,9 +18,6 @@ from mtmd.train.results import Progress
 
 _LINE_S = 60.0
 _STEP_PERCENT = 5.0  # an artifact update is a request to the server: at most twenty a training
-# Prefect asks a server that is gone for a minute, and the training waits meanwhile: after an update that took this long
-# and failed, there is none for a while.
-_LONG_S, _PAUSE_S = 5.0, 900.0
 
 
 class TrainingProgress:
@@ -32,7 +29,7 @@ class TrainingProgress:
         self._artifact: UUID | None = None
         self._shown: float | None = None
         self._told_s = time.monotonic()  # when the last line was written
-        self._failed_s: float | None = None  # when an update of the artifact failed after long
+        self._shows = True  # until the server fails
         self._model = kind  # that is trained now: the cross model comes before the one it teaches
         self._bar = Bar(transient=True, disable=not sys.stderr.isatty())
         self._task = self._bar.add_task(f"training {kind}", total=100.0)
@@ -73,17 +70,15 @@ class TrainingProgress:
         get_run_logger().info("%s%.0f rows/s", line, progress.rows_per_s)
 
     def _publish(self, percent: float) -> None:
-        """What the server answers must not end a training that goes well, nor hold it up again and again."""
-        if self._failed_s is not None and time.monotonic() - self._failed_s < _PAUSE_S:
+        """A server that fails must not end a training that goes well, nor hold it up again and again."""
+        if not self._shows:
             return
-        asked_s = time.monotonic()
         try:
             self._artifact = self._artifact or self._create()
             update_progress_artifact(self._artifact, progress=percent)
         except Exception as error:  # noqa: BLE001 - whatever a server or a network can raise
-            now = time.monotonic()
-            self._failed_s = now if now - asked_s >= _LONG_S else None
-            get_run_logger().warning("training progress could not be shown: %s", error)
+            self._shows = False
+            get_run_logger().warning("training progress is not shown any more: %s", error)
 
     def _create(self) -> UUID:
         key = f"training-progress-{self._kind}".replace("_", "-")

@@ -26,9 +26,8 @@ import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
 from mtmd.flows import ab_test, ablation, daily_retrain
-from mtmd.flows.command import _ANSWERED, _WATCHERS, command_of, require_days
+from mtmd.flows.command import _ANSWERED, command_of, require_days
 from mtmd.flows.command import _on_its_own as on_its_own
-from mtmd.flows.command import _require_server as require_server
 from mtmd.flows.command import _stop as stop
 from mtmd.flows.orphans import SERVER
 from tests.flows.runs import ROOT
@@ -194,9 +193,6 @@ def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
         _ANSWERED.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
-        watcher = _WATCHERS.pop()
-        watcher.kill()  # type: ignore[attr-defined]
-        watcher.wait()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -277,43 +273,6 @@ def test_a_server_that_takes_calls_and_is_silent_is_named_soon(capsys: pytest.Ca
             assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--count", "3"]) == 1
     assert time.monotonic() - began < 20  # Prefect asks six times, with pauses of a minute in all
     assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("first", [429, 503, None])
-def test_a_server_that_is_busy_or_cuts_the_connection_is_asked_again(first: int | None) -> None:
-    """It, or a proxy before it, refuses the first request, or closes the connection without an answer."""
-    asked: list[str] = []
-
-    class Restarting(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            if len(asked) > 1:
-                self.send_response(200 if self.path == "/api/health" else 404)
-            elif first is None:
-                return
-            else:
-                self.send_response(first)
-            self.end_headers()
-
-        def do_POST(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"[]")
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Restarting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            api = f"http://127.0.0.1:{server.server_port}/api"
-            with temporary_settings({PREFECT_API_URL: api}):
-                require_server(api)
-        finally:
-            server.shutdown()
-    assert asked[:2] == ["/api/health", "/api/health"]
-    assert asked[-1] == "/api/flows/filter"
 
 
 def test_a_server_that_goes_away_during_a_run_is_named(
