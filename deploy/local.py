@@ -219,9 +219,7 @@ def _database_setting(name: str) -> str | None:
 
 
 def _require_database(platform: Platform) -> str:
-    """The database, which must be the one from before: a server on another one is an empty one, and nobody would look
-    for the reason there.
-    """
+    """The database, which must be the one from before: a server on another one would have no runs."""
     record = platform.home / "database.json"
     before = str(read_json(record)["database"]) if record.is_file() else platform.database
     if before != platform.database and _running(platform, "server") is None:

@@ -37,31 +37,9 @@ DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").rglob("*.md")))
 PACKAGES = ("mtmd", "flows", "expectations", "deploy")
-COMMANDS = (
-    "init",
-    "check",
-    "schema",
-    "config",
-    "run",
-    "ablation",
-    "ab-test",
-    "automations",
-    "status",
-    "runs",
-    "show",
-    "compare",
-    "shadow",
-    "simulate",
-    "import-kuairand",
-    "publish",
-    "export-embeddings",
-    "serve",
-    "rollback",
-    "reinstate",
-    "index",
-    "mirror",
-    "fit-teacher",
-)
+_ALL = get_command(mtmd.cli.all_commands)
+assert isinstance(_ALL, TyperGroup)
+COMMANDS = tuple(_ALL.commands)  # those of extras, too
 
 
 def _entrypoint(deployment: dict[str, Any]) -> Flow[..., Any]:
