@@ -18,7 +18,21 @@ Messages name the thing, its value, what was required, and what to do.
 
 
 class MtmdError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package.
+
+    The message is `problem`, and behind a semicolon `remedy`, where it is known apart from the problem.
+    """
+
+    remedy: str = ""
+
+    def __init__(self, problem: str = "", remedy: str = "") -> None:
+        super().__init__(f"{problem}; {remedy}" if remedy else problem)
+        self.remedy = remedy
+
+    @property
+    def problem(self) -> str:
+        """The message without the remedy."""
+        return str(self).removesuffix(f"; {self.remedy}") if self.remedy else str(self)
 
 
 class ConfigError(MtmdError, ValueError):

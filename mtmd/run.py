@@ -8,7 +8,6 @@ from pydantic import Field
 from mtmd.config import MAX_WINDOW_DAYS, Frozen, Preset, load_preset, variant
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.source import LogSource
-from mtmd.sources.simulated.platform import require_world_of_gate
 from mtmd.store.workspace import Workspace
 
 
@@ -77,13 +76,11 @@ def plan_run(
     """Resolve a run's parameters and see that its days exist.
 
     `available` gives the days of the logs; by default the logs are asked, which takes some requests in a bucket.
-    Raises ConfigError for a bad preset or window, a day that the preset leaves out, or a gate of the simulated A/B
-    without a world to ask; LogsError that lists the days which are missing, or when too many of the window are left
-    out.
+    Raises ConfigError for a bad preset or window or a day that the preset leaves out; LogsError that lists the days
+    which are missing, or when too many of the window are left out.
     """
     plan = outline(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     _require_days(plan, (available or plan.source.available_days)())
-    require_world_of_gate(plan.preset, plan.logs)
     return plan
 
 
@@ -98,7 +95,6 @@ def outline(
             f"window_days ({days}) must be between {chosen.min_window_days} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
-    require_world_of_gate(chosen, logs=None)
     return RunPlan(
         as_of=as_of,
         days=training_days(chosen, as_of, days),
@@ -116,15 +112,16 @@ def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, 
     """
     if (why := preset.left_out.get(as_of)) is not None:
         raise ConfigError(
-            f"as_of {as_of} is left out by preset {preset.name!r} ({why}); choose another day, or take it out of "
-            "left_out"
+            f"as_of {as_of} is left out by preset {preset.name!r} ({why})",
+            "choose another day, or take it out of left_out",
         )
     window = plan_window(as_of, window_days)
     days = tuple(day for day in window if day not in preset.left_out)
     if 4 * len(days) < 3 * len(window):
         raise LogsError(
             f"{len(window) - len(days)} of the {len(window)} days before {as_of} are left out by preset "
-            f"{preset.name!r}; at most a quarter may be: lengthen window_days, or have days delivered again"
+            f"{preset.name!r}; at most a quarter may be",
+            "lengthen window_days, or have days delivered again",
         )
     return days
 
@@ -137,6 +134,6 @@ def _require_days(plan: RunPlan, available: tuple[date, ...]) -> None:
         )
         raise LogsError(
             f"logs {plan.logs!r} lack {len(missing)} of the {len(plan.all_days)} days from {plan.days[0]} to as_of "
-            f"{plan.as_of}: {shown}; days there: {have}. Deliver them, choose another as_of, or leave them out "
-            "(left_out in a preset)"
+            f"{plan.as_of}: {shown}; days there: {have}",
+            "deliver them, choose another as_of, or leave them out (left_out in a preset)",
         )

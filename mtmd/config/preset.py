@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtmd.config.ab_test import ABTestConfig
-from mtmd.config.base import ExtraSettings, Frozen, wrong_values
+from mtmd.config.base import ExtraSettings, Frozen
 from mtmd.config.data import DataConfig
 from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domains
@@ -22,6 +22,7 @@ from mtmd.config.mirrors import MirrorsConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
+from mtmd.config.problems import wrong_values
 from mtmd.config.retention import RetentionConfig
 from mtmd.config.simulation import SimulationConfig
 from mtmd.config.sources import SourcesConfig
@@ -229,4 +230,4 @@ def load_preset(name_or_path: str) -> Preset:
     try:
         return Preset.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"preset {path} is wrong:\n{wrong_values(error)}") from error
+        raise ConfigError(f"preset {path} is wrong:\n{wrong_values(error, values, Preset)}") from error

@@ -1,31 +1,29 @@
-"""`mtmd check`: all that is wrong with a preset, its statements and a day of its logs, in one run of seconds.
+"""`mtmd check`: what is wrong with a preset, its statements and a day of its logs, in one run of seconds.
 
-Nothing is trained or stored, and neither torch nor great-expectations is loaded. What can't be checked because of a
-finding is left out; the rest goes on as if the finding were mended.
+Nothing is trained or stored, and neither torch nor great-expectations is loaded. The logs are read once the preset is
+right, and rows once all columns are.
 """
 
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
 from mtmd.config import Preset
-from mtmd.errors import ConfigError
+from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.extract.database import reading
-from mtmd.logs.contract import TABLES, table_columns
-from mtmd.logs.reading import MORE_MEMORY, is_without_memory
+from mtmd.logs.contract import TABLES
+from mtmd.logs.reading import MORE_MEMORY, Columns
 from mtmd.logs.source import LogSource
-from mtmd.project.columns import MendedTable, mend_columns
-from mtmd.project.cost import check_cost
-from mtmd.project.day_features import check_features
-from mtmd.project.day_rows import check_rows, own_expectations_load, stage
+from mtmd.project.columns import TableColumns
 from mtmd.project.days import DaysCheck, check_days, window_files
-from mtmd.project.engine import Connection, EngineError
-from mtmd.project.findings import Finding, Part, ProjectCheck, error, fact
-from mtmd.project.other_days import check_other_days
+from mtmd.project.features import check_features
+from mtmd.project.findings import Finding, Level, Part, ProjectCheck, error, stopped_by
 from mtmd.project.preset_check import check_preset
-from mtmd.project.statements import StatementsCheck, check_statements
-from mtmd.sources.simulated.platform import require_world_of_gate
+from mtmd.project.rows import check_cost, check_rows, stage
 from mtmd.store.files import scratch
+from mtmd.validate.gx_duckdb import Database
 
 
 def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | None = None) -> ProjectCheck:
@@ -33,22 +31,15 @@ def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | N
 
     Raises ConfigError where there is no such preset.
     """
-    checked = check_preset(name_or_path)
-    findings = list(checked.findings)
-    if checked.preset is not None:
-        findings += _check_logs(checked.preset, logs or checked.preset.logs, as_of, checked.names)
+    preset, findings = check_preset(name_or_path)
+    if preset is not None:
+        findings += _check_logs(preset, logs or preset.logs, as_of)
     order = list(Part)
     findings.sort(key=lambda finding: order.index(finding.part))
     return ProjectCheck(preset=name_or_path, findings=tuple(findings))
 
 
-def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[str]) -> Iterator[Finding]:
-    preset, wrong = own_expectations_load(preset)
-    yield from wrong
-    try:
-        require_world_of_gate(preset, logs)
-    except ConfigError as impossible:
-        yield error(Part.PRESET, "ab_test.gate", str(impossible), "set ab_test.gate to false")
+def _check_logs(preset: Preset, logs: str, as_of: date | None) -> Iterator[Finding]:
     with scratch() as folder:
         source = LogSource.of(preset, logs, folder / "spool")
         days = check_days(preset, source, as_of)
@@ -58,56 +49,34 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
         readable = source.readable(days.files, {"window": window_files(source, days.window)})
         with reading(readable) as connection:
             try:
-                statements = check_statements(connection, source, days.files, days.as_of)
-                yield from statements.findings
-                if set(statements.tables) == set(TABLES):
-                    yield from _check_day(connection, preset, source, days, statements, names, folder)
-            except EngineError as wrong:
-                if not is_without_memory(wrong):
-                    raise
+                yield from _check_day(Database(url="", connection=connection), preset, source, days, days.as_of)
+            except duckdb.OutOfMemoryException as wrong:
                 yield error(Part.ROWS, str(days.as_of), str(wrong).splitlines()[0], MORE_MEMORY)
 
 
 def _check_day(
-    connection: Connection,
-    preset: Preset,
-    source: LogSource,
-    days: DaysCheck,
-    statements: StatementsCheck,
-    names: frozenset[str],
-    folder: Path,
+    database: Database, preset: Preset, source: LogSource, days: DaysCheck, day: date
 ) -> Iterator[Finding]:
-    """Columns, then rows and features of the held-out day."""
-    assert days.as_of is not None  # or there was nothing to stage
-    mended = {}
-    declared = table_columns(preset.declarations)
-    for table, read in statements.tables.items():
-        paths = days.files[table]
-        try:
-            mended[table] = mend_columns(connection, read, paths, preset.declarations, declared[table], names)
-        except EngineError as wrong:  # files that do not fit each other
-            if is_without_memory(wrong):
-                raise
-            remedy = "each file of a day needs the same columns: write them again"
-            yield error(Part.COLUMNS, table, str(wrong).splitlines()[0], remedy)
-            return
-        yield from mended[table].findings
-        if not mended[table].findings and read.columns is not None:
-            there = len(declared[table].keys() - mended[table].missing)
-            yield fact(Part.COLUMNS, table, f"{there} columns, as declared")
-    yield from check_other_days(connection, statements.tables, days.window, preset.declarations)
-    impossible = stage(connection, mended, days.as_of, preset, folder)
-    yield from impossible
-    if not impossible:
-        skipped = {table for table, read in statements.tables.items() if read.columns is None}
-        yield from check_rows(connection, preset, mended, skipped)
-        yield from _features(connection, preset, mended, skipped)
-        yield from check_cost(connection, preset, source, (*days.window, days.as_of), statements.seconds)
-
-
-def _features(
-    connection: Connection, preset: Preset, mended: dict[str, MendedTable], skipped: set[str]
-) -> Iterator[Finding]:
-    for finding in check_features(connection, preset, mended):
-        if finding.place.split(".")[0] not in skipped:
-            yield finding
+    """Columns of all days; then rows and features of the held-out day, where its columns are right."""
+    files: dict[str, dict[Path, Columns]] = {}
+    right = True
+    for table in TABLES:
+        columns = TableColumns(database.connection, source, table, preset.declarations)
+        files[table], findings = columns.of_files(days.files[table], day)
+        right = right and all(finding.level is not Level.ERROR for finding in findings)
+        yield from findings
+        if all(finding.level is not Level.ERROR for finding in findings):
+            yield from columns.of_other_days(days.window)
+    if not right:
+        return
+    try:
+        stage(database, source, files, day, preset)
+    except ConfigError as wrong:
+        yield stopped_by(Part.ROWS, str(preset.expectations), wrong)
+        return
+    except (LogsError, StorageError) as wrong:
+        yield stopped_by(Part.ROWS, str(day), wrong)
+        return
+    yield from check_rows(database, preset)
+    yield from check_features(database, preset)
+    yield from check_cost(database, preset, source, (*days.window, day))

@@ -53,7 +53,7 @@ def check(
     The exit status is 1 if anything is.
     """
     from mtmd.project.check import check_project
-    from mtmd.project.show import show
+    from mtmd.project.findings import show
 
     checked = check_project(preset, logs=logs, as_of=as_of)
     if as_json:
@@ -64,19 +64,17 @@ def check(
 
 
 @commands.command()
-def schema() -> None:
-    """Print the JSON Schema of a preset's file, for editors."""
-    from mtmd.project.schema import preset_schema
-
-    console.print(json.dumps(preset_schema(), indent=2, ensure_ascii=False), markup=False)
-
-
-@commands.command()
-def config(preset: PresetName) -> None:
+def config(
+    preset: PresetName,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="print the JSON Schema of a preset's file instead, for editors")
+    ] = False,
+) -> None:
     """Print the keys of a preset with their values and files."""
-    from mtmd.project.resolved import as_toml, settings
+    from mtmd.project.settings import as_toml, preset_schema, settings
 
-    console.print(as_toml(settings(preset)), markup=False)
+    text = json.dumps(preset_schema(), indent=2, ensure_ascii=False) if schema else as_toml(settings(preset))
+    console.print(text, markup=False)
 
 
 def _command_of(module: str) -> typer.Typer:
@@ -98,8 +96,3 @@ def ablation() -> typer.Typer:
 @commands.command(cls=Lazy, help="Compare with the baselines in the simulated funnel.")
 def ab_test() -> typer.Typer:
     return _command_of("mtmd.flows.ab_test")
-
-
-@commands.command(cls=Lazy, help="Bring the server's automations up to the files.")
-def automations() -> typer.Typer:
-    return _command_of("mtmd.flows.automations")

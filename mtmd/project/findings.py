@@ -1,12 +1,14 @@
-"""What `mtmd check` finds, as data."""
+"""What `mtmd check` finds, as data and as lines for a terminal."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import StrEnum
+from itertools import groupby
 
 from pydantic import Field
+from rich.console import Console
 
+from mtmd.command_line import literal
 from mtmd.config import Frozen
+from mtmd.errors import MtmdError
 
 
 class Level(StrEnum):
@@ -21,7 +23,6 @@ class Part(StrEnum):
     """What a finding is about, in the order of the check."""
 
     PRESET = "preset"
-    STATEMENTS = "statements"
     DAYS = "days"
     COLUMNS = "columns"
     ROWS = "rows"
@@ -29,16 +30,21 @@ class Part(StrEnum):
     COST = "cost"
 
 
+_MARKS = {
+    Level.ERROR: "[bold red]problem[/]",
+    Level.WARNING: "[yellow]hint[/]   ",
+    Level.FACT: "[dim]·[/]      ",
+}
+
+
 class Finding(Frozen):
     """One thing that a check saw."""
 
     part: Part
-    place: str = Field(
-        description="a file, with its line where there is one; a table, or a table and its column"
-    )
+    place: str = Field(description="a file; a table, or a table and its column")
     level: Level
     text: str
-    remedy: str = Field("", description="what to do; empty for a fact")
+    remedy: str = Field("", description="what to do; empty for a fact, or where the text says it")
 
 
 class ProjectCheck(Frozen):
@@ -55,9 +61,14 @@ class ProjectCheck(Frozen):
         return self.count(Level.ERROR) == 0
 
 
-def error(part: Part, place: str, text: str, remedy: str) -> Finding:
+def error(part: Part, place: str, text: str, remedy: str = "") -> Finding:
     """A finding that stops a run."""
     return Finding(part=part, place=place, level=Level.ERROR, text=text, remedy=remedy)
+
+
+def stopped_by(part: Part, place: str, wrong: MtmdError) -> Finding:
+    """An error that would stop a run, as a finding."""
+    return error(part, place, wrong.problem, wrong.remedy)
 
 
 def warning(part: Part, place: str, text: str, remedy: str) -> Finding:
@@ -75,12 +86,14 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like another one, whatever its case and underscores; None where none is near."""
-    plain = {_plain(other): other for other in known}
-    close = get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
-    return plain[close[0]] if close else None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+def show(checked: ProjectCheck, console: Console) -> None:
+    """A group for each part, a line for each finding and one for its remedy; then how many there are."""
+    for part, findings in groupby(checked.findings, key=lambda finding: finding.part):
+        console.print(f"[bold]{part.value}[/]")
+        for finding in findings:
+            console.print(f"  {_MARKS[finding.level]} {literal(finding.place)}: {literal(finding.text)}")
+            if finding.remedy:
+                console.print(f"          → {literal(finding.remedy)}")
+    problems, hints = checked.count(Level.ERROR), checked.count(Level.WARNING)
+    colour = "green" if checked.passed else "red"
+    console.print(f"[bold {colour}]{counted(problems, 'problem')}, {counted(hints, 'hint')}[/]")

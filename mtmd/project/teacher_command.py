@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from mtmd.command_line import AsJson, Logs, PresetName, app, console, day_option, errors, literal
-from mtmd.config.base import wrong_values
+from mtmd.config.problems import wrong_values
 from mtmd.errors import ConfigError
 
 if TYPE_CHECKING:

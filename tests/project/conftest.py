@@ -9,9 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mtmd.extract.database import session
 from mtmd.project.check import check_project
-from mtmd.project.engine import Connection
 from mtmd.project.findings import Finding, Level, Part, ProjectCheck
 
 AS_OF = date(2026, 1, 23)  # the newest of the tests' days
@@ -85,9 +83,3 @@ def project(tiny_logs: Path, tmp_path: Path) -> Project:
         made.statement(table, "select *\nfrom read_parquet($paths, hive_partitioning = false)\n")
     made.say()
     return made
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    with session(tmp_path / "spill", [tmp_path]) as opened:
-        yield opened

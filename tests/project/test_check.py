@@ -1,150 +1,60 @@
-"""A whole check: nothing is wrong with the shipped preset, and one run finds all mistakes of a wrong project."""
+"""A whole check: nothing is wrong with the shipped preset, and one run finds the mistakes of a wrong project."""
 
+import io
 import json
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from mtmd.cli import main
+from mtmd.config.problems import nearest
 from mtmd.errors import ConfigError
+from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
 from mtmd.project.check import check_project
-from mtmd.project.findings import Level, Part, ProjectCheck
-from tests.project.conftest import Project
+from mtmd.project.findings import Level, Part, ProjectCheck, error, fact, show, warning
+from mtmd.project.rows import bytes_in_words, day_bytes
+from tests.project.conftest import AS_OF, Project
 
-WRONG_PRESET = """
-base = "tiny"
-name = "mine"
-sql = "sql"
-expectations = "own.py"
-windowdays = 21
-
-[data]
-min_domain_rows = -1
-
-[gates]
-min_requests = "many"
-
-[training]
-epoch = 3
-
-[evaluation]
-value_weights = { cvr = 1.0 }
-
-[[features]]
-name = "user_id"
-side = "query"
-kind = "categorical"
-type = "BIGINT"
-buckets = 100
-
-[[features]]
-name = "country"
-side = "query"
-kind = "categorical"
-buckets = 0
-shallow = true
-
-[[features]]
-name = "query_vector"
-side = "query"
-kind = "embedding"
-width = 8
-domains = ["serch"]
-
-[[features]]
-name = "ad_id"
-side = "item"
-kind = "category"
-type = "BIGINT"
-buckets = 20000
-
-[[features]]
-name = "format"
-side = "item"
-kind = "categorical"
-buckets = 256
-shallow = true
-
-[[features]]
-name = "price"
-side = "item"
-kind = "continuous"
-
-[[features]]
-name = "ad_age_days"
-side = "item"
-kind = "continuous"
-"""
-
-
-FILES = "from read_parquet($paths, hive_partitioning = false)\n"
-WANTED = (  # each a piece of one finding
-    "preset.toml: windowdays: no such key → write window_days, if that is meant",
-    "preset.toml: data.min_domain_rows (-1) must be greater than or equal to 0",
-    "preset.toml: gates.min_requests ('many') must be a valid number",
-    "preset.toml: training.epoch: no such key → write epochs",
-    "evaluation.value_weights names ['cvr'] → it may name ['ctr', 'gctr', 'octr'] only",
-    "preset.toml: feature 'country', buckets (0) must be greater than or equal to 1",
-    "feature 'query_vector' names domains ['serch'] → declared: ['home_feed', 'search', 'related_pin']",
-    "feature 'ad_id', kind ('category') must be 'continuous', 'categorical' or 'embedding'",
-    "own.py does not exist → the preset's `expectations` must be a Python file",
-    "requests: lacks 1 of the 20 training days before 2026-01-23: 2026-01-09",
-    "ads: 1 earlier day, 2026-01-12 first: ",
-    "requests.user_id: missing; there is a column uid BIGINT → if that is it: select * exclude (uid), uid as user",
-    "ads.price: missing; FLOAT is declared",
-    "ads.bid: VARCHAR; FLOAT is declared → select * replace (cast(bid as float) as bid)",
-    "ads: undeclared: colour INTEGER → select * exclude (colour)",
-    "requests.surface: 'homefeed' is not declared",
-    "case surface when 'homefeed' then 'home_feed' else surface end",
-    "requests.surface: no row has 'home_feed', which domains.surfaces declares",
-    "candidates.gctr: gctr_is_a_probability fails",
-    "candidates.gctr: gctr_at_most_ctr fails",
-    "candidates.clicked: clicked_exactly_where_defined fails",
-    "candidates.request_id: request_exists fails",
-    "candidates: request_id_ad_id_unique fails",
-    "vectors of length 16; width is 8 → set width = 16 in the preset",
-    "ads.ad_age_days: the same number in every row",
-    " in 100 buckets: ",
-)
-
-
-def test_one_run_finds_every_mistake_of_a_wrong_project(project: Project) -> None:
-    project.say(preset=WRONG_PRESET)
-    project.statement(
-        "requests", "select request_id, ts, surface, user_id as uid, country, query_vector\n" + FILES
-    )
-    project.statement(
-        "ads",
-        "select\n"
-        "    ad_id, product, goal, cast(bid as varchar) as bid, format, 1::float as ad_age_days, topic as colour\n"
-        + FILES,
-    )
-    project.damage("requests", "update t set surface = 'homefeed' where surface = 'home_feed'")
-    project.damage(
-        "candidates",
-        "update t set gctr = 1.5 where ad_id % 3 = 0",
-        "update t set clicked = null where impressed",
-        "update t set request_id = 7 where ad_id % 5 = 0",
-        "insert into t select * from t limit 2",
-    )
-    project.file("ads", date(2026, 1, 12)).unlink()
-    (project.logs / "requests" / "date=2026-01-09").rename(project.root / "gone")
-    lines = [*project.problems(), *project.hints()]
-    assert [words for words in WANTED if not any(words in line for line in lines)] == []
+READ = "from read_parquet($paths, hive_partitioning = false)\n"
 
 
 def test_nothing_is_wrong_with_the_tiny_preset(tiny_logs: Path) -> None:
     checked = check_project("tiny", logs=str(tiny_logs))
     assert [f for f in checked.findings if f.level is not Level.FACT] == []
     assert checked.passed
-    assert {finding.part for finding in checked.findings} == set(Part) - {Part.PRESET, Part.STATEMENTS}
+    assert {finding.part for finding in checked.findings} == set(Part) - {Part.PRESET}
 
 
-def test_a_project_whose_statements_select_everything_passes(project: Project) -> None:
-    assert project.check().passed
+def test_of_a_wrong_preset_the_logs_are_not_read(project: Project) -> None:
+    project.say("[training]", "epoch = 3")
+    project.file("ads").write_text("no parquet")
+    assert project.problems() == [
+        "preset.toml: training.epoch: no such key → write epochs, if that is meant"
+    ]
+
+
+def test_one_run_finds_the_mistakes_of_all_tables_and_days(project: Project) -> None:
+    project.statement("requests", "select request_id, ts, surface, user_id as uid, country, query_vector\n" + READ)
+    project.damage("ads", "alter table t alter bid type varchar", "alter table t add column colour varchar")
+    project.damage("candidates", "alter table t drop gctr", day=date(2026, 1, 12))
+    project.file("ads", date(2026, 1, 13)).unlink()
+    (project.logs / "requests" / "date=2026-01-09").rename(project.root / "gone")
+    lines = project.problems()
+    for words in (
+        "requests: lacks 1 of the 20 training days before 2026-01-23: 2026-01-09",
+        "requests.user_id: missing",
+        "ads.bid: is VARCHAR; must be FLOAT",
+        "ads.colour: not declared",
+        "candidates: 1 earlier day, 2026-01-12 first: gctr is missing",
+    ):
+        assert any(line.startswith(words) for line in lines), words
+    assert {finding.part for finding in project.check().findings} <= {Part.DAYS, Part.COLUMNS}
 
 
 def test_the_day_is_chosen(project: Project) -> None:
@@ -153,35 +63,90 @@ def test_the_day_is_chosen(project: Project) -> None:
     assert project.check(date(2026, 1, 22)).passed
 
 
-def test_files_that_do_not_fit_each_other_are_named_beside_a_wrong_statement(project: Project) -> None:
-    project.statement("ads", "select wrong from read_parquet($paths)")
-    first = project.file("ads")
-    project.damage("ads", "alter table t alter price type varchar using 'dear'")
-    dear = first.read_bytes()
-    project.damage("ads", "alter table t alter price type integer[] using [1]")
-    first.with_name("part-1.parquet").write_bytes(dear)
-    assert [line.split(":")[0] for line in project.problems()] == ["source_ads.sql", "ads"]
-
-
-def test_a_preset_that_cannot_be_guessed_ends_the_check(project: Project) -> None:
-    project.say(preset='name = "mine"')
-    assert {finding.part for finding in project.check().findings} == {Part.PRESET}
-
-
 def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"preset 'dmeo' not found"):
         check_project("dmeo")
     checked = check_project("tiny", logs=str(tmp_path / "none"))
-    assert [finding.text for finding in checked.findings] == ["the folder does not exist"] * 3
+    assert [finding.text.split(" in ")[0] for finding in checked.findings] == ["no day"] * 3
 
 
-def test_a_gate_of_the_simulated_test_needs_a_simulated_world(project: Project) -> None:
-    project.say("[ab_test]", "gate = true")
-    (project.logs / "world.json").unlink()
-    (problem,) = project.problems(Part.PRESET)
-    assert problem.startswith(
-        "ab_test.gate: ab_test.gate (true) of preset 'mine' needs the logs of a simulated world"
-    )
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (f"select *,\n    prize as cost\n{READ}", 'source_ads.sql, line 2 (prize as cost): Binder Error: Referenced'),
+        (f"select *\n{READ[:-1]};\n\nselect 1;\n", "source_ads.sql, line 4: a second statement begins here"),
+        ("select 1 as ad_id -- $paths\n", "source_ads.sql does not read $paths, the day's files"),
+        ("select content as ad_id from read_text('/etc/passwd') where len($paths) > 0", "disabled by configuration"),
+        ("select * from read_csv('/etc/passwd') where len($paths) > 0", "disabled by configuration"),
+        ("from read_parquet('http://127.0.0.1:9/x.parquet') where len($paths) > 0", "disabled by configuration"),
+        ("from read_parquet('s3://bucket/x.parquet') where len($paths) > 0", "disabled by configuration"),
+        (f"select * replace (cast(format as integer) as format)\n{READ}", "ads.format: is INTEGER; must be VARCHAR"),
+    ],
+)  # fmt: skip
+def test_a_statement_that_does_not_run_or_reaches_outside_is_named(project: Project, sql: str, words: str) -> None:
+    project.statement("ads", sql)
+    (problem,) = project.problems(Part.COLUMNS)
+    assert words in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"-- ads;\nselect *\n{READ[:-1]};\n-- the end;\n",
+        f"select *\n{READ[:-1]}\nwhere $day > date '2020-01-01'\n",
+        f"select *\n{READ}where (select count(*) from read_csv('{{beside}}')) > 0\n",
+    ],
+)
+def test_statements_that_are_sound(project: Project, sql: str) -> None:
+    beside = project.root / "sql" / "formats.csv"
+    beside.write_text("known\nvideo\n")
+    project.statement("ads", sql.format(beside=beside) if "{beside}" in sql else sql)
+    assert project.problems() == []
+
+
+def test_a_file_that_cannot_be_read_is_named(project: Project) -> None:
+    project.file("ads").write_text("ad_id\n1\n")
+    (problem,) = project.problems()
+    assert "part-0.parquet can't be read" in problem
+    assert problem.endswith("write the file again")
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_logs(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTMD_DUCKDB_MEMORY", "1MB")
+    (problem,) = project.problems()
+    assert "Out of Memory Error: " in problem
+    assert "let DuckDB have more memory (MTMD_DUCKDB_MEMORY in the environment), or write files of" in problem
+
+
+def test_rows_files_and_shards_of_the_run_are_told(project: Project) -> None:
+    rows, files, shards = project.facts(Part.COST)
+    assert rows == "rows: 21 days: about 1,680 requests, 3,150 ads, 12,537 candidates"
+    size = sum(p.stat().st_size for p in project.logs.rglob("*.parquet") if p.parent.name > "date=2026-01-02")
+    assert files == f"files: 63 files, {size / 2**20:.1f} MiB"
+    assert shards == "shards: about 1.3 MiB in artifacts/mine/shards"
+
+
+def test_the_size_of_a_shard_is_that_of_its_columns(tiny_logs: Path, tiny_preset: Any, tmp_path: Path) -> None:
+    shard = extract_day(LogSource(tiny_logs), AS_OF, tiny_preset.declarations, tmp_path)
+    written = sum(path.stat().st_size for path in Path(shard.path).glob("*.arrow"))
+    told = day_bytes(tiny_preset, requests=shard.requests, ads=shard.ads, candidates=shard.candidates)
+    assert told == pytest.approx(written, rel=0.2)  # Arrow's own headers are some KiB of a small file
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(1023, "1023 bytes"), (1024, "1.0 KiB"), (3 * 2**29, "1.5 GiB"), (2**51, "2048.0 TiB")],
+)
+def test_bytes_are_told_in_their_largest_unit(size: int, words: str) -> None:
+    assert bytes_in_words(size) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("uid", "user_id"), ("Ad-ID", "ad_id"), ("bucket", "buckets"), ("colour", None)]
+)
+def test_a_near_name_is_found_whatever_its_case_and_underscores(name: str, near: str | None) -> None:
+    assert nearest(name, ["user_id", "ad_id", "buckets"]) == near
 
 
 def test_the_command_prints_findings_and_ends_with_a_status(
@@ -195,6 +160,29 @@ def test_the_command_prints_findings_and_ends_with_a_status(
     checked = ProjectCheck.model_validate(json.loads(capsys.readouterr().out))
     assert checked.count(Level.ERROR) == 1
     assert main([*command, "--as-of", "2026-01-22"]) == 0
+
+
+def test_findings_are_grouped_with_their_remedies_and_counted() -> None:
+    findings = (
+        error(Part.PRESET, "a.toml", "feature 'x' [bold]", "write y"),
+        fact(Part.ROWS, "ads", "2 rows"),
+        warning(Part.ROWS, "ads.bid", "constant", "take it out"),
+    )
+    written = io.StringIO()
+    checked = ProjectCheck(preset="a", findings=findings)
+    show(checked, Console(file=written, soft_wrap=True, highlight=False))
+    assert written.getvalue().splitlines() == [
+        "preset",
+        "  problem a.toml: feature 'x' [bold]",
+        "          → write y",
+        "rows",
+        "  ·       ads: 2 rows",
+        "  hint    ads.bid: constant",
+        "          → take it out",
+        "1 problem, 1 hint",
+    ]
+    assert not checked.passed
+    assert ProjectCheck(preset="a", findings=findings[1:]).passed
 
 
 def test_a_check_waits_neither_for_torch_nor_for_great_expectations(tiny_logs: Path) -> None:

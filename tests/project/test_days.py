@@ -72,7 +72,7 @@ def test_a_day_that_is_asked_for_must_be_there(project: Project) -> None:
 def test_a_folder_without_files_is_no_day(project: Project) -> None:
     project.file("ads").unlink()
     (problem,) = problems(project)
-    assert problem.endswith("date=2026-01-23 has no .parquet file → write the day's files there")
+    assert problem.endswith("date=2026-01-23 has no .parquet file; write the day's files there")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_tables_without_a_day_in_common_are_named(project: Project) -> None:
 def test_a_table_without_days_and_a_date_that_is_none_are_named(project: Project) -> None:
     gone(project, "ads", *range(1, 24))
     assert problems(project) == [
-        "ads: no folder date=YYYY-MM-DD in it → write the logs there, or correct the preset's logs"
+        f"ads: no day in {project.logs}/ads/date={{day}}/*.parquet → write the logs there, or correct the preset's logs"
     ]
     (project.logs / "ads" / "date=2026-02-30").mkdir()
     (problem,) = problems(project)

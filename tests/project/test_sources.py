@@ -62,20 +62,6 @@ def test_a_template_and_a_format_that_are_none_are_named_by_their_keys(project: 
     assert "sources.ads.format ('tsv') must be 'parquet' or 'csv'" in kind
 
 
-def test_values_that_text_does_not_hold_are_counted(elsewhere: Project) -> None:
-    path = next(elsewhere.logs.glob(f"a/*/*/{AS_OF:%d}-0.csv.gz"))
-    header, *rows = gzip.decompress(path.read_bytes()).decode().splitlines()
-    ad_id = header.split(",").index("ad_id")
-    values = rows[0].split(",")
-    values[ad_id] = "x1"
-    path.write_bytes(gzip.compress("\n".join((header, ",".join(values), *rows[1:], "")).encode()))
-    (problem,) = elsewhere.problems(Part.COLUMNS)
-    assert problem == (
-        "ads.ad_id: 1 value of the CSV file can't be read as BIGINT → correct the file, or read the column yourself in "
-        "source_ads.sql"
-    )
-
-
 def test_a_csv_file_whose_day_is_asked_for_is_checked_like_any_other(elsewhere: Project) -> None:
     assert elsewhere.check(date(2026, 1, 22)).passed
 
@@ -93,15 +79,6 @@ def test_a_teams_own_statement_knows_the_separators_of_its_files(project: Projec
         "select * exclude (note)\nfrom read_csv($paths, delim = ';', header = true, all_varchar = true, skip = 0)\n",
     )
     assert project.problems() == []
-    project.statement(
-        "ads", "select * exclude (notes)\nfrom read_csv($paths, delim = ';', all_varchar = true)\n"
-    )
-    (problem,) = project.problems(Part.STATEMENTS)
-    assert problem.startswith('source_ads.sql: Binder Error: Column "notes" in EXCLUDE list not found')
-    assert "2026-01-23.csv of ads has ad_id text of a CSV file, " in problem
-    (project.logs / "csv" / "2026-01-23.csv").write_bytes(b"id,word\n\xff\xfe,x\n")
-    (problem,) = project.problems(Part.STATEMENTS)
-    assert "2026-01-23.csv of ads can't be read without it, either: Invalid Input Error: " in problem
 
 
 def _line(row: dict[str, object]) -> str:

@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from mtmd import command_line
-from mtmd.config.base import wrong_values
+from mtmd.config.problems import wrong_values
 from mtmd.errors import ConfigError
 from mtmd.serve.http.app import create_app
 from mtmd.serve.http.candidate import ShadowSettings

@@ -6,7 +6,8 @@ from typing import Self
 from pydantic import Field, ValidationError, model_validator
 
 from mtmd.config.ab_test import ABTestConfig
-from mtmd.config.base import Frozen, wrong_values
+from mtmd.config.base import Frozen
+from mtmd.config.problems import wrong_values
 from mtmd.errors import ConfigError
 
 _ROWS_PER_BLOCK = 32_768

@@ -198,22 +198,6 @@ def world_of(preset: Preset, logs: str) -> WorldConfig:
     return world
 
 
-def require_world_of_gate(preset: Preset, logs: str | None) -> None:
-    """Raise ConfigError where a preset asks for the gate of the simulated A/B and has no world to ask.
-
-    Without `logs`, where no world can have the preset's columns.
-    """
-    if not preset.ab_test.gate:
-        return
-    try:
-        require_columns(preset) if logs is None else world_of(preset, logs)
-    except (ConfigError, LogsError) as error:
-        raise ConfigError(
-            f"ab_test.gate (true) of preset {preset.name!r} needs the logs of a simulated world: {error}; or set "
-            "ab_test.gate to false"
-        ) from error
-
-
 def require_columns(preset: Preset) -> None:
     """Raise ConfigError for a preset whose logs have other columns than this platform can write.
 

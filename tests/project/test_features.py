@@ -1,10 +1,12 @@
 """Features of a day: nulls, values, hash buckets, constants and vectors."""
 
+import duckdb
 import pytest
 
-from mtmd.project.day_features import MOST_COLLIDING, colliding_share, distinct_sql, enough_buckets
-from mtmd.project.engine import Connection, rows
-from mtmd.project.findings import Part
+from mtmd.config import Feature
+from mtmd.project.features import MOST_COLLIDING, _of_lists, colliding_share, enough_buckets
+from mtmd.project.findings import Level, Part
+from mtmd.validate.gx_duckdb import Database
 from tests.project.conftest import Project
 
 
@@ -20,13 +22,6 @@ def test_the_buckets_that_are_proposed_are_the_least_of_two_digits(values: int, 
     assert enough_buckets(values) == buckets
     unit = 10 ** (len(str(buckets)) - 2)
     assert colliding_share(values, buckets) <= MOST_COLLIDING < colliding_share(values, buckets - unit)
-
-
-def test_values_of_a_large_table_are_counted_roughly(connection: Connection) -> None:
-    for size in (1_000_000, 1_000_001):
-        sql = f"select {distinct_sql('range % 5000', size)} filter (true) as n from range({size})"
-        (found,) = rows(connection, sql)
-        assert found["n"] == pytest.approx(5000, rel=0 if size == 1_000_000 else 0.1)
 
 
 def test_nulls_and_values_are_those_of_the_domains_that_have_the_feature(project: Project) -> None:
@@ -86,3 +81,33 @@ def test_an_empty_vector_is_one_of_another_length(project: Project) -> None:
     assert project.problems(Part.FEATURES) == [
         "ads.ad_vector: 1 vector of length 0; width is 16 → write vectors of one length"
     ]
+
+
+WORDS = Feature(
+    name="words", side="query", kind="categorical", buckets=50, multi=True, max_length=3, weights="word_weights",
+    actions="word_actions",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "level", "text"),
+    [
+        ("(['a', 'b'], 2, 0, true, true)", Level.FACT, "lists of 2.0 values on average, 2 at most"),
+        ("(['a', null], 2, 1, true, true)", Level.ERROR, "1 list with a null inside"),
+        ("(['a'], 1000000, 0, true, true)", Level.ERROR, "a list of 1,000,000 values; 10,000 are allowed"),
+        ("(['a'], 4, 0, true, true)", Level.WARNING, "1 list of more than max_length = 3 values"),
+        ("(['a'], 1, 0, false, true)", Level.ERROR,
+         "1 row without a number from 0 to 1e18 in word_weights for each value"),
+        ("(['a'], 1, 0, true, false)", Level.ERROR, "1 row without a text in word_actions for each value"),
+    ],
+)  # fmt: skip
+def test_lists_are_measured_and_what_is_wrong_is_found(row: str, level: Level, text: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            'create table requests (words varchar[], "words.length" integer, "words.nulls" integer, '
+            '"words.weights" boolean, "words.actions" boolean)'
+        )
+        connection.execute(f"insert into requests values {row}")
+        found = list(_of_lists(Database(url="", connection=connection), "requests", WORDS))
+    assert (found[-1].level, found[-1].text) == (level, text)
+    assert found[0].level is Level.FACT
