@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,6 @@ from mtmd.errors import ConfigError, MirrorError
 from mtmd.inspect.commands import commands as inspect_commands
 from mtmd.logs.source import LogSource
 from mtmd.project.commands import commands as project_commands
-from mtmd.project.teacher_command import commands as teacher_commands
 from mtmd.store.workspace import Workspace
 
 commands = command_line.app()
@@ -30,7 +28,6 @@ all_commands = command_line.app(
 all_commands.add_typer(project_commands)
 all_commands.add_typer(inspect_commands)
 all_commands.add_typer(commands)
-all_commands.add_typer(teacher_commands)
 for _extra in extension.modules("commands").values():
     all_commands.add_typer(_extra.commands)
 
@@ -95,27 +92,6 @@ def simulate(
             on_day=lambda: bar.advance(task),
         )
     console.print(literal(done.words))
-
-
-@commands.command()
-def import_kuairand(
-    source: Annotated[Path, typer.Option(metavar="FOLDER", help="has the published .csv or .csv.gz files")],
-    preset: Annotated[
-        str, typer.Option(help="whose features the tables have: a name, or a path to a .toml")
-    ] = "kuairand",
-    logs: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="where to; default: the preset's logs")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="of the teacher's training")] = 0,
-) -> None:
-    """Turn KuaiRand-Pure files into the log contract."""
-    from mtmd.sources.kuairand import adapter
-
-    place = logs or load_preset(preset).logs
-    report = adapter.import_kuairand(
-        source, place, preset=preset, seed=seed, on_progress=lambda words: console.print(literal(words))
-    )
-    console.print(report.model_dump_json(indent=2), markup=False)
 
 
 @commands.command()

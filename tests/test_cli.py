@@ -17,7 +17,7 @@ from mtmd.errors import LogsError
 from mtmd.logs.files import available_days
 from mtmd.serve.http import __main__ as service
 from mtmd.serve.http.intake import Settings
-from mtmd.sources.kuairand import adapter
+from mtmd.extras.kuairand import adapter
 from mtmd.store.files import read_json
 from tests.flows.runs import TINY, Run, copied
 

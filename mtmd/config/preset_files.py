@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mtmd import extension
 from mtmd.config.base import merged
 from mtmd.config.base_features import features_over, require_base
 from mtmd.errors import ConfigError
@@ -19,9 +20,16 @@ def default_preset() -> str:
     return _OF_PROJECT if Path(_OF_PROJECT).is_file() else "demo"
 
 
+def shipped_presets() -> dict[str, Path]:
+    """The presets that ship with the package, those in the folder `presets` of an extra too, by their names."""
+    extras = Path(__file__).parents[1] / "extras"
+    folders = [PRESETS, *(extras / name / "presets" for name in extension.names())]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
 def preset_names() -> tuple[str, ...]:
     """Names of the presets that ship with the package."""
-    return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
+    return tuple(sorted(shipped_presets()))
 
 
 def preset_path(name_or_path: str, folder: Path = Path()) -> Path:
@@ -29,16 +37,16 @@ def preset_path(name_or_path: str, folder: Path = Path()) -> Path:
 
     Raises ConfigError where there is no such file.
     """
-    path = folder / name_or_path if name_or_path.endswith(".toml") else PRESETS / f"{name_or_path}.toml"
+    is_file = name_or_path.endswith(".toml")
+    path = folder / name_or_path if is_file else shipped_presets().get(name_or_path)
     try:
-        found = path.is_file()
+        if path is not None and path.is_file():
+            return path
     except OSError:  # its name is too long for the disk
-        found = False
-    if not found:
-        raise ConfigError(
-            f"preset {name_or_path!r} not found; use one of {list(preset_names())} or a path to a .toml"
-        )
-    return path
+        pass
+    raise ConfigError(
+        f"preset {name_or_path!r} not found", f"use one of {list(preset_names())} or a path to a .toml"
+    )
 
 
 class Said(NamedTuple):

@@ -67,7 +67,9 @@ def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Prob
         return Problem(path, f"{where}: no such key", remedy)
     if kind == "missing":
         return Problem(path, f"{where}: missing", f"add it{_as_help(known.get(str(path[-1]), ''))}")
-    words = re.sub(r"^(Value error, |\w+ should )", lambda m: "" if "error" in m[1] else "must ", entry["msg"])
+    words = re.sub(
+        r"^(Value error, |\w+ should )", lambda m: "" if "error" in m[1] else "must ", entry["msg"]
+    )
     if kind == "value_error":
         name = about or key
         return Problem(path, words if not name or name in words else f"{name}: {words}")

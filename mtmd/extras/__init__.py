@@ -3,7 +3,11 @@
 Deleting an extra's folder and its line takes it away whole; `mtmd.extension` says what an extra can add.
 """
 
-EXTRAS: tuple[str, ...] = ("clusters",)
+EXTRAS: tuple[str, ...] = (
+    "clusters",
+    "kuairand",
+    "proposal",
+)
 
 # After the names: a preset has a table for each extra's settings, which themselves use `mtmd.config`.
 import mtmd.config  # noqa: E402, F401

@@ -49,7 +49,9 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None) -> Iterator[Findi
         readable = source.readable(days.files, {"window": window_files(source, days.window)})
         with reading(readable) as connection:
             try:
-                yield from _check_day(Database(url="", connection=connection), preset, source, days, days.as_of)
+                yield from _check_day(
+                    Database(url="", connection=connection), preset, source, days, days.as_of
+                )
             except duckdb.OutOfMemoryException as wrong:
                 yield error(Part.ROWS, str(days.as_of), str(wrong).splitlines()[0], MORE_MEMORY)
 

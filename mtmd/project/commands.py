@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mtmd import extension
 from mtmd.command_line import AsJson, Lazy, Logs, PresetName, app, console, day_option, literal
 
 commands = app()
@@ -27,9 +28,7 @@ def init(
 
     proposal = None
     if from_logs is not None:
-        from mtmd.project.proposal.propose import propose
-
-        proposal = propose(from_logs)
+        proposal = extension.required("proposal", "init", "--from-logs").propose(from_logs)
     for path in create_project(folder, name, proposal):
         console.print(literal(str(path)))
     for line in () if proposal is None else proposal.understood:

@@ -1,6 +1,6 @@
 """Which days the logs have, and whether a run finds the held-out day and its window there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,8 @@ class DaysCheck(NamedTuple):
 
     findings: list[Finding]
     as_of: date | None = None
-    files: SourceFiles = {}
-    window: list[date] = []
+    files: SourceFiles = {}  # noqa: RUF012 - nothing changes it
+    window: Sequence[date] = ()
 
 
 def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysCheck:

@@ -32,7 +32,9 @@ def check_features(database: Database, preset: Preset) -> Iterator[Finding]:
     """A fact for each feature, and what is wrong with it."""
     sides = (("requests", "surface", preset.declarations.query), ("ads", "product", preset.declarations.item))
     for table, domain, schema in sides:
-        for feature, counts in zip(schema.fields, _counts(database, table, domain, schema.fields), strict=True):
+        for feature, counts in zip(
+            schema.fields, _counts(database, table, domain, schema.fields), strict=True
+        ):
             yield from _of_feature(f"{table}.{feature.name}", feature, counts)
         for feature in schema.embedding:
             yield from _of_vectors(database, table, feature)
@@ -62,7 +64,9 @@ def _counts(
     columns = []
     for n, feature in enumerate(features):
         within = "true" if feature.domains is None else f"{domain} in ({listed(feature.domains)})"
-        column = length_column(feature) if feature.kind == "embedding" or feature.multi else name(feature.name)
+        column = (
+            length_column(feature) if feature.kind == "embedding" or feature.multi else name(feature.name)
+        )
         distinct = f"approx_count_distinct({column})" if rough else f"count(distinct {column})"
         columns += [
             f"count(*) filter ({within}) as r{n}",
@@ -127,11 +131,16 @@ def _of_lists(database: Database, table: str, feature: Feature) -> Iterator[Find
         f"max({length}) as longest",
         f"count(*) filter ({nulls_column(feature)} > 0) as holes",
         f"count(*) filter ({length} > {feature.max_length}) as truncated",
-        *(f"count(*) filter (not {companion_column(feature, what)}) as {what}" for what in feature.companions),
+        *(
+            f"count(*) filter (not {companion_column(feature, what)}) as {what}"
+            for what in feature.companions
+        ),
     ]
     (row,) = database.rows(f"select {', '.join(columns)} from {table}")
     longest = row["longest"] or 0
-    yield fact(Part.FEATURES, place, f"lists of {row['mean'] or 0:.1f} values on average, {longest:,} at most")
+    yield fact(
+        Part.FEATURES, place, f"lists of {row['mean'] or 0:.1f} values on average, {longest:,} at most"
+    )
     if row["holes"]:
         text = f"{counted(row['holes'], 'list')} with a null inside"
         remedy = f"leave nulls out: list_filter({feature.name}, lambda x: x is not null) as {feature.name}"

@@ -33,14 +33,16 @@ _REQUEST, _AD, _CANDIDATE, _TASK, _LIST = 25, 9, 13, 5, 12
 
 
 def stage(
-    database: Database, source: LogSource, files: Mapping[str, Mapping[Path, Columns]], day: date, preset: Preset
+    database: Database,
+    source: LogSource,
+    files: Mapping[str, Mapping[Path, Columns]],
+    day: date,
+    preset: Preset,
 ) -> None:
     """Make the day's tables of `files`, whose columns are as declared; raises as `stage_day` does."""
     declared = table_columns(preset.declarations)
     for table, found in files.items():
-        create_source_view(
-            database.connection, f"source_{table}", source, table, day, declared[table], found
-        )
+        create_source_view(database.connection, f"source_{table}", source, table, day, declared[table], found)
     present = dict.fromkeys(Needs, False) | {
         Needs.NOTHING: True,
         Needs.POSITION: all("position" in columns for columns in files["candidates"].values()),
@@ -78,7 +80,9 @@ def _names(database: Database, table: str, column: str, key: str, preset: Preset
         if near:
             case = f"case {column} when '{name}' then '{near}' else {column} end"
             remedy = f"rename it in source_{table}.sql: {case}; or {remedy}"
-        yield error(Part.ROWS, place, f"{name!r} is not declared; {counted(counts[name], 'row')} of it", remedy)
+        yield error(
+            Part.ROWS, place, f"{name!r} is not declared; {counted(counts[name], 'row')} of it", remedy
+        )
     for name in declared:
         if name not in counts:
             say = error if preset.data.min_domain_rows else warning

@@ -1,23 +1,32 @@
 """Write a project folder: a preset, source statements, expectations and deployments that a team owns and edits."""
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mtmd.errors import ConfigError
 from mtmd.store.files import atomic_directory
-
-if TYPE_CHECKING:  # it needs DuckDB, which the image `service` has not
-    from mtmd.project.proposal.propose import Proposal
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TEMPLATES = files("mtmd.project") / "templates"
 _HIDDEN = ("dockerignore", "gitignore")
 
 
-def create_project(folder: Path, name: str | None = None, proposal: "Proposal | None" = None) -> list[Path]:
+class Proposal(Protocol):
+    """A preset and statements for logs that are there; the extra `proposal` makes them."""
+
+    @property
+    def statements(self) -> Mapping[str, str]:
+        """The source statement of each table."""
+
+    def in_preset(self, template: str) -> str:
+        """The template of a preset with what is proposed in the place of what it says."""
+
+
+def create_project(folder: Path, name: str | None = None, proposal: Proposal | None = None) -> list[Path]:
     """Make `folder` a project; returns its files. `name` is the preset's, by default the folder's own name.
 
     With a `proposal` the preset and the statements are those for its logs. Raises ConfigError for a folder that exists
@@ -44,7 +53,7 @@ def create_project(folder: Path, name: str | None = None, proposal: "Proposal | 
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-def _proposed(path: str, text: str, proposal: "Proposal") -> str:
+def _proposed(path: str, text: str, proposal: Proposal) -> str:
     """A template's text with what is proposed in the place of what it says."""
     if path.startswith("sql/"):
         return proposal.statements[path.removeprefix("sql/source_").removesuffix(".sql")]

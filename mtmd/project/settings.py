@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtmd.config import Frozen, Preset, load_preset
-from mtmd.config.preset_files import PRESETS, Said, preset_path, read_said
+from mtmd.config.preset_files import Said, preset_path, read_said, shipped_presets
 
 DEFAULT = "default"
 THIS_FILE = "this file"
@@ -23,7 +23,6 @@ _CHANGE_FEATURES = {
     "description": "what is different of features of the base, by their names",
     "additionalProperties": {"type": "object"},
 }
-
 
 
 class Setting(Frozen):
@@ -92,7 +91,7 @@ def _origin(entry: Any, path: Path) -> str:
         return DEFAULT
     if entry.file == path:
         return THIS_FILE
-    return f"preset {entry.file.stem}" if entry.file.parent == PRESETS else str(entry.file)
+    return f"preset {entry.file.stem}" if entry.file in shipped_presets().values() else str(entry.file)
 
 
 def _toml(value: Any) -> str:

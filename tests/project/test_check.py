@@ -34,13 +34,13 @@ def test_nothing_is_wrong_with_the_tiny_preset(tiny_logs: Path) -> None:
 def test_of_a_wrong_preset_the_logs_are_not_read(project: Project) -> None:
     project.say("[training]", "epoch = 3")
     project.file("ads").write_text("no parquet")
-    assert project.problems() == [
-        "preset.toml: training.epoch: no such key → write epochs, if that is meant"
-    ]
+    assert project.problems() == ["preset.toml: training.epoch: no such key → write epochs, if that is meant"]
 
 
 def test_one_run_finds_the_mistakes_of_all_tables_and_days(project: Project) -> None:
-    project.statement("requests", "select request_id, ts, surface, user_id as uid, country, query_vector\n" + READ)
+    project.statement(
+        "requests", "select request_id, ts, surface, user_id as uid, country, query_vector\n" + READ
+    )
     project.damage("ads", "alter table t alter bid type varchar", "alter table t add column colour varchar")
     project.damage("candidates", "alter table t drop gctr", day=date(2026, 1, 12))
     project.file("ads", date(2026, 1, 13)).unlink()
@@ -83,7 +83,9 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
         (f"select * replace (cast(format as integer) as format)\n{READ}", "ads.format: is INTEGER; must be VARCHAR"),
     ],
 )  # fmt: skip
-def test_a_statement_that_does_not_run_or_reaches_outside_is_named(project: Project, sql: str, words: str) -> None:
+def test_a_statement_that_does_not_run_or_reaches_outside_is_named(
+    project: Project, sql: str, words: str
+) -> None:
     project.statement("ads", sql)
     (problem,) = project.problems(Part.COLUMNS)
     assert words in problem
@@ -127,7 +129,9 @@ def test_rows_files_and_shards_of_the_run_are_told(project: Project) -> None:
     assert shards == "shards: about 1.3 MiB in artifacts/mine/shards"
 
 
-def test_the_size_of_a_shard_is_that_of_its_columns(tiny_logs: Path, tiny_preset: Any, tmp_path: Path) -> None:
+def test_the_size_of_a_shard_is_that_of_its_columns(
+    tiny_logs: Path, tiny_preset: Any, tmp_path: Path
+) -> None:
     shard = extract_day(LogSource(tiny_logs), AS_OF, tiny_preset.declarations, tmp_path)
     written = sum(path.stat().st_size for path in Path(shard.path).glob("*.arrow"))
     told = day_bytes(tiny_preset, requests=shard.requests, ads=shard.ads, candidates=shard.candidates)

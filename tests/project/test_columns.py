@@ -137,7 +137,9 @@ def test_earlier_days_that_differ_or_cannot_be_read_are_named_once(project: Proj
     assert requests.startswith("requests: 1 earlier day, 2026-01-07 first: ")
     assert "has no .parquet file" in requests
     assert ads.startswith("ads: 2 earlier days, 2026-01-05 first: price is missing; must be FLOAT → deliver")
-    assert candidates.startswith("candidates: 1 earlier day, 2026-01-06 first: part-0.parquet can't be read: ")
+    assert candidates.startswith(
+        "candidates: 1 earlier day, 2026-01-06 first: part-0.parquet can't be read: "
+    )
 
 
 def _features_with(column: str, kind: str) -> list[str]:

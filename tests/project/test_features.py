@@ -47,16 +47,11 @@ def test_constants_and_crowded_buckets_are_hints(project: Project) -> None:
         "ads", "update t set bid = 2", "update t set creative_style = 's' || ad_id where product = 'standard'"
     )
     project.damage("ads", "update t set topic = 1")  # a constant category says the same, and costs nothing
-    text = (
-        '[[features]]\nname = "ad_id"\nside = "item"\nkind = "categorical"\ntype = "BIGINT"\nbuckets = 300\n'
-    )
-    shallow = '[[features]]\nname = "{}"\nside = "{}"\nkind = "categorical"\nbuckets = 256\nshallow = true\n'
-    project.say(text, shallow.format("format", "item"), shallow.format("country", "query"),
-                '[[features]]\nname = "bid"\nside = "item"\nkind = "continuous"\n')  # fmt: skip
+    project.say("[change_features.ad_id]", "buckets = 300")
     assert project.hints(Part.FEATURES) == [
-        "ads.bid: the same number in every row → it says nothing: deliver it, or take it out",
         "ads.ad_id: 0.0% null, 150 distinct values in 300 buckets: 39.2% collide → "
         "set buckets = 1500 or more: other days have further values",
+        "ads.bid: the same number in every row → it says nothing: deliver it, or take it out",
     ]
 
 

@@ -19,9 +19,9 @@ import pytest
 
 from mtmd.registry.registry import Registry
 from tests.archives import unpack
+from tests.extras.proposal.foreign import write_foreign_logs
 from tests.flows.deployed import free_port
 from tests.flows.runs import ROOT
-from tests.project.foreign import write_foreign_logs
 
 pytestmark = pytest.mark.slow
 

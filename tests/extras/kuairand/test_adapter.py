@@ -1,0 +1,259 @@
+"""An import writes the log contract, once, and says what it dropped."""
+
+import re
+from datetime import date
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.config import load_preset
+from mtmd.errors import ConfigError, LogsError
+from mtmd.extract.shards import open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extras.kuairand.adapter import import_kuairand
+from mtmd.extras.kuairand.report import ImportReport
+from mtmd.extras.kuairand.teacher.config import TeacherConfig
+from mtmd.logs.contract import HOW_FOUND, table_columns
+from mtmd.logs.day_store import DayStore
+from mtmd.logs.files import available_days, day_files
+from mtmd.logs.source import LogSource
+from mtmd.store.files import read_json
+
+QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)
+FIRST = date(2022, 4, 18)
+
+
+def run(source: Path, logs: Path, seed: int = 0, **given: Any) -> ImportReport:
+    return import_kuairand(source, logs, seed=seed, teacher=QUICK, **given)
+
+
+def table(logs: Path, name: str, day: date) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(day_files(logs, name, day)[0]).to_pylist()
+    return rows
+
+
+@pytest.fixture
+def source(made_up: Any) -> Path:
+    """Five days of 40 random exposures, then one with three rows that are known."""
+    known = made_up.midnight + 5 * made_up.day
+    rows = [
+        *made_up.random_rows(days=5, per_day=40),
+        made_up.exposure(1, 101, known + 30, is_click=1, play_time_ms=40_000, is_hate=1),
+        made_up.exposure(1, 100, known + 20, is_like=1),
+        made_up.exposure(1, 100, known + 20, is_like=1),
+        made_up.exposure(2, 102, known + 10, tab=5),
+    ]
+    folder: Path = made_up.write(rows)
+    return folder
+
+
+def test_every_day_satisfies_the_contract_and_can_be_extracted(source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    report = run(source, logs, preset="kuairand-histories")
+    days = available_days(logs)
+    assert (days[0], days[-1], len(days)) == (FIRST, date(2022, 4, 23), 6)
+    declarations = load_preset("kuairand-histories").declarations
+    for name, columns in table_columns(declarations).items():
+        assert set(pq.read_schema(day_files(logs, name, FIRST)[0]).names) == columns.keys() - HOW_FOUND.keys()
+    rows = 0
+    for day in days:
+        shard = open_shard(Path(extract_day(LogSource(logs), day, declarations, tmp_path / "shards").path))
+        rows += len(shard.position)
+    assert rows == report.candidates == sum(report.candidates_per_day.values())
+
+
+def test_the_known_day_is_written_as_it_happened(source: Path, tmp_path: Path) -> None:
+    run(source, tmp_path)
+    day = date(2022, 4, 23)
+    (request,) = table(tmp_path, "requests", day)
+    assert (request["user_id"], request["surface"], request["hour"]) == (1, "tab_1", 8)
+    assert request["ts"].isoformat() == "2022-04-23T00:00:00.020000"
+    assert request["onehot_feat12"] is None
+    candidates = sorted(table(tmp_path, "candidates", day), key=lambda row: row["position"])
+    assert [(row["ad_id"], row["position"]) for row in candidates] == [(100, 0), (101, 1)]
+    assert all(row["impressed"] and row["request_id"] == request["request_id"] for row in candidates)
+    first, second = candidates
+    assert (first["clicked"], first["good_clicked"], first["hidden"], first["repinned"]) == (
+        False,
+        False,
+        False,
+        True,
+    )
+    assert (second["clicked"], second["good_clicked"], second["hidden"]) == (True, True, True)
+    assert 0 < second["gctr"] <= second["ctr"] < 1
+    ads = {row["ad_id"]: row for row in table(tmp_path, "ads", day)}
+    assert len(ads) == 12
+    assert (ads[100]["product"], ads[101]["product"], ads[102]["product"]) == ("long_import", "web", "other")
+    assert (ads[100]["tag"], ads[102]["tag"], ads[102]["tag_2"]) == (None, "7", "42")
+    assert (ads[101]["goal"], ads[101]["bid"], ads[101]["age_days"]) == ("click", 1.0, 13.0)
+
+
+def test_the_import_says_when_its_newest_day_ends(source: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run(source, tmp_path, on_progress=said.append)
+    assert re.fullmatch(
+        r"wrote \d+ candidates of 2022-04-18 00:\d\d to 2022-04-23 00:00 UTC in \d+ s", said[-1]
+    )
+
+
+def test_counts_are_of_earlier_days_only(source: Path, tmp_path: Path) -> None:
+    report = run(source, tmp_path)
+    days = [FIRST, *(d for d in report.candidates_per_day if d != FIRST)]
+    assert all(row["ad_impressions"] == 0 and row["ad_ctr"] is None for row in table(tmp_path, "ads", FIRST))
+    shown = {day: [row["ad_id"] for row in table(tmp_path, "candidates", day)] for day in days}
+    for row in table(tmp_path, "ads", days[-1]):
+        assert row["ad_impressions"] == sum(shown[day].count(row["ad_id"]) for day in days[:-1])
+    (request,) = table(tmp_path, "requests", days[-1])
+    earlier = [
+        row["clicked"]
+        for day in days[:-1]
+        for row in table(tmp_path, "candidates", day)
+        if row["request_id"] >> 4 & (2**20 - 1) == request["user_id"]
+    ]
+    assert request["user_impressions"] == len(earlier)
+    assert request["user_ctr"] == pytest.approx(sum(earlier) / len(earlier))
+
+
+def test_the_report_counts_what_was_dropped_and_missing(source: Path, tmp_path: Path) -> None:
+    report = run(source, tmp_path)
+    assert (report.rows_read, report.duplicates_dropped, report.other_tabs_dropped) == (204, 1, 1)
+    assert report.missing == {
+        "users.onehot_feat4": 1,
+        "users.onehot_feat12": 1,
+        "videos.video_duration": 1,
+        "videos.music_type": 1,
+        "videos.tag": 3,
+    }
+    assert sum(report.candidates_per_domain.values()) == report.candidates
+    assert [task.task for task in report.teacher.tasks] == ["ctr", "gctr", "octr"]
+    assert report.teacher.newest_days == (date(2022, 4, 22), date(2022, 4, 23))
+
+
+def test_a_complete_import_is_reused_and_says_so(source: Path, tmp_path: Path) -> None:
+    first = run(source, tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    said: list[str] = []
+    again = run(source, tmp_path, on_progress=said.append)
+    assert again == first.model_copy(update={"reused": True})
+    assert said == [
+        f"{tmp_path} already holds this import, 2022-04-18 to 2022-04-23: reused, nothing written"
+    ]
+    assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+
+
+def test_an_import_that_was_moved_is_reused_where_it_is(source: Path, tmp_path: Path) -> None:
+    first = run(source, tmp_path / "logs")
+    # not beside it: above a volume that is mounted, only root may write
+    assert [path.name for path in tmp_path.glob("*logs*")] == ["logs"]
+    moved = (tmp_path / "logs").rename(tmp_path / "moved")
+    assert run(source, moved) == first.model_copy(update={"reused": True, "logs": str(moved)})
+
+
+def test_an_import_with_a_day_gone_is_done_again_with_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    run(source, logs)
+    content = {path: path.read_bytes() for path in logs.rglob("*.parquet")}
+    day_files(logs, "ads", FIRST)[0].unlink()
+    assert not run(source, logs).reused
+    assert content == {path: path.read_bytes() for path in logs.rglob("*.parquet")}
+
+
+def test_a_preset_that_wants_other_columns_is_refused_before_anything_is_removed(
+    source: Path, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    run(source, logs)
+    said: list[str] = []
+    with pytest.raises(
+        ConfigError, match=r"the preset declares \['country', .* of requests, which KuaiRand lacks"
+    ):
+        run(source, logs, preset="tiny", on_progress=said.append)
+    assert len(said) == 1  # that it was read: no teacher was fitted
+    assert run(source, logs).reused
+
+
+def test_a_value_that_is_not_of_its_declared_type_is_refused_before_anything_is_removed(
+    made_up: Any, source: Path, tmp_path: Path
+) -> None:
+    logs, users = tmp_path / "logs", made_up.users(30)
+    run(source, logs)
+    users[3]["onehot_feat4"] = "0.5"
+    made_up.write(made_up.random_rows(days=5, per_day=40), user_rows=users)
+    said: list[str] = []
+    with pytest.raises(
+        ConfigError, match=r"declares onehot_feat4 of requests as int32, .* has double: .*0\.5"
+    ):
+        run(source, logs, on_progress=said.append)
+    assert len(said) == 1  # that it was read: no teacher was fitted
+    assert available_days(logs)[-1] == date(2022, 4, 23)
+
+
+def test_a_list_that_a_preset_declares_as_one_value_is_refused(source: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "kuairand"\nname = "own"\n[[more_features]]\nname = "recent_ads"\nside = "query"\n'
+        'kind = "categorical"\ntype = "BIGINT"\nbuckets = 64\n'
+    )
+    with pytest.raises(ConfigError, match=r"declares recent_ads of requests as int64, .* has list"):
+        run(source, tmp_path / "logs", preset=str(own))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**62, 10**30])
+def test_a_seed_that_torch_does_not_take_is_refused_before_anything_is_read(
+    tmp_path: Path, seed: int
+) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"seed \({seed}\) must be 0 or more and less than 4611686018427387904"
+    ):
+        run(tmp_path, tmp_path / "logs", seed=seed)
+    assert not any(tmp_path.iterdir())
+
+
+def test_another_source_replaces_the_import(made_up: Any, source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    run(source, logs)
+    made_up.write(made_up.random_rows(days=4, per_day=20))
+    report = run(source, logs)
+    assert not report.reused
+    assert available_days(logs)[-1] == date(2022, 4, 21)
+
+
+def test_an_interrupted_import_is_done_again(source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    report = run(source, logs)
+    marker = logs / "import.json"
+    marker.write_text(f'{{"identity": "{report.identity}", "report": null}}')
+    assert not run(source, logs).reused
+
+
+def test_logs_that_no_import_wrote_are_left_alone(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    with pytest.raises(LogsError, match=r"holds \['requests'\] without import.json"):
+        run(source, tmp_path)
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_two_imports_into_one_folder_do_not_mix_their_days(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is started while the first one writes."""
+    logs, write = tmp_path / "logs", DayStore.write
+    second = Thread(target=lambda: run(source, logs, seed=1))
+
+    def interrupted(store: DayStore[ImportReport], day: date, tables: dict[str, pa.Table]) -> None:
+        write(store, day, tables)
+        if second.ident is None:
+            second.start()
+            second.join(timeout=5)  # where nothing holds it, it is done long before
+
+    monkeypatch.setattr(DayStore, "write", interrupted)
+    run(source, logs)
+    second.join()
+    alone = run(source, tmp_path / "alone", seed=1)
+    assert read_json(logs / "import.json")["identity"] == alone.identity
+    for day in alone.candidates_per_day:
+        assert table(logs, "candidates", day) == table(tmp_path / "alone", "candidates", day)

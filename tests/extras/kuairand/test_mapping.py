@@ -1,0 +1,101 @@
+"""What a KuaiRand row becomes: surface, product, labels, clock and request."""
+
+from typing import Any
+
+import pytest
+
+from mtmd.errors import LogsError
+from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, map_exposures
+from mtmd.extras.kuairand.source import read_source
+
+
+def test_five_tabs_are_kept_and_the_others_counted(made_up: Any) -> None:
+    rows = [made_up.exposure(1, 100, made_up.midnight + tab, tab=tab) for tab in range(15)]
+    exposures, counts = map_exposures(read_source(made_up.write(rows)))
+    assert [SURFACES[i] for i in exposures.surface] == ["tab_0", "tab_1", "tab_2", "tab_4", "tab_6"]
+    assert counts["other_tabs_dropped"] == 10
+
+
+def test_logs_without_an_exposure_on_a_kept_tab_are_an_error(made_up: Any) -> None:
+    source = read_source(made_up.write([made_up.exposure(1, 100, made_up.midnight, tab=9)]))
+    with pytest.raises(
+        LogsError, match=r"none of the 1 exposures is on a tab that is read; .* \[0, 1, 2, 4, 6\]"
+    ):
+        map_exposures(source)
+
+
+def test_product_is_the_upload_type(made_up: Any) -> None:
+    rows = [made_up.exposure(1, 100 + i, made_up.midnight + i) for i in range(4)]
+    exposures, _ = map_exposures(read_source(made_up.write(rows)))
+    assert [PRODUCTS[i] for i in exposures.product] == ["long_import", "web", "other", "long_import"]
+
+
+@pytest.mark.parametrize(
+    ("row", "labels"),
+    [
+        ({"is_click": 1, "play_time_ms": 30_001}, (True, True, False)),
+        ({"is_click": 1, "play_time_ms": 30_000}, (True, False, False)),
+        ({"is_click": 0, "play_time_ms": 90_000}, (False, False, False)),
+        ({"is_click": 1, "is_profile_enter": 1}, (True, False, True)),
+        ({"is_click": 0, "is_profile_enter": 1}, (False, False, False)),
+    ],
+)
+def test_good_and_outbound_clicks_need_a_click(
+    made_up: Any, row: dict[str, int], labels: tuple[bool, ...]
+) -> None:
+    exposures, counts = map_exposures(
+        read_source(made_up.write([made_up.exposure(1, 100, made_up.midnight, **row)]))
+    )
+    assert tuple(exposures.labels[0]) == labels
+    assert counts["profile_enters_without_click"] == int(row.get("is_profile_enter", 0) > row["is_click"])
+
+
+def test_the_clock_is_time_ms_in_utc_and_the_hour_is_chinese(made_up: Any) -> None:
+    rows = [
+        made_up.exposure(1, 100, made_up.midnight - 1),
+        # a date that disagrees is counted, not used
+        made_up.exposure(1, 100, made_up.midnight, date=20220419),
+    ]
+    exposures, counts = map_exposures(read_source(made_up.write(rows)))
+    days = exposures.day.astype("datetime64[D]").astype(str).tolist()
+    assert days == ["2022-04-17", "2022-04-18"]
+    assert exposures.hour.tolist() == [7, 8]
+    assert counts["dates_disagreeing"] == 1
+
+
+def test_a_request_is_one_user_tab_and_hour(made_up: Any) -> None:
+    rows = [
+        made_up.exposure(1, 100, made_up.midnight),
+        made_up.exposure(1, 101, made_up.midnight + made_up.hour - 1),
+        made_up.exposure(1, 102, made_up.midnight + made_up.hour),
+        made_up.exposure(1, 103, made_up.midnight + made_up.hour, tab=0),
+        made_up.exposure(2, 104, made_up.midnight + made_up.hour),
+    ]
+    exposures, _ = map_exposures(read_source(made_up.write(rows)))
+    by_video = dict(zip(exposures.video.tolist(), exposures.request_id.tolist(), strict=True))
+    assert by_video[0] == by_video[1]
+    assert len(set(by_video.values())) == 4
+    hour = made_up.midnight // made_up.hour
+    assert by_video[0] == hour * 2**24 + 1 * 2**4 + 1
+
+
+def test_a_video_shown_again_in_a_request_stays_once_with_its_first_outcome(made_up: Any) -> None:
+    rows = [
+        made_up.exposure(1, 100, made_up.midnight + 9, is_click=1),
+        made_up.exposure(1, 100, made_up.midnight + 3),
+    ]
+    exposures, counts = map_exposures(read_source(made_up.write(rows)))
+    assert (len(exposures), counts["repeats_dropped"]) == (1, 1)
+    assert not exposures.labels[0, 0]
+
+
+def test_an_unknown_video_is_an_error_that_names_it(made_up: Any) -> None:
+    source = read_source(made_up.write([made_up.exposure(1, 999, made_up.midnight)]))
+    with pytest.raises(LogsError, match=r"1 exposures have a video_id \(first: 999\)"):
+        map_exposures(source)
+
+
+def test_a_user_id_that_does_not_fit_a_request_id_is_an_error(made_up: Any) -> None:
+    source = read_source(made_up.write([made_up.exposure(2**20, 100, made_up.midnight)]))
+    with pytest.raises(LogsError, match=r"user_id is 1048576 to 1048576; it must be in 0\.\.1048575"):
+        map_exposures(source)

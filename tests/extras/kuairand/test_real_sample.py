@@ -1,0 +1,101 @@
+"""The published sample itself, where it is at hand: its traps, its days, and how well the teacher ranks."""
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtmd.project.day_features import MOST_COLLIDING, colliding_share
+
+from mtmd.config import load_preset
+from mtmd.extras.kuairand.mapping import Exposures, map_exposures
+from mtmd.extras.kuairand.source import Source, read_source, video_attributes
+from mtmd.extras.kuairand.teacher.config import TeacherConfig
+from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, cross_fit
+from mtmd.extras.kuairand.teacher.quality import ranking_auc
+from mtmd.extras.kuairand.teacher_inputs import teacher_inputs, teaching_rows
+
+BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
+FOLDER = Path(os.environ.get("MTMD_KUAIRAND") or BESIDE)
+
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(),
+    reason=f"no KuaiRand-Pure at {FOLDER}; set MTMD_KUAIRAND to the folder with its files",
+)
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[Source, Exposures, dict[str, int]]:
+    source = read_source(FOLDER)
+    return source, *map_exposures(source)
+
+
+def test_the_window_of_the_last_day_has_rows_on_each_day(
+    sample: tuple[Source, Exposures, dict[str, int]],
+) -> None:
+    _, exposures, _ = sample
+    days = {date(1970, 1, 1) + timedelta(days=int(day)) for day in np.unique(exposures.day)}
+    assert {date(2022, 4, 10) + timedelta(days=i) for i in range(21)} <= days
+
+
+def test_no_day_is_refused_for_its_number_of_rows(
+    sample: tuple[Source, Exposures, dict[str, int]],
+) -> None:
+    # The sample thins its older days: the first dense one has six times the rows of the day before.
+    _, exposures, _ = sample
+    limits = load_preset("kuairand").data
+    rows = [int((exposures.day == day).sum()) for day in np.unique(exposures.day)]
+    compared = [number for number in rows if number >= limits.min_trailing_rows]
+    assert compared == rows[-6:]  # no thin day comes after one that others are compared with
+    assert max(compared) / min(compared) < limits.stop_volume_factor
+
+
+def test_the_preset_has_the_buckets_that_a_check_asks_for(
+    sample: tuple[Source, Exposures, dict[str, int]],
+) -> None:
+    source, exposures, _ = sample
+    in_window = exposures.day < (date(2022, 4, 30) - date(1970, 1, 1)).days
+    users = source.users.take(np.unique(exposures.user[in_window]))
+    columns = dict(zip(users.column_names, users.columns, strict=True))
+    columns |= video_attributes(source.videos) | {"ad_id": source.videos["video_id"]}
+    features = {f.name: f for f in load_preset("kuairand").features if f.kind == "categorical"}
+    assert set(features) - set(columns) == {"hour"}
+    values = {name: len(columns[name].drop_null().unique()) for name in set(features) - {"hour"}} | {
+        "hour": 24
+    }
+    shares = {name: colliding_share(number, features[name].buckets or 0) for name, number in values.items()}
+    assert max(shares.values()) <= MOST_COLLIDING, shares
+
+
+def test_traps_are_counted(sample: tuple[Source, Exposures, dict[str, int]]) -> None:
+    source, exposures, counts = sample
+    assert (
+        source.rows
+        == len(exposures) + source.duplicates + counts["other_tabs_dropped"] + counts["repeats_dropped"]
+    )
+    assert source.duplicates > 0
+    assert counts["dates_disagreeing"] > 0
+    assert counts["profile_enters_without_click"] > 0
+
+
+def test_the_teacher_ranks_later_days_well(sample: tuple[Source, Exposures, dict[str, int]]) -> None:
+    # One member of one epoch: below what an import fits, and already above what is asked of it.
+    source, exposures, _ = sample
+    config = TeacherConfig(members=1, least_members=1, max_epochs=1, blocks=2)
+    scores = cross_fit(
+        teacher_inputs(source, exposures),
+        teaching_rows(exposures),
+        config,
+        seed=0,
+        on_progress=lambda _: None,
+    )
+    newest = scores.block == NEWEST
+    auc = [ranking_auc(scores.scores[newest, i], exposures.labels[newest, i]) for i in range(3)]
+    assert auc[0] is not None
+    assert auc[0] >= 0.70
+    assert auc[1] is not None
+    assert auc[1] >= 0.75
+    assert (scores.scores[:, 1:] <= scores.scores[:, :1]).all()
+    older = scores.scores[~newest].mean(0) / exposures.labels[~newest].mean(0)
+    assert np.allclose(older, 1.0, atol=0.1)

@@ -1,0 +1,117 @@
+"""Reading KuaiRand-Pure's files: every standard log, no duplicate, and clear errors."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmd.errors import LogsError
+from mtmd.extras.kuairand.source import kuairand_files, read_source
+
+
+def test_plain_and_gzipped_logs_are_all_read_in_order_of_time(made_up: Any) -> None:
+    first = made_up.exposure(1, 100, made_up.midnight + 5)
+    source = read_source(made_up.write([first], late=[made_up.exposure(2, 101, made_up.midnight + 3)]))
+    assert source.exposures["user_id"].to_pylist() == [2, 1]
+    assert (source.rows, source.duplicates) == (2, 0)
+
+
+def test_rows_equal_in_every_column_are_dropped_and_counted(made_up: Any) -> None:
+    row = made_up.exposure(1, 100, made_up.midnight)
+    other = row | {"play_time_ms": 1}  # differs in one column: not an exact duplicate
+    source = read_source(made_up.write([row, row, other], late=[row]))
+    assert (source.rows, source.duplicates, source.exposures.num_rows) == (4, 2, 2)
+
+
+def test_gaps_in_the_tables_stay_nulls(made_up: Any) -> None:
+    source = read_source(made_up.write([made_up.exposure(1, 100, made_up.midnight)]))
+    assert source.users["onehot_feat4"].to_pylist()[:2] == [None, 1.0]
+    assert source.users["user_active_degree"].to_pylist()[:2] == ["full_active", "UNKNOWN"]
+    assert source.videos["video_duration"].null_count == 1
+    assert source.videos["tag"].to_pylist()[:4] == [None, "39", "7,42", "20,43,3"]
+
+
+def test_a_plain_file_is_preferred_to_its_gzipped_twin(made_up: Any) -> None:
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)], late=[])
+    (folder / "log_standard_4_22_to_5_08_pure.csv.gz").write_bytes(b"not gzip")
+    names = [path.name for path in kuairand_files(folder)]
+    assert names == [
+        "log_standard_4_08_to_4_21_pure.csv.gz",
+        "log_standard_4_22_to_5_08_pure.csv",
+        "user_features_pure.csv",
+        "video_features_basic_pure.csv",
+    ]
+
+
+def test_leaking_and_random_files_are_not_read(made_up: Any) -> None:
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)])
+    for name in ("video_features_statistic_pure.csv", "log_random_4_22_to_5_08_pure.csv"):
+        (folder / name).write_text("never,read\n")
+    assert not any("statistic" in path.name or "random" in path.name for path in kuairand_files(folder))
+
+
+def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LogsError, match=rf"{tmp_path} has no log_standard_\*_pure.csv"):
+        read_source(tmp_path)
+
+
+def test_a_missing_table_is_an_error_that_names_it(made_up: Any) -> None:
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)])
+    (folder / "user_features_pure.csv").unlink()
+    with pytest.raises(LogsError, match=r"user_features_pure\.csv nor user_features_pure\.csv\.gz exists"):
+        read_source(folder)
+
+
+def test_a_missing_column_is_an_error_that_names_it(made_up: Any) -> None:
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)])
+    (folder / "video_features_basic_pure.csv").write_text("video_id\n100\n")
+    with pytest.raises(LogsError, match=r"video_features_basic_pure\.csv cannot be read .*author_id"):
+        read_source(folder)
+
+
+def test_an_empty_value_in_a_log_is_an_error_that_names_its_column(made_up: Any) -> None:
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight) | {"is_click": ""}])
+    with pytest.raises(LogsError, match=r"column 'is_click' has 1 empty values"):
+        read_source(folder)
+
+
+def test_a_repeated_user_is_an_error(made_up: Any) -> None:
+    rows = made_up.users(2)
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)], user_rows=[*rows, rows[0]])
+    with pytest.raises(LogsError, match=r"user_id has 0 empty, 2 distinct values in 3 rows"):
+        read_source(folder)
+
+
+def test_logs_without_rows_are_an_error(made_up: Any) -> None:
+    with pytest.raises(LogsError, match="have no rows"):
+        read_source(made_up.write([]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "must_be"),
+    [
+        ("is_click", 2, "0 or 1"),
+        ("is_profile_enter", -1, "0 or 1"),
+        ("time_ms", 1_650_240_000, "milliseconds since 1970 that are in 2022"),  # seconds
+        ("time_ms", 1_650_240_000_000_000, "milliseconds since 1970 that are in 2022"),  # microseconds
+    ],
+)
+def test_a_damaged_log_is_an_error_that_names_column_and_value(
+    made_up: Any, column: str, value: int, must_be: str
+) -> None:
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight) | {column: value}])
+    with pytest.raises(
+        LogsError, match=rf"pure.csv.gz: column '{column}' has 1 .* such as {value}; they must be {must_be}"
+    ):
+        read_source(folder)
+
+
+def test_a_number_that_is_not_finite_is_an_error_and_nan_a_gap(made_up: Any) -> None:
+    rows, videos = [made_up.exposure(1, 100, made_up.midnight)], made_up.videos(3)
+    videos[1]["video_duration"] = "NaN"
+    assert read_source(made_up.write(rows, video_rows=videos)).videos["video_duration"].to_pylist()[1] is None
+    videos[1]["video_duration"] = "inf"
+    with pytest.raises(
+        LogsError, match=r"basic_pure.csv: column 'video_duration' has 1 .* such as inf; .* finite"
+    ):
+        read_source(made_up.write(rows, video_rows=videos))
