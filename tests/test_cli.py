@@ -13,32 +13,11 @@ from pyarrow import parquet
 import mtmd
 from mtmd.cli import main
 from mtmd.config import preset_names
-from mtmd.errors import LogsError
 from mtmd.logs.files import available_days
 from mtmd.serve.http import __main__ as service
 from mtmd.serve.http.intake import Settings
-from mtmd.extras.kuairand import adapter
 from mtmd.store.files import read_json
 from tests.flows.runs import TINY, Run, copied
-
-
-def test_an_import_goes_to_the_folder_of_the_presets_uri(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The URI arrives as it is: a path made of it would be a folder `file:`."""
-    uri = (tmp_path / "my logs").as_uri()
-    preset = tmp_path / "own.toml"
-    preset.write_text(f'base = "kuairand"\nname = "own"\nlogs = "{uri}"\n')
-    asked: list[object] = []
-
-    def refuse(source: Path, logs: object, **_: object) -> None:
-        asked.append(logs)
-        raise LogsError("seen")
-
-    monkeypatch.setattr(adapter, "import_kuairand", refuse)
-    command = ["import-kuairand", "--source", str(tmp_path), "--preset", str(preset)]
-    assert (main(command), main([*command, "--logs", f"{uri}2"])) == (1, 1)
-    assert asked == [uri, f"{uri}2"]
 
 
 def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
@@ -69,16 +48,6 @@ def test_a_platform_that_cannot_be_is_refused(tmp_path: Path, capsys: pytest.Cap
     logs = tmp_path / "logs"
     assert main(["simulate", "--until", "2026-01-01", "--logs", str(logs), "--users", "3"]) == 1
     assert "the simulated platform is wrong" in capsys.readouterr().err
-    assert not logs.exists()
-
-
-def test_a_preset_that_the_platform_cannot_write_for_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    logs = tmp_path / "logs"
-    command = ["simulate", "--preset", "kuairand", "--until", "2026-01-01", "--logs", str(logs)]
-    assert main(command) == 1
-    assert "preset 'kuairand' can't be simulated: the platform's requests differ" in capsys.readouterr().err
     assert not logs.exists()
 
 
@@ -264,8 +233,8 @@ def test_a_mistyped_command_is_answered_with_what_was_meant(capsys: pytest.Captu
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
     assert (
-        "preset 'dmeo' not found; use one of ['demo', 'explored', 'five-tasks', 'histories', 'kuairand', "
-        "'kuairand-histories', 'scale', 'tiny'] or a path to a .toml" in capsys.readouterr().err
+        f"preset 'dmeo' not found; use one of {list(preset_names())} or a path to a .toml"
+        in capsys.readouterr().err
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError
-from mtmd.run import outline, plan_run, scheduled_as_of
+from mtmd.run import plan_run, scheduled_as_of
 from tests.conftest import TINY
 
 
@@ -84,24 +84,3 @@ def test_a_window_keeps_three_quarters_of_its_days(tmp_path: Path) -> None:
 def test_a_day_is_not_left_out_without_a_reason(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"left_out\.2026-01-08"):
         plan_run(date(2026, 1, 21), _preset(tmp_path, {"2026-01-08": " "}), logs=str(tmp_path))
-
-
-def test_the_gate_of_the_simulated_ab_without_a_world_stops_before_anything_runs(tmp_path: Path) -> None:
-    """Days that are missing are said first: there may be a world when they are there."""
-    path = tmp_path / "mine.toml"
-    path.write_text(f"{preset_path(TINY).read_text()}\n[ab_test]\ngate = true\n")
-    with pytest.raises(LogsError, match="lack 21 of the 21 days"):
-        plan_run(date(2026, 1, 21), str(path), logs=str(tmp_path))
-    _days(tmp_path, 1, 21)
-    with pytest.raises(ConfigError, match=r"ab_test\.gate \(true\) of preset 'tiny' needs"):
-        plan_run(date(2026, 1, 21), str(path), logs=str(tmp_path))
-    assert plan_run(date(2026, 1, 21), TINY, logs=str(tmp_path)).preset.ab_test.gate is False
-
-
-def test_the_gate_of_the_simulated_ab_with_columns_of_no_world_stops_before_logs_are_read(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text('base = "kuairand"\nname = "mine"\n[ab_test]\ngate = true\n')
-    with pytest.raises(ConfigError, match=r"ab_test\.gate \(true\) of preset 'mine' .*can't be simulated"):
-        outline(date(2026, 1, 21), str(path), artifacts=str(tmp_path))

@@ -72,8 +72,10 @@ def config(
     """Print the keys of a preset with their values and files."""
     from mtmd.project.settings import as_toml, preset_schema, settings
 
-    text = json.dumps(preset_schema(), indent=2, ensure_ascii=False) if schema else as_toml(settings(preset))
-    console.print(text, markup=False)
+    if schema:
+        console.print(json.dumps(preset_schema(), indent=2, ensure_ascii=False), markup=False)
+    else:
+        console.print(as_toml(settings(preset)), markup=False)
 
 
 def _command_of(module: str) -> typer.Typer:
@@ -87,11 +89,11 @@ def run() -> typer.Typer:
     return _command_of("mtmd.flows.daily_retrain")
 
 
-@commands.command(cls=Lazy, help="Measure what each part of the model earns.")
-def ablation() -> typer.Typer:
-    return _command_of("mtmd.flows.ablation")
-
-
 @commands.command(cls=Lazy, help="Compare with the baselines in the simulated funnel.")
 def ab_test() -> typer.Typer:
     return _command_of("mtmd.flows.ab_test")
+
+
+@commands.command(cls=Lazy, help="Bring the server's automations up to the files.")
+def automations() -> typer.Typer:
+    return _command_of("mtmd.flows.automations")

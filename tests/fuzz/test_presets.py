@@ -61,13 +61,13 @@ def read(path: Path, content: bytes) -> Preset | None:
 
 
 @given(changes=tears)
-@pytest.mark.parametrize("preset", ["tiny", "kuairand", BASED])
+@pytest.mark.parametrize("preset", ["tiny", "five-tasks", BASED])
 def test_a_torn_preset_is_read_or_refused(path: Path, preset: str, changes: list) -> None:
     read(path, torn(source(preset), changes))
 
 
 @given(edit=edits)
-@pytest.mark.parametrize("preset", ["tiny", "kuairand", BASED])
+@pytest.mark.parametrize("preset", ["tiny", "five-tasks", BASED])
 def test_an_edited_preset_is_read_or_refused(path: Path, preset: str, edit: Edit) -> None:
     path.write_bytes(source(preset))
     read(path, edit.done_to(read_toml(path), TOML))

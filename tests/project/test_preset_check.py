@@ -61,7 +61,7 @@ def test_a_preset_that_is_not_there_is_an_error() -> None:
          "model.emb_deep (0.5) must be a valid dictionary, or a valid integer"),
         ("loss_weights = { ctr = 2.0, gctr = 1.0, octr = 1.0 }", "loss_weights = { ctr = 0.0, gctr = 0.0, octr = 0.0 }",
          "training: loss weights {'ctr': 0.0, 'gctr': 0.0, 'octr': 0.0} must not all be 0: nothing would be learnt"),
-        ('parent = "ctr" }', 'parent = "clk" }', "domains: task 'gctr' has parent 'clk', which must be a task declared"),
+        ('parent = "ctr" }', 'parent = "clk" }', "domains: task 'gctr' has parent 'clk', which must be a"),
         ('products = ["standard", "shopping"]', 'products = ["standard", "standard", "shopping"]',
          "domains: product names ['standard', 'standard', 'shopping'] must be distinct"),
         ('label = "clicked" }', 'lable = "clicked" }', "task 'ctr', lable: no such key → write label, if"),

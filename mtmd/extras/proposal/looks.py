@@ -9,6 +9,7 @@ from mtmd.errors import LogsError
 from mtmd.expectations.common import literal
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.sql import quoted, sql_name
+from mtmd.validate.gx_duckdb import Database
 
 # Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit. Where the
 # first 20,480 lines have no quotes, it takes later ones for text. It puts folders (hour=07) in the place of a column.
@@ -25,7 +26,6 @@ _TIMES = ("DATE", "TIME")
 DAYS_LOOKED_AT = 8  # of which different values are counted: on the last one a weekday comes again
 _EXACT = 2**53  # up to which a DOUBLE has every whole number
 _FEW = 64  # a column with more values names something; values of one with fewer are listed
-from mtmd.validate.gx_duckdb import Database
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def look_at(connection: Database, view: str, files: Sequence[Path], texts: Itera
     if csv:
         read = _READ_CSV.format(_TIMES_AS_TEXT + _types(texts))
     given = {"paths": duckdb_paths(files)}
-    connection.sql(f"select * from {read}", params=given).create_view(view)
+    connection.connection.sql(f"select * from {read}", params=given).create_view(view)
     kinds = _kinds(connection, f"from {view}")
     sniffed = _kinds(connection, f"from {_READ_CSV.format('')}", given) if csv else {}
     times = {name: kind for name, kind in sniffed.items() if kind.startswith(_TIMES)}

@@ -117,3 +117,22 @@ def test_the_output_may_be_a_file_uri(
 def test_a_maturity_is_a_task_and_its_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit-teacher", "--output", str(tmp_path), "--maturity", "octr"]) == 2
     assert "'octr' must be a task and its days, such as octr=7" in capsys.readouterr().err
+
+
+def test_an_import_goes_to_the_folder_of_the_presets_uri(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URI arrives as it is: a path made of it would be a folder `file:`."""
+    uri = (tmp_path / "my logs").as_uri()
+    preset = tmp_path / "own.toml"
+    preset.write_text(f'base = "kuairand"\nname = "own"\nlogs = "{uri}"\n')
+    asked: list[object] = []
+
+    def refuse(source: Path, logs: object, **_: object) -> None:
+        asked.append(logs)
+        raise LogsError("seen")
+
+    monkeypatch.setattr(adapter, "import_kuairand", refuse)
+    command = ["import-kuairand", "--source", str(tmp_path), "--preset", str(preset)]
+    assert (main(command), main([*command, "--logs", f"{uri}2"])) == (1, 1)
+    assert asked == [uri, f"{uri}2"]
