@@ -57,7 +57,6 @@ def platform_for(
         ads=ads,
         further_tasks=has_further_tasks(preset),
         histories=history_columns(preset),
-        own_reactions=preset.simulation.own_reactions,
     )
 
 

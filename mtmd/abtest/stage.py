@@ -81,8 +81,7 @@ def ab_test(
     def build(directory: Path) -> None:
         rankers = _rankers(plan, models, champion)
         arms, aligned = _serve(plan, world, rankers, samples, funnel, on_sample)
-        follows = {} if world.own_reactions else FOLLOWING
-        tested = _outcome(plan, key, control, funnel, arms, aligned, follows)
+        tested = _outcome(plan, key, control, funnel, arms, aligned, FOLLOWING)
         write_json(directory / _REPORT, tested.model_dump(mode="json"))
 
     make_once(final, build)

@@ -15,14 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtmd.sources.simulated import further_tasks
-from mtmd.sources.simulated.actions import Bools
+from mtmd.sources.simulated.actions import Bools, following_clicks
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import FunnelConfig
-from mtmd.sources.simulated.eligibility import eligible
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.population import Users
-from mtmd.sources.simulated.reactions import following_clicks
-from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
+from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests, eligible
 from mtmd.sources.simulated.streams import Floats, Ints, normals
 from mtmd.sources.simulated.teacher import TASKS, score
 
@@ -53,7 +51,6 @@ class Traffic:
     truth: Chances
     teacher: Chances
     further: Chances
-    reactions: Chances | None
     request_rows: pa.Table
     ad_rows: pa.Table
 
@@ -70,16 +67,13 @@ class Traffic:
             truth=self.truth[pairs],
             teacher=self.teacher[pairs],
             further=self.further[pairs],
-            reactions=None if self.reactions is None else self.reactions[pairs],
             request_rows=self.request_rows.filter(pa.array(rows)),
         )
         return part, pairs
 
     def reactions_to(self, pair: Ints) -> Floats:
         """(I, 2) chance that each of these pairs' ads is hidden where it was not clicked, and that it is saved."""
-        if self.reactions is None:
-            return following_clicks(self.truth[pair, 0].astype(np.float64))
-        return self.reactions[pair].astype(np.float64)
+        return following_clicks(self.truth[pair, 0].astype(np.float64))
 
     def identity(self, pairs: Pairs) -> Ints:
         """(P,) numbers that name each request and ad together, whatever other pairs there are."""
@@ -93,15 +87,13 @@ def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, s
     drawn = draw_requests(platform.population, ordinal, start, start + config.requests)
     order = np.argsort(drawn.second, kind="stable")
     requests = _take(drawn, order)
-    parts, reactions = [], []
+    parts = []
     for begin in range(0, len(requests), _BLOCK):
         rows = np.arange(begin, min(begin + _BLOCK, len(requests)))
         block = _take(requests, rows)
         pairs = eligible(block, ads, config.broad)
         known = Pairs(pairs.request + begin, pairs.ad)
         scored = _score(platform, day, block, ads, pairs, _identity(requests, ads, known))
-        if platform.config.own_reactions:
-            reactions.append(platform.reactions(block, ads, pairs, scored[0][:, 0]).astype("f4"))
         parts.append((known.request, known.ad, *(chances.astype("f4") for chances in scored)))
     request, ad, truth, teacher, further = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Traffic(
@@ -113,7 +105,6 @@ def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, s
         truth=truth,
         teacher=teacher,
         further=further,
-        reactions=np.concatenate(reactions) if reactions else None,
         request_rows=platform.request_rows(drawn, ordinal, start).take(order),
         ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
     )

@@ -1,7 +1,7 @@
 """`[evaluation]` of a preset: buckets, intervals and the replay of held-out metrics."""
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,14 +16,9 @@ class EvaluationConfig(Frozen):
     )
     interval_buckets: int = Field(5, ge=0, description="top buckets that get intervals, as in paper Table 6")
     resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap over requests")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="of the intervals")
-    bootstrap_seed: int = Field(0, ge=0)
-    seed_noise: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="relative change that another training seed makes; with one seed, less is noise",
-    )
+    confidence: ClassVar[float] = 0.95  # of the intervals
+    bootstrap_seed: ClassVar[int] = 0  # so that the same day has the same intervals
+    seed_noise: ClassVar[float] = 0.05  # that another training seed changes; with one seed, less is noise
     replay_top: int = Field(
         3, ge=1, description="ads of a request that the heavyweight ranker takes in a replay"
     )
@@ -40,14 +35,12 @@ class EvaluationConfig(Frozen):
 
     cold_features: tuple[str, ...] | None = Field(
         None,
-        exclude_if=lambda names: names is None,
         description="categorical features whose values that the window never had are evaluated apart; when omitted, "
         "those of user_id and ad_id that are declared",
     )
 
     rows: Literal["all", "chosen"] = Field(
         "all",
-        exclude_if=lambda rows: rows == "all",
         description="candidates of the held-out day that the tables, the gates and the replay are about. all: every "
         "one. chosen: those that were not drawn at random. The table of explored candidates always has both kinds",
     )

@@ -1,5 +1,7 @@
 """`[gates]` of a preset: the thresholds of the promotion gates."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from mtmd.config.base import Frozen
@@ -19,9 +21,7 @@ class GatesConfig(Frozen):
         description="users' actions of a task in the held-out slice below which it is not judged; for a teacher that "
         "was fitted on such actions, and is mostly noise where they are few",
     )
-    significance: float = Field(
-        0.05, gt=0, lt=1, description="chance of one false alarm or more among a gate's slices (Holm)"
-    )
+    significance: ClassVar[float] = 0.05  # chance of one false alarm or more among a gate's slices (Holm)
     baseline_tolerance: float = Field(
         0.0, ge=0, description="worse is a LogMAE of more than this share above the per-slice baseline's"
     )
@@ -34,17 +34,14 @@ class GatesConfig(Frozen):
     anchor_tolerance: float = Field(
         ANCHOR_TOLERANCE,
         ge=0,
-        exclude_if=lambda tolerance: tolerance == ANCHOR_TOLERANCE,  # so that decisions keep their names
         description="worse is a LogMAE of more than this share above that of the last full retrain, where "
         "training.start is champion; so small losses cannot add up from day to day",
     )
     calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
     calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")
-    parity_score: float = Field(
-        1e-5, gt=0, description="largest |Δ| of a final score, torch against onnxruntime"
-    )
-    parity_embedding: float = Field(1e-3, gt=0, description="largest |Δ| of an embedding component, likewise")
-    top_k: int = Field(20, ge=1, description="ranks that must agree, up to ties within parity_score")
+    parity_score: ClassVar[float] = 1e-5  # largest |Δ| of a final score, torch against onnxruntime
+    parity_embedding: ClassVar[float] = 1e-3  # largest |Δ| of an embedding component, likewise
+    top_k: ClassVar[int] = 20  # ranks that must agree, up to ties within parity_score
 
     def tolerance(self, rival: str) -> float:
         """The loss against a predictor that is no loss yet; 0 for a rival that no gate judges."""

@@ -1,11 +1,10 @@
 """`[model]` and `[rivals]` of a preset: sizes and switches; defaults are the paper's, or a deviation's that is better.
 
-docs/paper.md lists the deviations. Switches that came later are dumped only where a preset sets them, so that names of
-older outputs stay.
+docs/paper.md lists the deviations.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,10 +12,6 @@ from mtmd.config.base import Frozen
 
 CLIP = 10.0
 Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer; more would not fit any machine
-
-
-def _is(default: object) -> Callable[[object], bool]:
-    return lambda value: value == default
 
 
 class ModelConfig(Frozen):
@@ -27,7 +22,7 @@ class ModelConfig(Frozen):
         (128, 64), min_length=1, description="§2.1.3; the last is emb_shallow"
     )
     router_widths: tuple[Width, ...] = Field((128, 64), min_length=1, description="§2.1.5, before |Expert|")
-    leaky_slope: float = Field(0.2, ge=0, lt=1, description="§2.1.3")
+    leaky_slope: ClassVar[float] = 0.2  # §2.1.3
     norm: Literal["pre", "post", "none"] = Field(
         "pre", description="LayerNorm before or after the linear; §3.4"
     )
@@ -36,7 +31,6 @@ class ModelConfig(Frozen):
     )
     statistics: Literal["window", "batch", "none"] = Field(
         "window",
-        exclude_if=_is("window"),
         description="mean and variance that normalise numbers, for the rivals too. window: of the whole window. batch: "
         "of each training batch, and running averages at evaluation, as in the paper's BatchNorm. none: numbers are "
         "left as they are; §2.1.2",
@@ -45,24 +39,20 @@ class ModelConfig(Frozen):
         CLIP,
         ge=0,
         allow_inf_nan=False,
-        exclude_if=_is(CLIP),
         description="largest absolute value of a normalised number, for the rivals too; 0: no clip",
     )
     missing_numbers: Literal["learned", "zero"] = Field(
         "learned",
-        exclude_if=_is("learned"),
         description="what replaces a missing number, for the rivals too: a learned default, or 0",
     )
     se_gate: Literal["double_sigmoid", "sigmoid", "none"] = Field(
         "double_sigmoid",
-        exclude_if=_is("double_sigmoid"),
         description="gates of the SE block. double_sigmoid: between 0 and 2. sigmoid: between 0 and 1. none: no SE "
         "block; §2.1.2",
     )
-    se_reduction: int = Field(2, ge=1, description="SE hidden width = fields / reduction; §2.1.2")
+    se_reduction: ClassVar[int] = 2  # SE hidden width = fields / reduction; §2.1.2
     inputs: Literal["all", "own"] = Field(
         "all",
-        exclude_if=_is("all"),
         description="fields that a Domain Expert reads after the adaptation. all: those of the tower. own: those that "
         "its domain has. The domain-shared expert always reads all; §2.2",
     )
@@ -84,7 +74,6 @@ class ModelConfig(Frozen):
     )
     bias: Literal["learned", "fixed", "none"] = Field(
         "learned",
-        exclude_if=_is("learned"),
         description="last dimension of an embedding: a bias per surface and task. It starts at the window's mean "
         "score. learned: training changes it. fixed: it stays there. none: there is no such dimension; §2.1.5",
     )
@@ -124,14 +113,12 @@ class TwoTowerConfig(Frozen):
         None,
         ge=0,
         allow_inf_nan=False,
-        exclude_if=lambda value: value is None,
         description="weight decay of its own; that of [training] when left out",
     )
     every_days: int = Field(
         1,
         ge=0,
         le=60,
-        exclude_if=lambda value: value == 1,
         description="days from one training to the next; 1: each day, 7: each Monday. On the other days the newest "
         "stored one is compared, and its age is shown. 0: neither trained nor compared",
     )

@@ -74,14 +74,12 @@ class Preset(Frozen):
     )
     domains: Domains
     features: tuple[Feature, ...]
-    hash_seed: int = Field(0, ge=0)
     ids: IdsConfig = IdsConfig()
     data: DataConfig = DataConfig()
     model: ModelConfig
     rivals: RivalsConfig = RivalsConfig()
     ablations: AblationsConfig = Field(
         AblationsConfig(),
-        exclude_if=lambda own: own == AblationsConfig(),
         description="how often the daily run trains the ablation's variants",
     )
     training: TrainingConfig
@@ -92,7 +90,6 @@ class Preset(Frozen):
     retention: RetentionConfig = RetentionConfig()
     mirrors: MirrorsConfig = Field(
         MirrorsConfig(),
-        exclude_if=lambda own: own == MirrorsConfig(),
         description="where runs and models are shown once more",
     )
     simulation: SimulationConfig = SimulationConfig()
@@ -196,9 +193,7 @@ class Preset(Frozen):
 
     @cached_property
     def declarations(self) -> Declarations:
-        return Declarations(
-            domains=self.domains, features=self.features, hash_seed=self.hash_seed, ids=self.ids
-        )
+        return Declarations(domains=self.domains, features=self.features, ids=self.ids)
 
     def training_of(self, kind: Literal["mtmd", "per_slice", "pooled", "cross"]) -> TrainingConfig:
         """The optimisation of a kind of model: a rival's learning rate and weight decay are its own."""

@@ -1,5 +1,7 @@
 """`[retention]` of a preset: how long outputs are kept."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from mtmd.config.base import Frozen
@@ -19,11 +21,7 @@ class RetentionConfig(Frozen):
     models: int = Field(
         90, ge=1, description="models that no rollback can reach; the others are kept, whatever their age"
     )
-    ads: int = Field(
-        14,
-        ge=1,
-        description="published ads, except those of the champion and of the model that a rollback would go to",
-    )
+    ads: ClassVar[int] = 14  # published ads, but for those of the two newest champions
     most_share: float = Field(
         0.5,
         gt=0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,13 +26,9 @@ class TrainingConfig(Frozen):
     weight_decay: float = Field(1e-2, ge=0, lt=inf)
     batch_requests: int = Field(256, ge=1, description="distinct requests in a batch; all come from one day")
     epochs: int = Field(8, ge=1)
-    warmup_fraction: float = Field(
-        0.05, ge=0, lt=1, description="share of all steps with a rising learning rate"
-    )
-    final_lr_fraction: float = Field(
-        0.01, ge=0, le=1, description="learning rate at the end / at the peak (cosine)"
-    )
-    max_gradient_norm: float = Field(1.0, gt=0, lt=inf)
+    warmup_fraction: ClassVar[float] = 0.05  # share of all steps with a rising learning rate
+    final_lr_fraction: ClassVar[float] = 0.01  # learning rate at the end / at the peak (cosine)
+    max_gradient_norm: ClassVar[float] = 1.0  # cuts rare spikes; usual norms are below it
     loss_weights: dict[str, float] | float = Field(
         description="weight of each task's KL, or one for all; §2.3: larger on ctr"
     )
@@ -46,19 +42,16 @@ class TrainingConfig(Frozen):
         1.0,
         ge=0,
         lt=inf,
-        exclude_if=lambda weight: weight == 1.0,
         description="weight in the loss of a candidate that was drawn at random; a chosen candidate has 1",
     )
     consistency: float = Field(
         0.0,
         ge=0,
         lt=inf,
-        exclude_if=lambda weight: weight == 0.0,
         description="weight of the loss's term that compares candidates with each other; 0: no such term",
     )
     consistency_within: Literal["request", "domain"] = Field(
         "request",
-        exclude_if=lambda within: within == "request",
         description="which candidates of a batch that term compares. request: those of one request. domain: those of "
         "one surface and product",
     )
@@ -66,19 +59,16 @@ class TrainingConfig(Frozen):
         0.0,
         ge=0,
         lt=inf,
-        exclude_if=lambda weight: weight == 0.0,
         description="weight of the loss's term on pairs that were not logged, which a cross model scores; 0: no such "
         "term, and no cross model",
     )
     distil_pairs: int = Field(
         DISTIL_PAIRS,
         ge=1,
-        exclude_if=lambda pairs: pairs == DISTIL_PAIRS,
         description="such pairs that are drawn for a request in each epoch",
     )
     cross: CrossConfig = Field(
         CrossConfig(),
-        exclude_if=lambda cross: cross == CrossConfig(),
         description="the cross model's own settings",
     )
     validation_fraction: float = Field(
@@ -92,12 +82,8 @@ class TrainingConfig(Frozen):
         ge=0,
         description="newest days of the window whose mean log-scores the trained model's biases are moved to; 0: none",
     )
-    patience: int | None = Field(
-        None,
-        ge=1,
-        exclude_if=lambda patience: patience is None,
-        description="epochs without a better validation loss before stopping; left out: none stops a training, since "
-        "the loss often rises while the learning rate is high. The best epoch's weights are kept either way",
+    patience: ClassVar[int | None] = (
+        None  # no training stops early: the loss often rises while the learning rate is high
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where it is fast"
@@ -105,7 +91,6 @@ class TrainingConfig(Frozen):
     seed: int = Field(0, ge=0, lt=2**63, description="of weights, batches and dropout")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "cpu",
-        exclude_if=lambda device: device == "cpu",
         description="what models are trained and scored on. auto: a GPU where torch finds one, otherwise the CPU; see "
         "docs/devices.md",
     )
@@ -113,7 +98,6 @@ class TrainingConfig(Frozen):
         1,
         ge=1,
         le=64,
-        exclude_if=lambda ranks: ranks == 1,
         description="processes that share the training of a model, each of which reads a part of every batch; see "
         "docs/devices.md",
     )
@@ -136,7 +120,6 @@ class TrainingConfig(Frozen):
         """The optimisation of the cross model: alike for all that may be taught by the same one."""
         own = self.cross.model_dump(include={"learning_rate", "epochs"})
         others = {
-            "patience": None,
             "level_days": 0,
             "distil": 0.0,
             "distil_pairs": DISTIL_PAIRS,

@@ -58,7 +58,7 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
         training=mtmd.key,
         started_from=_started_from(mtmd),
         git_commit=git_commit(),
-        seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
+        seeds={"training": plan.preset.training.seed, "hash": plan.preset.declarations.hash_seed},
         packages=package_versions(),
     )
     return Registry(plan.workspace.root).add(build, manifest)

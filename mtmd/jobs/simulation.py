@@ -69,60 +69,30 @@ def simulate_days(
         if on_day is not None:
             on_day()
 
-    further, histories, size = has_further_tasks(chosen), history_columns(chosen), chosen.simulation
+    size = chosen.simulation
     config = WorldConfig.sized(
         seed or 0,
         requests_per_day=size.requests_per_day if requests_per_day is None else requests_per_day,
         users=size.users if users is None else users,
         ads=size.ads if ads is None else ads,
-        candidates_per_request=size.candidates_per_request,
-        explored_per_request=size.explored_per_request,
-        further_tasks=further,
-        histories=histories,
-        own_reactions=size.own_reactions,
+        further_tasks=has_further_tasks(chosen),
+        histories=history_columns(chosen),
     )
     if (existing := world_at(place)) is not None:
-        _require_tasks(existing, further, preset, place)
-        _require_histories(existing, histories, preset, place)
-        _require_reactions(existing, size.own_reactions, preset, place)
-        _require_explored(existing, size.explored_per_request, preset, place)
+        _require_columns_of(existing, config, preset, place)
         if all(value is None for value in (seed, requests_per_day, users, ads)):
             config = existing
     simulate(config, first, until, folder, on_day=tell)
     return Simulated(first=first, last=until, logs=place, written=written)
 
 
-def _require_tasks(world: WorldConfig, wanted: bool, preset: str, place: str) -> None:
-    """One folder is of one world, and what its candidates have is a part of that."""
-    if world.further_tasks != wanted:
-        there, verb = ("with", "lacks") if world.further_tasks else ("without", "has")
-        raise LogsError(
-            f"the logs in {place} are of a simulated world {there} cvr and relevance, and preset {preset!r} {verb} "
-            "these tasks; use another folder, or remove this one"
-        )
-
-
-def _require_histories(world: WorldConfig, wanted: tuple[str, ...], preset: str, place: str) -> None:
-    if world.histories != wanted:
-        raise LogsError(
-            f"the logs in {place} are of a simulated world with histories {list(world.histories)}, and preset "
-            f"{preset!r} has {list(wanted)}; use another folder, or remove this one"
-        )
-
-
-def _require_reactions(world: WorldConfig, wanted: bool, preset: str, place: str) -> None:
-    if world.own_reactions != wanted:
-        there = "have" if world.own_reactions else "lack"
-        raise LogsError(
-            f"the logs in {place} are of a simulated world where hides and saves {there} a cause of their own, and "
-            f"simulation.own_reactions of preset {preset!r} is {str(wanted).lower()}; use another folder, or remove "
-            "this one"
-        )
-
-
-def _require_explored(world: WorldConfig, wanted: int | None, preset: str, place: str) -> None:
-    if wanted is not None and world.explored_per_request != wanted:
-        raise LogsError(
-            f"the logs in {place} are of a simulated world with {world.explored_per_request} explored candidates a "
-            f"request, and preset {preset!r} has {wanted}; use another folder, or remove this one"
-        )
+def _require_columns_of(world: WorldConfig, wanted: WorldConfig, preset: str, place: str) -> None:
+    """One folder is of one world, and the columns of its logs are a part of that."""
+    for key, words in (("further_tasks", "cvr and relevance"), ("histories", "histories")):
+        there, asked = getattr(world, key), getattr(wanted, key)
+        if there != asked:
+            raise LogsError(
+                f"the logs in {place} are of a simulated world with {words} {there!r}, and preset {preset!r} asks for "
+                f"{asked!r}",
+                "use another folder, or remove this one",
+            )

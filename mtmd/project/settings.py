@@ -41,20 +41,11 @@ def settings(name_or_path: str) -> list[Setting]:
     where nothing is set. Raises ConfigError as `load_preset` does.
     """
     preset = load_preset(name_or_path)
-    values = _filled(preset, preset.model_dump(mode="json"))
+    values = preset.model_dump(mode="json")
     values["domains"]["tasks"] = [task.model_dump(exclude_defaults=True) for task in preset.domains.tasks]
     values["features"] = [feature.model_dump(exclude_defaults=True) for feature in preset.features]
     path = preset_path(name_or_path)
     return list(_settings("", values, read_said(path), path))
-
-
-def _filled(of: Frozen, dumped: dict[str, Any]) -> dict[str, Any]:
-    """A dump with the keys that it leaves out where they are not set."""
-    own = {name: getattr(of, name) for name in type(of).model_fields}
-    return {
-        name: _filled(value, dumped.get(name, {})) if isinstance(value, Frozen) else dumped.get(name, value)
-        for name, value in own.items()
-    }
 
 
 def as_toml(listed: list[Setting]) -> str:

@@ -13,12 +13,12 @@ FUNNEL = FunnelConfig(requests=300, broad=20, keep=8, slots=3)
 
 
 @cache
-def tiny_platform(further_tasks: bool = False, own_reactions: bool = False) -> SimulatedPlatform:
-    world = tiny_world(further_tasks=further_tasks).model_copy(update={"own_reactions": own_reactions})
+def tiny_platform(further_tasks: bool = False) -> SimulatedPlatform:
+    world = tiny_world(further_tasks=further_tasks)
     return SimulatedPlatform(world)
 
 
 @cache
-def tiny_traffic(sample: int = 0, further_tasks: bool = False, own_reactions: bool = False) -> Traffic:
+def tiny_traffic(sample: int = 0, further_tasks: bool = False) -> Traffic:
     """Read-only by convention."""
-    return draw_traffic(tiny_platform(further_tasks, own_reactions), DAY, FUNNEL, sample)
+    return draw_traffic(tiny_platform(further_tasks), DAY, FUNNEL, sample)

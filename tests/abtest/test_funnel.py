@@ -139,29 +139,3 @@ def test_scores_that_do_not_fit_are_refused() -> None:
 
 def _identities(traffic: Traffic, request: object, ad: object) -> np.ndarray:
     return traffic.identity(replace(traffic.pairs, request=request, ad=ad))  # type: ignore[arg-type]
-
-
-def test_with_own_reactions_only_hides_and_repins_differ() -> None:
-    """The same ads are shown at the same prices, and the clicks are the same."""
-    plain, own = (
-        deliver(tiny_traffic(own_reactions=on), tiny_traffic().teacher, FUNNEL) for on in (False, True)
-    )
-    assert plain.ad.tolist() == own.ad.tolist()
-    assert plain.price.tolist() == own.price.tolist()
-    for values in ("expected", "happened"):
-        before, after = getattr(plain, values), getattr(own, values)
-        np.testing.assert_array_equal(before[:, :3], after[:, :3])
-        assert (before[:, 3:] != after[:, 3:]).any(axis=0).all()
-    hides, repins = plain.expected[:, 3:].T
-    ctr = plain.expected[:, 0]
-    np.testing.assert_allclose(hides, (1 - ctr) * (0.004 + 0.02 * np.exp(-20 * ctr)), rtol=1e-12)
-    np.testing.assert_allclose(repins, np.minimum(0.002 + 0.25 * ctr, 0.5), rtol=1e-12)
-    assert own.happened[:, 3:].mean(axis=0) == pytest.approx(own.expected[:, 3:].mean(axis=0), abs=0.01)
-
-
-def test_own_reactions_go_with_their_requests() -> None:
-    traffic = tiny_traffic(own_reactions=True)
-    assert traffic.reactions is not None
-    part, pairs = traffic.only(traffic.requests.surface == 0)
-    assert part.reactions is not None
-    np.testing.assert_array_equal(part.reactions, traffic.reactions[pairs])

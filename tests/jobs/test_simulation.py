@@ -70,51 +70,13 @@ def test_the_presets_tasks_are_written_and_one_folder_keeps_to_them(tmp_path: Pa
         schema = pq.read_schema(next(Path(logs, "candidates", f"date={NEXT}").glob("*.parquet")))
         assert ("converted" in schema.names) == (preset == "five-tasks")
     with pytest.raises(
-        LogsError, match=r"three are of a simulated world without cvr and .* 'five-tasks' has these"
+        LogsError, match=r"three are of a simulated world with cvr and relevance False, and .* asks for True"
     ):
         simulate_days(NEXT, "five-tasks", days=1, logs=three)
     with pytest.raises(
-        LogsError, match=r"five are of a simulated world with cvr and .* 'demo' lacks these tasks"
+        LogsError, match=r"five are of a simulated world with cvr and relevance True, and .* asks for False"
     ):
         simulate_days(NEXT, "demo", days=1, logs=five, requests_per_day=20, users=50, ads=40)
-
-
-def test_the_presets_own_reactions_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
-    preset = tmp_path / "own.toml"
-    preset.write_text('base = "tiny"\nname = "own"\n[simulation]\nown_reactions = true\n')
-    logs, other = str(tmp_path / "logs"), str(tmp_path / "tiny")
-    assert (
-        simulate_days(DAY, str(preset), days=1, logs=logs, requests_per_day=20, users=50, ads=40).written == 1
-    )
-    assert simulate_days(NEXT, str(preset), days=2, logs=logs).written == 1
-    assert simulate_days(DAY, "tiny", days=1, logs=other, requests_per_day=20, users=50, ads=40).written == 1
-    assert _world(logs)["own_reactions"] is True
-    assert "own_reactions" not in _world(other)
-    with pytest.raises(
-        LogsError, match=r"tiny are of .* lack a cause of their own, and .*own\.toml' is true"
-    ):
-        simulate_days(NEXT, str(preset), days=1, logs=other)
-    with pytest.raises(LogsError, match=r"logs are of .* have a cause of their own, and .* 'tiny' is false"):
-        simulate_days(NEXT, "tiny", days=1, logs=logs)
-
-
-def test_explored_candidates_are_a_part_of_the_world_that_a_folder_keeps_to(tmp_path: Path) -> None:
-    text = 'base = "tiny"\nname = "{}"\n[simulation]\nusers = 50\nads = 40\nrequests_per_day = 20\n'
-    wide, more = tmp_path / "wide.toml", "candidates_per_request = 6\nexplored_per_request = 2\n"
-    wide.write_text(text.format("wide") + more)
-    logs, other = str(tmp_path / "logs"), str(tmp_path / "other")
-    simulate_days(DAY, str(wide), days=1, logs=logs)
-    assert simulate_days(NEXT, "tiny", days=2, logs=logs).written == 1  # which says nothing of it
-    assert (_world(logs)["candidates_per_request"], _world(logs)["explored_per_request"]) == (6, 2)
-    for day in (DAY, NEXT):
-        found = pq.read_table(Path(logs, "candidates", f"date={day}"), partitioning=None)["explored"]
-        assert found.to_numpy().mean() == pytest.approx(2 / 8, abs=0.05)
-    simulate_days(DAY, "tiny", days=1, logs=other)
-    assert "explored_per_request" not in _world(other)
-    with pytest.raises(
-        LogsError, match=r"with 0 explored candidates a request, and preset '.*wide.toml' has 2"
-    ):
-        simulate_days(NEXT, str(wide), days=1, logs=other)
 
 
 def test_the_presets_histories_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
@@ -123,13 +85,13 @@ def test_the_presets_histories_are_written_and_one_folder_keeps_to_them(tmp_path
     assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
     assert simulate_days(NEXT, "tiny", days=1, logs=other).written == 1
     assert _world(logs)["histories"] == list(HISTORIES)
-    assert "histories" not in _world(other)
+    assert _world(other)["histories"] == []
     schemas = [
         pq.read_schema(next(Path(root, "requests", f"date={NEXT}").glob("*.parquet")))
         for root in (logs, other)
     ]
     assert set(schemas[0].names) - set(schemas[1].names) == set(HISTORIES)
     with pytest.raises(
-        LogsError, match=r"histories \[\], and preset '.*' has \['recent_topics', 'recent_ads', "
+        LogsError, match=r"histories \(\), and preset '.*' asks for \('recent_topics', 'recent_ads', "
     ):
         simulate_days(NEXT, preset, days=1, logs=other)

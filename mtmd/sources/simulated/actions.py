@@ -34,16 +34,16 @@ def act(
     ads: Ads,
     pairs: Pairs,
     scores: Scores,
-    reactions: Floats,
     rng: np.random.Generator,
 ) -> Actions:
-    """Show the auction's winners and a few others, and draw the actions; `reactions` (P, 2) as `following_clicks`."""
+    """Show the auction's winners and a few others, and draw the actions."""
     u = rng.random((len(pairs.ad), 6))
     value = auction_score(ads, pairs, scores.teacher)
     won = _rank(pairs.request, -value) < config.impressions_per_request
     impressed = won | (u[:, 0] < config.exploration)
     place = _rank(pairs.request, np.where(impressed, -value, np.inf))
     ctr, gctr, octr = scores.truth.T
+    reactions = following_clicks(ctr)
     clicked = u[:, 1] < ctr
     return Actions(
         impressed=impressed,
@@ -54,6 +54,13 @@ def act(
         hidden=~clicked & (u[:, 4] < reactions[:, 0]),
         repinned=u[:, 5] < reactions[:, 1],
     )
+
+
+def following_clicks(ctr: Floats) -> Floats:
+    """(P, 2) chance that an ad is hidden where it was not clicked, and that it is saved, from that of a click."""
+    hidden = 0.004 + 0.02 * np.exp(-20.0 * ctr)
+    saved = np.minimum(0.002 + 0.25 * ctr, 0.5)
+    return np.stack([hidden, saved], axis=1)
 
 
 def auction_score(ads: Ads, pairs: Pairs, teacher: Floats) -> Floats:

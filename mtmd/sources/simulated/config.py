@@ -38,13 +38,6 @@ class WorldConfig(Frozen):
     candidates_per_request: int = Field(
         16, ge=4, le=4_000, description="mean candidates of a request that retrieval chooses"
     )
-    explored_per_request: int = Field(
-        0,
-        ge=0,
-        le=4_000,
-        exclude_if=lambda count: count == 0,
-        description="candidates that a request has beside those, drawn uniformly from its other eligible ads",
-    )
     impressions_per_request: int = Field(4, ge=1, description="candidates that win the auction and are shown")
     exploration: float = Field(
         0.03, ge=0, le=1, description="chance that a losing candidate is shown all the same"
@@ -60,15 +53,7 @@ class WorldConfig(Frozen):
     )
     histories: tuple[str, ...] = Field(
         (),
-        exclude_if=lambda names: not names,
         description="columns that requests have too, of what their users did before; nothing else changes",
-    )
-
-    own_reactions: bool = Field(
-        False,
-        exclude_if=lambda own: not own,
-        description="whether hides and saves have a cause of their own, instead of following from the chance of a "
-        "click; nothing else in the logs changes",
     )
 
     @model_validator(mode="after")
@@ -93,10 +78,8 @@ class WorldConfig(Frozen):
         users: int | None = None,
         ads: int | None = None,
         candidates_per_request: int | None = None,
-        explored_per_request: int | None = None,
         further_tasks: bool = False,
         histories: tuple[str, ...] = (),
-        own_reactions: bool = False,
     ) -> Self:
         """The demo's platform at another size; a fortieth of its ads is new each day, as in the demo's.
 
@@ -105,7 +88,7 @@ class WorldConfig(Frozen):
         new_ads = None if ads is None else max(1, ads // 40)
         sizes = {
             "requests_per_day": requests_per_day, "users": users, "ads": ads, "new_ads_per_day": new_ads,
-            "candidates_per_request": candidates_per_request, "explored_per_request": explored_per_request,
+            "candidates_per_request": candidates_per_request,
         }  # fmt: skip
         given = {name: size for name, size in sizes.items() if size is not None}
         try:
@@ -113,7 +96,6 @@ class WorldConfig(Frozen):
                 seed=seed,
                 further_tasks=further_tasks,
                 histories=histories,
-                own_reactions=own_reactions,
                 **given,
             )
         except ValidationError as error:
@@ -122,7 +104,7 @@ class WorldConfig(Frozen):
     @property
     def block_requests(self) -> int:
         """Requests that are drawn together: the unit of work, of memory and of random streams."""
-        return max(1, _ROWS_PER_BLOCK // (self.candidates_per_request + self.explored_per_request))
+        return max(1, _ROWS_PER_BLOCK // self.candidates_per_request)
 
 
 class FunnelConfig(Frozen):

@@ -18,17 +18,15 @@ from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.day_store import alone
 from mtmd.logs.files import available_days, day_directory
 from mtmd.sources.histories import Events
-from mtmd.sources.simulated.actions import Actions, Bools, act
+from mtmd.sources.simulated.actions import Actions, act
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
-from mtmd.sources.simulated.eligibility import with_explored
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Histories
 from mtmd.sources.simulated.population import Population
-from mtmd.sources.simulated.reactions import OwnReactions, following_clicks
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
-from mtmd.sources.simulated.streams import Floats, generator
+from mtmd.sources.simulated.streams import generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import TASKS, Scores, score
 from mtmd.sources.simulated.writer import day_writer
@@ -48,7 +46,6 @@ class _Block:
     scores: Scores
     actions: Actions
     further: Further | None
-    explored: Bools  # of the pairs
 
 
 class SimulatedPlatform:
@@ -60,7 +57,6 @@ class SimulatedPlatform:
         self.market = AdMarket(self.population)
         self.effects = Effects(self.population)
         self.further_tasks = FurtherTasks(self.population) if config.further_tasks else None
-        self._own_reactions = OwnReactions(self.population) if config.own_reactions else None
         self.book = LogBook(self.population)
         self._histories = Histories(config.histories, self._happened) if config.histories else None
 
@@ -75,25 +71,17 @@ class SimulatedPlatform:
         total, size = request_count(self.config, ordinal), self.config.block_requests
         for start in range(0, total, size):
             requests = draw_requests(self.population, ordinal, start, min(start + size, total))
-            chosen = draw_pairs(self.population, requests, ads, ordinal, start)
-            pairs, explored = with_explored(self.config, requests, ads, chosen, ordinal, start)
+            pairs = draw_pairs(self.population, requests, ads, ordinal, start)
             logits = self.effects.logits(requests, ads, pairs, (day - self.config.origin).days)
             noise = generator(self.config.seed, "noise", ordinal, start)
             unlogged = noise.standard_normal((2, len(pairs.ad), len(TASKS)))
             scores = score(logits, requests, ads, pairs, unlogged)
-            reactions = self.reactions(requests, ads, pairs, scores.truth[:, 0])
             acts = generator(self.config.seed, "acts", ordinal, start)
-            actions = act(self.config, ads, pairs, scores, reactions, acts)
+            actions = act(self.config, ads, pairs, scores, acts)
             further = None
             if self.further_tasks is not None:
                 further = self.further_tasks.happen(requests, ads, pairs, scores, actions, (ordinal, start))
-            yield _Block(start, requests, pairs, scores, actions, further, explored)
-
-    def reactions(self, requests: Requests, ads: Ads, pairs: Pairs, ctr: Floats) -> Floats:
-        """(P, 2) chances that an ad is hidden where it was not clicked, and that it is saved; `ctr` (P,) of a click."""
-        if self._own_reactions is None:
-            return following_clicks(ctr)
-        return self._own_reactions.chances(requests, ads, pairs)
+            yield _Block(start, requests, pairs, scores, actions, further)
 
     def write_day(self, day: date, logs: Path) -> int:
         """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""
@@ -132,8 +120,6 @@ class SimulatedPlatform:
 
     def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
         table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)
-        if self.config.explored_per_request:
-            table = table.append_column("explored", pa.array(block.explored))
         return table if block.further is None else with_further(table, block.further, block.actions.impressed)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.cli import main
+from mtmd.errors import LogsError
+from mtmd.extras.kuairand import adapter
 from mtmd.extras.kuairand.commands import report_lines
 from mtmd.extras.kuairand.fit import TeacherFitReport
 from mtmd.extras.kuairand.teacher.quality import FitQuality

@@ -1,0 +1,83 @@
+"""The sections of a preset: bounds of their settings, and the paper's values."""
+
+import math
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from mtmd.config import (
+    DataConfig,
+    EvaluationConfig,
+    GatesConfig,
+    IdsConfig,
+    ModelConfig,
+    MonitorConfig,
+    RetentionConfig,
+    TrainingConfig,
+    TwoTowerConfig,
+)
+
+MODEL, TRAINING = ModelConfig(emb_deep=8), TrainingConfig(loss_weights=1.0)
+
+
+def test_the_papers_sizes_are_the_default() -> None:
+    model = ModelConfig(emb_deep={"ctr": 128})
+    assert model.expert_widths == (512, 256, 128, 128)  # §2.1.3, §2.1.4
+    assert model.shallow_widths == (128, 64)  # §2.1.3
+    assert model.router_widths == (128, 64)  # §2.1.5
+    assert model.leaky_slope == 0.2  # §2.1.3
+    assert model.norm == "pre"  # §3.4
+    assert model.composition == "concat"
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        (DataConfig(), {"min_domain_rows": -1}, r"greater than or equal to"),
+        (DataConfig(), {"accepted": {"2026-01-02": ""}}, r"at least 1 character"),
+        (DataConfig(), {"false_alarm": 0.5}, r"Extra inputs are not permitted"),
+        (EvaluationConfig(), {"buckets": 1}, r"greater than or equal to 2"),
+        (EvaluationConfig(), {"replay_top": 0}, r"greater than or equal to 1"),
+        (EvaluationConfig(), {"replay_kept": ()}, r"at least 1 item"),
+        (EvaluationConfig(), {"replay_kept": (2, 5)}, r"replay_kept \[2, 5\] must ascend from replay_top \(3\)"),
+        (EvaluationConfig(), {"replay_kept": (5, 5)}, r"replay_kept \[5, 5\] must ascend from replay_top \(3\)"),
+        (EvaluationConfig(), {"value_weights": {"ctr": 0.0}}, r"value_weights\.ctr\n.*greater than 0"),
+        (EvaluationConfig(), {"value_weights": {"ctr": math.inf}}, r"value_weights\.ctr\n.*finite number"),
+        (GatesConfig(), {"calibration_low": 1.0}, r"less than 1"),
+        (GatesConfig(), {"calibration_high": 1.0}, r"greater than 1"),
+        (GatesConfig(), {"baseline_tolerance": -0.1}, r"greater than or equal to 0"),
+        (GatesConfig(), {"parity_score": 1}, r"Extra inputs are not permitted"),
+        (IdsConfig(), {"ad": "TEXT"}, r"'BIGINT', 'VARCHAR' or 'UUID'"),
+        (MonitorConfig(), {"logmae_rise": 0}, r"greater than 0"),
+        (RetentionConfig(), {"shards": 60}, r"greater than or equal to 61"),
+        (MODEL, {"expert_widths": ()}, r"at least 1 item"),
+        (MODEL, {"norm": "both"}, r"'pre', 'post' or 'none'"),
+        (MODEL, {"composition": "mean"}, r"'concat' or 'sum'"),
+        (MODEL, {"cross_layers": -1}, r"greater than or equal to 0"),
+        (MODEL, {"norm_min_rows": 1}, r"greater than or equal to 2"),
+        (MODEL, {"expert_widths": [10**9]}, r"less than or equal to 65536"),
+        (MODEL, {"router_widths": [0]}, r"greater than or equal to 1"),
+        (MODEL, {"emb_deep": 10**9}, r"less than or equal to 65536"),
+        (MODEL, {"dropout": 0.1}, r"Extra inputs are not permitted"),
+        (TwoTowerConfig(), {"widths": ()}, r"at least 1 item"),
+        (TRAINING, {"loss_weights": {"ctr": -1.0}}, r"finite and not negative: \{'ctr': -1.0\}"),
+        (TRAINING, {"loss_weights": {"ctr": math.nan}}, r"finite and not negative: \{'ctr': nan\}"),
+        (TRAINING, {"loss_weights": {"ctr": 0.0}}, r"loss weights \{'ctr': 0.0\} must not all be 0"),
+        (TRAINING, {"loss_weights": 0.0}, r"must not all be 0"),
+        (TRAINING, {"learning_rate": 0.0}, r"greater than 0"),
+        (TRAINING, {"learning_rate": math.inf}, r"less than inf"),
+        (TRAINING, {"seed": 2**64}, r"less than 9223372036854775808"),
+        (TRAINING, {"validation_fraction": 0.5}, r"less than 0.5"),
+        (TRAINING, {"precision": "float16"}, r"'auto', 'float32' or 'bfloat16'"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_bounds_is_refused(
+    section: BaseModel, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        type(section).model_validate(section.model_dump() | change)
+
+
+def test_one_weight_may_be_that_of_every_task_and_one_task_may_weigh_nothing() -> None:
+    assert TrainingConfig(loss_weights=0.5).task_weights(("ctr", "gctr")) == (0.5, 0.5)
+    assert TrainingConfig(loss_weights={"gctr": 0.0, "ctr": 2.0}).task_weights(("ctr", "gctr")) == (2.0, 0.0)
