@@ -202,7 +202,7 @@ class Preset(Frozen):
         if kind == "cross":
             return self.training.of_cross()
         rival: TwoTowerConfig = getattr(self.rivals, kind)
-        given = rival.model_dump(include={"learning_rate", "weight_decay"})
+        given = rival.model_dump(include={"learning_rate", "weight_decay"}, exclude_none=True)
         return self.training.model_copy(update=given)
 
 

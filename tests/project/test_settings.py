@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from mtmd.cli import main
 from mtmd.config import Preset, load_preset, preset_names
-from mtmd.config.preset_files import PRESETS
+from mtmd.config.preset_files import PRESETS, shipped_presets
 from mtmd.project.scaffold import _TEMPLATES
 from mtmd.project.settings import as_toml, preset_schema, settings
 
@@ -24,7 +24,7 @@ def messages(preset: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("name", preset_names())
 def test_what_is_printed_is_the_preset_and_as_the_schema_says(name: str) -> None:
     assert Preset.model_validate(tomllib.loads(as_toml(settings(name)))) == load_preset(name)
-    assert messages(tomllib.loads((PRESETS / f"{name}.toml").read_text())) == []
+    assert messages(tomllib.loads(shipped_presets()[name].read_text())) == []
 
 
 def test_each_value_has_the_file_that_says_it(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mtmd.sources.simulated.actions import act
+from mtmd.sources.simulated.actions import act, following_clicks
 from mtmd.sources.simulated.ads import AdMarket
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.population import Population
@@ -26,13 +26,13 @@ def test_actions_follow_the_truth_not_the_teacher() -> None:
     pairs = Pairs(np.repeat(np.arange(count // 4), 4), np.tile(np.arange(4), count // 4))
     truth = np.tile([0.3, 0.15, 0.06], (count, 1))
     wrong = np.tile([0.01, 0.009, 0.008], (count, 1))
-    reactions = np.tile([0.02, 0.05], (count, 1))
-    actions = act(CONFIG, ads, pairs, Scores(truth, wrong, truth), reactions, generator(0, "test"))
+    actions = act(CONFIG, ads, pairs, Scores(truth, wrong, truth), generator(0, "test"))
     assert actions.clicked.mean() == pytest.approx(0.3, abs=0.01)
     assert actions.good_clicked.mean() == pytest.approx(0.15, abs=0.008)
     assert actions.outbound_clicked.mean() == pytest.approx(0.06, abs=0.005)
-    assert actions.hidden.mean() == pytest.approx(0.7 * 0.02, abs=0.003)  # of what was not clicked
-    assert actions.repinned.mean() == pytest.approx(0.05, abs=0.005)
+    hidden, saved = following_clicks(np.array([0.3]))[0]
+    assert actions.hidden.mean() == pytest.approx(0.7 * hidden, abs=0.003)  # of what was not clicked
+    assert actions.repinned.mean() == pytest.approx(saved, abs=0.005)
     assert not (actions.hidden & actions.clicked).any()
     assert not (actions.good_clicked & ~actions.clicked).any()
     assert not (actions.outbound_clicked & ~actions.clicked).any()
