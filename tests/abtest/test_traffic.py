@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mtmd.abtest.traffic import draw_traffic
-from mtmd.sources.simulated.eligibility import eligible
+from mtmd.sources.simulated.requests import eligible
 from tests.abtest.funnels import DAY, FUNNEL, tiny_platform, tiny_traffic
 
 
