@@ -1,11 +1,11 @@
 """Features: what the other columns of requests and ads are to a tower, and which are of no use to it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtmd.extras.proposal.looks import BEYOND_BIGINT, Look, LookedAt, is_finite_sql
 from mtmd.extras.proposal.names import preset_names, sql_as, tokens, toml_list
-from mtmd.extras.proposal.roles import Domain
+from mtmd.extras.proposal.roles import Roles
 from mtmd.logs.sql import quoted, sql_name
 from mtmd.project.features import enough_buckets
 from mtmd.validate.gx_duckdb import Database
@@ -55,27 +55,20 @@ class ProposedFeatures:
 
 
 def find_features(
-    connection: Database,
-    side: str,
-    table: LookedAt,
-    taken: set[str],
-    domain: Domain,
-    distinct: Mapping[str, int],
-    times: Collection[str] = (),
-    days: int = 1,
+    database: Database, side: str, table: LookedAt, roles: Roles, days: int
 ) -> ProposedFeatures:
-    """What a tower can read of a table's columns beside those that are `taken`.
+    """What a tower can read of a table's columns beside those that play a part; `days` were looked at.
 
-    `distinct` has the number of different values over so many `days`. Columns of `times` are left out. A column that
-    has the name of one of the contract's gets another one.
+    A column that has the name of one of the contract's gets another one.
     """
-    features: list[ProposedFeature] = []
-    left_out = dict.fromkeys(times, "times, of which no feature is made")
-    free = [look for look in table.columns.values() if look.name not in {*taken, *times}]
+    domain = roles.surface if side == "query" else roles.product
+    free = [look for look in table.columns.values() if look.name not in roles.taken[table.view]]
     names = preset_names((look.name for look in free), _CONTRACT[side])
-    absent = _absent(connection, table, domain.look, [look.name for look in free])
+    absent = _absent(database, table, domain.look, [look.name for look in free])
+    features: list[ProposedFeature] = []
+    left_out: dict[str, str] = {}
     for look in free:
-        settings = _useless(look, distinct[look.name], days) or _settings(look, distinct[look.name])
+        settings = _useless(look, days) or _settings(look)
         if isinstance(settings, str):
             left_out[look.name] = settings
             continue
@@ -88,10 +81,10 @@ def find_features(
 
 
 def id_feature(
-    name: str, side: str, kind: str, distinct: int, others: Sequence[ProposedFeature]
+    name: str, side: str, kind: str, look: Look, others: Sequence[ProposedFeature]
 ) -> ProposedFeature:
     """An id as a category: the tower learns an embedding for each user or ad that it has seen often."""
-    settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
+    settings = {"kind": '"categorical"', "buckets": _buckets(look)}
     if kind != "VARCHAR":
         settings["type"] = f'"{kind}"'
     if not any("shallow" in feature.settings for feature in others):
@@ -99,63 +92,51 @@ def id_feature(
     return ProposedFeature(name, side, settings, quoted(name))
 
 
-def _settings(look: Look, distinct: int) -> dict[str, str] | str:
+def _useless(look: Look, days: int) -> str | None:
+    """Why a column says nothing; a mark that is one value or null does."""
+    constant = look.distinct <= 1 and look.element is None and not (look.missing and not _is_amount(look))
+    named = look.is_text or look.type == "UUID"
+    for applies, why in (
+        (look.missing == look.rows, "null in every row"),
+        (look.lengths == (0, 0), "an empty list in every row"),
+        (look.is_time, "times, of which no feature is made"),
+        (constant, "the same value in every row"),
+        (look.of_a_day <= 1 and look.distinct == days > 1, "one value a day, which no other day has"),
+        (named and look.distinct == look.rows > _MOST_CODES, "another value in every row"),
+    ):
+        if applies:
+            return why
+    return None
+
+
+def _settings(look: Look) -> dict[str, str] | str:
     """The feature's keys, or why it is none."""
     if look.element is not None:
-        return _of_list(look, distinct)
+        return _of_list(look)
     if _is_amount(look):
         amount = look.least is not None and look.least >= 0 and (look.most or 0) > _LARGE
         large = look.is_whole and max(abs(look.least or 0), abs(look.most or 0)) > _MANY
         exact = {"type": '"DOUBLE"'} if large and look.type not in BEYOND_BIGINT else {}
         return {"kind": '"continuous"'} | exact | ({"log1p": "true"} if amount else {})
     if not (look.is_text or look.has_whole_values or look.type in {"BOOLEAN", "UUID"}):
-        return f"{look.time_type or look.type}, of which no feature is made"
-    settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
+        return f"{look.type}, of which no feature is made"
+    settings = {"kind": '"categorical"', "buckets": _buckets(look)}
     if look.type == "BOOLEAN" or (look.has_whole_values and look.type not in BEYOND_BIGINT):
         settings["type"] = '"BIGINT"' if look.has_whole_values else '"INTEGER"'
-    return settings | ({"shallow": "true"} if distinct <= _MOST_SHALLOW else {})
+    return settings | ({"shallow": "true"} if look.distinct <= _MOST_SHALLOW else {})
 
 
-def _useless(look: Look, distinct: int, days: int) -> str | None:
-    if look.missing == look.rows:
-        return "null in every row"
-    if look.lengths == (0, 0):
-        return "an empty list in every row"
-    if look.distinct <= 1 and look.element is None:
-        return _of_one_value(look, distinct, days)
-    if look.is_unique and look.rows > _MOST_CODES and (look.is_text or look.type == "UUID"):
-        return "another value in every row"
-    return None
-
-
-def _of_one_value(look: Look, distinct: int, days: int) -> str | None:
-    """Why a column with one value on the newest day says nothing. Weekdays do, and marks that are one value or null."""
-    if 1 < distinct < days:
-        return None
-    if distinct == days > 1:
-        return "one value a day, which no other day has"
-    if distinct > 1:
-        return "the same value in every row of the newest day"
-    if look.missing:
-        return "the same number wherever there is one" if _is_amount(look) else None
-    return "the same value in every row"
-
-
-def _of_list(look: Look, distinct: int) -> dict[str, str] | str:
-    element = look.element or ""
+def _of_list(look: Look) -> dict[str, str] | str:
+    element, (shortest, longest) = look.element or "", look.lengths or (0, 1)
     if element in {"FLOAT", "DOUBLE"}:
-        if look.lengths is None or look.lengths[0] != look.lengths[1]:
+        if shortest != longest:
             return f"{look.type} of different lengths, of which no feature is made"
-        return {"kind": '"embedding"', "width": str(look.lengths[1])}
-    if element in _LISTED:
-        longest = min(max((look.lengths or (0, 1))[1], 1), _MOST_VALUES)
-        settings = {
-            "kind": '"categorical"', "multi": "true", "max_length": str(longest), "buckets": str(_buckets(distinct)),
-        }  # fmt: skip
-        if element != "VARCHAR":
-            settings["type"] = '"BIGINT"'
-        return settings
-    return f"{look.type}, of which no feature is made"
+        return {"kind": '"embedding"', "width": str(longest)}
+    if element not in _LISTED:
+        return f"{look.type}, of which no feature is made"
+    settings = {"kind": '"categorical"', "multi": "true", "buckets": _buckets(look)}
+    settings["max_length"] = str(min(max(longest, 1), _MOST_VALUES))
+    return settings if element == "VARCHAR" else settings | {"type": '"BIGINT"'}
 
 
 def _is_amount(look: Look) -> bool:
@@ -170,8 +151,8 @@ def _is_code(look: Look) -> bool:
     return named or (look.distinct <= _MOST_CODES and look.rows > _MOST_CODES)
 
 
-def _buckets(distinct: int) -> int:
-    return max(_LEAST_BUCKETS, enough_buckets(max(distinct, 2)))
+def _buckets(look: Look) -> str:
+    return str(max(_LEAST_BUCKETS, enough_buckets(max(look.distinct, 2))))
 
 
 def _sql(look: Look, name: str, settings: Mapping[str, str]) -> str:
@@ -212,7 +193,7 @@ def _with_a_shallow_one(features: Sequence[ProposedFeature]) -> Iterator[Propose
 
 
 def _absent(
-    connection: Database, table: LookedAt, domain: Look | None, names: Sequence[str]
+    database: Database, table: LookedAt, domain: Look | None, names: Sequence[str]
 ) -> dict[str, set[str]]:
     """Of each column, the surfaces or products where it is null in every row, but for columns that all have.
 
@@ -221,8 +202,8 @@ def _absent(
     if domain is None or not names:
         return {}
     asked = ", ".join(f"count({quoted(name)}) as n{n}" for n, name in enumerate(names))
-    found = connection.rows(
-        f"select {quoted(domain.name)} as domain, {asked} from {table.over_days or table.view} "
+    found = database.rows(
+        f"select {quoted(domain.name)} as domain, {asked} from {table.over_days} "
         "where domain is not null group by 1",
     )
     return {

@@ -12,18 +12,18 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.database import reading
 from mtmd.extras.proposal import write
 from mtmd.extras.proposal.features import ProposedFeatures, find_features, id_feature
-from mtmd.extras.proposal.keys import id_type
-from mtmd.extras.proposal.looks import DAYS_LOOKED_AT, Look, LookedAt, look_at, texts_over_days
+from mtmd.extras.proposal.looks import Look, LookedAt, look_at
 from mtmd.extras.proposal.names import toml_text
 from mtmd.extras.proposal.places import TablePlace, find_places
-from mtmd.extras.proposal.roles import Roles, find_roles
-from mtmd.extras.proposal.tasks import ProposedTasks, find_tasks
+from mtmd.extras.proposal.roles import Roles, find_roles, id_type
+from mtmd.extras.proposal.tasks import ProposedTask, ProposedTasks, find_tasks
 from mtmd.logs.contract import TABLES
 from mtmd.logs.locking import linked
-from mtmd.logs.sql import quoted
+from mtmd.logs.sql import sql_name
 from mtmd.store.objects import in_bucket
 from mtmd.validate.gx_duckdb import Database
 
+DAYS_LOOKED_AT = 8  # on the last one a weekday comes again
 _HEADING = re.compile(r"(?m)^(# ---- .*\n)")
 
 
@@ -85,110 +85,64 @@ def propose(folder: Path) -> Proposal:
             ) from error
 
 
-def _propose(connection: Database, folder: Path, places: dict[str, TablePlace], days: list[date]) -> Proposal:
-    looked, distinct = _look_at_tables(connection, places, days)
+def _propose(database: Database, folder: Path, places: dict[str, TablePlace], days: list[date]) -> Proposal:
+    newest, last = days[-1], days[-DAYS_LOOKED_AT:]
+    looked = {
+        table: look_at(
+            database, table, place.days[newest],
+            place.days[newest] if table == "candidates" else [file for day in last for file in place.days[day]],
+        )
+        for table, place in places.items()
+    }  # fmt: skip
     requests, ads, candidates = (looked[table] for table in TABLES)
-    roles = find_roles(connection, requests, ads, candidates, days)
-    found = find_tasks(connection, roles, ads, candidates)
-    pairs, of_no_use = write.candidate_columns(roles, found.tasks), _of_no_use(roles, found, candidates)
-    of_requests, of_ads = _features_of_sides(connection, roles, looked, distinct, len(days[-DAYS_LOOKED_AT:]))
-    return Proposal(
-        folder=folder.absolute(),
-        sections={
-            "window": write.window_toml(len(days)),
-            "ids": write.ids_toml(roles),
-            "sources": write.sources_toml(places),
-            "domains": write.domains_toml(roles, found.tasks, found.without_label),
-            "features": _features(roles, of_requests, of_ads, distinct),
-            "tasks": write.tasks_toml(found.tasks),
-            "data": "ads_may_repeat = true                # the ads of two days are the same\n"
-            if _repeat(connection, places["ads"], days)
-            else "",
-        },
-        statements={
-            "requests": write.statement(
-                places["requests"], requests, write.request_columns(roles), of_requests
-            ),
-            "ads": write.statement(places["ads"], ads, write.ad_columns(roles), of_ads),
-            "candidates": write.statement(places["candidates"], candidates, pairs, left_out=of_no_use),
-        },
-        understood=(
-            *_several_places(places),
-            *_understood(roles, found, of_requests, of_ads, of_no_use, len(days)),
+    roles = find_roles(database, requests, ads, candidates, days)
+    found = find_tasks(database, roles, ads, candidates)
+    of_requests = find_features(database, "query", requests, roles, len(last))
+    of_ads = find_features(database, "item", ads, roles, len(last))
+    of_no_use = _of_no_use(roles, found, candidates)
+    repeat = "ads_may_repeat = true                # the ads of two days are the same\n"
+    sections = {
+        "window": write.window_toml(len(days)),
+        "ids": write.ids_toml(roles),
+        "sources": write.sources_toml(places),
+        "domains": write.domains_toml(roles, found.tasks, found.without_label),
+        "features": _features(roles, of_requests, of_ads),
+        "tasks": write.tasks_toml(found.tasks),
+        "data": repeat if _repeat(database, places["ads"], days) else "",
+    }
+    statements = {
+        "requests": write.statement(places["requests"], requests, write.request_columns(roles), of_requests),
+        "ads": write.statement(places["ads"], ads, write.ad_columns(roles), of_ads),
+        "candidates": write.statement(
+            places["candidates"], candidates, write.candidate_columns(roles, found.tasks), left_out=of_no_use
         ),
+    }
+    left_out = {**of_requests.left_out, **of_ads.left_out, **of_no_use}
+    understood = (
+        *_several_places(places),
+        f"{len(days)} days that all three tables have",
+        *_of_roles(roles),
+        *map(_of_task, found.tasks),
+        f"{len(of_requests.features)} features of requests and {len(of_ads.features)} of ads, beside the ids",
+        *(f"left out: {name} ({why})" for name, why in left_out.items()),
     )
+    return Proposal(folder.absolute(), sections, statements, understood)
 
 
-def _look_at_tables(
-    connection: Database, places: Mapping[str, TablePlace], days: Sequence[date]
-) -> tuple[dict[str, LookedAt], dict[str, dict[str, int]]]:
-    """The tables of the newest day; and of requests and ads the numbers of different values over several days."""
-    looked: dict[str, LookedAt] = {}
-    distinct: dict[str, dict[str, int]] = {}
-    for table in TABLES:
-        newest = places[table].days[days[-1]]
-        files = [file for day in days[-DAYS_LOOKED_AT:] for file in places[table].days[day]]
-        # The text of a CSV file may have digits alone on one day.
-        looked[table] = look_at(connection, table, newest, texts_over_days(connection, newest, files))
-        if table != "candidates":
-            over_days = look_at(connection, f"{table}_of_days", files)
-            looked[table] = looked[table].with_values_of(over_days)
-            distinct[table] = _distinct(connection, looked[table], over_days)
-    return looked, distinct
-
-
-def _distinct(connection: Database, table: LookedAt, everything: LookedAt) -> dict[str, int]:
-    """About how many different values, or elements of lists, the columns of the newest day have over several days."""
-    counts = {name: look.distinct for name, look in everything.columns.items()}
-    for look in table.columns.values():
-        if look.element is not None:
-            (found,) = connection.rows(
-                f"select approx_count_distinct(element) as n from "
-                f"(select unnest({quoted(look.name)}) as element from {everything.view})",
-            )
-            counts[look.name] = found["n"]
-    return {name: counts.get(name, look.distinct) for name, look in table.columns.items()}
-
-
-def _repeat(connection: Database, place: TablePlace, days: Sequence[date]) -> bool:
+def _repeat(database: Database, place: TablePlace, days: Sequence[date]) -> bool:
     """Whether the ads of the newest two days are the same."""
-    if len(days) < 2:
-        return False
     digests = []
     for n, day in enumerate(days[-2:]):
-        view = look_at(connection, f"ads_{n}", place.days[day]).view
-        digests.append(connection.rows(f"select count(*) as n, bit_xor(hash(t)) as h from {view} as t"))
-    return digests[0] == digests[1]
+        view = look_at(database, f"ads_{n}", place.days[day], place.days[day]).view
+        digests.append(database.rows(f"select count(*) as n, bit_xor(hash(t)) as h from {view} as t"))
+    return len(digests) == 2 and digests[0] == digests[1]
 
 
-def _features_of_sides(
-    connection: Database,
-    roles: Roles,
-    looked: Mapping[str, LookedAt],
-    distinct: Mapping[str, Mapping[str, int]],
-    days: int,
-) -> tuple[ProposedFeatures, ProposedFeatures]:
-    """Features of requests, and of ads; `days` is of how many days there are the numbers of different values."""
-    requests, ads = looked["requests"], looked["ads"]
-    taken = roles.taken
-    return (
-        find_features(
-            connection, "query", requests, taken["requests"], roles.surface, distinct["requests"], roles.other_times,
-            days=days,
-        ),
-        find_features(connection, "item", ads, taken["ads"], roles.product, distinct["ads"], days=days),
-    )  # fmt: skip
-
-
-def _features(
-    roles: Roles, requests: ProposedFeatures, ads: ProposedFeatures, distinct: Mapping[str, Mapping[str, int]]
-) -> str:
-    user, ad = roles.user, roles.ad.own
-    of_ad = id_feature("ad_id", "item", roles.ad.kind, distinct["ads"][ad.name], ads.features)
+def _features(roles: Roles, requests: ProposedFeatures, ads: ProposedFeatures) -> str:
+    of_ad = id_feature("ad_id", "item", roles.ad.kind, roles.ad.own, ads.features)
     proposed = [*requests.features, of_ad, *ads.features]
-    if user is not None:
-        users = distinct["requests"][user.name]
-        proposed.insert(0, id_feature("user_id", "query", id_type(user), users, requests.features))
+    if (user := roles.user) is not None:
+        proposed.insert(0, id_feature("user_id", "query", id_type(user), user, requests.features))
     return "\n\n".join(map(write.feature_toml, proposed))
 
 
@@ -213,36 +167,27 @@ def _several_places(places: Mapping[str, TablePlace]) -> list[str]:
     ]
 
 
-def _understood(
-    roles: Roles,
-    found: ProposedTasks,
-    requests: ProposedFeatures,
-    ads: ProposedFeatures,
-    of_no_use: Mapping[str, str],
-    days: int,
-) -> list[str]:
+def _of_roles(roles: Roles) -> list[str]:
     def of(look: Look | None) -> str:
         return "no column" if look is None else look.name
 
-    lines = [
-        f"{days} days that all three tables have",
+    time, lines = roles.time, []
+    if time.sql != sql_name(time.look.name):
+        lines.append(f"{time.look.name} is {time.look.type}: read as {time.sql}")
+    if time.others:
+        lines.append(f"ts is {time.look.name}, rather than {', '.join(time.others)}")
+    if roles.explored is not None:
+        lines.append(f"what was drawn at random is {roles.explored.name}")
+    return [
         f"request_id is {roles.request.own.name}, ad_id is {roles.ad.own.name}, user_id is {of(roles.user)}, "
-        f"ts is {roles.time.chosen.look.name}, bid is {of(roles.bid)}",
-        *roles.time.understood,
+        f"ts is {time.look.name}, bid is {of(roles.bid)}",
         f"surface is {of(roles.surface.look)}, product is {of(roles.product.look)}, "
         f"what was shown is {of(roles.impressed)}",
-        *([] if roles.explored is None else [f"what was drawn at random is {roles.explored.name}"]),
-        *(
-            f"task {task.name}: {task.label} happened"
-            + (f", only after {task.parent}" if task.parent else "")
-            + (
-                " on no row of the day looked at, so whether it has a parent can't be told"
-                if task.never
-                else ""
-            )
-            for task in found.tasks
-        ),
-        f"{len(requests.features)} features of requests and {len(ads.features)} of ads, beside the ids",
+        *lines,
     ]
-    left_out = {**requests.left_out, **ads.left_out, **of_no_use}
-    return lines + [f"left out: {name} ({why})" for name, why in left_out.items()]
+
+
+def _of_task(task: ProposedTask) -> str:
+    after = f", only after {task.parent}" if task.parent else ""
+    never = " on no row of the day looked at, so whether it has a parent can't be told" if task.never else ""
+    return f"task {task.name}: {task.label} happened{after}{never}"

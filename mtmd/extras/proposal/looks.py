@@ -1,4 +1,4 @@
-"""How the columns of a table look: one scan, and what a proposal needs to know of each."""
+"""How the columns of a table look over some days: one scan, and what a proposal needs to know of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,19 +11,18 @@ from mtmd.logs.files import duckdb_paths
 from mtmd.logs.sql import quoted, sql_name
 from mtmd.validate.gx_duckdb import Database
 
-# Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit. Where the
-# first 20,480 lines have no quotes, it takes later ones for text. It puts folders (hour=07) in the place of a column.
+# Left to itself, DuckDB matches the columns of CSV files by their position, and guesses the order of day and month for
+# each file; it puts folders (hour=07) in the place of a column.
 _READ_CSV = """read_csv(
     $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false{}
 )"""
-# It also guesses the order of day and month for each file: 01/05/2026 is May where no day of the file is above 12.
-_TIMES_AS_TEXT = ",\n    auto_type_candidates = ['BOOLEAN', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR']"
+_SNIFFED = (
+    ",\n    sample_size = -1, auto_type_candidates = ['BOOLEAN', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR']"
+)
 BEYOND_BIGINT = frozenset({"UBIGINT", "HUGEINT", "UHUGEINT"})
 _WHOLE = BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 _TEXTS = ("VARCHAR", "ENUM")
-_TIMES = ("DATE", "TIME")
-DAYS_LOOKED_AT = 8  # of which different values are counted: on the last one a weekday comes again
 _EXACT = 2**53  # up to which a DOUBLE has every whole number
 _FEW = 64  # a column with more values names something; values of one with fewer are listed
 
@@ -32,10 +31,11 @@ _FEW = 64  # a column with more values names something; values of one with fewer
 class Look:
     """One column: its DuckDB type, and what its values are like. Numbers are None where the type has none.
 
+    of_a_day   different values on the newest day; `distinct` are those of all days
     all_whole  of FLOAT, DOUBLE and DECIMAL: there are values, and each one is a whole number or NaN
     has_nan    of the same: one is NaN or infinite, where pandas had no value
     has_holes  of a list: one has a null inside; of a list of fractions also NaN or infinity
-    time_type  of text in a CSV file: DATE, TIME or TIMESTAMP, if DuckDB takes it for one
+    is_time    a time or a day, also as text
     """
 
     name: str
@@ -43,6 +43,7 @@ class Look:
     rows: int
     missing: int
     distinct: int
+    of_a_day: int
     values: tuple[str, ...] = ()  # all of them, where they are few and text or truth values
     least: float | None = None
     most: float | None = None
@@ -50,7 +51,7 @@ class Look:
     all_whole: bool = False
     has_nan: bool = False
     has_holes: bool = False
-    time_type: str | None = None
+    is_time: bool = False
 
     @property
     def element(self) -> str | None:
@@ -68,7 +69,7 @@ class Look:
 
     @property
     def is_stamp(self) -> bool:
-        return (self.time_type or self.type).startswith("TIMESTAMP") and self.element is None
+        return self.type.startswith("TIMESTAMP") and self.element is None
 
     @property
     def is_fraction(self) -> bool:
@@ -76,64 +77,46 @@ class Look:
 
     @property
     def is_text(self) -> bool:
-        return self.type.startswith(_TEXTS) and self.element is None and self.time_type is None
-
-    @property
-    def is_unique(self) -> bool:
-        return self.missing == 0 and self.distinct == self.rows
+        return self.type.startswith(_TEXTS) and self.element is None
 
     @property
     def is_truth(self) -> bool:
         """Whether it says yes or no: as BOOLEAN, or as 1 and 0, of which a day may have one alone."""
-        ends = {self.least, self.most}
-        return self.type == "BOOLEAN" or (self.has_whole_values and ends <= {0, 1})
+        return self.type == "BOOLEAN" or (
+            self.has_whole_values and self.least is not None and 0 <= self.least <= (self.most or 0) <= 1
+        )
 
     @property
     def truth(self) -> str:
-        """SQL of it as BOOLEAN."""
+        """SQL of yes or no as BOOLEAN; NaN, which pandas has where nothing is known, is no."""
         column = sql_name(self.name)
         if self.type == "BOOLEAN":
             return column
         return f"{column} = 1" if self.is_fraction else f"cast({column} as boolean)"
 
+    @property
+    def is_key(self) -> bool:
+        """Whether an id can have this type."""
+        return (self.has_whole_values or self.is_text or self.type == "UUID") and not self.is_time
+
     def whole(self, kind: str) -> str:
         """SQL of its whole numbers as a type; a value that is no number is null."""
         return f"{'try_cast' if self.has_nan else 'cast'}({sql_name(self.name)} as {kind})"
 
-    @property
-    def is_key(self) -> bool:
-        """Whether an id can have this type."""
-        return self.has_whole_values or self.is_text or self.type == "UUID"
-
 
 @dataclass(frozen=True)
 class LookedAt:
-    """A table's view in the session, and its columns by name; `over_days` is a view of several days' rows."""
+    """A table: the view of its newest day, the view of all days that were looked at, and its columns by name."""
 
     view: str
+    over_days: str
     columns: Mapping[str, Look]
-    over_days: str | None = None
-
-    def with_values_of(self, everything: "LookedAt") -> "LookedAt":
-        """The same columns, with what several days say of them: values and gaps of text, fractions, holes in lists."""
-        return LookedAt(
-            self.view,
-            {
-                name: _over_days(look, everything.columns[name]) if name in everything.columns else look
-                for name, look in self.columns.items()
-            },
-            everything.view,
-        )
 
 
 def read_csv_sql(texts: Iterable[str]) -> str:
     """SQL that reads CSV files, columns of `texts` as text: on a day without a letter they would be numbers."""
-    return _READ_CSV.format(_types(texts))
-
-
-def _types(texts: Iterable[str]) -> str:
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in texts)
-    return f",\n    types = {{{types}}}" if types else ""
+    return _READ_CSV.format(f",\n    types = {{{types}}}" if types else "")
 
 
 def is_finite_sql(column: str) -> str:
@@ -141,120 +124,104 @@ def is_finite_sql(column: str) -> str:
     return f"list_bool_and([coalesce(isfinite(value), false) for value in {column}])"
 
 
-def _over_days(look: Look, over: Look) -> Look:
-    if look.is_whole and over.all_whole:  # pandas makes a DOUBLE of it on a day on which a value is missing
-        look = replace(look, type=over.type)
-    if over.type != look.type:
-        return look
-    look = replace(look, all_whole=over.all_whole, has_nan=over.has_nan, has_holes=over.has_holes)
-    if not (look.is_text and look.values):
-        return look
-    missing = max(look.missing, min(over.missing, look.rows - 1))
-    return replace(look, values=over.values, missing=missing)
-
-
-def texts_over_days(connection: Database, files: Sequence[Path], of_days: Sequence[Path]) -> list[str]:
-    """Columns of one day's CSV files, `files`, that are text in the files of several days."""
-    if not _are_csv(files):
-        return []
-    read = f"from {_READ_CSV.format(_TIMES_AS_TEXT)}"
-    own, over = (_kinds(connection, read, {"paths": duckdb_paths(paths)}) for paths in (files, of_days))
-    return [name for name in own if over.get(name) == "VARCHAR"]
-
-
-def _are_csv(files: Sequence[Path]) -> bool:
-    return files[0].name.endswith((".csv", ".csv.gz"))
-
-
-def look_at(connection: Database, view: str, files: Sequence[Path], texts: Iterable[str] = ()) -> LookedAt:
-    """Make a view of the files under a name, and look at its columns; those of `texts` are text in CSV files.
+def look_at(database: Database, table: str, newest: Sequence[Path], files: Sequence[Path]) -> LookedAt:
+    """Make views of the newest day's files and of all `files`, and look at the columns.
 
     Raises duckdb.Error where they can't be read, and LogsError where they have no rows.
     """
-    csv = _are_csv(files)
-    read = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
-    if csv:
-        read = _READ_CSV.format(_TIMES_AS_TEXT + _types(texts))
-    given = {"paths": duckdb_paths(files)}
-    connection.connection.sql(f"select * from {read}", params=given).create_view(view)
-    kinds = _kinds(connection, f"from {view}")
-    sniffed = _kinds(connection, f"from {_READ_CSV.format('')}", given) if csv else {}
-    times = {name: kind for name, kind in sniffed.items() if kind.startswith(_TIMES)}
-    (counted,) = connection.rows(f"select count(*) as n, {_asked(kinds)} from {view}")
+    over = f"{table}_of_days"
+    csv = files[0].name.endswith((".csv", ".csv.gz"))
+    parquet = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
+    kinds = _view(database, over, _READ_CSV.format(_SNIFFED) if csv else parquet, files)
+    texts = [
+        name for name, kind in kinds.items() if kind == "VARCHAR"
+    ]  # text may have digits alone on one day
+    there = _view(database, table, read_csv_sql(texts) if csv else parquet, newest)
+    (counted,) = database.rows(f"select count(*) as n, {_asked(kinds, over)} from {over}")
     if not counted["n"]:
         raise LogsError(f"{files[0]} has 0 rows; at least 1 is required: deliver the day again")
-    looks = {
-        name: replace(_look(name, kind, counted["n"], counted, f"c{n}_"), time_type=times.get(name))
+    distinct = ", ".join(
+        f"count(distinct {quoted(name)}) as {quoted(name)}" for name in kinds if name in there
+    )
+    (of_a_day,) = database.rows(f"select {distinct} from {table}")
+    looks = (
+        _look(name, kind, counted, f"c{n}_", of_a_day.get(name, 0))
         for n, (name, kind) in enumerate(kinds.items())
-    }
-    return LookedAt(view, {name: _with_values(connection, view, look) for name, look in looks.items()})
+    )
+    return LookedAt(table, over, {look.name: _with_values(database, over, look) for look in looks})
 
 
-def _kinds(connection: Database, relation: str, given: dict[str, Any] | None = None) -> dict[str, str]:
-    described = connection.rows(f"describe {relation}", given)
-    return {row["column_name"]: row["column_type"] for row in described}
+def _view(database: Database, view: str, read: str, paths: Sequence[Path]) -> dict[str, str]:
+    """Make a view of files; its columns with their types."""
+    given = {"paths": duckdb_paths(paths)}
+    database.connection.sql(f"select * from {read}", params=given).create_view(view)
+    return {row["column_name"]: row["column_type"] for row in database.rows(f"describe {view}")}
 
 
-def _asked(kinds: Mapping[str, str]) -> str:
+def _asked(kinds: Mapping[str, str], over: str) -> str:
     asked = []
     for n, (name, kind) in enumerate(kinds.items()):
         column = quoted(name)
-        asked += [f"count({column}) as c{n}_there", f"count(distinct {column}) as c{n}_distinct"]
-        if kind in _WHOLE or (kind.startswith(_FRACTIONS) and not kind.endswith("]")):
-            finite = f"filter (isfinite(cast({column} as double)))"
-            asked += [
-                f"cast(min({column}) {finite} as double) as c{n}_least",
-                f"cast(max({column}) {finite} as double) as c{n}_most",
-            ]
-            if kind not in _WHOLE:
-                number = f"cast({column} as double)"
-                is_whole = f"{number} = trunc({number}) and abs({number}) <= {_EXACT}"
-                if kind.endswith(",0)"):  # DECIMAL, which has whole numbers alone
-                    is_whole = f"try_cast({column} as bigint) is not null"
-                asked += [
-                    f"count(*) filter (isfinite({number}) and not ({is_whole})) as c{n}_broken",
-                    f"count(*) filter (not isfinite({number})) as c{n}_nan",
-                ]
-        elif kind.endswith("]"):
+        asked += [f"count({column}) as c{n}_there"]
+        if kind.endswith("]"):
+            hole = f"len({column}) > list_count({column})"
+            if kind.startswith(_FRACTIONS) and kind.count("[") == 1:  # not of lists of lists
+                hole = f"not {is_finite_sql(column)}"
+            element = "null" if kind.count("[") > 1 else f"unnest({column})"
             asked += [
                 f"min(len({column})) as c{n}_shortest",
                 f"max(len({column})) as c{n}_longest",
-                f"count(*) filter ({_has_hole(column, kind)}) as c{n}_holes",
+                f"count(*) filter ({hole}) as c{n}_holes",
+                f"(select approx_count_distinct(e) from (select {element} as e from {over})) as c{n}_distinct",
             ]
+            continue
+        asked += [f"count(distinct {column}) as c{n}_distinct"]
+        if kind in _WHOLE or kind.startswith(_FRACTIONS):
+            number = f"cast({column} as double)"
+            is_whole = f"{number} = trunc({number}) and abs({number}) <= {_EXACT}"
+            if kind.endswith(",0)"):  # DECIMAL, which has whole numbers alone
+                is_whole = f"try_cast({column} as bigint) is not null"
+            asked += [
+                f"min({number}) filter (isfinite({number})) as c{n}_least",
+                f"max({number}) filter (isfinite({number})) as c{n}_most",
+                f"count(*) filter (isfinite({number}) and not ({is_whole})) as c{n}_broken",
+                f"count(*) filter (not isfinite({number})) as c{n}_nan",
+            ]
+        elif kind.startswith(_TEXTS):
+            asked += [f"count(try_cast({column} as timestamp)) as c{n}_times"]
     return ", ".join(asked)
 
 
-def _has_hole(column: str, kind: str) -> str:
-    return (
-        f"not {is_finite_sql(column)}"
-        if kind.startswith(_FRACTIONS) and kind.count("[") == 1  # not of lists of lists
-        else f"len({column}) > list_count({column})"
+def _look(name: str, kind: str, counted: Mapping[str, Any], own: str, of_a_day: int) -> Look:
+    there, shortest, nan = (
+        counted[f"{own}there"],
+        counted.get(f"{own}shortest"),
+        counted.get(f"{own}nan") or 0,
     )
-
-
-def _look(name: str, kind: str, size: int, counted: Mapping[str, Any], own: str) -> Look:
-    shortest, nan = counted.get(f"{own}shortest"), counted.get(f"{own}nan") or 0
+    fraction = kind.startswith(_FRACTIONS)
     return Look(
         name=name,
         type=kind,
-        rows=size,
-        missing=size - counted[f"{own}there"],
+        rows=counted["n"],
+        missing=counted["n"] - there,
         distinct=counted[f"{own}distinct"],
+        of_a_day=of_a_day,
         least=counted.get(f"{own}least"),
         most=counted.get(f"{own}most"),
         lengths=None if shortest is None else (shortest, counted[f"{own}longest"]),
-        all_whole=counted.get(f"{own}broken", 1) == 0 and counted[f"{own}there"] > nan,
-        has_nan=nan > 0,
+        all_whole=fraction and counted.get(f"{own}broken", 1) == 0 and there > nan,
+        has_nan=fraction and nan > 0,
         has_holes=bool(counted.get(f"{own}holes")),
+        is_time=kind.startswith(("DATE", "TIME")) or counted.get(f"{own}times", 0) == there > 0,
     )
 
 
-def _with_values(connection: Database, view: str, look: Look) -> Look:
+def _with_values(database: Database, view: str, look: Look) -> Look:
     if not (look.is_text or look.type == "BOOLEAN") or look.distinct > _FEW:
         return look
     column = quoted(look.name)
-    found = connection.rows(
+    found = database.rows(
         f"select cast({column} as varchar) as value from {view} where {column} is not null "
-        "group by 1 order by count(*) desc, 1",
+        "group by 1 order by count(*) desc, 1"
     )
-    return Look(**{**look.__dict__, "values": tuple(row["value"] for row in found)})
+    return replace(look, values=tuple(row["value"] for row in found))

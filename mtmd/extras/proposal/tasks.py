@@ -1,6 +1,6 @@
 """Tasks: which columns of candidates are scores, which action each one is about, and which task is whose parent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
@@ -42,89 +42,69 @@ class ProposedTasks:
     without_label: tuple[str, ...]
 
 
-def find_tasks(connection: Database, roles: Roles, ads: LookedAt, candidates: LookedAt) -> ProposedTasks:
-    """The tasks of one day's candidates. Raises LogsError where there is no score, or none with a label."""
-    taken = roles.taken["candidates"]
-    scores = [look for look in candidates.columns.values() if look.name not in taken and _is_score(look)]
-    labels = [look for look in candidates.columns.values() if look.name not in taken and _is_label(look)]
+def find_tasks(database: Database, roles: Roles, ads: LookedAt, candidates: LookedAt) -> ProposedTasks:
+    """The tasks of the newest day's candidates. Raises LogsError where there is no score, or none with a label."""
+    free = [look for look in candidates.columns.values() if look.name not in roles.taken["candidates"]]
+    scores = [look for look in free if _is_score(look)]
+    labels = [look for look in free if look.is_truth and look.least != 1]  # not a version, 1 in every row
     if not scores:
         raise LogsError(
             f"{candidates.view}: no column has numbers between 0 and 1; the heavyweight ranker's scores are what a "
-            "model learns from: deliver one column for each task"
+            "model learns from",
+            "deliver one column for each task",
         )
-    pairs = _pairs(connection, candidates.view, [look.name for look in scores], labels)
+    means, pairs = _pairs(database, candidates.view, [look.name for look in scores], labels)
     if not pairs:
         raise LogsError(
             f"{candidates.view}: no column of true and false, or of 1 and 0, is the action of a score "
-            f"({', '.join(look.name for look in scores)}); deliver what really happened to the ads that were "
-            "shown, one column for each task"
+            f"({', '.join(look.name for look in scores)})",
+            "deliver what really happened to the ads that were shown, one column for each task",
         )
-    means = _means(connection, candidates.view, pairs)
     tasks = [
         ProposedTask(look, pairs[look.name], means[look.name], candidates.columns[pairs[look.name]].truth)
         for look in sorted((s for s in scores if s.name in pairs), key=lambda s: -means[s.name])
     ]
-    lacking = _products(connection, roles, ads, candidates, tasks)
-    return ProposedTasks(
-        tuple(
-            replace(
-                task,
-                parent=_parent(connection, candidates, task, tasks),
-                products=lacking[n],
-                never=_never(connection, candidates, task),
-            )
-            for n, task in enumerate(tasks)
-        ),
-        tuple(look.name for look in scores if look.name not in pairs),
+    having = _products(database, roles, ads, candidates, tasks)
+    found = (
+        replace(_with_parent(database, candidates, task, tasks), products=products)
+        for task, products in zip(tasks, having, strict=True)
     )
+    return ProposedTasks(tuple(found), tuple(look.name for look in scores if look.name not in pairs))
 
 
 def _is_score(look: Look) -> bool:
     """Not a label of 1 and 0 that is NaN where the ad was not shown."""
-    return (
-        look.is_fraction
-        and not look.all_whole
-        and look.least is not None
-        and 0 <= look.least <= (look.most or 0) <= 1
-        and look.distinct > 2
-    )
+    inside = look.least is not None and 0 <= look.least <= (look.most or 0) <= 1
+    return look.is_fraction and not look.all_whole and inside and look.distinct > 2
 
 
-def _is_label(look: Look) -> bool:
-    """Not a number that is 1 in every row, such as a version."""
-    return look.is_truth and look.least != 1
-
-
-def _pairs(connection: Database, view: str, scores: Sequence[str], labels: Sequence[Look]) -> dict[str, str]:
-    """Label by score: the most alike in name and in what they say of rows first, each used once.
+def _pairs(
+    database: Database, view: str, scores: Sequence[str], labels: Sequence[Look]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Mean by score, and label by score: the most alike in name and in what they say of rows first, each used once.
 
     A number that is 0 in every row may be a count: others go first, and its name must be more alike.
     """
-    asked = ", ".join(
-        f"coalesce(corr({_known(quoted(s))}, {_known(quoted(label.name))}), 0) as c{i}_{j}"
-        for i, s in enumerate(scores)
+    asked = [f"avg({_known(quoted(score))}) as m{i}" for i, score in enumerate(scores)]
+    asked += [
+        f"coalesce(corr({_known(quoted(score))}, {_known(quoted(label.name))}), 0) as c{i}_{j}"
+        for i, score in enumerate(scores)
         for j, label in enumerate(labels)
-    )
-    if not asked:
-        return {}
-    (found,) = connection.rows(f"select {asked} from {view}")
+    ]
+    (found,) = database.rows(f"select {', '.join(asked)} from {view}")
     alike = {
-        (s, label.name): 2 * _alike(s, label.name) + _positive(found[f"c{i}_{j}"])
-        for i, s in enumerate(scores)
+        (score, label.name): 2 * _alike(score, label.name)
+        + (c if (c := found[f"c{i}_{j}"]) > 0 else 0)  # NaN too
+        for i, score in enumerate(scores)
         for j, label in enumerate(labels)
     }
     zeros = {label.name for label in labels if label.most == 0}
     pairs: dict[str, str] = {}
-    for s, label in sorted(alike, key=lambda pair: (pair[1] in zeros, -alike[pair])):
+    for score, label in sorted(alike, key=lambda pair: (pair[1] in zeros, -alike[pair])):
         least = _LEAST_ALIKE_OF_ZEROS if label in zeros else _LEAST_ALIKE
-        if s not in pairs and label not in pairs.values() and alike[s, label] >= least:
-            pairs[s] = label
-    return pairs
-
-
-def _positive(correlation: float) -> float:
-    """Zero where it is undefined: one of both columns has the same value in every row."""
-    return correlation if correlation > 0 else 0.0
+        if score not in pairs and label not in pairs.values() and alike[score, label] >= least:
+            pairs[score] = label
+    return {score: float(found[f"m{i}"] or 0) for i, score in enumerate(scores)}, pairs
 
 
 def _known(column: str) -> str:
@@ -138,50 +118,37 @@ def _alike(score: str, label: str) -> float:
     return SequenceMatcher(None, named, "".join(tokens(label))).ratio()
 
 
-def _means(connection: Database, view: str, scores: Mapping[str, str]) -> dict[str, float]:
-    asked = ", ".join(f"avg({_known(quoted(score))}) as m{n}" for n, score in enumerate(scores))
-    (found,) = connection.rows(f"select {asked} from {view}")
-    return {score: float(found[f"m{n}"]) for n, score in enumerate(scores)}
-
-
-def _parent(
-    connection: Database, candidates: LookedAt, task: ProposedTask, tasks: Sequence[ProposedTask]
-) -> str | None:
-    """The least likely action that always comes with this one, and whose score is never below this one's.
+def _with_parent(
+    database: Database, candidates: LookedAt, task: ProposedTask, tasks: Sequence[ProposedTask]
+) -> ProposedTask:
+    """With the least likely action that always comes with this one, and whose score is never below this one's.
 
     Some rows must have both scores: those of other products say nothing.
     """
-    score, label = _known(quoted(task.name)), task.happened
-    for other in sorted(tasks, key=lambda other: other.mean):
-        if other.mean > task.mean:
-            above = _known(quoted(other.name))
-            (found,) = connection.rows(
-                f"select count(*) filter ({label}) as n, count(*) filter ({label} and not {other.happened}) "
-                f"+ count(*) filter ({score} > {above}) as against, "
-                f"count({score} + {above}) as both_scored from {candidates.view}",
-            )
-            if found["n"] and found["both_scored"] and not found["against"]:
-                return other.name
-    return None
-
-
-def _never(connection: Database, candidates: LookedAt, task: ProposedTask) -> bool:
-    (found,) = connection.rows(f"select count(*) filter ({task.happened}) as n from {candidates.view}")
-    return not found["n"]
+    score, happened = _known(quoted(task.name)), task.happened
+    (size,) = database.rows(f"select count(*) filter ({happened}) as n from {candidates.view}")
+    for other in sorted((other for other in tasks if other.mean > task.mean), key=lambda other: other.mean):
+        above = _known(quoted(other.name))
+        (found,) = database.rows(
+            f"select count(*) filter ({happened} and not {other.happened}) + count(*) filter ({score} > {above}) "
+            f"as against, count({score} + {above}) as both_scored from {candidates.view}"
+        )
+        if size["n"] and found["both_scored"] and not found["against"]:
+            return replace(task, parent=other.name)
+    return replace(task, never=not size["n"])
 
 
 def _products(
-    connection: Database, roles: Roles, ads: LookedAt, candidates: LookedAt, tasks: Sequence[ProposedTask]
+    database: Database, roles: Roles, ads: LookedAt, candidates: LookedAt, tasks: Sequence[ProposedTask]
 ) -> list[tuple[str, ...] | None]:
     """Of each task, the products that have a score at all; None where all do."""
-    product = roles.product.look
+    product, names = roles.product.look, roles.product.names
     if product is None:
         return [None] * len(tasks)
     asked = ", ".join(f"count({_known(f'c.{quoted(task.name)}')}) as n{n}" for n, task in enumerate(tasks))
-    found = connection.rows(
+    found = database.rows(
         f"select a.{quoted(product.name)} as product, {asked} from {candidates.view} as c "
-        f"join {ads.view} as a on c.{quoted(roles.ad.in_candidates)} = a.{quoted(roles.ad.own.name)} group by 1",
+        f"join {ads.view} as a on c.{quoted(roles.ad.other.name)} = a.{quoted(roles.ad.own.name)} group by 1"
     )
-    having = [tuple(row["product"] for row in found if row[f"n{n}"]) for n in range(len(tasks))]
-    names = roles.product.names
+    having = [{str(row["product"]) for row in found if row[f"n{n}"]} for n in range(len(tasks))]
     return [None if len(h) == len(found) else tuple(names[p] for p in names if p in h) for h in having]

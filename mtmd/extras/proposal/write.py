@@ -3,11 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mtmd.extras.proposal.features import ProposedFeature, ProposedFeatures
-from mtmd.extras.proposal.keys import id_sql, id_type
 from mtmd.extras.proposal.looks import Look, LookedAt, read_csv_sql
 from mtmd.extras.proposal.names import in_comment, preset_names, sql_as, toml_list, toml_text
 from mtmd.extras.proposal.places import TablePlace
-from mtmd.extras.proposal.roles import Roles
+from mtmd.extras.proposal.roles import Roles, id_sql, id_type
 from mtmd.extras.proposal.tasks import ProposedTask
 from mtmd.logs.contract import OUTCOMES
 from mtmd.logs.sql import sql_name
@@ -29,7 +28,7 @@ def request_columns(roles: Roles) -> list[str]:
     user = "cast(null as bigint) as user_id, -- no column names the user: write it here if there is one"
     return [
         id_sql(roles.request.own, roles.request.kind, "request_id"),
-        _named(roles.time.chosen.sql, "ts"),
+        _named(roles.time.sql, "ts"),
         roles.surface.sql("surface"),
         user if roles.user is None else _user(roles.user),
     ]

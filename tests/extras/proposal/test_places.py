@@ -61,15 +61,6 @@ def test_days_of_one_and_of_two_digits_are_of_one_template(tmp_path: Path) -> No
     assert place.days == {day: [tmp_path / "ads" / path] for day, path in paths.items()}
 
 
-def test_a_leading_zero_is_of_another_template(tmp_path: Path) -> None:
-    paths = [f"{table}/2026/1/{day}/a.parquet" for table in ("requests", "ads") for day in ("5", "12")]
-    _write(tmp_path, *paths, "candidates/2026/1/5/a.parquet", "candidates/2026/1/06/a.parquet")
-    with pytest.raises(
-        LogsError, match=r"day:%-m}/{day:%-d}/.*day:%-m}/{day:%d}/.*which of them is candidates"
-    ):
-        find_places(tmp_path)
-
-
 def test_tables_are_told_by_other_names_too(tmp_path: Path) -> None:
     paths = (
         "ad_queries/2026-01-05.parquet",
@@ -91,9 +82,9 @@ def test_tables_are_told_by_other_names_too(tmp_path: Path) -> None:
         (("2026-01-05_part0", "2026-01-05_part1"), "{day}_*"),
         (("20260105T07", "20260105T08"), "{day:%Y%m%d}*"),
         (("rows.2026-01-05.6f1c2a9e-abcd-4c58-9a43-d2e85b7f1c06.snappy", "rows.2026-01-05.0.snappy"),
-         "rows.{day}.*.snappy"),
+         "rows.{day}.*"),
         (("2026-01-05-ad3f21", "2026-01-05-b1c2d3"), "{day}-*"),
-        (("2026-01-05_v2",), "{day}_v2"),
+        (("2026-01-05_v2",), "{day}_*"),
     ],
 )  # fmt: skip
 def test_the_files_of_a_day_may_have_numbers_behind_it(
@@ -110,7 +101,7 @@ def test_the_files_of_a_day_may_have_numbers_behind_it(
         assert {day: read.files(table, day) for day in read.days()} == place.days
 
 
-@pytest.mark.parametrize(("numbers", "in_template"), [(("1",), "1"), (("1", "2"), "*")])
+@pytest.mark.parametrize(("numbers", "in_template"), [(("1",), "*"), (("1", "2"), "*")])
 def test_a_number_behind_a_tables_name_joins_no_tables(
     tmp_path: Path, numbers: tuple[str, ...], in_template: str
 ) -> None:
