@@ -49,9 +49,9 @@ def test_constants_and_crowded_buckets_are_hints(project: Project) -> None:
     project.damage("ads", "update t set topic = 1")  # a constant category says the same, and costs nothing
     project.say("[change_features.ad_id]", "buckets = 300")
     assert project.hints(Part.FEATURES) == [
+        "ads.bid: the same number in every row → it says nothing: deliver it, or take it out",
         "ads.ad_id: 0.0% null, 150 distinct values in 300 buckets: 39.2% collide → "
         "set buckets = 1500 or more: other days have further values",
-        "ads.bid: the same number in every row → it says nothing: deliver it, or take it out",
     ]
 
 
