@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.plain_job import Clock, plain_job
 from benchmarks.runs import print_measured, window_parser
-from mtmd.config import load_preset, variants
+from mtmd.config import Preset, load_preset, variants
 from mtmd.errors import MtmdError
 from mtmd.evaluate.ablation import ablate, to_train
 from mtmd.promote.stage import DayRun
@@ -111,8 +111,9 @@ def _plan(options: argparse.Namespace, artifacts: str, later: int) -> RunPlan:
         logs=str(Path(options.logs or preset.logs).resolve()),
         artifacts=artifacts,
     )
-    training = plan.preset.training.model_copy(update={"start": "champion"})
-    return plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": training})})
+    values = plan.preset.model_dump()
+    values["extras"]["warmstart"]["on"] = True
+    return plan.model_copy(update={"preset": Preset.model_validate(values)})
 
 
 if __name__ == "__main__":

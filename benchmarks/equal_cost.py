@@ -169,7 +169,7 @@ def _trials(
     require_widths(options.widths)
     names = [*OWN, *changed, *peers]
     wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
-    judged, trials = HeldOutDay.of(day, plan.preset.declarations).judged(plan.preset.evaluation), []
+    judged, trials = HeldOutDay.of(day, plan.preset.declarations), []
     for name, epochs in [*wanted, *_more(options.more, names)]:
         asked = _with_epochs(plan, epochs)
         if name not in (*OWN, *PEERS):

@@ -17,7 +17,6 @@ from mtmd.run import RunPlan
 from mtmd.train import stage as train_stage
 from mtmd.train.rivals import compared
 from mtmd.validate import stage as validate_stage
-from mtmd.warmstart.stage import choose_start
 
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # as a daily run trains them
 Clock = Callable[[str], AbstractContextManager[object]]
@@ -34,7 +33,7 @@ def plain_job(plan: RunPlan, stage: Clock = nullcontext) -> tuple[DayRun, RunSum
         with ThreadPoolExecutor(4) as pool:  # as many days at once as the flow
             sources = zip(plan.all_days, quality.sources, strict=True)
             days = Days.of(list(pool.map(lambda one: extract_stage.extract(plan, *one), sources)))
-    chosen = choose_start(plan, {ref.day: ref.fingerprint for ref in days.window})
+    chosen = train_stage.choose_start(plan, {ref.day: ref.fingerprint for ref in days.window})
     trained = []
     for kind in compared(plan, KINDS):
         with stage(f"training, {kind}"):

@@ -22,8 +22,8 @@ from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns
 from mtmd.store.files import write_text
+from mtmd.train.additions import Start
 from mtmd.train.stage import Trained, train, training_key
-from mtmd.train.warm import WarmStart
 
 _Options = ParamSpec("_Options")
 
@@ -68,10 +68,8 @@ def as_trained(preset: Preset) -> Preset:
 
 def require_no_distillation(preset: Preset, why: str) -> None:
     """Raise ConfigError for a preset that distils."""
-    if preset.training.distil:
-        raise ConfigError(
-            f"training.distil ({preset.training.distil}) of preset {preset.name!r} must be 0: {why}"
-        )
+    if "distillation" in preset.extras.recipes():
+        raise ConfigError(f"extras.distillation.weight of preset {preset.name!r} must be 0: {why}")
 
 
 def daily_plan(options: argparse.Namespace) -> RunPlan:
@@ -97,7 +95,7 @@ def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
 
 
 def timed_training(
-    plan: RunPlan, kind: ModelKind, window: Sequence[ShardRef], start: WarmStart | None = None
+    plan: RunPlan, kind: ModelKind, window: Sequence[ShardRef], start: Start | None = None
 ) -> tuple[Trained, float | None]:
     """Train, or take what is there; and the processor seconds, None where a part of it was trained before."""
     key = training_key(kind, window_fingerprint(window), plan.preset, start)

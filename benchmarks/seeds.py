@@ -191,8 +191,7 @@ def report_of(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
         kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations) for kind in MODELS
     }
     cold = cold_rows(shard, map(_opened, window), declarations, plan.preset.evaluation)
-    chosen = plan.preset.evaluation.rows == "chosen"
-    medians = window_medians(map(_opened, window), declarations, chosen=chosen)
+    medians = window_medians(map(_opened, window), declarations)
     return evaluate_predictors(
         plan.as_of,
         declarations,

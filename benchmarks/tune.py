@@ -173,7 +173,7 @@ def next_day_logmae(
     """LogMAE on the day after the window, mean over slices, once the model's level is that of the newest days."""
     if level_days:
         move_level(model, lambda: data.newest(level_days, preset.training.batch_requests))
-    day = HeldOutDay.of(shard, data.declarations).judged(preset.evaluation)
+    day = HeldOutDay.of(shard, data.declarations)
     columns = (day.domain, score_day(model, shard, data.declarations), day.teacher)
     errors = errors_by_slice(data.declarations.domains, *map(torch.from_numpy, columns))
     return fmean(float(one.error.mean()) for one in errors.values())

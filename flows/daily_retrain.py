@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow
 
 from mtmd import command_line
+from mtmd.abtest.gate import ab_gate
 from mtmd.config import load_preset, variants
 from mtmd.errors import MtmdError
 from mtmd.flows import index, mirrors, prefect_artifacts, run_names, steps
@@ -31,6 +32,7 @@ from mtmd.flows.parameters import (
 from mtmd.flows.terminal import show
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
+from mtmd.promote.slice_gates import GateResult
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.report.index.stage import record_failure
 from mtmd.run import RunPlan
@@ -108,10 +110,11 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
     evaluated = steps.evaluate(plan, trained, days)
     prefect_artifacts.metrics(plan, evaluated)
     laps.done("evaluate")
-    tested = None
+    tested: tuple[GateResult, ...] = ()
     if plan.preset.ab_test.gate:
-        tested = steps.ab_test(plan, trained, champion=evaluated.incumbent.compared)
-        prefect_artifacts.ab_test(plan, tested, of_a_day=True)
+        found = steps.ab_test(plan, trained, champion=evaluated.incumbent.compared)
+        prefect_artifacts.ab_test(plan, found, of_a_day=True)
+        tested = (ab_gate(found, plan.preset.gates.significance),)
         laps.done("A/B test")
     exported = steps.export(plan, trained[0], evaluated, days)
     laps.done("export")

@@ -42,13 +42,11 @@ from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
 from mtmd.train import rivals
 from mtmd.train import stage as train_stage
+from mtmd.train.additions import ChosenStart, Start
 from mtmd.train.stage import Trained, candidate_of
-from mtmd.train.warm import WarmStart
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.results import DayValidation, casts_told
 from mtmd.validate.stage import DataQuality
-from mtmd.warmstart import stage as warmstart_stage
-from mtmd.warmstart.stage import ChosenStart
 
 
 @task(persist_result=False, task_run_name="wait for the logs of {day}")
@@ -161,7 +159,7 @@ def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQual
 @task(persist_result=False)
 def choose_start(planned: RunPlan, window: Sequence[ShardRef]) -> ChosenStart:
     """What the day's training goes on from, by the registry."""
-    chosen = warmstart_stage.choose_start(planned, {ref.day: ref.fingerprint for ref in window})
+    chosen = train_stage.choose_start(planned, {ref.day: ref.fingerprint for ref in window})
     if chosen.words:
         get_run_logger().info("mtmd %s", chosen.words)
     return chosen
@@ -173,7 +171,7 @@ def train(
     kind: ModelKind,
     window: Sequence[ShardRef],
     seed: int | None = None,
-    start: WarmStart | None = None,
+    start: Start | None = None,
 ) -> Trained:
     """Train one kind of model on the window, anew or from a start."""
     return _train(planned, kind, window, seed, start=start)
@@ -191,7 +189,7 @@ def _train(
     window: Sequence[ShardRef],
     seed: int | None,
     variant: str | None = None,
-    start: WarmStart | None = None,
+    start: Start | None = None,
 ) -> Trained:
     own, shards = variant is None and seed is None, {ref.day: ref.fingerprint for ref in window}
     if own and (found := rivals.earlier(planned, kind, shards)) is not None:

@@ -6,6 +6,11 @@ module of a fixed name in its folder, which the core asks for here.
     seam          the module has                                                        asked by
     settings.py   `Settings(ExtraSettings)`: the table `[extras.<name>]` of a preset    mtmd.config.preset
     commands.py   `commands`: a typer app, whose commands `mtmd` then has too           mtmd.cli
+    start.py      `choose`, `material`: what MTMD's training begins with                mtmd.train.stage
+    teaching.py   `teaching`: what a training learns from besides its data              mtmd.train.stage
+    launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
+    rivals.py     `registered`, `remedy`, `GATES`: further registered models that the   mtmd.evaluate.stage,
+                  candidate is compared with, and the gates about them                  mtmd.promote.gates
 """
 
 import importlib

@@ -17,10 +17,9 @@ from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.train import stage as train_stage
-from mtmd.train.stage import Trained
+from mtmd.train.stage import Trained, choose_start
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
-from mtmd.warmstart.stage import choose_start
 from tests.flows.runs import AS_OF, TINY
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import pyarrow.ipc
 import pyarrow.parquet as pq
+from mtmd.train.cross import CROSS_FORMAT
 from pydantic import BaseModel
 from safetensors import safe_open
 
@@ -37,7 +38,6 @@ from mtmd.export.parity import PROOF_FORMAT
 from mtmd.extract.shards import SHARD_FORMAT, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
-from mtmd.model.build import build_model
 from mtmd.monitor.profiles import PROFILE_FORMAT, profile_features
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.registry import Registry
@@ -46,7 +46,6 @@ from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.sha256 import sha256_file
-from mtmd.train.cross import CROSS_FORMAT
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
 from tests.flows.runs import AS_OF, LINE, TINY
@@ -98,7 +97,6 @@ def golden(made: Made) -> dict[str, Pinned]:
         "PROFILE_FORMAT": _profile,
         "VALIDATION_FORMAT": _validation,
         "TRAINING_FORMAT": _weights,
-        "CROSS_FORMAT": _cross,
         "METRICS_FORMAT": _metrics,
         "REPLAY_FORMAT": _replay,
         "EXPORT_FORMAT": _graphs,
@@ -186,12 +184,6 @@ def _weights(made: Made) -> Any:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             layouts[kind] = {name: [own.get_dtype(), own.get_shape()] for name, own in slices.items()}
     return layouts
-
-
-def _cross(made: Made) -> Any:
-    """The cross model as it is built; how it is trained is TRAINING_FORMAT's."""
-    weights = build_model("cross", made.preset).state_dict()
-    return {name: [str(weight.dtype), list(weight.shape)] for name, weight in weights.items()}
 
 
 def _figures(made: Made) -> dict[str, float]:

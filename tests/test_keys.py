@@ -26,10 +26,11 @@ def test_a_training_is_named_by_its_window_kind_and_configuration(tiny_preset: P
         training_key("mtmd", "window", _changed(tiny_preset, "model", cross_rank=8)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", epochs=6)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", weight_decay=0.3)),
-        training_key("mtmd", "window", _changed(tiny_preset, "training", distil=0.3)),
+        training_key("mtmd", "window", _changed(tiny_preset, "extras", distillation={"weight": 0.3})),
         base,
     }
     assert len(others) == 7
+    assert tiny_preset.extras.recipes() == {}  # an extra that is off is in no name
 
 
 def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset) -> None:

@@ -1,4 +1,4 @@
-"""The preset tiny with encoded numbers and with lists: histories, which the simulated platform writes for it."""
+"""The preset tiny with lists: histories, which the simulated platform writes for it."""
 
 from pathlib import Path
 
@@ -31,12 +31,6 @@ ages = "recent_ad_hours"
 table = "ad_id"
 """
 
-ENCODED = {
-    "user_activity": 'encoding = "piecewise"\nbins = 8\nwidth = 4',
-    "bid": 'encoding = "bins"\nwidth = 4',
-    "price": 'encoding = "piecewise"',
-}
-
 
 def write_preset(folder: Path, base: str = "tiny") -> Path:
     """The preset tiny with the platform's histories, each in the table of what it is a history of.
@@ -44,10 +38,6 @@ def write_preset(folder: Path, base: str = "tiny") -> Path:
     `base` is a preset that has the features of tiny.
     """
     features = TINY.read_text().partition("# ---- query side")[2].partition("\n")[2]
-    for name, keys in ENCODED.items():
-        line = f'name = "{name}"\n'
-        assert features.count(line) == 1
-        features = features.replace(line, f"{line}{keys}\n")
     path = folder / "tiny-lists.toml"
     path.write_text(f'base = "{base}"\nname = "tiny-lists"\n{WINDOW}\n{features}\n{LISTS}')
     return path

@@ -38,7 +38,7 @@ def build_peer(name: str, preset: Preset, moments: WindowMoments, widths: Sequen
     adapter, seed = importlib.import_module("benchmarks.peers.deepctr"), preset.training.seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        columns = PairColumns(preset.declarations, moments, preset.model.clip)
+        columns = PairColumns(preset.declarations, moments)
         peer: Peer = getattr(adapter, PEERS[name][0])(
             columns, preset.domains.task_names, peer_sizes(preset, widths), seed
         )

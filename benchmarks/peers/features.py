@@ -4,13 +4,11 @@ The same rows and features as MTMD's. What MTMD learns per domain the peers get 
 two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category is id
 0, as in our shards. A value that the window seldom has (`min_count`) is read as missing, in lists too. A list is pooled
 before a library sees it, since each library has lists of its own kind: its embedding, 0 where it is missing, is learned
-as the networks are, and lies beside the numbers. Its table is its own. So is an encoded number, whose edges are as
-MTMD's but of all domains' values, as a peer's statistics are.
+as the networks are, and lies beside the numbers. Its table is its own.
 
 Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,7 +21,7 @@ from mtmd.extract.window import WindowData
 from mtmd.model.admission import Admission
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import EMBEDDING_STD, FieldLayout
-from mtmd.model.numbers import NumberEncodings
+from mtmd.model.norms import CLIP
 from mtmd.model.pooling import ListPooling
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits
@@ -37,13 +35,11 @@ class Moments(NamedTuple):
     """Mean and standard deviation of each number of one side: (C + V,) float32; 0 where a column has no value.
 
     seen   how often each id of a feature with a `min_count` was, as Admissions has them
-    edges  of each group of encoded numbers, as NumberEncoding has them
     """
 
     mean: Tensor
     deviation: Tensor
     seen: tuple[Tensor, ...]
-    edges: tuple[Tensor, ...] = ()
 
 
 class WindowMoments(NamedTuple):
@@ -73,10 +69,9 @@ def _once(side: SideInput) -> Tensor:
 
 def _moments(rows: Iterable[tuple[SideInput, Tensor]], schema: SideSchema) -> Moments:
     """Of rows, each with how often its ids count: (N,)."""
-    encodings, admissions = NumberEncodings(FieldLayout(schema).encoded), Admissions(schema)
+    admissions = Admissions(schema)
     sums = torch.zeros(3, 1, dtype=torch.float64)  # count, sum, sum of squares: (3, C + V)
     for side, times in rows:
-        encodings.observe(side.continuous)
         admissions.observe(side, times)
         numbers = _numbers(side).double()
         known = ~numbers.isnan()
@@ -86,8 +81,7 @@ def _moments(rows: Iterable[tuple[SideInput, Tensor]], schema: SideSchema) -> Mo
     mean = total / count.clamp(min=1)
     variance = (squares / count.clamp(min=1) - mean.square()).clamp(min=0)
     deviation = torch.where(variance > _CONSTANT, variance, 0.0).sqrt()
-    edges = tuple(group.get_buffer("edges") for group in encodings.groups)
-    return Moments(mean.float(), deviation.float(), tuple(one.seen for one in admissions), edges)
+    return Moments(mean.float(), deviation.float(), tuple(one.seen for one in admissions))
 
 
 def _numbers(side: SideInput) -> Tensor:
@@ -143,16 +137,15 @@ def _with_a_least(features: Sequence[Feature]) -> list[int]:
 class SideColumns(nn.Module):
     """One side's rows as columns: ids (N,) int64 under the names in `sizes`, and the numbers (N, width).
 
-    These are the plain ones, clipped as MTMD's are (`model.clip`; 0: no clip), the encoded ones and the lists.
+    These are the numbers, clipped as MTMD's are, and the lists.
     """
 
     mean: Tensor
     inverse: Tensor
     plain: Tensor
 
-    def __init__(self, schema: SideSchema, moments: Moments, clip: float) -> None:
+    def __init__(self, schema: SideSchema, moments: Moments) -> None:
         super().__init__()
-        self._clip = clip or math.inf
         self._categorical = [f"{schema.side}_{feature.name}" for feature in schema.categorical]
         self._domain = "surface" if schema.side == "query" else "product"
         buckets = [feature.buckets or 0 for feature in schema.categorical]  # never None: see Feature
@@ -167,10 +160,7 @@ class SideColumns(nn.Module):
         for table in self.tables:
             nn.init.normal_(table.weight, std=EMBEDDING_STD)
         layout = FieldLayout(schema)
-        self.encodings = NumberEncodings(layout.encoded)
-        for group, edges in zip(self.encodings.groups, moments.edges, strict=True):
-            group.get_buffer("edges").copy_(edges)
-        self.width = layout.numeric_width + layout.encoded_width + sum(f.width for f in schema.lists)
+        self.width = layout.numeric_width + sum(f.width for f in schema.lists)
         self.register_buffer("plain", torch.tensor(layout.numeric_columns, dtype=torch.long))
         self.register_buffer("mean", moments.mean[self.plain])
         deviation = moments.deviation[self.plain]
@@ -184,14 +174,9 @@ class SideColumns(nn.Module):
         columns[self._domain] = torch.repeat_interleave(counts)  # (N,)
         if self.width:
             plain = (_numbers(side)[:, self.plain] - self.mean) * self.inverse
-            numbers = plain.clamp(-self._clip, self._clip).nan_to_num(nan=0.0)
-            columns[self.numbers] = torch.cat([numbers, *self._encoded(side), *self._pooled(side)], dim=1)
+            numbers = plain.clamp(-CLIP, CLIP).nan_to_num(nan=0.0)
+            columns[self.numbers] = torch.cat([numbers, *self._pooled(side)], dim=1)
         return columns
-
-    def _encoded(self, side: SideInput) -> Iterator[Tensor]:
-        """Each group's (N, k w)."""
-        for values, known in self.encodings(side.continuous):
-            yield torch.where(known.unsqueeze(2), values[0], 0.0).flatten(1)
 
     def _pooled(self, side: SideInput) -> Iterator[Tensor]:
         """Each list's (N, w)."""
@@ -205,10 +190,10 @@ class PairColumns(nn.Module):
     It is one width for all, the widest declared.
     """
 
-    def __init__(self, declarations: Declarations, moments: WindowMoments, clip: float) -> None:
+    def __init__(self, declarations: Declarations, moments: WindowMoments) -> None:
         super().__init__()
-        self.query = SideColumns(declarations.query, moments.query, clip)
-        self.item = SideColumns(declarations.item, moments.item, clip)
+        self.query = SideColumns(declarations.query, moments.query)
+        self.item = SideColumns(declarations.item, moments.item)
         self.embedding = max(f.width for f in declarations.features if f.kind == "categorical")
 
     @property

@@ -80,7 +80,7 @@ def validation_kl(model: Peer, data: TrainingData, preset: Preset) -> float:
     loss = _loss(data, preset)
     totals, counts = torch.zeros(2, len(loss.task_weights), dtype=torch.float64)
     for batch in data.validation(preset.training.batch_requests):
-        sums, count = task_sums(bernoulli_kl(model(batch), batch.teacher), batch.teacher, batch.weight)
+        sums, count = task_sums(bernoulli_kl(model(batch), batch.teacher), batch.teacher)
         totals, counts = totals + sums, counts + count
     return float(loss.mean(totals, counts)) if bool((counts > 0).all()) else math.nan
 

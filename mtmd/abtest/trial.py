@@ -12,15 +12,15 @@ from mtmd.errors import ConfigError
 from mtmd.extract.shards import ShardRef
 from mtmd.model.build import ModelKind
 from mtmd.run import RunPlan
+from mtmd.train.additions import Start
 from mtmd.train.rivals import earlier
 from mtmd.train.stage import is_trained
-from mtmd.train.warm import WarmStart
 
 Size = Literal["full", "trial"]
 SAMPLES, REQUESTS = 5, 400
 
 
-def variants_beside(preset: Preset, start: WarmStart | None) -> list[str]:
+def variants_beside(preset: Preset, start: Start | None) -> list[str]:
     """The variants that serve beside a day's MTMD: the unconstrained model.
 
     It is trained anew, so none serves beside a training that goes on from another one; nor where no task has a parent,
@@ -30,7 +30,7 @@ def variants_beside(preset: Preset, start: WarmStart | None) -> list[str]:
 
 
 def require_trained(
-    plan: RunPlan, kinds: Sequence[ModelKind], window: Sequence[ShardRef], start: WarmStart | None
+    plan: RunPlan, kinds: Sequence[ModelKind], window: Sequence[ShardRef], start: Start | None
 ) -> list[str]:
     """The variants that can serve in a trial: the unconstrained model where it is trained.
 

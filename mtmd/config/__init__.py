@@ -2,7 +2,6 @@
 
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
-from mtmd.config.cross import CrossConfig
 from mtmd.config.data import DataConfig
 from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
@@ -19,7 +18,6 @@ from mtmd.config.retention import RetentionConfig
 from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
-from mtmd.config.warm import WarmConfig
 
 __all__ = [
     "COMPANION_TYPES",
@@ -32,7 +30,6 @@ __all__ = [
     "SHORTEST_WINDOW_DAYS",
     "ABTestConfig",
     "AblationsConfig",
-    "CrossConfig",
     "DataConfig",
     "Declarations",
     "Domain",
@@ -57,7 +54,6 @@ __all__ = [
     "TrainingConfig",
     "TwoTowerConfig",
     "Variant",
-    "WarmConfig",
     "load_preset",
     "preset_names",
     "variant",

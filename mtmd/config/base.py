@@ -17,6 +17,10 @@ class ExtraSettings(Frozen):
     def check(self, preset: Any) -> None:
         """Raise ValueError, in words, where another section of the preset does not fit these settings."""
 
+    def recipe(self) -> dict[str, Any]:
+        """What of them decides trained weights, and so is part of a training's name; empty where that is nothing."""
+        return {}
+
 
 def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """`values` with `changes` laid over them: tables key by key; anything else, lists too, as a whole."""

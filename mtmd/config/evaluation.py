@@ -1,7 +1,7 @@
 """`[evaluation]` of a preset: buckets, intervals and the replay of held-out metrics."""
 
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -37,12 +37,6 @@ class EvaluationConfig(Frozen):
         None,
         description="categorical features whose values that the window never had are evaluated apart; when omitted, "
         "those of user_id and ad_id that are declared",
-    )
-
-    rows: Literal["all", "chosen"] = Field(
-        "all",
-        description="candidates of the held-out day that the tables, the gates and the replay are about. all: every "
-        "one. chosen: those that were not drawn at random. The table of explored candidates always has both kinds",
     )
 
     @model_validator(mode="after")

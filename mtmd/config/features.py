@@ -10,10 +10,8 @@ Side = Literal["query", "item"]
 Kind = Literal["continuous", "categorical", "embedding"]
 ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR", "UUID"]
 Pooling = Literal["mean", "sum", "max", "attention"]
-Encoding = Literal["bins", "piecewise"]
 Companion = Literal["weights", "actions", "ages"]  # what a list may have beside each of its values
 
-BINS = 16  # of an encoded number, unless the preset says otherwise
 LARGEST_NUMBER = 1e18  # in the logs or in a request; its square is a float32 number still
 LONGEST_LIST = 10_000  # values of one list in the logs or in a request: a longer one is taken for a mistake
 COMPANION_TYPES: dict[Companion, str] = {"weights": "FLOAT[]", "actions": "VARCHAR[]", "ages": "FLOAT[]"}
@@ -43,25 +41,12 @@ class Feature(Frozen):
         16,
         ge=1,
         le=4096,
-        description="of the embedding of a category or of an encoded number; for `embedding`, the vector's length",
+        description="of the embedding of a category; for `embedding`, the vector's length",
     )
     type: ColumnType | None = Field(
         None, description="column type in the logs, of one value where `multi`; VARCHAR or FLOAT by kind"
     )
     log1p: bool = Field(False, description="read as sign(x) · ln(1 + |x|) (continuous only)")
-    encoding: Encoding | None = Field(
-        None,
-        exclude_if=_is_unset,
-        description="read as an embedding instead of one standardised number: bins has one for each bin of values that "
-        "the window's training rows have about equally often, piecewise is linear within each bin (continuous only)",
-    )
-    bins: int | None = Field(
-        None,
-        ge=2,
-        le=256,
-        exclude_if=_is_unset,
-        description=f"of an encoded number, at most so many; {BINS} when omitted (with `encoding` only)",
-    )
     multi: bool = Field(
         False,
         exclude_if=_is_unset,
@@ -134,8 +119,6 @@ class Feature(Frozen):
             (categorical == (self.buckets is not None), "`buckets` goes with categorical, and only there"),
             (categorical or not self.shallow, "only categorical features can be shallow"),
             (continuous or not self.log1p, "only continuous features can take log1p"),
-            (continuous or self.encoding is None, "only continuous features can have an `encoding`"),
-            (self.encoding is not None or self.bins is None, "`bins` goes with `encoding`, which it needs"),
             (self.type in {None, *allowed}, f"type {self.type} must be one of {sorted(allowed)}"),
             (categorical or not self.multi, "only categorical features can be multi"),
             (

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from mtmd.config.base import Frozen
 
-ANCHOR_TOLERANCE = 0.01
-
 
 class GatesConfig(Frozen):
     """What a candidate must hold to be promoted; the preset says why beside each value."""
@@ -31,12 +29,6 @@ class GatesConfig(Frozen):
         description="worse is a LogMAE of more than this share above the champion's; room for another training seed "
         "(benchmarks.retraining)",
     )
-    anchor_tolerance: float = Field(
-        ANCHOR_TOLERANCE,
-        ge=0,
-        description="worse is a LogMAE of more than this share above that of the last full retrain, where "
-        "training.start is champion; so small losses cannot add up from day to day",
-    )
     calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
     calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")
     parity_score: ClassVar[float] = 1e-5  # largest |Δ| of a final score, torch against onnxruntime
@@ -47,7 +39,6 @@ class GatesConfig(Frozen):
         """The loss against a predictor that is no loss yet; 0 for a rival that no gate judges."""
         tolerances = {
             "champion": self.champion_tolerance,
-            "anchor": self.anchor_tolerance,
             "per_slice": self.baseline_tolerance,
         }
         return tolerances.get(rival, 0.0)

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from mtmd.config.base import Frozen
 
-CLIP = 10.0
 Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer; more would not fit any machine
 
 
@@ -29,33 +28,12 @@ class ModelConfig(Frozen):
     adaptation: Literal["domain", "shared"] = Field(
         "domain", description="norm, defaults and SE per domain, or one norm and no SE; §2.1.2"
     )
-    statistics: Literal["window", "batch", "none"] = Field(
+    statistics: Literal["window", "batch"] = Field(
         "window",
         description="mean and variance that normalise numbers, for the rivals too. window: of the whole window. batch: "
-        "of each training batch, and running averages at evaluation, as in the paper's BatchNorm. none: numbers are "
-        "left as they are; §2.1.2",
-    )
-    clip: float = Field(
-        CLIP,
-        ge=0,
-        allow_inf_nan=False,
-        description="largest absolute value of a normalised number, for the rivals too; 0: no clip",
-    )
-    missing_numbers: Literal["learned", "zero"] = Field(
-        "learned",
-        description="what replaces a missing number, for the rivals too: a learned default, or 0",
-    )
-    se_gate: Literal["double_sigmoid", "sigmoid", "none"] = Field(
-        "double_sigmoid",
-        description="gates of the SE block. double_sigmoid: between 0 and 2. sigmoid: between 0 and 1. none: no SE "
-        "block; §2.1.2",
+        "of each training batch, and running averages at evaluation, as in the paper's BatchNorm; §2.1.2",
     )
     se_reduction: ClassVar[int] = 2  # SE hidden width = fields / reduction; §2.1.2
-    inputs: Literal["all", "own"] = Field(
-        "all",
-        description="fields that a Domain Expert reads after the adaptation. all: those of the tower. own: those that "
-        "its domain has. The domain-shared expert always reads all; §2.2",
-    )
     task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
     domain_shared_expert: bool = Field(
         True, description="one expert per tower that its domains share; §2.1.4"
@@ -71,11 +49,6 @@ class ModelConfig(Frozen):
     cross_rank: Width = Field(64, description="rank of each cross layer")
     emb_deep: dict[str, Width] | Width = Field(
         description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
-    )
-    bias: Literal["learned", "fixed", "none"] = Field(
-        "learned",
-        description="last dimension of an embedding: a bias per surface and task. It starts at the window's mean "
-        "score. learned: training changes it. fixed: it stays there. none: there is no such dimension; §2.1.5",
     )
     norm_min_rows: int = Field(
         32,

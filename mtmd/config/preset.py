@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import ExtraSettings, Frozen
 from mtmd.config.data import DataConfig
-from mtmd.config.declarations import Declarations, SideSchema
+from mtmd.config.declarations import Declarations
 from mtmd.config.domains import Domains
 from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.extras import Extras
@@ -140,48 +140,6 @@ class Preset(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _check_switches(self) -> Self:
-        """What switches of the model ask of other sections."""
-        if self.model.bias == "none" and self.training.level_days:
-            raise ValueError(
-                f'training.level_days ({self.training.level_days}) must be 0 where model.bias is "none", as the biases '
-                'are what it moves; set training.level_days = 0, or model.bias = "fixed"'
-            )
-        self._check_ranks()
-        if self.model.inputs == "own":
-            for schema in (self.declarations.query, self.declarations.item):
-                self._check_own_inputs(schema)
-        return self
-
-    def _check_ranks(self) -> None:
-        """What several ranks can't train to the same model as one: what looks at a batch as a whole."""
-        training, ranks = self.training, self.training.ranks
-        if ranks == 1:
-            return
-        refused = {
-            f'model.statistics ("{self.model.statistics}")': self.model.statistics == "batch",
-            f"training.distil ({training.distil})": training.distil > 0.0,
-            f'training.consistency_within ("{training.consistency_within}")': training.consistency > 0.0
-            and training.consistency_within == "domain",
-            f"training.batch_requests ({training.batch_requests})": training.batch_requests < ranks,
-        }
-        if found := [what for what, wrong in refused.items() if wrong]:
-            raise ValueError(
-                f"training.ranks ({ranks}) must be 1 with {', '.join(found)}: a rank has a part of each batch, "
-                "and this needs the whole of it; set training.ranks = 1, or change the other setting"
-            )
-
-    def _check_own_inputs(self, schema: SideSchema) -> None:
-        for domain, present in zip(schema.domains, schema.present, strict=True):
-            kept = [feature for feature, has in zip(schema.fields, present, strict=True) if has]
-            if not any(feature.shallow or not self.model.shallow_expert for feature in kept):
-                wanted = "shallow feature" if self.model.shallow_expert else "feature"
-                raise ValueError(
-                    f'model.inputs is "own" and {schema.side} domain {domain!r} has no {wanted}; declare one for it, '
-                    'or set model.inputs = "all"'
-                )
-
-    @model_validator(mode="after")
     def _check_extras(self) -> Self:
         for _, settings in self.extras:
             settings.check(self)
@@ -189,18 +147,16 @@ class Preset(Frozen):
 
     def extra(self, kind: type[_Settings]) -> _Settings:
         """The settings of an extra, by their class."""
-        return next(settings for _, settings in self.extras if isinstance(settings, kind))
+        return self.extras.of(kind)
 
     @cached_property
     def declarations(self) -> Declarations:
         return Declarations(domains=self.domains, features=self.features, ids=self.ids)
 
-    def training_of(self, kind: Literal["mtmd", "per_slice", "pooled", "cross"]) -> TrainingConfig:
+    def training_of(self, kind: Literal["mtmd", "per_slice", "pooled"]) -> TrainingConfig:
         """The optimisation of a kind of model: a rival's learning rate and weight decay are its own."""
         if kind == "mtmd":
             return self.training
-        if kind == "cross":
-            return self.training.of_cross()
         rival: TwoTowerConfig = getattr(self.rivals, kind)
         given = rival.model_dump(include={"learning_rate", "weight_decay"}, exclude_none=True)
         return self.training.model_copy(update=given)

@@ -7,10 +7,6 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
-from mtmd.config.cross import CrossConfig
-from mtmd.config.warm import WarmConfig
-
-DISTIL_PAIRS = 16
 
 
 class TrainingConfig(Frozen):
@@ -38,39 +34,6 @@ class TrainingConfig(Frozen):
         le=1,
         description="a pair's KL is divided by the model's own score to this power; 0 is the paper's loss",
     )
-    explored_weight: float = Field(
-        1.0,
-        ge=0,
-        lt=inf,
-        description="weight in the loss of a candidate that was drawn at random; a chosen candidate has 1",
-    )
-    consistency: float = Field(
-        0.0,
-        ge=0,
-        lt=inf,
-        description="weight of the loss's term that compares candidates with each other; 0: no such term",
-    )
-    consistency_within: Literal["request", "domain"] = Field(
-        "request",
-        description="which candidates of a batch that term compares. request: those of one request. domain: those of "
-        "one surface and product",
-    )
-    distil: float = Field(
-        0.0,
-        ge=0,
-        lt=inf,
-        description="weight of the loss's term on pairs that were not logged, which a cross model scores; 0: no such "
-        "term, and no cross model",
-    )
-    distil_pairs: int = Field(
-        DISTIL_PAIRS,
-        ge=1,
-        description="such pairs that are drawn for a request in each epoch",
-    )
-    cross: CrossConfig = Field(
-        CrossConfig(),
-        description="the cross model's own settings",
-    )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window that choose the epoch whose weights are kept"
     )
@@ -94,38 +57,11 @@ class TrainingConfig(Frozen):
         description="what models are trained and scored on. auto: a GPU where torch finds one, otherwise the CPU; see "
         "docs/devices.md",
     )
-    ranks: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="processes that share the training of a model, each of which reads a part of every batch; see "
-        "docs/devices.md",
-    )
-    start: Literal["fresh", "champion"] = Field(
-        "fresh",
-        description="what MTMD's training starts from. fresh: random weights. champion: the champion's training, where "
-        "that is possible; see docs/warm-start.md",
-    )
-    warm: WarmConfig = WarmConfig()
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """What decides a full retrain: all of it but what a day goes on from.
-
-        Not the device: which one it was is part of a training's name only where it is a GPU.
-        """
-        return self.model_dump(mode="json", exclude={"start", "warm", "device"})
-
-    def of_cross(self) -> "TrainingConfig":
-        """The optimisation of the cross model: alike for all that may be taught by the same one."""
-        own = self.cross.model_dump(include={"learning_rate", "epochs"})
-        others = {
-            "level_days": 0,
-            "distil": 0.0,
-            "distil_pairs": DISTIL_PAIRS,
-            "ranks": 1,  # it is trained alone
-        }
-        return self.model_copy(update=own | others)
+        """What decides the weights. Not the device: it is part of a training's name only where it is a GPU."""
+        return self.model_dump(mode="json", exclude={"device"})
 
     @model_validator(mode="after")
     def _check(self) -> Self:

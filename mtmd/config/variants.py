@@ -30,21 +30,14 @@ class Variant(Frozen):
     def of(self, preset: Preset) -> Preset:
         """The preset with this variant's values; everything else is the same, the number of steps included.
 
-        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps. A
-        cross model that teaches then makes as many more passes.
+        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps.
         """
         changed = Preset.model_validate(merged(preset.model_dump(), self.patch))
         if self.fewer_steps:
             return changed
         training = changed.training
-
-        def passes(epochs: int) -> int:
-            return max(1, round(epochs * preset.training.sample_fraction / training.sample_fraction))
-
-        update: dict[str, Any] = {"epochs": passes(training.epochs)}
-        if training.distil:
-            update["cross"] = training.cross.model_copy(update={"epochs": passes(training.cross.epochs)})
-        return changed.model_copy(update={"training": training.model_copy(update=update)})
+        epochs = max(1, round(training.epochs * preset.training.sample_fraction / training.sample_fraction))
+        return changed.model_copy(update={"training": training.model_copy(update={"epochs": epochs})})
 
     def changes(self, preset: Preset) -> bool:
         """Whether the preset lacks this variant's values: one that has them already has nothing to compare.

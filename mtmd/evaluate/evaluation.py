@@ -49,13 +49,12 @@ def evaluate_predictors(
     an earlier day trained.
 
     A bucket of an aggregate is the union of that bucket over the task's slices. Values where the task does
-    not apply are not read. `config.rows` says whether explored rows count in all but the table of explored
-    rows. Raises EvaluationError naming predictor, slice and count of bad values.
+    not apply are not read. Raises EvaluationError naming predictor, slice and count of bad values.
     """
     day.check(declarations)
     _check_predictions(day, predictions, candidate)
-    judged, tasks = day.judged(config), declarations.domains.task_names
-    slices = list(cut(judged, declarations, config.buckets))
+    tasks = declarations.domains.task_names
+    slices = list(cut(day, declarations, config.buckets))
     metrics: list[SliceMetrics] = []
     for predictor, log_p in predictions.items():
         scored = [_score(predictor, part, log_p, day.request[part.rows], config.buckets) for part in slices]
@@ -71,7 +70,7 @@ def evaluate_predictors(
         predictors=tuple(predictions),
         buckets=config.buckets,
         metrics=tuple(metrics),
-        comparisons=compare(resample(judged, slices, predictions, config), candidate, config.confidence),
+        comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
         cold=tuple(cold_metrics(cold, day.request, slices, predictions, tasks, config, candidate)),
         explored=() if day.explored is None else _explored(day, day.explored, declarations, predictions),
         ages=dict(ages),

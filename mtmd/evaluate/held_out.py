@@ -4,13 +4,13 @@ P candidate rows in the day's order, T tasks, R requests, B rank buckets; N rows
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, EvaluationConfig, Slice
+from mtmd.config import Declarations, Slice
 from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluate.metrics import Integers, TeacherTargets, rank_buckets
 from mtmd.extract.shards import Shard
@@ -47,15 +47,6 @@ class HeldOutDay:
             request=shard.request_row.numpy().astype(np.int64),
             explored=explored if explored.any() else None,
         )
-
-    def judged(self, config: EvaluationConfig) -> Self:
-        """The day as tables, gates and the replay see it: without the explored rows' scores, where those do not count.
-
-        A row without a score is in no slice, and no row moves.
-        """
-        if config.rows == "all" or self.explored is None:
-            return self
-        return replace(self, teacher=np.where(self.explored[:, None], np.float32(np.nan), self.teacher))
 
     def check(self, declarations: Declarations) -> None:
         """Raise EvaluationError where the arrays do not fit each other or the declared tasks."""

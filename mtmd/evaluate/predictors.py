@@ -63,10 +63,9 @@ def score_day(
     return scores
 
 
-def window_medians(shards: Iterable[Shard], declarations: Declarations, *, chosen: bool = False) -> Floats:
+def window_medians(shards: Iterable[Shard], declarations: Declarations) -> Floats:
     """ln of the median teacher score: (|domains|, T), over all days of the window, within 0.0005.
 
-    `chosen` leaves explored candidates out.
     Where a domain has no score for a task, the median over all domains stands in. Raises EvaluationError
     naming a task that has no score anywhere.
     """
@@ -74,11 +73,8 @@ def window_medians(shards: Iterable[Shard], declarations: Declarations, *, chose
     counts = np.zeros((len(declarations.domains.domains), len(names), _CELLS), dtype=np.int64)
     for shard in shards:
         domain = shard.domain(len(declarations.domains.products)).numpy()
-        scores = (
-            shard.teacher.masked_fill(shard.explored[:, None] == 1, torch.nan) if chosen else shard.teacher
-        )
         for task in range(len(names)):
-            counts[:, task] += _count(scores[:, task].numpy(), domain, len(counts))
+            counts[:, task] += _count(shard.teacher[:, task].numpy(), domain, len(counts))
     medians = _medians(counts)
     pooled = _medians(counts.sum(axis=0))
     if empty := [name for name, median in zip(names, pooled, strict=True) if np.isnan(median)]:

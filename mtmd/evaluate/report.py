@@ -3,7 +3,7 @@
 from datetime import date
 from functools import cached_property
 from math import erfc, expm1, log1p, sqrt
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 
@@ -205,18 +205,6 @@ class EvaluationReport(Frozen):
     def aggregates(self) -> tuple[Slice, ...]:
         """One ("all", "all", task) per task."""
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))
-
-    @cached_property
-    def kind_of_rows(self) -> Literal["all", "chosen"] | None:
-        """`evaluation.rows` of these metrics, by their counts; None where no row was explored: both are the same then.
-
-        Told from the counts, so that reports that are already kept say it too.
-        """
-        for task in self.explored:
-            if task.rows:
-                judged = self.get(self.candidate, Slice(ALL, ALL, task.task)).rows
-                return "chosen" if judged == task.chosen else "all"
-        return None
 
     def called(self, predictor: str) -> str:
         """A predictor's name, with its age where an earlier day trained it: `per_slice (5 days old)`."""

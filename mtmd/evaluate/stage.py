@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from mtmd import extension
 from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluate.cold import cold_rows
@@ -19,7 +21,6 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days, Shard, open_shard
 from mtmd.extract.snapshot import day_bids
 from mtmd.extract.stage import extract_day
-from mtmd.registry.ancestors import anchor
 from mtmd.registry.incumbent import Incumbent, incumbent
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
@@ -37,8 +38,8 @@ class Evaluated(Frozen):
     key: str
     path: str
     incumbent: Incumbent
-    anchor: str | None = Field(
-        None, description='the last full retrain, compared too where training.start is "champion"'
+    further: dict[str, str] = Field(
+        {}, description="model id of each registered model that an extra has compared besides, by its name"
     )
     reused: bool
 
@@ -61,7 +62,7 @@ def evaluation_key(
     held_out: str,
     champion: str | None,
     preset: Preset,
-    anchor: str | None = None,
+    further: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Name of an evaluation: what was compared (name → key), on which day, and in which buckets."""
     return digest(
@@ -71,7 +72,7 @@ def evaluation_key(
             "held_out": held_out,
             "champion": champion,
             "evaluation": preset.evaluation.model_dump(mode="json"),
-            **({} if anchor is None else {"anchor": anchor}),
+            **further,
         }
     )
 
@@ -79,7 +80,7 @@ def evaluation_key(
 def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: str) -> Evaluated:
     """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
 
-    Where trainings go on from the champion's, the last full retrain is compared too: it is the anchor.
+    An extra may have further registered models compared (seam `rivals`).
 
     `candidate` is the model id that MTMD will have, by which the registry knows whether it was promoted before.
     Raises EvaluationError when a prediction is not finite, or the champion's domains are others; LogsError when the
@@ -88,20 +89,23 @@ def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: s
     registry = Registry(plan.workspace.root)
     opponent = incumbent(registry, candidate, plan.as_of)
     champion = opponent.compared
-    last_full = anchor(registry, plan.as_of) if plan.preset.training.start == "champion" else None
+    further: dict[str, str] = {}
+    for there in extension.modules("rivals").values():
+        further |= there.registered(plan)
     keys = {model.name: model.key for model in trained}
-    key = evaluation_key(keys, days.held_out.fingerprint, champion, plan.preset, last_full)
+    key = evaluation_key(keys, days.held_out.fingerprint, champion, plan.preset, further)
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
-        others = {"champion": champion, "anchor": None if last_full == champion else last_full}
-        registered = {name: model_id for name, model_id in others.items() if model_id is not None}
+        registered = {name: model_id for name, model_id in further.items() if model_id != champion}
+        if champion is not None:
+            registered = {"champion": champion} | registered
         report, replay = _reports(plan, trained, days, registered)
         write_json(directory / _REPORT, report.model_dump(mode="json"))
         write_json(directory / _REPLAY, replay.model_dump(mode="json"))
 
     reused = make_once(final, build)
-    return Evaluated(key=key, path=str(final), incumbent=opponent, anchor=last_full, reused=reused)
+    return Evaluated(key=key, path=str(final), incumbent=opponent, further=further, reused=reused)
 
 
 def _reports(
@@ -114,7 +118,7 @@ def _reports(
     }
     config = plan.preset.evaluation
     window = (open_shard(Path(ref.path)) for ref in days.window)
-    medians = window_medians(window, declarations, chosen=config.rows == "chosen")
+    medians = window_medians(window, declarations)
     predictions["constant"] = predict_constant(medians, day)
     for name, model_id in registered.items():
         predictions[name] = _scores_of(name, plan, model_id, shard)
@@ -127,7 +131,7 @@ def _reports(
     replay = replay_day(
         plan.as_of,
         declarations,
-        day.judged(config),
+        day,
         bids[shard.ad_row.numpy()],
         predictions,
         config,
@@ -137,16 +141,12 @@ def _reports(
 
 
 def _scores_of(name: str, plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.float32]:
-    """A registered model's scores; for an anchor that has none a rollback is no help, as older models are the same."""
+    """A registered model's scores; where it has none, the error says also how to do without an extra's."""
     try:
         return _registered_scores(plan, model_id, shard)
     except EvaluationError as error:
-        if name != "anchor":
-            raise
-        raise EvaluationError(
-            f"{model_id} is the last full retrain, which the gate anchor asks for. {error} To go on without it, set "
-            'training.start = "fresh" until a full retrain is promoted'
-        ) from error
+        remedies = [there.remedy(name) for there in extension.modules("rivals").values()]
+        raise EvaluationError(" ".join([str(error), *filter(None, remedies)])) from error
 
 
 def _registered_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:

@@ -97,7 +97,7 @@ def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
 
 
 def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
-    """Name of an exported model: the trained one; the day, buckets and rows of its metrics; what makes its files."""
+    """Name of an exported model: the trained one; the day and buckets of its metrics; what makes its files."""
     return digest(
         {
             "formats": [EXPORT_FORMAT, METRICS_FORMAT],
@@ -105,7 +105,6 @@ def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
             "held_out": held_out,
             "buckets": preset.evaluation.buckets,
             "exporter": _exporter(),
-            **({} if preset.evaluation.rows == "all" else {"rows": preset.evaluation.rows}),
         }
     )
 

@@ -170,7 +170,7 @@ def shard_declarations(declarations: Declarations) -> dict[str, Any]:
         mode="json",
         exclude={
             "domains": {"constrained": True, "tasks": {"__all__": {"parent"}}},
-            "features": {"__all__": {"encoding", "bins", "min_count", "dropout"}},
+            "features": {"__all__": {"min_count", "dropout"}},
         },
     )
 

@@ -49,7 +49,6 @@ class WindowData:
         validation_fraction: float,
         seed: int,
         sample_fraction: float = 1.0,
-        explored_weight: float = 1.0,
         share: Share | None = None,
         training_only: bool = False,
     ) -> None:
@@ -58,7 +57,6 @@ class WindowData:
         With `training_only` the days need no request for validation: it is another window's.
 
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
-        `explored_weight` is how much an explored candidate counts in every mean; another one counts once.
         With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
         of each batch, so that all ranks have about as many of each surface. A part may be empty.
         """
@@ -69,7 +67,6 @@ class WindowData:
         self._fraction = validation_fraction
         self._sample = sample_fraction
         self._seed = seed
-        self._explored_weight = explored_weight
         self._share = share
         features = (*declarations.query.categorical, *declarations.item.categorical)
         self._drops = any(feature.dropout for feature in features)
@@ -101,7 +98,8 @@ class WindowData:
         for place in random.permutation(len(batches)):
             day, piece = batches[place]
             rows = piece.long().sort().values
-            yield self._batch(self.shards[day], rows) if epoch == 0 else self._own(self.shards[day], rows)
+            shard = self.shards[day]
+            yield gather_batch(shard, rows, self.declarations) if epoch == 0 else self._own(shard, rows)
 
     def validation(self, batch_requests: int) -> Iterator[Batch]:
         """Every validation request once, oldest day first, in a fixed order."""
@@ -113,22 +111,18 @@ class WindowData:
         """Every training request of the newest `days` days once, in a fixed order."""
         for shard in sorted(self.shards, key=lambda shard: shard.day)[-days:]:
             for rows in split_evenly(self._rows(shard, validation=False), batch_requests):
-                yield self._batch(shard, rows)
+                yield gather_batch(shard, rows, self.declarations)
 
     def base_rates(self) -> Tensor:
-        """(|domains|, T) float64: weighted mean teacher score of the training requests; NaN where there is none."""
+        """(|domains|, T) float64: mean teacher score of the training requests; NaN where there is none."""
         return self._base_rates
-
-    def _batch(self, shard: Shard, rows: Tensor) -> Batch:
-        batch = gather_batch(shard, rows, self.declarations)
-        return replace(batch, weight=self._weight(shard, batch.candidate))
 
     def _own(self, shard: Shard, rows: Tensor) -> Batch:
         """The share's part of the batch of these requests."""
         if self._share is None:
-            return self._batch(shard, rows)
+            return gather_batch(shard, rows, self.declarations)
         places = torch.arange(len(rows))[self._share.rank :: self._share.ranks]
-        batch = self._batch(shard, rows[places])
+        batch = gather_batch(shard, rows[places], self.declarations)
         if not self._drops:
             return batch
         ads = [
@@ -137,13 +131,6 @@ class WindowData:
         ]
         part = Part(places, len(rows), torch.searchsorted(ads[0], ads[1]), len(ads[0]))
         return replace(batch, part=part)
-
-    def _weight(self, shard: Shard, candidate: Tensor) -> Tensor | None:
-        """(P,) how much each of these candidates counts; None where each counts once."""
-        if self._explored_weight == 1.0:
-            return None
-        explored = shard.explored.index_select(0, candidate) == 1
-        return torch.where(explored, self._explored_weight, 1.0) if bool(explored.any()) else None
 
     @cached_property
     def _base_rates(self) -> Tensor:
@@ -162,8 +149,6 @@ class WindowData:
                 domain = (domain + shard.product.index_select(0, ad).long())[training]
                 scores = shard.teacher[piece][training]
                 known = (~scores.isnan()).double()
-                if (weight := self._weight(shard, start + training.nonzero().squeeze(1))) is not None:
-                    known *= weight[:, None]
                 totals.index_add_(0, domain, known * scores.nan_to_num(nan=0.0).double())
                 counts.index_add_(0, domain, known)
         return totals / counts

@@ -5,8 +5,11 @@ Deleting an extra's folder and its line takes it away whole; `mtmd.extension` sa
 
 EXTRAS: tuple[str, ...] = (
     "clusters",
+    "distillation",
     "kuairand",
     "proposal",
+    "ranks",
+    "warmstart",
 )
 
 # After the names: a preset has a table for each extra's settings, which themselves use `mtmd.config`.

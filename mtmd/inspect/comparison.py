@@ -62,14 +62,12 @@ def compare(workspace: Workspace, first: str, second: str) -> SideBySide:
     reports = [metrics_of(workspace, name) for name in names]
     fingerprints = [registry.manifest(name).held_out for name in names]
     a, b = (ComparedModel(model_id=n, held_out=r.as_of) for n, r in zip(names, reports, strict=True))
-    kinds = [report.kind_of_rows or "all" for report in reports]
-    day = a.held_out == b.held_out and fingerprints[0] is not None and fingerprints[0] == fingerprints[1]
-    same = day and kinds[0] == kinds[1]
+    same = a.held_out == b.held_out and fingerprints[0] is not None and fingerprints[0] == fingerprints[1]
     return SideBySide(
         first=a,
         second=b,
         same_rows=same,
-        note=_other_rows(a, *kinds) if day and not same else _note(a, b, same),
+        note=_note(a, b, same),
         slices=tuple(_pair(where, *reports) for where in _slices(reports)),
     )
 
@@ -115,15 +113,6 @@ def _note(a: ComparedModel, b: ComparedModel, same: bool) -> str:
     return (
         f"A on held-out day {a.held_out}, B on {b.held_out}: the days differ, so a difference may be that of the days. "
         "A run's own evaluation compares a candidate with the champion on the same rows"
-    )
-
-
-def _other_rows(a: ComparedModel, first: str, second: str) -> str:
-    """Of one day, where `evaluation.rows` was changed in between."""
-    words = {"all": "all candidates", "chosen": "chosen ones alone"}
-    return (
-        f"A and B on held-out day {a.held_out}, A on {words[first]} and B on {words[second]} "
-        "(evaluation.rows): a difference may be that of the rows"
     )
 
 

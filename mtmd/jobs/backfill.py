@@ -27,11 +27,10 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.store.outputs import read_record, written_ns
 from mtmd.store.workspace import Workspace
 from mtmd.train.rivals import compared, earlier
-from mtmd.train.stage import training_key
+from mtmd.train.stage import choose_start, training_key
 from mtmd.validate.results import DayValidation
 from mtmd.validate.stage import DataQuality, Sources, all_sources, day_record
 from mtmd.validate.stored import stands
-from mtmd.warmstart.stage import choose_start
 
 Reprocess = Literal["none", "failed", "all"]
 Status = Literal["new", "failed", "outdated", "done", "left out", "blocked"]

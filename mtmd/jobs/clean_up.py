@@ -28,7 +28,7 @@ from mtmd.store.durable import shared
 from mtmd.store.fetched import files_of, sweep_uploads
 from mtmd.store.files import discard
 from mtmd.store.workspace import Workspace
-from mtmd.train.warm import MOMENTS
+from mtmd.train.additions import MOMENTS
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _DAY_S = 24 * 3600

@@ -1,26 +1,23 @@
 """Domain Adaptation (paper §2.1.2, Fig. 3): per-domain BatchNorm, learned defaults and an SE block.
 
 Each feature is a field. A number, and each component of a vector, passes the norm of the row's domain;
-a category, or an encoded number, is an embedding shared by the tower's domains, a list the pooled embeddings of its
-values. What is missing in a row, or in the whole domain, is that domain's learned default. Then the SE block of the
-domain reweights the fields (reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"`
-takes the paper's Table 6 factor away: one norm and one set of defaults for all domains of a tower, and no SE block.
+a category is an embedding shared by the tower's domains, a list the pooled embeddings of its values. What is missing in
+a row, or in the whole domain, is that domain's learned default. Then the SE block of the domain reweights the fields
+(reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
+away: one norm and one set of defaults for all domains of a tower, and no SE block.
 
 Deviations: the norm's statistics are those of the whole window, and normalised values are clipped at ±10
-(`mtmd.model.norms`); the SE gate is 2 · sigmoid, so that it starts near 1. `statistics`, `clip`, `missing_numbers` and
-`se_gate` of the model give other readings.
+(`mtmd.model.norms`); the SE gate is 2 · sigmoid, so that it starts near 1.
 Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.batch import SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.norms import Statistics, number_norm
-from mtmd.model.numbers import NumberEncodings
 
 GATE_STD = 0.01
 
@@ -28,7 +25,7 @@ GATE_STD = 0.01
 class DomainFields(nn.Module):
     """The adaptation of one domain: x = gate(x') ⊙ x', where x' has its defaults for what is missing.
 
-    Without domain adaptation it serves all domains, and every gate is 1. Raw numbers have no gain and shift.
+    Without domain adaptation it serves all domains, and every gate is 1.
     """
 
     field_mean: Tensor
@@ -36,17 +33,13 @@ class DomainFields(nn.Module):
 
     def __init__(self, layout: FieldLayout, config: ModelConfig) -> None:
         super().__init__()
-        self.gated = config.adaptation == "domain" and config.se_gate != "none"
-        self.most = 2.0 if config.se_gate == "double_sigmoid" else 1.0
+        self.gated = config.adaptation == "domain"
         self.fields = len(layout.fields)
         numeric = layout.numeric_width
         self.norm = number_norm(numeric, config)
-        self.gain = self.shift = None
-        if config.statistics != "none":
-            self.gain = nn.Parameter(torch.ones(numeric))
-            self.shift = nn.Parameter(torch.zeros(numeric))
-        self.zeros = numeric if config.missing_numbers == "zero" else 0
-        self.default = nn.Parameter(torch.zeros(layout.width - self.zeros))
+        self.gain = nn.Parameter(torch.ones(numeric))
+        self.shift = nn.Parameter(torch.zeros(numeric))
+        self.default = nn.Parameter(torch.zeros(layout.width))
         if not self.gated:
             return
         hidden = max(1, self.fields // config.se_reduction)
@@ -71,17 +64,16 @@ class DomainFields(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Rows to adapted columns (N, D) and SE gates (N, F).
 
-        numbers (N, M) with NaN for missing; embedded, per group of encoded numbers, then per table: values (N, k, w)
-        and a known mask (N, k);
+        numbers (N, M) with NaN for missing; embedded, per table: values (N, k, w) and a known mask (N, k);
         present (D,), or (N, D) for rows of several domains: the columns that a row's domain has.
         """
-        start, defaults = numbers.shape[1], self.defaults()
+        start = numbers.shape[1]
         parts = [self.adapt_numbers(numbers, present[..., :start], statistics)]
         for values, known in embedded:
             _, k, w = values.shape
             columns = slice(start, start + k * w)
             mask = known.unsqueeze(2) & present[..., columns].reshape(*present.shape[:-1], k, w)
-            parts.append(torch.where(mask, values, defaults[columns].view(k, w)).flatten(1))
+            parts.append(torch.where(mask, values, self.default[columns].view(k, w)).flatten(1))
             start += k * w
         return self.gate(torch.cat(parts, dim=1))
 
@@ -89,20 +81,15 @@ class DomainFields(nn.Module):
         """(N, M) with NaN for missing, and which columns are present, (M,) or (N, M) → normalised (N, M)."""
         seen = ~torch.isnan(numbers) & present
         z: Tensor = self.norm(numbers, seen, statistics)
-        if self.gain is not None and self.shift is not None:
-            z = torch.addcmul(self.shift, z, self.gain)
-        return torch.where(seen, z, self.defaults()[: numbers.shape[1]])
-
-    def defaults(self) -> Tensor:
-        """(D,): what stands for a missing value of each column."""
-        return F.pad(self.default, (self.zeros, 0)) if self.zeros else self.default
+        z = torch.addcmul(self.shift, z, self.gain)
+        return torch.where(seen, z, self.default[: numbers.shape[1]])
 
     def gate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Fields side by side (N, D) → reweighted, and the gates (N, F)."""
         if not self.gated:
             return x, x.new_ones(x.shape[0], self.fields)
         squeezed = torch.relu(self.squeeze(x @ self.field_mean))
-        gates = self.most * torch.sigmoid(self.excite(squeezed))  # (N, F)
+        gates = 2.0 * torch.sigmoid(self.excite(squeezed))  # (N, F)
         return x * (gates @ self.indicator), gates
 
 
@@ -115,14 +102,11 @@ class DomainAdaptation(nn.Module):
     """Adaptation of a tower: tables shared by its domains, everything else per domain unless configured shared."""
 
     present: Tensor
-    has_number: Tensor
-    columns: Tensor | None
 
     def __init__(self, schema: SideSchema, config: ModelConfig, owned: Owned | None = None) -> None:
         """`owned` is as in FieldTables."""
         super().__init__()
         self.layout = FieldLayout(schema)
-        self.encodings = NumberEncodings(self.layout.encoded)
         self.tables = FieldTables(self.layout, owned=owned)
         self.shared = config.adaptation == "shared"
         count = len(schema.domains)
@@ -131,10 +115,6 @@ class DomainAdaptation(nn.Module):
         )
         present = torch.stack([self.layout.present_columns(domain) for domain in range(count)])
         self.register_buffer("present", present, persistent=False)  # (|domains|, D)
-        has_number = torch.from_numpy(schema.present[:, : len(schema.continuous)])
-        self.register_buffer("has_number", has_number, persistent=False)  # (|domains|, C)
-        columns = torch.tensor(self.layout.numeric_columns, dtype=torch.long) if self.layout.encoded else None
-        self.register_buffer("columns", columns, persistent=False)
 
     def of(self, domain: int) -> nn.Module:
         """The DomainFields that rows of a domain pass."""
@@ -146,9 +126,7 @@ class DomainAdaptation(nn.Module):
         times (N,): how often a row's values count; once when omitted.
         """
         self.tables.observe(side.categorical, side.lists, _once(side) if times is None else times)
-        has_number = self.has_number[side.domain]
-        self.encodings.observe(torch.where(has_number, side.continuous, torch.nan))
-        numbers = plain_numbers(side.continuous, side.embedding, self.columns)
+        numbers = torch.cat([side.continuous, side.embedding], dim=1)
         if self.shared:
             self.domains[0].observe(numbers, self._present(side))  # type: ignore[operator]
             return
@@ -158,8 +136,8 @@ class DomainAdaptation(nn.Module):
     def forward(self, side: SideInput) -> tuple[Tensor, Tensor]:
         """Rows sorted by domain → adapted (N, D) and gates (N, F), in float32 under autocast too."""
         with torch.autocast(side.continuous.device.type, enabled=False):
-            numbers = plain_numbers(side.continuous, side.embedding, self.columns)
-            embedded = [*self.encodings(side.continuous), *self.tables(side.categorical, side.lists)]
+            numbers = torch.cat([side.continuous, side.embedding], dim=1)
+            embedded = self.tables(side.categorical, side.lists)
             if self.shared:
                 present = self._present(side)
                 values = [(copies[0], known) for copies, known in embedded]
@@ -180,12 +158,6 @@ class DomainAdaptation(nn.Module):
     def _present(self, side: SideInput) -> Tensor:
         """(N, D) bool: the columns that each row's domain has."""
         return self.present[side.domain]
-
-
-def plain_numbers(continuous: Tensor, embedding: Tensor, columns: Tensor | None) -> Tensor:
-    """(N, C) and (N, V) → those that are not encoded (N, M) float32, NaN = missing; all where columns is None"""
-    numbers = torch.cat([continuous, embedding], dim=1)
-    return numbers if columns is None else numbers.index_select(1, columns)
 
 
 def _once(side: SideInput) -> Tensor:

@@ -17,7 +17,6 @@ from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
 from mtmd.model.norms import number_norm
-from mtmd.model.numbers import NumberEncodings
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, without_gaps
 
@@ -30,7 +29,7 @@ ABSENT = math.log(0.5)  # stands where a task does not exist in a pair's domain
 class PlainTower(nn.Module):
     """E independent MLPs over the same fields: tables, learned defaults and weights of their own.
 
-    The norm and the edges of encoded numbers are no parameters, so sharing them among the networks couples nothing.
+    The norm has no parameters, so sharing it among the networks couples nothing.
     """
 
     columns: Tensor
@@ -50,11 +49,9 @@ class PlainTower(nn.Module):
     ) -> None:
         """`owned` has the shared tables of the tower that was made before, as in FieldTables."""
         super().__init__()
-        self.encodings = NumberEncodings(layout.encoded, networks)
         self.tables = FieldTables(layout, networks, owned)
         self.norm = number_norm(layout.numeric_width, model)
-        self.zeros = layout.numeric_width if model.missing_numbers == "zero" else 0
-        self.default = nn.Parameter(torch.zeros(networks, 1, layout.width - self.zeros))
+        self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
         self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
         self.stack = Stack(
             networks,
@@ -76,7 +73,6 @@ class PlainTower(nn.Module):
     def observe(self, side: SideInput, times: Tensor) -> None:
         """Rows of the window for the norm's statistics, and for the values' counts, as often as `times` (N,) says."""
         self.tables.observe(side.categorical, side.lists, times)
-        self.encodings.observe(side.continuous)
         self.norm.observe(*self._numbers(side))
 
     def _numbers(self, side: SideInput) -> tuple[Tensor, Tensor]:
@@ -86,16 +82,14 @@ class PlainTower(nn.Module):
 
     def _fields(self, side: SideInput, extra: Tensor | None) -> Tensor:
         networks = self.default.shape[0]
-        defaults = F.pad(self.default, (self.zeros, 0)) if self.zeros else self.default
         numbers, seen = self._numbers(side)
         numeric = numbers.shape[1]
         z: Tensor = self.norm(numbers, seen)
-        parts = [torch.where(seen, z, defaults[:, :, :numeric])]  # (E, N, M)
+        parts = [torch.where(seen, z, self.default[:, :, :numeric])]  # (E, N, M)
         start = numeric
-        embedded = [*self.encodings(side.continuous), *self.tables(side.categorical, side.lists)]
-        for values, known in embedded:  # (E, N, k, w), (N, k)
+        for values, known in self.tables(side.categorical, side.lists):  # (E, N, k, w), (N, k)
             k, w = values.shape[2:]
-            default = defaults[:, :, start : start + k * w].view(networks, 1, k, w)
+            default = self.default[:, :, start : start + k * w].view(networks, 1, k, w)
             parts.append(torch.where(known.unsqueeze(2), values, default).flatten(2))
             start += k * w
         if extra is not None:

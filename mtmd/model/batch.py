@@ -5,7 +5,7 @@ C continuous, K categorical features and V vector components of one side; L valu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -136,9 +136,6 @@ class Batch:
     pair_domain  (P,) int64, surface · |products| + product
     teacher      (P, T) float32, NaN where the task does not apply
     candidate    (P,) int64, row of the day's `candidates` that the pair came from
-    weight       (P,) float32, how much the pair counts in the loss; None where each counts once
-    drawn        pairs after these P that were not logged, and whose scores are a cross model's (mtmd.train.distil):
-                 they have a row in pair_query, pair_item, pair_domain and teacher, and none in candidate and weight
     part         of which batch it is a part, where random numbers are drawn for the whole of it
     """
 
@@ -149,8 +146,6 @@ class Batch:
     pair_domain: Tensor
     teacher: Tensor
     candidate: Tensor
-    weight: Tensor | None = None
-    drawn: int = 0
     part: Part | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
@@ -161,12 +156,6 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """On a device; pinned tensors are copied while the caller goes on."""
         return self.map(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def without_drawn(self) -> "Batch":
-        """The logged pairs alone."""
-        logged = len(self.candidate)
-        names = ("pair_query", "pair_item", "pair_domain", "teacher")
-        return replace(self, drawn=0, **{name: getattr(self, name)[:logged] for name in names})
 
     def candidates_of_ads(self) -> Tensor:
         """(A,) int64: how many pairs have each ad."""

@@ -7,16 +7,14 @@ import torch
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.model.baseline import PerSlice
-from mtmd.model.cross import CrossRanker
 from mtmd.model.pooled import Pooled
 from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import MTMD
 
 ModelKind = Literal["mtmd", "per_slice", "pooled"]
-FittedKind = Literal["mtmd", "per_slice", "pooled", "cross"]  # also what only teaches the others
 
 
-def build_model(kind: FittedKind, preset: Preset) -> RankingModel:
+def build_model(kind: ModelKind, preset: Preset) -> RankingModel:
     """A new model with weights drawn from the preset's training seed; the global generator is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.training.seed)
@@ -26,6 +24,4 @@ def build_model(kind: FittedKind, preset: Preset) -> RankingModel:
             return PerSlice(preset.declarations, preset.rivals.per_slice, preset.model)
         if kind == "pooled":
             return Pooled(preset.declarations, preset.rivals.pooled, preset.model)
-        if kind == "cross":
-            return CrossRanker(preset.declarations, preset.training.cross, preset.model)
-    raise ConfigError(f"model kind {kind!r} is not known; use mtmd, per_slice, pooled or cross")
+    raise ConfigError(f"model kind {kind!r} is not known; use mtmd, per_slice or pooled")

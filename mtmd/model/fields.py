@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from mtmd.config import Feature, SideSchema
-from mtmd.config.features import BINS, Encoding
 from mtmd.errors import ConfigError
 from mtmd.model.admission import Admission
 from mtmd.model.batch import ListInput
@@ -41,22 +40,8 @@ class EmbeddingTable:
     shared: str | None
 
 
-@dataclass(frozen=True)
-class EncodedNumbers:
-    """Continuous features that are encoded alike, by as many bins, to embeddings of equal width.
-
-    columns  of SideInput.continuous
-    """
-
-    encoding: Encoding
-    bins: int
-    width: int
-    features: tuple[Feature, ...]
-    columns: tuple[int, ...]
-
-
 class FieldLayout:
-    """Column order of a tower's input: numbers, vectors, encoded numbers, then deep-only, then shallow categoricals.
+    """Column order of a tower's input: numbers, vectors, deep-only categoricals, then shallow ones.
 
     A list is one field, as any other category is. Shallow fields come last so that the shallow experts' input is a
     view. With `domain` the layout has only the fields of that domain, otherwise all of the tower's.
@@ -73,18 +58,15 @@ class FieldLayout:
         start = 0
         for feature in (*schema.continuous, *schema.embedding):
             width = feature.width if feature.kind == "embedding" else 1
-            if feature in kept and feature.encoding is None:
+            if feature in kept:
                 self.numeric_columns += range(start, start + width)
                 fields.append(feature)
                 widths.append(width)
             start += width
         self.numeric_width = sum(widths)
-        self.encoded = _encoded((i, f) for i, f in enumerate(schema.continuous) if f in kept)
-        self.encoded_width = sum(group.width * len(group.features) for group in self.encoded)
-        groups: tuple[EncodedNumbers | EmbeddingTable, ...] = (*self.encoded, *self.tables)
-        for group in groups:
-            fields += group.features
-            widths += [group.width] * len(group.features)
+        for table in self.tables:
+            fields += table.features
+            widths += [table.width] * len(table.features)
         self.fields = tuple(fields)
         self.widths = tuple(widths)
         self.width = sum(widths)
@@ -100,23 +82,6 @@ class FieldLayout:
         """(F, D) float: 1 where the column belongs to the field."""
         member = torch.arange(len(self.widths)).repeat_interleave(torch.tensor(self.widths))
         return (torch.arange(len(self.widths))[:, None] == member).float()
-
-
-def _encoded(features: Iterable[tuple[int, Feature]]) -> tuple[EncodedNumbers, ...]:
-    """Group those of (column, feature) pairs that are encoded."""
-    groups: dict[tuple[Encoding, int, int], list[tuple[int, Feature]]] = {}
-    for column, feature in features:
-        if feature.encoding is not None:
-            key = (feature.encoding, feature.bins or BINS, feature.width)
-            groups.setdefault(key, []).append((column, feature))
-    return tuple(
-        EncodedNumbers(
-            *key,
-            features=tuple(feature for _, feature in members),
-            columns=tuple(column for column, _ in members),
-        )
-        for key, members in sorted(groups.items())
-    )
 
 
 class _Group(NamedTuple):

@@ -2,11 +2,9 @@
 
     window  mean and variance of the whole window, observed before training: the default, a deviation from the paper
     batch   those of the batch at hand in training, and running ones at evaluation: the paper's BatchNorm
-    none    numbers stay as the shard has them, after `log1p` where a feature declares it
 
-All leave missing values out. docs/tuning.md has what a batch's statistics cost. A normalised value is clipped at
-± `model.clip`, so that a value unlike anything seen cannot swamp a row. Raw numbers are not clipped: a bound that fits
-values in standard deviations fits no other unit.
+Both leave missing values out. docs/tuning.md has what a batch's statistics cost. A normalised value is clipped at
+± CLIP, so that a value unlike anything seen cannot swamp a row.
 Shapes: N rows, M numeric columns.
 """
 
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from mtmd.config import ModelConfig
 
 EPSILON = 1e-10  # on a variance: columns with a standard deviation far below 1e-5 count as constant
+CLIP = 10.0  # standard deviations
 MOMENTUM = 0.05  # share of a training batch in running statistics
 
 Statistics = tuple[Tensor, Tensor, Tensor]
@@ -33,10 +32,9 @@ class WindowNorm(nn.Module):
     mean: Tensor
     squares: Tensor  # sum of squared deviations from the mean
 
-    def __init__(self, columns: int, min_rows: int, clip: float) -> None:
-        """clip: largest absolute value of a normalised number; 0 for none."""
+    def __init__(self, columns: int, min_rows: int) -> None:
         super().__init__()
-        self.min_rows, self.clip = min_rows, clip
+        self.min_rows = min_rows
         for name in ("count", "mean", "squares"):
             self.register_buffer(name, torch.zeros(columns, dtype=torch.float64))
 
@@ -45,7 +43,7 @@ class WindowNorm(nn.Module):
 
         statistics: what frozen() returned earlier, for export.
         """
-        return _normalised(x, seen, self.frozen() if statistics is None else statistics, self.clip)
+        return _normalised(x, seen, self.frozen() if statistics is None else statistics)
 
     @torch.no_grad()
     def observe(self, x: Tensor, seen: Tensor) -> None:
@@ -82,10 +80,9 @@ class MaskedBatchNorm(nn.Module):
     second: Tensor
     weight: Tensor
 
-    def __init__(self, columns: int, min_rows: int, clip: float) -> None:
-        """As in WindowNorm."""
+    def __init__(self, columns: int, min_rows: int) -> None:
         super().__init__()
-        self.min_rows, self.clip = min_rows, clip
+        self.min_rows = min_rows
         for name in ("first", "second", "weight"):
             self.register_buffer(name, torch.zeros(columns, dtype=torch.float64))
 
@@ -93,7 +90,7 @@ class MaskedBatchNorm(nn.Module):
         """As in WindowNorm; in training mode it takes the rows in."""
         if statistics is None:
             statistics = self._batch(x, seen) if self.training else self.frozen()
-        return _normalised(x, seen, statistics, self.clip)
+        return _normalised(x, seen, statistics)
 
     def observe(self, x: Tensor, seen: Tensor) -> None:
         """Nothing: training brings the statistics."""
@@ -129,41 +126,18 @@ class MaskedBatchNorm(nn.Module):
         return mean, torch.where(thin, second, second - mean.square())
 
 
-class RawNumbers(nn.Module):
-    """Numbers as they are: no statistics and no clip."""
-
-    def __init__(self, columns: int) -> None:
-        super().__init__()
-        self.columns = columns
-
-    def forward(self, x: Tensor, seen: Tensor, statistics: Statistics | None = None) -> Tensor:
-        """x (N, M), seen (N, M) bool → (N, M), 0 where not seen."""
-        return torch.where(seen, x, 0.0)
-
-    def observe(self, x: Tensor, seen: Tensor) -> None:
-        """Nothing."""
-
-    def frozen(self) -> Statistics:
-        """Centre, scale and shift that change nothing."""
-        return torch.zeros(self.columns), torch.ones(self.columns), torch.zeros(self.columns)
-
-
-NumberNorm = WindowNorm | MaskedBatchNorm | RawNumbers
+NumberNorm = WindowNorm | MaskedBatchNorm
 
 
 def number_norm(columns: int, config: ModelConfig) -> NumberNorm:
     """The configured norm of M columns."""
-    if config.statistics == "none":
-        return RawNumbers(columns)
     norm = WindowNorm if config.statistics == "window" else MaskedBatchNorm
-    return norm(columns, config.norm_min_rows, config.clip)
+    return norm(columns, config.norm_min_rows)
 
 
-def _normalised(x: Tensor, seen: Tensor, statistics: Statistics, clip: float) -> Tensor:
+def _normalised(x: Tensor, seen: Tensor, statistics: Statistics) -> Tensor:
     centre, scale, shift = statistics
-    z = (x - centre) * scale + shift
-    if clip:
-        z = torch.clamp(z, -clip, clip)
+    z = torch.clamp((x - centre) * scale + shift, -CLIP, CLIP)
     return torch.where(seen, z, 0.0)
 
 

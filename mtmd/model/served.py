@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.model.adaptation import DomainFields, plain_numbers
+from mtmd.model.adaptation import DomainFields
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import LowRankCross, Stack, normalise
 from mtmd.model.norms import Statistics
-from mtmd.model.served_numbers import served_encodings
 from mtmd.model.served_tables import ServedList, copied, served_tables
 from mtmd.model.towers import Tower
 
@@ -32,10 +31,8 @@ class DomainModule(nn.Module):
     centre: Tensor
     scale: Tensor
     shift: Tensor
-    bias: Tensor | None
+    bias: Tensor
     present: Tensor
-    columns: Tensor | None
-    read: Tensor | None
 
     def __init__(self, tower: Tower, domain: int) -> None:
         super().__init__()
@@ -46,22 +43,16 @@ class DomainModule(nn.Module):
         assert isinstance(fields, DomainFields)  # as DomainAdaptation builds them; nn.ModuleList has no types
         self.fields = fields
         present = tower.adaptation.present[domain]
-        layout = tower.adaptation.layout
-        numeric = layout.numeric_width
-        start = numeric + layout.encoded_width
-        encoded, default = slice(numeric, start), fields.defaults()
-        self.encodings = served_encodings(tower.adaptation.encodings, present[encoded], default[encoded])
-        self.tables = served_tables(tower.adaptation.tables, present[start:], default[start:])
+        numeric = tower.adaptation.layout.numeric_width
+        self.tables = served_tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
         expert = tower.experts[domain]
         assert isinstance(expert, DomainExpert)
         self.expert = ServedExpert(expert)
         self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
             self.register_buffer(name, value)
-        self.register_buffer("bias", None if tower.bias is None else tower.bias[domain].detach().clone())
+        self.register_buffer("bias", tower.bias[domain].detach().clone())
         self.register_buffer("present", present[:numeric])
-        self.register_buffer("columns", tower.adaptation.columns)
-        self.register_buffer("read", tower.columns_read(domain))
         self.eval()
 
     def forward(
@@ -74,17 +65,13 @@ class DomainModule(nn.Module):
         x = self.adapt(continuous, categorical, embedding, *lists)
         z = normalise(x) if self.norm == "pre" else x
         shared = None if self.shared is None else self.shared(z)
-        if self.read is not None:
-            x = x.index_select(1, self.read)
-            z = normalise(x) if self.norm == "pre" else x
         return self.embed(x, z, shared)
 
     def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor, *lists: Tensor) -> Tensor:
         """The same matrices → adapted columns (N, D)."""
-        numbers = plain_numbers(continuous, embedding, self.columns)
+        numbers = torch.cat([continuous, embedding], dim=1)
         statistics: Statistics = (self.centre, self.scale, self.shift)
         parts = [self.fields.adapt_numbers(numbers, self.present, statistics)]
-        parts += [encoding(continuous) for encoding in self.encodings]
         parts += [
             table(*lists[table.inputs]) if isinstance(table, ServedList) else table(categorical)
             for table in self.tables
@@ -98,10 +85,9 @@ class DomainModule(nn.Module):
         """
         parts = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
         rows, outputs = x.shape[0], []  # len() would fix the number of rows
-        biases = [[] for _ in self.widths] if self.bias is None else [[one] for one in self.bias.unbind(0)]
-        for task, (bias, width) in enumerate(zip(biases, self.widths, strict=True)):
-            embeddings = parts.get(task, [x.new_zeros(()).expand(rows, width - len(bias))])
-            outputs.append(torch.cat([*embeddings, *(one.expand(rows, 1) for one in bias)], dim=1))
+        for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
+            embeddings = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
+            outputs.append(torch.cat([*embeddings, bias.expand(rows, 1)], dim=1))
         return tuple(outputs)
 
 

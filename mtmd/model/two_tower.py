@@ -75,11 +75,8 @@ class MTMD(RankingModel):
     def initialise_bias(self, base_rates: Tensor) -> None:
         """Bias of (surface, task) = mean over products of the logit of the rate given the parent task.
 
-        A surface without a rate takes the mean of the others; a task without any keeps 0. A model without biases
-        stays as it is.
+        A surface without a rate takes the mean of the others; a task without any keeps 0.
         """
-        if self.query.bias is None:
-            return
         logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
         bias = logits.view(-1, self.products, len(self.parents)).nanmean(dim=1)  # (S, T)
         self.query.bias.copy_(without_gaps(bias))
@@ -90,5 +87,4 @@ class MTMD(RankingModel):
 
     @torch.no_grad()
     def shift_level(self, shift: Tensor) -> None:
-        assert self.query.bias is not None  # a preset that moves the level has biases
         self.query.bias.add_(shift)

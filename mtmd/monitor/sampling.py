@@ -7,7 +7,6 @@ of the logarithm where a figure is compared as a ratio; that of AUC is `mtmd.eva
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +48,10 @@ def day_figures(
     declarations: Declarations,
     day: HeldOutDay,
     log_p: NDArray[np.floating],
-    rows: Literal["all", "chosen"] = "all",
 ) -> DayFigures:
-    """From (P, T) log-probabilities of the day's candidates; `rows` says which of them count."""
-    config = _CONFIG.model_copy(update={"rows": rows})
-    report = evaluate_predictors(as_of, declarations, day, {"mtmd": log_p}, config)
-    return DayFigures(report, _sampling_errors(day.judged(config), declarations, log_p))
+    """From (P, T) log-probabilities of the day's candidates."""
+    report = evaluate_predictors(as_of, declarations, day, {"mtmd": log_p}, _CONFIG)
+    return DayFigures(report, _sampling_errors(day, declarations, log_p))
 
 
 def _sampling_errors(

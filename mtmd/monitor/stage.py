@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
 
 from mtmd.config import Preset, load_preset
 from mtmd.errors import LogsError, RegistryError, UnreachableError
@@ -113,8 +112,7 @@ def _compared(
     registry = Registry(workspace.root)
     scorer = Scorer.load(registry.verify(model_id))
     promotion = EvaluationReport.model_validate(read_json(registry.path(model_id) / "metrics.json"))
-    # the setting may have changed since promotion: its figures are compared with those of the same kind of rows
-    now = _figures(scorer, workspace, source, day, promotion.kind_of_rows or preset.evaluation.rows)
+    now = _figures(scorer, workspace, source, day)
     earlier = _kept(workspace, day - timedelta(days=1), preset.monitor.trend_days)
     yield from score_findings(now, promotion, earlier, preset.monitor, standing=registry.standing())
     trained = [one for one in registry.manifest(model_id).window if one in days]
@@ -136,12 +134,10 @@ def _unusable(trained: date, error: LogsError) -> Finding:
     return threshold_finding("freshness", f"training day {trained}", None, None, off=True, words=words)
 
 
-def _figures(
-    scorer: Scorer, workspace: Workspace, source: LogSource, day: date, rows: Literal["all", "chosen"]
-) -> DayFigures:
+def _figures(scorer: Scorer, workspace: Workspace, source: LogSource, day: date) -> DayFigures:
     """The champion reads the day as its own declarations say; columns that are newer than it are ignored."""
     declarations = scorer.info.declarations
     ref = extract_day(source, day, declarations, workspace.shards, ignore_undeclared=True)
     shard = open_shard(Path(ref.path))
     held_out = HeldOutDay.of(shard, declarations)
-    return day_figures(day, declarations, held_out, score_shard(scorer, shard), rows)
+    return day_figures(day, declarations, held_out, score_shard(scorer, shard))

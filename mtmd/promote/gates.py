@@ -1,12 +1,17 @@
 """The promotion gates: in order, each with the slices and numbers that decided it.
 
-The gate of the simulated A/B test is optional: no metric over all impressions is shown worse than with the baselines.
+A gate is an entry of GATES. An extra adds one that compares a further registered model (seam `rivals`), or hands in the
+result of a test of its own (`GateInputs.tested`).
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from pydantic import Field
 
-from mtmd.abtest.outcome import ABTest
+from mtmd import extension
 from mtmd.config import Frozen, GatesConfig
+from mtmd.config.extras import Extras
 from mtmd.errors import RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
@@ -14,12 +19,9 @@ from mtmd.export.parity import ParityReport
 from mtmd.promote.calibration_gate import calibrated
 from mtmd.promote.cold import ColdFinding, cold_findings
 from mtmd.promote.counts import is_task
-from mtmd.promote.slice_gates import GateResult, against, chance, holm
+from mtmd.promote.slice_gates import GateResult, against
 
-CONSTANT, CHAMPION, ANCHOR, BASELINE = "constant", "champion", "anchor", "per_slice"
-AB_TEST = "a/b test"
-# how good; the others: whether it works at all
-OVERRIDABLE = ("champion", "anchor", "baseline", "calibration", AB_TEST)
+CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
 # gates whose slices people read one by one; the constant is a floor
 RIVALS = ("champion", "anchor", "baseline")
 
@@ -30,20 +32,21 @@ class GateInputs(Frozen):
     candidate: str = Field(description="model id of the candidate")
     champion: str | None = Field(description="model id of the champion; None before the first promotion")
     left_out: str | None = Field(None, description="why the champion is not compared, where it is not")
-    anchor: str | None = Field(
-        None,
-        exclude_if=lambda anchor: anchor is None,
-        description="model id of the last full retrain, where it is compared too",
+    further: dict[str, str] = Field(
+        {},
+        exclude_if=lambda own: not own,
+        description="model ids of further registered models that are compared",
     )
     data_passed: bool
     training_finite: bool
     evaluation: EvaluationReport
-    ab_test: GateResult | None = Field(
-        None, description="of the simulated A/B; None where it is not asked for"
+    tested: tuple[GateResult, ...] = Field(
+        (), description="results of tests that extras made of the candidate"
     )
     parity: ParityReport
     fresh_process: FreshProcessReport
     gates: GatesConfig
+    extras: Extras = Field(Extras(), description="settings of extras, whose gates may have bounds there")
     without_baseline: bool = Field(
         False,
         exclude_if=lambda without: not without,
@@ -59,7 +62,7 @@ class Verdict(Frozen):
     gates: tuple[GateResult, ...]
     refusal: str | None = Field(None, description="why the registry, or the run's caller, said no after all")
     override: str | None = Field(
-        None, description="a person's reason to promote although gates about slices, or of the A/B, failed"
+        None, description="a person's reason to promote although overridable gates failed"
     )
     promotion: str | None = Field(None, description="the history's reason, where an earlier run promoted it")
     cold: tuple[ColdFinding, ...] = Field(
@@ -101,7 +104,9 @@ class Verdict(Frozen):
     @property
     def passed(self) -> bool:
         """Whether every gate passed, or those that did not were overridden."""
-        return not self.failed or (self.override is not None and set(self.failed) <= set(OVERRIDABLE))
+        return not self.failed or (
+            self.override is not None and all(gate.passed or gate.overridable for gate in self.gates)
+        )
 
     @property
     def promoted(self) -> bool:
@@ -124,8 +129,7 @@ class Verdict(Frozen):
         if len(failed) > 1:
             reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
         if self.override is not None and failed:
-            applied = [gate.name for gate in self.gates]
-            lets = ", ".join(name for name in OVERRIDABLE if name != ANCHOR or name in applied)
+            lets = ", ".join(gate.name for gate in self.gates if gate.overridable)
             reason += f"; the override ({self.override}) was ignored: it lets only {lets} pass"
         if self.promotion is not None:
             return f"{self.candidate} was promoted before ({self.promotion}), which stands, although {reason}"
@@ -140,79 +144,42 @@ class Verdict(Frozen):
         return f"override ({self.override}) of failed gates: {', '.join(self.failed)}"
 
 
+@dataclass(frozen=True)
+class Gate:
+    """One question about a candidate.
+
+    judge        the answer; None where the question does not arise
+    overridable  it asks how good the candidate is; the others ask whether it works at all
+    """
+
+    name: str
+    judge: Callable[[GateInputs], GateResult | None]
+    overridable: bool = False
+
+    def ask(self, inputs: GateInputs) -> tuple[GateResult, ...]:
+        """The answer, if there is one."""
+        result = self.judge(inputs)
+        return () if result is None else (result.model_copy(update={"overridable": self.overridable}),)
+
+
 def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
     """Apply every gate to a candidate, in order; one that fails does not hide the later ones.
 
-    `override`, a person's reason, lets a candidate pass that fails gates about slices or of the simulated A/B only:
-    never data, training, parity or the fresh process. Raises RegistryError for a blank reason.
+    `override`, a person's reason, lets a candidate pass that fails overridable gates only: never data, training, parity
+    or the fresh process. Raises RegistryError for a blank reason.
     """
     if override is not None and not override.strip():
         raise RegistryError("an override needs a reason; it is written into the history")
-    evaluation, gates = inputs.evaluation, inputs.gates
+    further = [gate for there in extension.modules("rivals").values() for gate in there.GATES]
+    answers = [answer for gate in (*QUALITY, *further) for answer in gate.ask(inputs)]
+    answers += [*inputs.tested, *(answer for gate in WORKING for answer in gate.ask(inputs))]
     return Verdict(
         override=override,
         candidate=inputs.candidate,
         champion=inputs.champion,
-        cold=cold_findings(evaluation, gates),
-        gates=(
-            _data(inputs),
-            _training(inputs),
-            _champion(inputs),
-            *(() if inputs.anchor is None else (_anchor(inputs),)),
-            _baseline(inputs),
-            calibrated("calibration", evaluation, gates),
-            *(() if inputs.ab_test is None else (inputs.ab_test,)),
-            GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.worst),
-            GateResult(
-                name="fresh process",
-                passed=inputs.fresh_process.passed,
-                detail=inputs.fresh_process.detail,
-            ),
-        ),
+        cold=cold_findings(inputs.evaluation, inputs.gates),
+        gates=tuple(answers),
     )
-
-
-def _baseline(inputs: GateInputs) -> GateResult:
-    """Against the per-slice baselines, of the day or of the latest day that trained them."""
-    if inputs.without_baseline:
-        detail = (
-            "not compared: rivals.per_slice.every_days is 0, so nothing is known of the per-slice baselines"
-        )
-        return GateResult.not_applicable("baseline", detail)
-    gates = inputs.gates
-    return against("baseline", BASELINE, gates.baseline_tolerance, inputs.evaluation, gates)
-
-
-def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
-    """Fails for a metric that is worse beyond chance, for a test that could judge no metric, and for one not run.
-
-    Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
-    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common. A metric
-    that follows from another in this world is not judged: it would be the same evidence twice, and make each of the
-    others harder to find.
-    """
-    if tested is None:
-        return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
-    judged = [change for change in tested.distinct if change.worse is not None]
-    if not judged:
-        return GateResult(
-            name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
-        )
-    corrected = holm([change.worse for change in judged if change.worse is not None])
-    worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
-    surest_first = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
-    changes = "; ".join(f"{change}".replace("-", "−") + chance(p) for p, change in surest_first)
-    if undefined := [change.metric for change in tested.distinct if change.worse is None]:
-        changes += f"; not judged: {', '.join(undefined)}"
-    if tested.follows:
-        changes += f"; {tested.following_words} and are not judged again"
-    rival = "than with the per-slice baselines"
-    if worse:
-        names = ", ".join(change.metric for change in worse)
-        head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
-    else:
-        head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
-    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {changes}")
 
 
 def _data(inputs: GateInputs) -> GateResult:
@@ -235,8 +202,36 @@ def _champion(inputs: GateInputs) -> GateResult:
     return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
 
 
-def _anchor(inputs: GateInputs) -> GateResult:
-    """Against the last full retrain, which may be the champion: losses to each day's champion cannot add up."""
-    same = inputs.anchor == inputs.champion and inputs.left_out is None
-    tolerance = inputs.gates.anchor_tolerance
-    return against("anchor", CHAMPION if same else ANCHOR, tolerance, inputs.evaluation, inputs.gates)
+def _baseline(inputs: GateInputs) -> GateResult:
+    """Against the per-slice baselines, of the day or of the latest day that trained them."""
+    if inputs.without_baseline:
+        detail = (
+            "not compared: rivals.per_slice.every_days is 0, so nothing is known of the per-slice baselines"
+        )
+        return GateResult.not_applicable("baseline", detail)
+    gates = inputs.gates
+    return against("baseline", BASELINE, gates.baseline_tolerance, inputs.evaluation, gates)
+
+
+def _calibration(inputs: GateInputs) -> GateResult:
+    return calibrated("calibration", inputs.evaluation, inputs.gates)
+
+
+def _parity(inputs: GateInputs) -> GateResult:
+    return GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.worst)
+
+
+def _fresh_process(inputs: GateInputs) -> GateResult:
+    fresh = inputs.fresh_process
+    return GateResult(name="fresh process", passed=fresh.passed, detail=fresh.detail)
+
+
+# In the order that people read them: data and how good the candidate is, then whether its files work.
+QUALITY = (
+    Gate("data suites", _data),
+    Gate("training", _training),
+    Gate("champion", _champion, overridable=True),
+    Gate("baseline", _baseline, overridable=True),
+    Gate("calibration", _calibration, overridable=True),
+)
+WORKING = (Gate("parity", _parity), Gate("fresh process", _fresh_process))

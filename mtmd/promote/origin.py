@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from mtmd.abtest.outcome import AB_TEST_FORMAT
 from mtmd.config import Preset
 from mtmd.evaluate.evaluation import METRICS_FORMAT
 from mtmd.evaluate.replay import REPLAY_FORMAT
@@ -30,7 +29,6 @@ _FORMATS = {
     "training": TRAINING_FORMAT,
     "metrics": METRICS_FORMAT,
     "replay": REPLAY_FORMAT,
-    "a/b test": AB_TEST_FORMAT,
     "export": EXPORT_FORMAT,
     "bundle": BUNDLE_FORMAT,
     "proof": PROOF_FORMAT,

@@ -22,7 +22,7 @@ Decision = Literal[
 ]
 Result = Literal["pass", "fail", "not applicable"]
 P_SHOWN = 0.1  # a larger p-value says no more than that nothing was found
-_CALLED = {"per_slice": "baseline", "anchor": "last full retrain"}
+_CALLED = {"per_slice": "baseline"}
 normal_quantile = NormalDist().inv_cdf
 
 
@@ -68,6 +68,11 @@ class GateResult(Frozen):
     detail: str
     slices: tuple[SliceFinding, ...] = Field((), description="every slice that the gate looked at")
     applicable: bool = Field(True, exclude_if=bool, description="False where the gate had nothing to judge")
+    overridable: bool = Field(
+        False,
+        exclude_if=lambda own: not own,
+        description="whether a person's reason lets one pass that fails it",
+    )
 
     @classmethod
     def not_applicable(cls, name: str, why: str) -> Self:
@@ -102,10 +107,12 @@ def against(
     gates: GatesConfig,
     *,
     whole_better: bool = False,
+    called: str | None = None,
 ) -> GateResult:
     """No slice, and no task over its slices, significantly worse than a rival by more than a tolerance.
 
-    With `whole_better` each task must also be shown better over its slices, which have the requests for it.
+    `called` is the rival's name for people. With `whole_better` each task must also be shown better over its slices,
+    which have the requests for it.
     """
     if reference not in report.predictors:
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
@@ -119,15 +126,16 @@ def against(
     }
     adjusted = corrected(judged)
     least = normal_quantile(1.0 - gates.significance / max(len(judged), 1))
+    called = called or _CALLED.get(reference, reference)
     findings = [
-        _compared(report, pair, adjusted[pair.slice], gates, math.log1p(tolerance), least, whole_better)
+        _compared(
+            report, pair, adjusted[pair.slice], gates, math.log1p(tolerance), least, whole_better, called
+        )
         if pair.slice in adjusted
         else unjudged(pair.slice, shortages[pair.slice])
         for pair in pairs
     ]
-    rival = f"the {_CALLED.get(reference, reference)}{_age(report, reference)}" + (
-        f" by more than {tolerance:.0%}" if tolerance else ""
-    )
+    rival = f"the {called}{_age(report, reference)}" + (f" by more than {tolerance:.0%}" if tolerance else "")
     passes, fails = f"shown worse than {rival}", f"worse than {rival}"
     if whole_better:
         passes += ", and every task is better over its slices"
@@ -169,6 +177,7 @@ def _compared(
     margin: float,
     least: float,
     whole_better: bool,
+    called: str,
 ) -> SliceFinding:
     """`margin` is the tolerance of the log ratio, `least` its standard errors from where on it is significant."""
     logmae = report.get(report.candidate, pair.slice).logmae
@@ -181,7 +190,7 @@ def _compared(
     elif whole_better and is_task(pair.slice):
         decision = "not shown better"
     detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
-    words = f"LogMAE {number(logmae)}, {_CALLED.get(pair.reference, pair.reference)} {number(rival)}: "
+    words = f"LogMAE {number(logmae)}, {called} {number(rival)}: "
     words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{chance(p)}"
     return SliceFinding(
         **pair.slice._asdict(),

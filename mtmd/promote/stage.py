@@ -7,15 +7,15 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mtmd.abtest.outcome import ABTest
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
-from mtmd.promote.gates import GateInputs, Verdict, ab_gate, apply_gates
+from mtmd.promote.gates import GateInputs, Verdict, apply_gates
 from mtmd.promote.origin import ORIGIN, origin
+from mtmd.promote.slice_gates import GateResult
 from mtmd.registry.incumbent import incumbent
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
@@ -23,9 +23,9 @@ from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
+from mtmd.train.additions import ChosenStart
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate.stage import DataQuality
-from mtmd.warmstart.stage import ChosenStart
 
 _SUMMARY, _VALIDATION = "summary.json", "validation.json"
 
@@ -40,7 +40,9 @@ class DayRun(Frozen):
     evaluated: Evaluated
     exported: Registered
     proofs: Proofs
-    tested: ABTest | None = Field(None, description="the simulated A/B of a preset that has it for a gate")
+    tested: tuple[GateResult, ...] = Field(
+        (), description="results of tests that extras made of the candidate"
+    )
     chosen: ChosenStart | None = Field(None, description="what the candidate's training goes on from")
 
     @property
@@ -123,14 +125,15 @@ def gate_inputs(run: DayRun) -> GateInputs:
         candidate=run.exported.model_id,
         champion=opponent.model_id,
         left_out=opponent.left_out,
-        anchor=run.evaluated.anchor,
+        further=run.evaluated.further,
         data_passed=run.quality.passed,
         training_finite=_finite(run.trained),
         evaluation=run.evaluated.report,
-        ab_test=ab_gate(run.tested, gates.significance) if run.plan.preset.ab_test.gate else None,
+        tested=run.tested,
         parity=run.proofs.parity,
         fresh_process=run.proofs.fresh_process,
         gates=gates,
+        extras=run.plan.preset.extras,
         without_baseline=not run.plan.preset.rivals.per_slice.every_days,
     )
 
@@ -145,24 +148,22 @@ def live_model(preset: str, artifacts: str) -> str | None:
 
 
 def _places(run: DayRun, directory: Path) -> dict[str, str]:
-    workspace, tested = run.plan.workspace, run.tested
     return {
         "model": run.exported.path,
         "evaluation": run.evaluated.path,
-        **({} if tested is None else {"a/b test": str(workspace.evaluation(tested.key))}),
         "validation": str(directory / _VALIDATION),
         "run": str(directory),
         "report": str(directory / "report.html"),
-        "champion": str(workspace.root / "champion.json"),
+        "champion": str(run.plan.workspace.root / "champion.json"),
     }
 
 
 def _decision_key(inputs: GateInputs, run: DayRun) -> str:
-    """Digest of what the gates look at; without the simulated A/B where none is asked for."""
+    """Digest of what the gates look at."""
     proofs = [inputs.parity.passed, inputs.fresh_process.passed]
-    seen = inputs.model_dump(mode="json", exclude={"evaluation", "ab_test", "parity", "fresh_process"})
-    if inputs.ab_test is not None:
-        seen["ab_test"] = None if run.tested is None else run.tested.key
+    seen = inputs.model_dump(mode="json", exclude={"evaluation", "parity", "fresh_process", "extras"})
+    if own := inputs.extras.model_dump(mode="json", exclude_defaults=True):
+        seen["extras"] = own
     return digest(seen | {"evaluation": run.evaluated.key, "proofs": proofs})
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mtmd.config import Frozen, Preset
 from mtmd.errors import TrainingError
-from mtmd.model.build import FittedKind, build_model
+from mtmd.model.build import ModelKind, build_model
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import atomic_file, digest
 from mtmd.store.refusals import needing
@@ -44,18 +44,20 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
         save_file(tensors, path, metadata=metadata)
 
 
-def load_weights(kind: FittedKind, preset: Preset, path: Path) -> RankingModel:
+def load_weights(kind: ModelKind, preset: Preset, path: Path) -> RankingModel:
     """The model of a kind with stored weights, in evaluation mode.
 
     Raises TrainingError when the file can't be read or does not fit the preset.
     """
-    model = build_model(kind, preset)
+    return restored(build_model(kind, preset), path, f"a {kind} model of preset {preset.name!r}")
+
+
+def restored(model: RankingModel, path: Path, name: str) -> RankingModel:
+    """The model with stored weights, in evaluation mode; raises TrainingError when the file does not fit it."""
     try:
         model.load_state_dict(load_file(path))
     except (RuntimeError, OSError, SafetensorError) as error:
-        raise TrainingError(
-            f"weights {path} do not fit a {kind} model of preset {preset.name!r}; train again: {error}"
-        ) from error
+        raise TrainingError(f"weights {path} do not fit {name}; train again: {error}") from error
     return model.eval()
 
 

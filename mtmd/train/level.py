@@ -26,7 +26,7 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
 
     A level is what has a bias of its own: a row of `model.level_of`, and a task. Each conditional probability of the
     task tree is fitted by itself: mean log P(task | parent) of the teacher and of the model over the pairs that have
-    both, weighted where they have weights. (levels, T) float64; a level without pairs stays where it is. `newest` is
+    both. (levels, T) float64; a level without pairs stays where it is. `newest` is
     gone through several times.
     """
     total = torch.zeros(model.levels, len(model.parents), dtype=torch.float64, device=device_of(model))
@@ -50,10 +50,9 @@ def _sums(model: RankingModel, batches: Iterable[Batch], like: Tensor) -> tuple[
         log_p = _conditional(model(batch).double(), model.parents)
         wanted = _conditional(batch.teacher.double().log(), model.parents).clamp(max=_MOST)
         known = wanted.isfinite()
-        weight = known.double() if batch.weight is None else known * batch.weight[:, None].double()
-        lack.index_add_(0, level, torch.where(known, wanted - log_p, 0.0) * weight)
-        slope.index_add_(0, level, torch.where(known, 1.0 - log_p.exp(), 0.0) * weight)
-        pairs.index_add_(0, level, (weight > 0).double())
+        lack.index_add_(0, level, torch.where(known, wanted - log_p, 0.0))
+        slope.index_add_(0, level, torch.where(known, 1.0 - log_p.exp(), 0.0))
+        pairs.index_add_(0, level, known.double())
     return lack, slope, pairs
 
 

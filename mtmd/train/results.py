@@ -8,7 +8,6 @@ from torch import Tensor
 
 from mtmd.config import Frozen
 from mtmd.model.batch import Batch
-from mtmd.model.build import FittedKind
 from mtmd.train.step import Precision
 
 FIT = "fit.json"  # a FitResult, beside the weights
@@ -17,7 +16,7 @@ FIT = "fit.json"  # a FitResult, beside the weights
 class Progress(Frozen):
     """One report: every few steps, and at each epoch's end, when `validation_loss` is given."""
 
-    kind: FittedKind
+    kind: str
     epoch: int = Field(description="1-based")
     epochs: int
     step: int = Field(description="steps done, over all epochs")
@@ -40,7 +39,7 @@ class EpochRecord(Frozen):
 class FitResult(Frozen):
     """A finished training."""
 
-    kind: FittedKind
+    kind: str
     epochs: tuple[EpochRecord, ...]
     best_epoch: int = Field(description="1-based; its weights are the ones kept")
     stopped_early: bool
@@ -48,16 +47,16 @@ class FitResult(Frozen):
     parameters: int
     embedding_parameters: int
     precision: Precision
-    cross_seconds: float = Field(
+    taught_seconds: float = Field(
         0.0,
         exclude_if=lambda seconds: seconds == 0.0,
-        description="of training the cross model that it is distilled from; 0 where that was stored, or is none",
+        description="of training what teaches it besides the data; 0 where that was stored, or is none",
     )
 
     @property
     def seconds(self) -> float:
-        """Of training, the cross model's included; validation is not."""
-        return sum(record.seconds for record in self.epochs) + self.cross_seconds
+        """Of training, that of what teaches it included; validation is not."""
+        return sum(record.seconds for record in self.epochs) + self.taught_seconds
 
 
 class TrainingData(Protocol):

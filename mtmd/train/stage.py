@@ -1,6 +1,6 @@
 """Train one kind of model on the window, once: the output is named by everything that went in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from pydantic import Field
 
+from mtmd import extension
 from mtmd.config import Frozen, Preset
-from mtmd.errors import ConfigError, StorageError
+from mtmd.errors import StorageError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import Share, WindowData, window_fingerprint
 from mtmd.model.build import ModelKind
@@ -18,18 +19,14 @@ from mtmd.model.ranker import RankingModel
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.outputs import is_complete, make_once
+from mtmd.train.additions import ChosenStart, OneRank, Opening, Start, Teaching
 from mtmd.train.checkpoints import WEIGHTS, load_weights, save_weights
-from mtmd.train.cross import cross_key, distillation
-from mtmd.train.distil import Distillation
-from mtmd.train.group import Group
-from mtmd.train.launch import RankJob, run_ranks
-from mtmd.train.optimizer import RowAdamW
 from mtmd.train.results import FIT, FitResult, Progress, TrainingData
 from mtmd.train.step import choose_precision, on_gpu
-from mtmd.train.trainer import TRAINING_FORMAT, Beginning, fit, require_no_launcher
-from mtmd.train.warm import MOMENTS, RESUMABLE, NewestDays, Resumable, WarmStart, go_on
+from mtmd.train.trainer import TRAINING_FORMAT, Additions, fit
 
 _RECIPE = "recipe.json"
+OnProgress = Callable[[Progress], None]
 
 
 class Trained(Frozen):
@@ -43,7 +40,7 @@ class Trained(Frozen):
     reused: bool
     fit: FitResult
     last: date | None = Field(None, description="last day of its window where that is an earlier run's")
-    start: WarmStart | None = Field(None, description="what the training went on from; None for a full one")
+    start: Start | None = Field(None, description="what the training went on from; None for a full one")
 
     @property
     def name(self) -> str:
@@ -51,7 +48,19 @@ class Trained(Frozen):
         return self.variant or self.kind
 
 
-def training_key(kind: ModelKind, window: str, preset: Preset, start: WarmStart | None = None) -> str:
+class TrainingJob(Frozen):
+    """What a process must know to train a model, or its part of one."""
+
+    plan: RunPlan
+    kind: ModelKind
+    variant: str | None
+    window: tuple[ShardRef, ...]
+    start: Start | None
+    work: str
+    directory: str = Field(description="gets weights and record")
+
+
+def training_key(kind: ModelKind, window: str, preset: Preset, start: Start | None = None) -> str:
     """Name of a trained model: its data, its configuration, its format, torch's version, what it goes on from."""
     rival: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).recipe()
     return digest(
@@ -67,7 +76,7 @@ def training_key(kind: ModelKind, window: str, preset: Preset, start: WarmStart 
             "precision": choose_precision(preset.training),
             **on_gpu(preset.training),
             **({} if start is None else {"start": start.key()}),
-            **({} if preset.training.distil == 0.0 else {"cross": cross_key(window, preset)}),
+            **preset.extras.recipes(),
         }
     )
 
@@ -77,15 +86,21 @@ def candidate_of(trained: Sequence[Trained]) -> Trained:
     return next(model for model in trained if model.name == "mtmd")
 
 
+def choose_start(plan: RunPlan, window: Mapping[date, str]) -> ChosenStart:
+    """What the day's training of MTMD goes on from; `window` has the fingerprint of each training day's shard."""
+    chosen = (there.choose(plan, window) for there in extension.modules("start").values())
+    return next((one for one in chosen if one is not None), ChosenStart())
+
+
 def train(
     plan: RunPlan,
     kind: ModelKind,
     window: Sequence[ShardRef],
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     *,
     variant: str | None = None,
     seed: int | None = None,
-    start: WarmStart | None = None,
+    start: Start | None = None,
 ) -> Trained:
     """Train `kind` on the window's shards, or take what an earlier run trained on the same inputs.
 
@@ -98,22 +113,20 @@ def train(
     final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
 
     def build(directory: Path) -> None:
-        lasting = kind == "mtmd" and variant is None and plan.preset.training.start == "champion"
-        job = RankJob(
+        job = TrainingJob(
             plan=plan,
             kind=kind,
+            variant=variant,
             window=tuple(window),
             start=start,
             work=str(work),
             directory=str(directory),
-            moments=str(directory / MOMENTS) if lasting else None,
         )
-        if plan.preset.training.ranks > 1:
-            run_ranks(job, plan.preset.training.ranks, on_progress)
+        launchers = extension.modules("launcher").values()
+        if launcher := next((there for there in launchers if there.ranks(plan.preset) > 1), None):
+            launcher.run(job, on_progress)
         else:
-            _fit(job, _taught(plan, window, on_progress), on_progress)
-        if lasting:
-            write_json(directory / RESUMABLE, resumable(plan.preset).model_dump(mode="json"))
+            run_job(job, on_progress)
         recipe = {  # what a person wants to know of a directory whose name is a digest
             "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
             "first": window[0].day, "last": window[-1].day, **_found_again(plan.preset, kind, window),
@@ -136,40 +149,32 @@ def train(
     )
 
 
-def fit_rank(
-    job: RankJob, group: Group, share: Share, on_progress: Callable[[Progress], None] | None
+def run_job(
+    job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | None = None, share: Share | None = None
 ) -> None:
-    """A training's part that one of its ranks has; the first one writes."""
-    _fit(job, (None, 0.0), on_progress, group, share)
+    """Train, and write weights and record into the job's directory; with ranks, a rank's part of it."""
+    directory, ranks = Path(job.directory), ranks or OneRank()
+    preset, data, opening = _material(job, share)
+    additions = Additions(opening, _teaching(job, on_progress), ranks)
+    model, result = fit(job.kind, data, preset, Path(job.work), on_progress, additions)
+    if ranks.rank == 0:
+        save_weights(model, directory / WEIGHTS)
+        write_json(directory / FIT, result.model_dump(mode="json"))
 
 
-def _fit(
-    job: RankJob,
-    taught: tuple[Distillation | None, float],
-    on_progress: Callable[[Progress], None] | None,
-    group: Group | None = None,
-    share: Share | None = None,
-) -> None:
-    """Train, and write weights and record into the job's directory."""
-    plan, directory = job.plan, Path(job.directory)
-    data, beginning = _material(plan, job.window, job.start, share)
-    writes = group is None or group.rank == 0
-    model, result = fit(
-        job.kind,
-        data,
-        plan.preset if job.start is None else job.start.of(plan.preset),
-        Path(job.work),
-        on_progress,
-        beginning=beginning,
-        moments=Path(job.moments) if job.moments is not None and writes else None,
-        taught=taught[0],
-        group=group,
-    )
-    if not writes:
-        return
-    result = result.model_copy(update={"cross_seconds": taught[1]})
-    save_weights(model, directory / WEIGHTS)
-    write_json(directory / FIT, result.model_dump(mode="json"))
+def _material(job: TrainingJob, share: Share | None) -> tuple[Preset, TrainingData, Opening]:
+    """The settings of a training, its batches, and how it begins: as an extra says, or plainly."""
+    if job.kind == "mtmd" and job.variant is None:
+        for there in extension.modules("start").values():
+            if (found := there.material(job, share)) is not None:
+                material: tuple[Preset, TrainingData, Opening] = found
+                return material
+    return job.plan.preset, window_data(job.plan, job.window, share), Opening()
+
+
+def _teaching(job: TrainingJob, on_progress: OnProgress | None) -> Teaching:
+    found = (there.teaching(job, on_progress) for there in extension.modules("teaching").values())
+    return next((one for one in found if one is not None), Teaching())
 
 
 def is_trained(
@@ -178,7 +183,7 @@ def is_trained(
     window: Sequence[ShardRef],
     *,
     variant: str | None = None,
-    start: WarmStart | None = None,
+    start: Start | None = None,
 ) -> bool:
     """Whether `train` with the same arguments would find its model complete, and train nothing."""
     key = training_key(kind, window_fingerprint(window), plan.changed(variant).preset, start)
@@ -207,45 +212,6 @@ def _found_again(preset: Preset, kind: ModelKind, window: Sequence[ShardRef]) ->
     return {"window": window_fingerprint(window), "shards": shards}
 
 
-def resumable(preset: Preset) -> Resumable:
-    """What a training of MTMD by this preset is made with."""
-    return Resumable(
-        format=TRAINING_FORMAT,
-        precision=choose_precision(preset.training),
-        declarations=preset.declarations,
-        model=preset.model.model_dump(mode="json"),
-        training=preset.training.recipe,
-    )
-
-
-def _material(
-    plan: RunPlan, window: Sequence[ShardRef], start: WarmStart | None, share: Share | None
-) -> tuple[TrainingData, Beginning | None]:
-    """The batches of a training, and what it goes on from."""
-    whole = window_data(plan, window, share)
-    if start is None:
-        return whole, None
-    earlier = plan.workspace.trained("mtmd", start.training)
-    made_with = Resumable.model_validate(read_json(earlier / RESUMABLE))
-    newest = sorted(window, key=lambda ref: ref.day)[-start.days :]
-
-    def load(model: RankingModel, optimizer: RowAdamW) -> None:
-        go_on(model, optimizer, earlier / WEIGHTS, made_with.declarations, plan.preset.declarations)
-
-    return NewestDays(window_data(plan, newest, share, training_only=True), whole), Beginning(
-        digest(start.key()), load
-    )
-
-
-def _taught(
-    plan: RunPlan, window: Sequence[ShardRef], on_progress: Callable[[Progress], None] | None
-) -> tuple[Distillation | None, float]:
-    """What a training is distilled from, where the preset wants it; and the seconds that it took to train that."""
-    if plan.preset.training.distil == 0.0:
-        return None, 0.0
-    return distillation(plan, window_fingerprint(window), window_data(plan, window), on_progress)
-
-
 def window_data(
     plan: RunPlan, window: Sequence[ShardRef], share: Share | None = None, *, training_only: bool = False
 ) -> WindowData:
@@ -257,7 +223,6 @@ def window_data(
         validation_fraction=training.validation_fraction,
         seed=training.seed,
         sample_fraction=training.sample_fraction,
-        explored_weight=training.explored_weight,
         share=share,
         training_only=training_only,
     )
@@ -277,14 +242,8 @@ def load_for_scoring(plan: RunPlan, trained: Trained) -> RankingModel:
 def require_machine(preset: Preset) -> None:
     """See that this machine can train as the preset says, before anything is read.
 
-    Raises ConfigError for a device that is not there, or for more ranks than GPUs; TrainingError where torchrun
-    started this process.
+    Raises ConfigError for a device that is not there, or for more ranks than it can have.
     """
-    ranks = preset.training.ranks
-    require_no_launcher(ranks)
-    device = choose_device(preset.training.device)
-    if device.type == "cuda" and ranks > torch.cuda.device_count():
-        raise ConfigError(
-            f"training.ranks ({ranks}) must be at most the number of GPUs ({torch.cuda.device_count()}): each rank "
-            'has one; lower training.ranks, or set training.device = "cpu"'
-        )
+    choose_device(preset.training.device)
+    for launcher in extension.modules("launcher").values():
+        launcher.require_machine(preset)

@@ -1,9 +1,7 @@
 """One update of a model's weights from one batch: the loss, its precision, and deterministic kernels.
 
 The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
-pairs may be weighted by their score (docs/tuning.md has what it is worth). Explored candidates may have a weight of
-their own (`explored_weight`), which the batch brings. A second term may compare the candidates of a request with each
-other (`consistency`).
+pairs may be weighted by their score (docs/tuning.md has what it is worth).
 
 `precision = "auto"` trains in bfloat16 on processors with matrix or vector instructions for it, in float32 elsewhere.
 
@@ -24,9 +22,6 @@ from mtmd.config import TrainingConfig
 from mtmd.model.batch import Batch
 from mtmd.model.device import choose_device
 from mtmd.model.scores import log1mexp
-from mtmd.train.consistency import order_divergence
-from mtmd.train.group import Group
-from mtmd.train.optimizer import RowAdamW
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -35,27 +30,20 @@ MOST = 1e3  # largest (s / p̂): a pair with a thousandth of the usual score cou
 
 @dataclass(frozen=True)
 class TrainingLoss:
-    """Σ_t w_t · (weighted mean over pairs of KL · (s_t / p̂)^power  +  consistency · s_t · order_t) / Σ_t w_t.
+    """Σ_t w_t · (weighted mean over pairs of KL · (s_t / p̂)^power) / Σ_t w_t.
 
     A pair's KL grows with its probability, so at power 0, the paper's loss, pairs and domains with high scores decide
     nearly alone; at 1 equal relative errors cost about the same everywhere. The divisor is the model's own score, taken
     as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean. (Divided by
     the teacher's score it would be a lower one, and the model calibrated too low: docs/tuning.md.)
 
-    order_t is `order_divergence` of the candidates of each request, or of each domain in the batch. It looks at ratios
-    of scores, which are as large for rare actions as for frequent ones; s_t makes it as large as the KL of equal
-    relative errors.
-
-    task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of either part
+    task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of the loss
     total         of the divisors (T,) of all ranks' parts of a batch: the losses of the parts add up to the batch's
     """
 
     task_weights: Tensor
     power: float
     scale: Tensor
-    consistency: float = 0.0
-    within: Literal["request", "domain"] = "request"
-    distil: float = 0.0
     total: Callable[[Tensor], Tensor] | None = None
 
     @classmethod
@@ -67,40 +55,19 @@ class TrainingLoss:
             weights,
             config.score_power,
             scale,
-            config.consistency,
-            config.consistency_within,
-            config.distil,
         )
 
     def of_batch(self, log_p: Tensor, batch: Batch) -> Tensor:
-        """The whole loss of a batch, of which the model predicts log_p (P, T), and those of drawn pairs after them."""
-        if batch.drawn:
-            logged, drawn = torch.split(log_p, [len(batch.candidate), batch.drawn])
-            plain = batch.without_drawn()
-            return self.of_batch(logged, plain) + self.distil * self(drawn, batch.teacher[-batch.drawn :])
-        loss = self(log_p, batch.teacher, batch.weight)
-        if self.consistency > 0.0:
-            group = batch.pair_query if self.within == "request" else batch.pair_domain
-            order = order_divergence(log_p, batch.teacher, group, batch.weight, self.total)
-            weights = self.task_weights
-            loss = loss + self.consistency * (weights * self.scale * order).sum() / weights.sum()
-        return loss
+        """The loss of a batch, of which the model predicts log_p (P, T)."""
+        return self(log_p, batch.teacher)
 
-    def __call__(self, log_p: Tensor, teacher: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The KL's part: log_p and teacher (P, T), and each pair's weight (P,), 1 where there is none."""
+    def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
+        """The loss of logged pairs: log_p and teacher (P, T)."""
         rows = bernoulli_kl(log_p, teacher)
         if self.power > 0.0:
             rows = rows * self._divided(log_p.detach())
-        sums, counts = task_sums(rows, teacher, weight)
+        sums, counts = task_sums(rows, teacher)
         return self.mean(sums, counts if self.total is None else self.total(counts))
-
-    def of_nothing(self, device: torch.device) -> Tensor:
-        """The loss of an empty part of a batch, 0, which adds to the divisors of the other parts as they do."""
-        none = torch.zeros(len(self.task_weights), device=device)
-        for _ in range(1 + int(self.consistency > 0.0)):
-            if self.total is not None:
-                self.total(none)
-        return none.sum()
 
     def mean(self, sums: Tensor, counts: Tensor) -> Tensor:
         """Σ_t w_t sums_t / counts_t / Σ_t w_t, from sums over the pairs that have each task: (T,) each."""
@@ -130,37 +97,10 @@ def training_step(
     loss = loss_of.of_batch(log_p, batch)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = clip_gradients(model, max_gradient_norm)
-    return _updated(optimizer, float(loss.detach()), norm)
+    return updated(optimizer, float(loss.detach()), norm)
 
 
-def shared_step(
-    model: nn.Module,
-    optimizer: RowAdamW,
-    batch: Batch,
-    loss_of: TrainingLoss,
-    precision: Precision,
-    max_gradient_norm: float,
-    group: Group,
-) -> tuple[float, float, int]:
-    """`training_step` of a batch that ranks have parts of: the whole batch's loss and norm, and its pairs.
-
-    A rank whose part is empty takes part in every sum, with nothing to add.
-    """
-    optimizer.zero_grad(set_to_none=True)
-    pairs = len(batch.candidate)
-    if pairs:
-        with autocast(precision, batch.teacher.device):
-            log_p = model(batch)
-        loss = loss_of.of_batch(log_p, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-    else:
-        loss = loss_of.of_nothing(group.device)
-    value, count = group.add_gradients(model, optimizer, [loss.detach(), pairs])
-    norm = clip_gradients(model, max_gradient_norm)
-    return *_updated(optimizer, value, norm), round(count)
-
-
-def _updated(optimizer: torch.optim.Optimizer, loss: float, norm: float) -> tuple[float, float]:
+def updated(optimizer: torch.optim.Optimizer, loss: float, norm: float) -> tuple[float, float]:
     """Both, after an update where they are finite."""
     if math.isfinite(loss) and math.isfinite(norm):
         optimizer.step()
@@ -255,10 +195,7 @@ def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
     return torch.where(known, entropy - cross, 0.0)
 
 
-def task_sums(values: Tensor, teacher: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Sum over the pairs that have the task, and their count: (T,) each; weighted where there are weights (P,)."""
+def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over the pairs that have the task, and their count: (T,) each."""
     known = ~teacher.isnan()
-    if weight is None:
-        return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)
-    counted = known * weight[:, None]
-    return (torch.where(known, values, 0.0) * counted).sum(dim=0), counted.sum(dim=0)
+    return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)

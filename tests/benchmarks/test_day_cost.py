@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.day_cost import main, measured
+from tests.extras.warmstart.conftest import Line, line, warm_line
 from tests.flows.runs import AS_OF, TINY
-from tests.warmstart.conftest import Line, line, warm_line
 
 __all__ = ["line", "warm_line"]
 

@@ -112,6 +112,6 @@ def test_a_peer_has_the_learning_rate_and_the_widths_that_are_asked_for(
 
 def test_a_preset_that_distils_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset = tmp_path / "distils.toml"
-    preset.write_text('base = "tiny"\nname = "distils"\n[training]\ndistil = 0.5\n')
+    preset.write_text('base = "tiny"\nname = "distils"\n[extras.distillation]\nweight = 0.5\n')
     assert main(["--preset", str(preset), "--as-of", "2026-01-25"]) == 1
-    assert "training.distil (0.5) of preset 'distils' must be 0" in capsys.readouterr().out
+    assert "extras.distillation.weight of preset 'distils' must be 0" in capsys.readouterr().out

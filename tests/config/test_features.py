@@ -67,20 +67,6 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
             {"kind": "continuous", "dropout": 0.1},
             r"only categorical features of one value can have a `dropout`",
         ),
-        (
-            {"kind": "embedding", "encoding": "bins"},
-            r"'x' is embedding: only continuous .* have an `encoding`",
-        ),
-        (
-            {"kind": "continuous", "bins": 8},
-            r"'x' is continuous: `bins` goes with `encoding`, which it needs",
-        ),
-        (
-            {"kind": "continuous", "encoding": "quantiles"},
-            r"Input should be 'bins' or 'piecewise'.*'quantiles'",
-        ),
-        ({"kind": "continuous", "encoding": "bins", "bins": 1}, r"greater than or equal to 2"),
-        ({"kind": "continuous", "encoding": "piecewise", "bins": 257}, r"less than or equal to 256"),
         ({"kind": "categorical", "buckets": 4, "multi": True}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "max_length": 5}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "pooling": "sum"}, r"`pooling` goes with multi"),
@@ -108,11 +94,6 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
 def test_a_wrong_feature_is_refused(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Feature.model_validate({"name": "x", "side": "query"} | given)
-
-
-def test_an_encoded_number_is_a_number_in_the_logs() -> None:
-    encoded = AGE.model_copy(update={"encoding": "piecewise", "width": 8})
-    assert encoded.column_type == AGE.column_type
 
 
 def test_a_side_orders_its_features_by_kind_then_declaration() -> None:
@@ -231,7 +212,7 @@ def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], mess
 
 def test_keys_that_a_feature_does_not_set_leave_no_trace_in_what_names_stored_outputs() -> None:
     later = {"multi", "max_length", "pooling", "weights", "actions", "ages", "table", "min_count"}
-    later |= {"encoding", "bins", "dropout"}
+    later |= {"dropout"}
     assert not later & (COUNTRY.model_dump(mode="json").keys() | AGE.model_dump(mode="json").keys())
     assert TERMS.model_dump(mode="json").keys() & later == {"multi", "max_length", "weights"}
     assert Feature.model_validate(TERMS.model_dump(mode="json")) == TERMS

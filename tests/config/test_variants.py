@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mtmd.config import CrossConfig, Preset, load_preset, variant, variants
+from mtmd.config import Preset, load_preset, variant, variants
 from mtmd.errors import ConfigError
 
 CHANGED = {
@@ -12,7 +12,6 @@ CHANGED = {
     "no_dcn": {"model.cross_layers"},
     "no_normalisation": {"model.norm"},
     "downsampling": {"training.sample_fraction", "training.epochs"},
-    "raw_numbers": {"model.statistics", "model.missing_numbers"},
     "downsampling_fewer_steps": {"training.sample_fraction"},
     "ctr_weight_1": {"training.loss_weights"},
     "post_norm": {"model.norm"},
@@ -62,15 +61,6 @@ def test_half_the_window_is_gone_through_twice_as_often(tiny_preset: Preset) -> 
     assert (training.sample_fraction, training.epochs) == (0.5, 2 * tiny_preset.training.epochs)
     training = variant("downsampling_fewer_steps").of(tiny_preset).training
     assert (training.sample_fraction, training.epochs) == (0.5, tiny_preset.training.epochs)
-
-
-def test_a_cross_model_that_teaches_goes_through_half_the_window_twice_as_often(tiny_preset: Preset) -> None:
-    """Otherwise the variant would be taught by a model of half the steps, too."""
-    changes = {"distil": 0.5, "cross": CrossConfig(epochs=3)}
-    distilled = tiny_preset.model_copy(update={"training": tiny_preset.training.model_copy(update=changes)})
-    assert variant("downsampling").of(distilled).training.cross.epochs == 6
-    assert variant("downsampling_fewer_steps").of(distilled).training.cross.epochs == 3
-    assert variant("no_dcn").of(distilled).training == distilled.training
 
 
 @pytest.mark.parametrize("name", ["downsampling", "downsampling_fewer_steps"])

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from mtmd.config import Declarations, EvaluationConfig
-from mtmd.errors import EvaluationError
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.predictors import window_medians
-from mtmd.evaluate.report import ALL, EvaluationReport
+from mtmd.evaluate.report import EvaluationReport
 
 DAY = date(2026, 1, 5)
 CONFIG = EvaluationConfig()
@@ -60,53 +58,11 @@ def test_errors_and_levels_are_means_over_a_tasks_explored_and_chosen_rows(
     assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_the_other_tables_are_about_all_rows_or_about_the_chosen_ones(
-    day: HeldOutDay, declarations: Declarations
-) -> None:
-    everything = evaluated(day, declarations)
-    chosen = evaluated(day, declarations, EvaluationConfig(rows="chosen"))
-    aggregate = everything.aggregates[0]
-    assert aggregate == (ALL, ALL, "ctr")
-    assert (everything.get("mtmd", aggregate).rows, chosen.get("mtmd", aggregate).rows) == (4, 2)
-    assert everything.get("mtmd", aggregate).logmae == pytest.approx(OFF.mean())
-    assert chosen.get("mtmd", aggregate).logmae == pytest.approx(0.5)
-    assert chosen.explored == everything.explored
-    assert (everything.kind_of_rows, chosen.kind_of_rows, chosen.of_candidate().kind_of_rows) == (
-        "all",
-        "chosen",
-        "chosen",
-    )
-    assert day.judged(EvaluationConfig()) is day
-
-
 def test_a_day_without_explored_rows_has_no_such_table(day: HeldOutDay, declarations: Declarations) -> None:
     plain = replace(day, explored=None)
     report = evaluated(plain, declarations)
-    assert (report.explored, report.kind_of_rows) == ((), None)
+    assert report.explored == ()
     assert "explored" not in report.model_dump(mode="json")
-    assert plain.judged(EvaluationConfig(rows="chosen")) is plain
-
-
-def test_an_explored_row_that_no_table_is_about_must_have_a_prediction_too(
-    day: HeldOutDay, declarations: Declarations
-) -> None:
-    log_p = np.full(day.teacher.shape, np.nan)
-    log_p[1::2] = -1.0
-    with pytest.raises(EvaluationError, match=r"'mtmd' on .*: 1 of 2 values are not finite"):
-        evaluate_predictors(DAY, declarations, day, {"mtmd": log_p}, EvaluationConfig(rows="chosen"))
-
-
-def test_the_constant_may_leave_explored_candidates_out(declarations: Declarations, make_shard) -> None:
-    shard = make_shard(requests=200)
-    high = shard.teacher[:, 0] > shard.teacher[:, 0].median()
-    marked = replace(shard, explored=high.to(shard.explored.dtype))
-    kept = replace(shard, teacher=shard.teacher.masked_fill(high[:, None], np.nan))
-    chosen = window_medians([marked], declarations, chosen=True)
-    np.testing.assert_array_equal(chosen, window_medians([kept], declarations))
-    np.testing.assert_array_equal(
-        window_medians([marked], declarations), window_medians([shard], declarations)
-    )
-    assert (chosen[:, 0] < window_medians([shard], declarations)[:, 0]).all()
 
 
 def test_a_days_explored_rows_come_from_its_shard(declarations: Declarations, make_shard) -> None:

@@ -7,7 +7,7 @@ from mtmd.config import IdsConfig, Preset
 from mtmd.errors import BundleError, EvaluationError, LogsError
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.replay_report import EVERYWHERE
-from mtmd.evaluate.stage import Evaluated, _registered_scores, _scores_of, read_replay
+from mtmd.evaluate.stage import Evaluated, _registered_scores, read_replay
 from mtmd.export import stage as export_stage
 from mtmd.extract.shards import open_shard
 from mtmd.registry.incumbent import Incumbent
@@ -158,5 +158,3 @@ def test_a_champion_of_other_domains_is_refused(done_live: Done, tiny_preset: Pr
     shard = open_shard(Path(done_live.days.held_out.path))
     with pytest.raises(EvaluationError, match="cannot be compared slice by slice; give the preset another"):
         _registered_scores(plan, done_live.exported.model_id, shard)
-    with pytest.raises(EvaluationError, match=r'the last full retrain.*set training\.start = "fresh" until'):
-        _scores_of("anchor", plan, done_live.exported.model_id, shard)

@@ -78,9 +78,6 @@ def small_preset() -> Preset:
                     "name": "pace",
                     "side": "query",
                     "kind": "continuous",
-                    "encoding": "piecewise",
-                    "bins": 8,
-                    "width": 4,
                 },
                 {
                     "name": "vector",
@@ -122,12 +119,11 @@ def small_preset() -> Preset:
                     "max_length": 5,
                     "pooling": "attention",
                 },
-                {"name": "bid", "side": "item", "kind": "continuous", "encoding": "bins", "width": 4},
+                {"name": "bid", "side": "item", "kind": "continuous"},
                 {
                     "name": "price",
                     "side": "item",
                     "kind": "continuous",
-                    "encoding": "piecewise",
                     "domains": ["shopping"],
                 },
                 {"name": "goal", "side": "item", "kind": "categorical", "buckets": 8, "shallow": True},

@@ -1,7 +1,6 @@
 """The window: its days, its split, its batches, its base rates."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -127,25 +126,6 @@ def test_base_rates_are_the_mean_scores_of_the_training_requests(
     nan = float("nan")
     expected = [[nan, nan], [nan, nan], [(0.25 + 0.375) / 2, (0.125 + 0.25) / 2], [(0.75 + 0.5) / 2, nan]]
     torch.testing.assert_close(data.base_rates(), torch.tensor(expected, dtype=torch.float64), equal_nan=True)
-
-
-def test_an_explored_candidate_counts_as_much_as_its_weight_says(
-    shard: Shard, declarations: Declarations
-) -> None:
-    """The shopping ad of request 10 and the standard ad of 12 are explored; both requests are trained on."""
-    explored = replace(shard, explored=torch.tensor([0, 0, 1, 1, 0], dtype=torch.int8))
-    data = WindowData([explored], declarations, validation_fraction=0.3, seed=1, explored_weight=3.0)
-    (batch,) = data.epoch(0, 8)
-    assert batch.candidate.tolist() == [1, 2, 3, 4]
-    assert batch.weight is not None
-    assert batch.weight.tolist() == [1.0, 3.0, 3.0, 1.0]
-    assert [batch.weight for batch in data.validation(8)] == [None]  # request 11 has no explored candidate
-    nan = float("nan")
-    standard = [(0.25 + 3 * 0.375) / 4, (0.125 + 3 * 0.25) / 4]
-    expected = [[nan, nan], [nan, nan], standard, [(3 * 0.75 + 0.5) / 4, nan]]
-    torch.testing.assert_close(data.base_rates(), torch.tensor(expected, dtype=torch.float64), equal_nan=True)
-    once = WindowData([explored], declarations, validation_fraction=0.3, seed=1)
-    assert [batch.weight for batch in once.epoch(0, 8)] == [None]
 
 
 def test_requests_without_candidates_are_left_out(shard: Shard, declarations: Declarations) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from mtmd.evaluate.report import ExploredMetrics
 from mtmd.inspect.comparison import compare, comparison_table
 from tests.inspect.conftest import SECOND, Line, metrics
 
@@ -31,23 +30,6 @@ def test_models_of_one_day_are_compared_on_its_rows(two_models: Line) -> None:
     compared = compare(two_models.workspace, "20260126-c", "20260126-b")
     assert compared.same_rows
     assert compared.note == "A and B on the same rows of held-out day 2026-01-26, without intervals"
-
-
-def test_other_rows_of_one_day_are_said(two_models: Line) -> None:
-    """`evaluation.rows` changed: the shard is the same, and one of the metrics leaves explored rows out."""
-    figures = {"logmae": {"mtmd": 0.5}, "logmae_of_chosen": {"mtmd": 0.4}}
-    levels = {"calibration": {"mtmd": 1.0}, "calibration_of_chosen": {"mtmd": 1.0}}
-    explored = (ExploredMetrics(task="ctr", rows=50, chosen=150, **figures, **levels),)
-    for model, rows in (("20260126-c1", 200), ("20260126-d1", 150)):
-        report = metrics(SECOND, 0.5, rows=rows).model_copy(update={"explored": explored})
-        two_models.model(model, SECOND, report, held_out="e" * 64)
-    compared = compare(two_models.workspace, "20260126-c", "20260126-d")
-    assert not compared.same_rows
-    assert compared.note == (
-        "A and B on held-out day 2026-01-26, A on all candidates and B on chosen ones alone (evaluation.rows): a "
-        "difference may be that of the rows"
-    )
-    assert compare(two_models.workspace, "20260126-c", "20260126-c").same_rows
 
 
 def test_a_day_whose_logs_changed_in_between_is_said(two_models: Line) -> None:

@@ -1,7 +1,6 @@
 """A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables.
 
-Some lists have actions and ages, and some admit only values that were seen often enough. Most numbers are encoded; on
-the item side all of them are.
+Some lists have actions and ages, and some admit only values that were seen often enough.
 """
 
 from mtmd.config import Preset, load_preset
@@ -17,15 +16,12 @@ FEATURES = [
         "min_count": 3,
     },
     {"name": "age", "side": "query", "kind": "continuous"},
-    {"name": "spend", "side": "query", "kind": "continuous", "encoding": "bins", "bins": 4, "width": 3},
-    {"name": "wait", "side": "query", "kind": "continuous", "encoding": "piecewise", "bins": 3, "width": 2},
+    {"name": "spend", "side": "query", "kind": "continuous"},
+    {"name": "wait", "side": "query", "kind": "continuous"},
     {
         "name": "rank",
         "side": "query",
         "kind": "continuous",
-        "encoding": "piecewise",
-        "bins": 3,
-        "width": 2,
         "domains": ["search"],
     },
     {
@@ -80,7 +76,7 @@ FEATURES = [
         "weights": "tag_weights",
         "shallow": True,
     },
-    {"name": "price", "side": "item", "kind": "continuous", "encoding": "piecewise", "width": 2},
+    {"name": "price", "side": "item", "kind": "continuous"},
     {"name": "ad_id", "side": "item", "kind": "categorical", "type": "BIGINT", "buckets": 30, "width": 4},
     {
         "name": "topic",

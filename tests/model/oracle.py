@@ -9,20 +9,18 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtmd.config import Declarations, Feature, ModelConfig, SideSchema
-from mtmd.config.features import BINS
 from mtmd.logs.lists import ACTIONS, AGES
 from mtmd.model.adaptation import DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import Stack
-from mtmd.model.norms import EPSILON, MOMENTUM
+from mtmd.model.norms import CLIP, EPSILON, MOMENTUM
 from mtmd.model.towers import Tower
 from mtmd.model.two_tower import MTMD
 
@@ -121,8 +119,8 @@ def plain_moments(values: Sequence[float], min_rows: int) -> tuple[float, float]
 
 
 def field_width(feature: Feature) -> int:
-    """Columns of a field in a tower's input: one for a number, unless it is encoded."""
-    return 1 if feature.kind == "continuous" and feature.encoding is None else feature.width
+    """Columns of a field in a tower's input: one for a number."""
+    return 1 if feature.kind == "continuous" else feature.width
 
 
 class PlainAdaptation(nn.Module):
@@ -136,20 +134,14 @@ class PlainAdaptation(nn.Module):
         numeric = {
             i: w
             for i, (f, w) in enumerate(zip(schema.fields, self.widths, strict=True))
-            if f.kind != "categorical" and f.encoding is None
+            if f.kind != "categorical"
         }
-        self.raw, self.clip = config.statistics == "none", config.clip or math.inf
         self.norms = {i: [PlainNorm(config) for _ in range(w)] for i, w in numeric.items()}
-        scaled = {} if self.raw else numeric
-        self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in scaled.items()})
-        self.shift = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in scaled.items()})
-        zero = numeric if config.missing_numbers == "zero" else {}
-        self.default = nn.ParameterDict(
-            {str(i): nn.Parameter(torch.empty(w)) for i, w in enumerate(self.widths) if i not in zero}
-        )
+        self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
+        self.shift = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
+        self.default = nn.ParameterList(nn.Parameter(torch.empty(w)) for w in self.widths)
         fields = len(self.widths)
-        self.gated = config.adaptation == "domain" and config.se_gate != "none"
-        self.most = 2 if config.se_gate == "double_sigmoid" else 1
+        self.gated = config.adaptation == "domain"
         if self.gated:
             self.squeeze = nn.Linear(fields, max(1, fields // config.se_reduction))
             self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
@@ -178,83 +170,31 @@ class PlainAdaptation(nn.Module):
             for j, norm in enumerate(self.norms.get(i, ())):
                 yield norm, [v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)]
 
-    def forward(
-        self,
-        rows: SideInput,
-        domain: Tensor,
-        tables: "dict[str, PlainTable]",
-        encodings: "dict[str, PlainEncoding]",
-    ) -> list[Tensor]:
+    def forward(self, rows: SideInput, domain: Tensor, tables: "dict[str, PlainTable]") -> list[Tensor]:
         """Adapted fields, each (N, width)."""
         fields = []
         for i, raw in enumerate(self.columns(rows)):
             if i in self.norms:
                 seen = ~raw.isnan() & self.has[domain, i].unsqueeze(1)
-                value = raw
-                if not self.raw:
-                    mean, std = torch.tensor([norm.moments for norm in self.norms[i]], dtype=torch.float64).T
-                    z = ((raw.nan_to_num().double() - mean) / std).clamp(-self.clip, self.clip).float()
-                    value = z * self.gain[str(i)] + self.shift[str(i)]
-            elif (feature := self.schema.fields[i]).encoding is not None:
-                seen = ~raw.isnan() & self.has[domain, i].unsqueeze(1)
-                value = encodings[feature.name](raw[:, 0])
+                mean, std = torch.tensor([norm.moments for norm in self.norms[i]], dtype=torch.float64).T
+                z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
+                value = z * self.gain[str(i)] + self.shift[str(i)]
             else:
                 table = tables[self.schema.fields[i].name]
                 admitted = torch.tensor([table.admits(value) for value in raw], dtype=torch.bool)
                 seen = ((raw > 0) & admitted & self.has[domain, i]).unsqueeze(1)
                 value = table.embedding(raw)
-            fields.append(torch.where(seen, value, self._default(i)))
+            fields.append(torch.where(seen, value, self.default[i]))
         for i, (feature, lists) in enumerate(
             zip(self.schema.lists, rows.lists, strict=True), start=len(fields)
         ):
             value, known = plain_pooling(tables[feature.name], lists, feature)
-            fields.append(torch.where((known & self.has[domain, i]).unsqueeze(1), value, self._default(i)))
+            fields.append(torch.where((known & self.has[domain, i]).unsqueeze(1), value, self.default[i]))
         if not self.gated:
             return fields
         squeezed = torch.stack([field.mean(dim=1) for field in fields], dim=1)
-        gates = self.most * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
+        gates = 2 * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
         return [field * gates[:, [i]] for i, field in enumerate(fields)]
-
-    def _default(self, i: int) -> Tensor:
-        return self.default[str(i)] if str(i) in self.default else torch.zeros(self.widths[i])
-
-
-class PlainEncoding(nn.Module):
-    """A number as an embedding, value by value, from edges over all values of the window."""
-
-    def __init__(self, feature: Feature) -> None:
-        super().__init__()
-        self.bins = feature.bins or BINS
-        self.piecewise = feature.encoding == "piecewise"
-        self.linear = nn.Linear(self.bins, feature.width, bias=self.piecewise)
-        self.values: list[float] = []
-
-    def forward(self, values: Tensor) -> Tensor:
-        edges = plain_edges(self.values, self.bins, closed=self.piecewise)
-        rows = [self.encoded(value, edges) for value in values.nan_to_num().tolist()]
-        embedded: Tensor = self.linear(torch.tensor(rows).view(-1, self.bins))
-        return embedded
-
-    def encoded(self, value: float, edges: list[float]) -> list[float]:
-        if self.piecewise:
-            row = [min(max((value - low) / (high - low), 0.0), 1.0) for low, high in pairwise(edges)]
-        else:
-            place = sum(value >= start for start in edges[1:])
-            row = [float(other == place) for other in range(self.bins)]
-        return row + [0.0] * (self.bins - len(row))
-
-
-def plain_edges(values: Sequence[float], bins: int, *, closed: bool) -> list[float]:
-    """The first value of each bin; if `closed`, then the largest value of all, once."""
-    left, starts = sorted(Counter(values).items()), list[float]()
-    while left:
-        bins_left = bins - len(starts)
-        share = sum(count for _, count in left) / bins_left
-        value, taken = left.pop(0)
-        starts.append(value)
-        while len(left) + 1 > bins_left and left and taken + left[0][1] <= share:
-            taken += left.pop(0)[1]
-    return starts + [max(values)] * (closed and max(values) > starts[-1])
 
 
 @dataclass(frozen=True)
@@ -391,23 +331,17 @@ class PlainTowerOracle(nn.Module):
             self.notes[f.name] = nn.ModuleDict(notes)
             attention = dict(self.attention.items()).get(f.name)
             self.tables[f.name] = PlainTable(tables[key], notes, attention, f.min_count or 0, Counter())
-        self.encoded = {i: f for i, f in enumerate(schema.continuous) if f.encoding is not None}
-        self.encodings = nn.ModuleDict({f.name: PlainEncoding(f) for f in self.encoded.values()})
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
-        self.read = plain_inputs(schema, config)
         width = sum(field_width(f) for f in schema.fields)
         self.shared = nn.ModuleList(
             PlainNetwork(width, config.expert_widths, config) for _ in range(config.domain_shared_expert)
         )
         self.experts = nn.ModuleList(
             PlainDomainExpert(
-                sum(field_width(f) for f in read),
-                sum(f.width for f in read if f.shallow),
-                [deep_widths[t] for t in own],
-                config,
+                width, sum(f.width for f in schema.fields if f.shallow), [deep_widths[t] for t in own], config
             )
-            for read, own in zip(self.read, tasks, strict=True)
+            for own in tasks
         )
 
     def observe(self, distinct: SideInput, times: Sequence[int]) -> None:
@@ -422,10 +356,6 @@ class PlainTowerOracle(nn.Module):
             for value, count in zip(lists.ids.tolist(), repeated, strict=True):
                 self.tables[feature.name].seen[value] += count
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
-        for i, feature in self.encoded.items():
-            present = torch.from_numpy(self.schema.present)[domain_of, i]
-            values = distinct.continuous[present, i].tolist()
-            self.encodings[feature.name].values += [value for value in values if not math.isnan(value)]  # type: ignore[operator]
         for d in range(len(self.experts)):
             own = torch.nonzero(domain_of == d).squeeze(1)
             self.adaptations[d % len(self.adaptations)].observe(_take(distinct, own), domain_of[own])  # type: ignore[operator]
@@ -441,31 +371,17 @@ class PlainTowerOracle(nn.Module):
         for d, expert in enumerate(self.experts):
             adaptation = self.adaptations[d % len(self.adaptations)]
             mine = torch.nonzero(domain_of[pick] == d).squeeze(1)
-            fields = adaptation(
-                _take(distinct, pick[mine]), domain_of[pick[mine]], self.tables, dict(self.encodings.items())
-            )
+            fields = adaptation(_take(distinct, pick[mine]), domain_of[pick[mine]], self.tables)
             x = torch.cat(fields, dim=1)
             domain_shared = self.shared[0](x) if len(self.shared) else x
-            read = [
-                (f, feature)
-                for f, feature in zip(fields, self.schema.fields, strict=True)
-                if feature in self.read[d]
-            ]
-            x = torch.cat([f for f, _ in read], dim=1)
-            shallow = torch.cat([f for f, feature in read if feature.shallow], dim=1)
+            shallow = torch.cat(
+                [f for f, feature in zip(fields, self.schema.fields, strict=True) if feature.shallow], dim=1
+            )
             own = dict(zip(self.tasks[d], expert(x, shallow, domain_shared), strict=True))
             found.append([own.get(t, torch.zeros(len(mine), w)) for t, w in enumerate(self.widths)])
             order.append(mine)
         back = torch.argsort(torch.cat(order))
         return [torch.cat([domain[t] for domain in found])[back] for t in range(len(found[0]))]
-
-
-def plain_inputs(schema: SideSchema, config: ModelConfig) -> list[list[Feature]]:
-    """Of each domain, the fields that its Domain Expert reads, in the order of the declarations."""
-    return [
-        [f for f in schema.fields if config.inputs == "all" or f.domains is None or domain in f.domains]
-        for domain in schema.domains
-    ]
 
 
 class Oracle(nn.Module):
@@ -484,10 +400,7 @@ class Oracle(nn.Module):
         self.tables = nn.ModuleDict()
         self.query = PlainTowerOracle(declarations.query, deep_widths, of_surface, config, self.tables)
         self.item = PlainTowerOracle(declarations.item, deep_widths, of_product, config, self.tables)
-        self.bias = None
-        if config.bias != "none":
-            bias = torch.empty(len(domains.surfaces), len(domains.tasks))
-            self.bias = nn.Parameter(bias, requires_grad=config.bias == "learned")
+        self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
 
     def observe(self, batch: Batch) -> None:
         pairs = Counter(batch.pair_item.tolist())
@@ -499,9 +412,7 @@ class Oracle(nn.Module):
         items = self.item(batch.item, batch.pair_item)
         logs: list[Tensor] = []
         for t, parent in enumerate(self.parents):
-            logit = (queries[t] * items[t]).sum(dim=1)
-            if self.bias is not None:
-                logit = logit + self.bias[batch.pair_domain // self.products, t]
+            logit = (queries[t] * items[t]).sum(dim=1) + self.bias[batch.pair_domain // self.products, t]
             own = F.logsigmoid(logit)
             logs.append(own if parent is None else logs[parent] + own)
         return torch.stack(logs, dim=1)
@@ -520,8 +431,7 @@ Pairs = Iterator[tuple[Tensor, nn.Parameter]]
 
 def paired_parameters(fast: MTMD, plain: Oracle, read: Read) -> Pairs:
     """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient."""
-    if plain.bias is not None:
-        yield read(fast.query.bias), plain.bias  # type: ignore[arg-type]
+    yield read(fast.query.bias), plain.bias
     shared = set()
     for tower, other in ((fast.query, plain.query), (fast.item, plain.item)):
         for own, parameter in _tower_pairs(tower, other, read):
@@ -555,19 +465,9 @@ def _table_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
                 yield read(attention.query)[0].T, own.attention[2].weight
 
 
-def _encoding_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
-    for group, encoding in zip(fast.adaptation.layout.encoded, fast.adaptation.encodings.groups, strict=True):
-        for place, feature in enumerate(group.features):
-            own = plain.encodings[feature.name]
-            yield read(encoding.weight)[0, place].T, own.linear.weight
-            if encoding.bias is not None:
-                yield read(encoding.bias)[0, 0, place], own.linear.bias
-
-
 def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     layout = fast.adaptation.layout
     yield from _table_pairs(fast, plain, read)
-    yield from _encoding_pairs(fast, plain, read)
     # The fast model's column order: where each declared field starts, and which columns are its.
     starts = dict(zip(layout.fields, torch.tensor((0, *layout.widths)).cumsum(0).tolist(), strict=False))
     spans = [list(range(starts[f], starts[f] + w)) for f, w in _declared(plain.schema)]
@@ -577,16 +477,10 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
         yield from _adaptation_pairs(own, other, spans, fields, read)
     if fast.shared is not None:
         yield from _network_pairs(fast.shared, 0, plain.shared[0], columns, read)
-    for own, other, kept in zip(fast.experts, plain.experts, plain.read, strict=True):
-        named = [
-            (c, f) for f, span in zip(plain.schema.fields, spans, strict=True) if f in kept for c in span
-        ]
-        # among what the expert reads
-        places = {c: place for place, c in enumerate(sorted(c for c, _ in named))}
-        deep = [places[c] for c, _ in named]
-        shallow = [places[c] for c, f in named if f.shallow]
-        first = len(places) - len(shallow)  # shallow fields come last
-        yield from _expert_pairs(own, other, torch.tensor(deep), torch.tensor(shallow) - first, read)
+    shallow = [c for f, span in zip(plain.schema.fields, spans, strict=True) if f.shallow for c in span]
+    first = len(columns) - len(shallow)  # shallow fields come last
+    for own, other in zip(fast.experts, plain.experts, strict=True):
+        yield from _expert_pairs(own, other, columns, torch.tensor(shallow) - first, read)
 
 
 def _declared(schema: SideSchema) -> list[tuple[object, int]]:
@@ -597,8 +491,7 @@ def _adaptation_pairs(
     fast: DomainFields, plain: PlainAdaptation, spans: list[list[int]], fields: Tensor, read: Read
 ) -> Pairs:
     for i, span in enumerate(spans):
-        if str(i) in plain.default:
-            yield read(fast.default)[[column - fast.zeros for column in span]], plain.default[str(i)]
+        yield read(fast.default)[span], plain.default[i]
         if str(i) in plain.gain:
             yield read(fast.gain)[span], plain.gain[str(i)]
             yield read(fast.shift)[span], plain.shift[str(i)]

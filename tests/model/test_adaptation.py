@@ -1,7 +1,5 @@
 """Statistics of a domain's own values, learned defaults, SE gates."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -92,47 +90,3 @@ def test_gates_start_near_one_and_reweight_whole_fields(tiny_preset: Preset) -> 
     closed_x, _ = model(side)
     assert closed_x[:, columns].abs().max() < 1e-6
     torch.testing.assert_close(closed_x[:, :start], open_x[:, :start])
-
-
-def test_a_plain_sigmoid_halves_the_gates_and_no_se_block_has_gates_of_one(tiny_preset: Preset) -> None:
-    side = random_batch(tiny_preset.declarations).query
-    gates = {
-        gate: adaptation(tiny_preset, se_gate=gate).eval()(side)[1]
-        for gate in ("double_sigmoid", "sigmoid", "none")
-    }
-    assert torch.equal(gates["sigmoid"], gates["double_sigmoid"] / 2)
-    assert torch.equal(gates["none"], torch.ones(21, len(tiny_preset.declarations.query.fields)))
-    assert not [
-        name for name, _ in adaptation(tiny_preset, se_gate="none").named_parameters() if "exc" in name
-    ]
-
-
-def test_missing_numbers_may_be_zero_and_categories_keep_their_defaults(tiny_preset: Preset) -> None:
-    model = adaptation(tiny_preset, missing_numbers="zero", se_gate="none")
-    with torch.no_grad():
-        for fields in model.domains:
-            fields.get_parameter("default").fill_(3.0)
-            fields.get_parameter("shift").fill_(5.0)
-    schema = tiny_preset.declarations.query
-    side = SideInput(
-        torch.full((3, len(schema.continuous)), NAN),
-        torch.zeros(3, len(schema.categorical), dtype=torch.long),
-        torch.full((3, schema.vector_width), NAN),
-        (1, 1, 1),
-    )
-    x, _ = model(side)
-    numeric = model.layout.numeric_width
-    assert not x[:, :numeric].any()
-    assert (x[:, numeric:] == 3.0).all()
-
-
-def test_raw_numbers_are_what_the_rows_have(tiny_preset: Preset) -> None:
-    """Whatever was observed, and far from any clip."""
-    model = adaptation(tiny_preset, statistics="none", missing_numbers="zero", se_gate="none")
-    side = random_batch(tiny_preset.declarations, query_counts=(4, 0, 0)).query
-    side = replace(side, continuous=side.continuous * 1e4)
-    model.observe(side)
-    x, _ = model(side)
-    numbers = torch.cat([side.continuous, side.embedding], dim=1).nan_to_num(nan=0.0)
-    assert torch.equal(x[:, : model.layout.numeric_width], numbers)
-    assert not [name for name, _ in model.named_parameters() if name.endswith(("gain", "shift"))]

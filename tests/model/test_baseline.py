@@ -9,7 +9,6 @@ from mtmd.config import Preset
 from mtmd.model.baseline import ABSENT, PerSlice
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
-from mtmd.model.fields import FieldLayout
 from mtmd.model.pooled import Pooled
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
@@ -155,7 +154,7 @@ def test_the_pooled_model_can_tell_domains_apart(tiny_preset: Preset) -> None:
 
 
 @pytest.mark.parametrize("kind", ["per_slice", "pooled"])
-@pytest.mark.parametrize("statistics", ["window", "batch", "none"])
+@pytest.mark.parametrize("statistics", ["window", "batch"])
 @pytest.mark.parametrize("counts", [((9, 0, 1), (5, 1)), ((0, 1, 0), (0, 3))])
 def test_small_and_empty_domains_train_in_either_precision(
     tiny_preset: Preset, kind: str, statistics: str, counts: tuple[tuple[int, ...], tuple[int, ...]]
@@ -181,27 +180,17 @@ def test_the_rivals_numbers_are_normalised_as_the_model_says(tiny_preset: Preset
     batch = random_batch(tiny_preset.declarations, (20, 20, 20), (30, 30))
 
     def numbers(**changes: object) -> torch.Tensor:
-        """What the pooled query tower reads of the plain numbers, with defaults of 9."""
+        """What the pooled query tower reads of the numbers, with defaults of 0."""
         model = build_model("pooled", with_model(tiny_preset, **changes))
         assert isinstance(model, Pooled)
-        with torch.no_grad():
-            model.query.default.fill_(9.0)
-        width = len(model.query.columns)
-        assert model.query.default.shape[2] == fields_width - width * (
-            changes.get("missing_numbers") == "zero"
-        )
-        return model.query._fields(batch.query, None)[0, :, :width]
+        return model.query._fields(batch.query, None)[0, :, : len(model.query.columns)]
 
-    fields_width = FieldLayout(tiny_preset.declarations.query).width
     raw = torch.cat([batch.query.continuous, batch.query.embedding], dim=1)
     seen = ~raw.isnan()
-    assert torch.equal(numbers(statistics="none", missing_numbers="zero"), raw.nan_to_num(nan=0.0))
-    assert torch.equal(numbers(statistics="none"), raw.nan_to_num(nan=9.0))
-    by_batch = numbers(statistics="batch", missing_numbers="zero")
+    by_batch = numbers(statistics="batch")
     count = seen.sum(dim=0)
     torch.testing.assert_close(by_batch.sum(dim=0), torch.zeros(len(count)), atol=1e-4, rtol=0)
     torch.testing.assert_close(by_batch.square().sum(dim=0) / count, torch.ones(len(count)))
-    assert numbers(statistics="batch", clip=0.5, missing_numbers="zero").abs().max() == 0.5
 
 
 @pytest.mark.parametrize("kind", ["per_slice", "pooled"])

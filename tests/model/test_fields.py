@@ -103,19 +103,6 @@ def test_lists_are_fields_among_the_categories_and_shallow_ones_come_last() -> N
     ]
 
 
-def test_encoded_numbers_are_fields_between_vectors_and_categories() -> None:
-    declarations = listed_preset().declarations
-    query, item = FieldLayout(declarations.query), FieldLayout(declarations.item)
-    assert query.widths[:4] == (1, 3, 2, 2)
-    assert (query.numeric_columns, query.numeric_width, query.encoded_width) == ([0], 1, 7)
-    assert [(group.encoding, group.bins, group.columns) for group in query.encoded] == [
-        ("bins", 4, (1,)),
-        ("piecewise", 3, (2, 3)),
-    ]
-    assert [group.columns for group in FieldLayout(declarations.query, domain=0).encoded] == [(1,), (2,)]
-    assert (item.numeric_columns, item.encoded[0].bins, item.widths[0]) == ([], 16, 2)
-
-
 def test_a_table_that_both_sides_read_is_one_parameter_of_the_first() -> None:
     query, item = listed_tables()
     rows = {table.shared: rows for table, rows in zip(item.layout, item.read, strict=True)}

@@ -28,16 +28,7 @@ SWITCHES = [
     {"shallow_expert": False},
     {"emb_deep": 6, "cross_layers": 4, "cross_rank": 2},
     {"statistics": "batch"},
-    {"statistics": "batch", "adaptation": "shared", "clip": 0.5},
-    {"statistics": "none", "missing_numbers": "zero"},
-    {"statistics": "none", "adaptation": "shared"},
-    {"missing_numbers": "zero", "clip": 0.0},
-    {"se_gate": "sigmoid"},
-    {"se_gate": "none"},
-    {"bias": "fixed"},
-    {"bias": "none", "shallow_expert": False},
-    {"inputs": "own"},
-    {"inputs": "own", "norm": "post", "adaptation": "shared", "domain_shared_expert": False},
+    {"statistics": "batch", "adaptation": "shared"},
 ]
 
 
@@ -49,8 +40,6 @@ def both(preset: Preset, changes: dict[str, object]) -> tuple[MTMD, Oracle]:
     with torch.no_grad():
         for parameter in fast.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-        if config.bias == "fixed":
-            fast.query.get_buffer("bias").normal_()
     plain = Oracle(preset.declarations, config)
     copy_weights(fast, plain)
     return fast, plain
@@ -77,11 +66,7 @@ def test_forward_and_gradients_agree_with_the_plain_model(
     check_agreement(tiny_preset, changes)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"adaptation": "shared"}, {"inputs": "own", "statistics": "batch", "missing_numbers": "zero"}],
-    ids=["paper", "shared", "own"],
-)
+@pytest.mark.parametrize("changes", [{}, {"adaptation": "shared"}], ids=["paper", "shared"])
 def test_lists_and_shared_tables_agree_with_the_plain_model(changes: dict[str, object]) -> None:
     check_agreement(listed_preset(), changes)
 

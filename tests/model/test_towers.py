@@ -78,22 +78,6 @@ def test_statistics_of_batches_are_taken_in_by_training_alone(tiny_preset: Prese
     assert all(weight.max() == pytest.approx(MOMENTUM) for weight in weights)
 
 
-def test_a_domain_expert_reads_its_own_fields_alone_and_the_shared_expert_all(tiny_preset: Preset) -> None:
-    """The defaults of fields that search lacks are nothing to its expert."""
-    side = random_batch(tiny_preset.declarations, query_counts=(0, 5, 0)).query
-    for shared in (False, True):
-        model = tower(tiny_preset, inputs="own", se_gate="none", domain_shared_expert=shared).eval()
-        lacking = ~model.adaptation.present[1]
-        read = model.columns_read(1)
-        assert read is not None
-        assert read.tolist() == (~lacking).nonzero().squeeze(1).tolist()
-        assert model.experts[1].get_parameter("experts.weights.0").shape[1] == len(read) < len(lacking)
-        before = model(side).packed
-        with torch.no_grad():
-            model.adaptation.domains[1].get_parameter("default")[lacking] += 1.0
-        assert torch.equal(model(side).packed, before) != shared
-
-
 @pytest.mark.parametrize("training", [True, False])
 def test_a_forward_pass_leaves_the_statistics_alone(tiny_preset: Preset, training: bool) -> None:
     model = tower(tiny_preset).train(training)
@@ -102,7 +86,7 @@ def test_a_forward_pass_leaves_the_statistics_alone(tiny_preset: Preset, trainin
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("changes", [{}, {"statistics": "batch", "inputs": "own"}], ids=["paper", "switched"])
+@pytest.mark.parametrize("changes", [{}, {"statistics": "batch"}], ids=["paper", "switched"])
 @pytest.mark.parametrize("counts", [(6, 0, 3), (0, 1, 0), (1, 1, 1), (0, 0, 0)])
 @pytest.mark.parametrize("training", [True, False])
 def test_domains_with_one_row_or_none_work(

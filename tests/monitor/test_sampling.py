@@ -47,22 +47,3 @@ def test_errors_are_those_of_drawing_whole_requests(tiny_preset: Preset) -> None
     assert named == pytest.approx(tuple(bootstrap), rel=0.1)
     assert set(found.errors) == {*found.report.slices, *found.report.aggregates}
     assert found.errors[Slice("search", "standard", "ctr")].logmae is None
-
-
-def test_rows_that_do_not_count_have_no_error(tiny_preset: Preset) -> None:
-    day, log_p = _day(tiny_preset)
-    explored = HeldOutDay(
-        day.teacher,
-        day.labels,
-        day.impressed,
-        day.domain,
-        day.request,
-        np.arange(len(log_p)) >= len(log_p) // 2,
-    )
-    whole, chosen = (
-        day_figures(date(2026, 1, 10), tiny_preset.declarations, explored, log_p, rows).errors[WHERE].logmae
-        for rows in ("all", "chosen")
-    )
-    assert whole is not None
-    assert chosen is not None
-    assert chosen > 1.2 * whole

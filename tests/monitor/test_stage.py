@@ -131,36 +131,6 @@ def test_a_day_that_every_champion_saw_is_refused_and_its_record_stays(
     assert record.read_text() == "what was found before"
 
 
-def test_a_day_is_about_the_kind_of_rows_that_the_promotion_was_about(
-    first_run: Run, artifacts: Path, tmp_path: Path
-) -> None:
-    explored = _planted(first_run, tmp_path, "candidates", "*, position % 2 = 0 as explored")
-    preset = tmp_path / "chosen.toml"
-    preset.write_text('base = "tiny"\nname = "tiny"\n[evaluation]\nrows = "chosen"\n')
-
-    def values(preset: str) -> list[float | None]:
-        report = monitor(NEXT, preset, logs=str(explored), artifacts=str(artifacts))
-        return [one.value for one in report.of("logmae")]
-
-    every, chosen = values(TINY), values(str(preset))  # without explored rows at promotion the preset says it
-    assert every != chosen
-    promotion = first_run.summary.report.of_candidate()
-    rows = {where.task: promotion.get("mtmd", where).rows for where in promotion.aggregates}
-    unknown = {"mtmd": None}
-    figures = {
-        "logmae": unknown,
-        "logmae_of_chosen": unknown,
-        "calibration": unknown,
-        "calibration_of_chosen": unknown,
-    }
-    of_all = [{"task": task, "rows": 1, "chosen": count - 1} | figures for task, count in rows.items()]
-    of_chosen = [{"task": task, "rows": 1, "chosen": count} | figures for task, count in rows.items()]
-    _promoted(artifacts, AS_OF, "all", explored=of_all)
-    assert (values(TINY), values(str(preset))) == (every, every)
-    _promoted(artifacts, AS_OF, "chosen", explored=of_chosen)
-    assert (values(TINY), values(str(preset))) == (chosen, chosen)
-
-
 def test_a_planted_drift_is_a_breach_that_names_the_feature(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:

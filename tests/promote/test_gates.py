@@ -12,7 +12,7 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import DayParity, FileParity, ParityReport
-from mtmd.promote.gates import AB_TEST, GateInputs, Verdict, apply_gates
+from mtmd.promote.gates import GateInputs, Verdict, apply_gates
 from mtmd.promote.slice_gates import GateResult
 
 SEARCH = Slice("search", "standard", "ctr")
@@ -56,8 +56,7 @@ def evaluation(
     usual = {"mtmd": 0.4, "champion": 0.4, "per_slice": 0.5, "constant": 0.8}
     if not has_champion:
         del usual["champion"]
-    if "anchor" in changed:
-        usual["anchor"] = 0.4
+    usual |= dict.fromkeys(changed.keys() - usual.keys(), 0.4)
     rows = {
         (name, where): metrics(
             name, where, **({"logmae": value} | (changed.get(name, {}) if where == SEARCH else {}))
@@ -149,32 +148,6 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         "none of 2 judged slices and 1 judged task is shown worse than the baseline; "
         "smallest loss that would have been seen: 2.2% to 2.2%, slice by slice"
     )
-
-
-def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor(
-    inputs: Callable[..., GateInputs],
-) -> None:
-    """2.5 % above the champion is within its 3 %; against the last full retrain the loss is 8 %."""
-    slipped = evaluation(mtmd={"logmae": 0.41}, anchor={"logmae": 0.38})
-    verdict = apply_gates(inputs(evaluation=slipped, anchor="full"))
-    assert verdict.failed == ("anchor",)
-    assert gate(verdict, "anchor").detail == (  # ln(0.41/0.38/1.01) is 6.6 standard errors
-        "1 of 2 slices are worse than the last full retrain by more than 1%: search × standard × ctr: LogMAE 0.41, "
-        "last full retrain 0.38: −7.9% [−10.0%, −5.8%], p < 0.0001"
-    )
-    assert apply_gates(inputs(evaluation=slipped)).promoted  # with start = "fresh" there is no anchor
-    assert apply_gates(inputs(evaluation=slipped, anchor="full"), "a person's reason").promoted
-    wide = GATES.model_copy(update={"anchor_tolerance": 0.1})
-    assert apply_gates(inputs(evaluation=slipped, anchor="full", gates=wide)).promoted
-
-
-def test_a_champion_that_was_fully_retrained_is_the_anchor_itself(inputs: Callable[..., GateInputs]) -> None:
-    """2.5 % above it is within the champion's 3 %, and not within the anchor's 1 %."""
-    worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.42}), anchor="old")
-    assert gate(apply_gates(worse), "champion").passed
-    assert not gate(apply_gates(worse), "anchor").passed
-    unlike = worse.model_copy(update={"left_out": "it is newer"})
-    assert "has no predictor 'anchor'" in gate(apply_gates(unlike), "anchor").detail
 
 
 @pytest.mark.parametrize(
@@ -433,22 +406,18 @@ def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callabl
     assert broken.words().startswith("kept champion old because champion: ")
     assert broken.words().endswith(
         "(also failed: parity); the override (the champion leaks) was ignored: it lets only champion, baseline, "
-        "calibration, a/b test pass"
+        "calibration pass"
     )
     assert apply_gates(inputs(), "not needed").reason() == "all gates passed"
     with pytest.raises(RegistryError, match="an override needs a reason"):
         apply_gates(worse, " ")
 
 
-def test_the_simulated_ab_is_a_gate_where_one_was_asked_for(inputs: Callable[..., GateInputs]) -> None:
-    """It stands before the proofs, blocks, and yields to a person's reason as the slice gates do."""
-    assert "a/b test" not in [one.name for one in apply_gates(inputs()).gates]
-    lost = GateResult(name=AB_TEST, passed=False, detail="1 of 6 metrics")
-    verdict = apply_gates(inputs(ab_test=lost))
-    assert [one.name for one in verdict.gates][4:] == ["calibration", "a/b test", "parity", "fresh process"]
-    assert not verdict.promoted
-    assert verdict.words() == "kept champion old because a/b test: 1 of 6 metrics"
-    overridden = apply_gates(inputs(ab_test=lost), "the funnel is another")
-    assert overridden.promoted
-    assert overridden.reason() == "override (the funnel is another) of failed gates: a/b test"
-    assert apply_gates(inputs(ab_test=lost.model_copy(update={"passed": True}))).promoted
+def test_a_test_that_an_extra_made_is_a_gate_before_the_proofs(inputs: Callable[..., GateInputs]) -> None:
+    """It blocks, and yields to a person's reason where it is overridable."""
+    for overridable in (True, False):
+        lost = GateResult(name="a test", passed=False, detail="1 of 6 metrics", overridable=overridable)
+        verdict = apply_gates(inputs(tested=(lost,)))
+        assert [one.name for one in verdict.gates][4:] == ["calibration", "a test", "parity", "fresh process"]
+        assert not verdict.promoted
+        assert apply_gates(inputs(tested=(lost,)), "a reason").promoted == overridable

@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmd.config import CrossConfig, Preset, load_preset
+from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
 from mtmd.model.batch import Batch
-from mtmd.model.build import FittedKind, build_model
+from mtmd.model.build import ModelKind
 from mtmd.model.device import choose_device
 from mtmd.train import stage
-from mtmd.train.distil import Distillation
 from mtmd.train.feed import AHEAD, ahead
 from mtmd.train.trainer import fit
 from tests.model.listed import listed_preset
@@ -21,14 +20,6 @@ from tests.train.explicit import ExplicitDevices
 from tests.train.windows import RandomWindow, with_training
 
 CPU = torch.device("cpu")
-
-
-class Weighted(RandomWindow):
-    """A window whose candidates have weights."""
-
-    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
-        for batch in super().epoch(epoch, batch_requests):
-            yield replace(batch, weight=torch.linspace(0.5, 1.5, len(batch.candidate), device="cpu"))
 
 
 def every_switch(preset: Preset) -> Preset:
@@ -40,26 +31,20 @@ def every_switch(preset: Preset) -> Preset:
         for feature in preset.features
     )
     preset = Preset.model_validate(preset.model_copy(update={"features": features}).model_dump())
-    cross = CrossConfig(tower_widths=(4,), meeting_width=4, pair_widths=(4,), epochs=1)
-    return with_training(
-        preset, epochs=1, consistency=0.3, score_power=0.5, distil=0.5, level_days=1, cross=cross
-    )
+    return with_training(preset, epochs=1, score_power=0.5, level_days=1)
 
 
-@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled", "cross"])
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
 @pytest.mark.parametrize("statistics", ["window", "batch"])
 def test_training_makes_no_tensor_without_saying_where(
-    kind: FittedKind, statistics: str, tmp_path: Path
+    kind: ModelKind, statistics: str, tmp_path: Path
 ) -> None:
     listed = listed_preset()
     model = listed.model.model_copy(update={"statistics": statistics})
     preset = every_switch(listed.model_copy(update={"model": model}))
-    cross = build_model("cross", preset).eval()
-    tasks = torch.from_numpy(preset.domains.task_mask)
-    taught = Distillation("cross", cross, tasks, pairs=2, seed=0, precision="float32")
-    data = Weighted(preset.declarations, batches=2)
+    data = RandomWindow(preset.declarations, batches=2)
     with ExplicitDevices() as devices:
-        fit(kind, data, preset, tmp_path, taught=None if kind == "cross" else taught)
+        fit(kind, data, preset, tmp_path)
     assert devices.seen > 10
     assert devices.missing == set()
 
@@ -122,7 +107,7 @@ def test_a_training_has_its_name_from_the_device_only_where_that_is_a_gpu(
 
 def test_every_tensor_of_a_batch_moves() -> None:
     preset = listed_preset()
-    batch = replace(next(Weighted(preset.declarations, 1).epoch(1, 1)), drawn=3)
+    batch = next(RandomWindow(preset.declarations, 1).epoch(1, 1))
     moved: list[Tensor] = []
 
     def note(tensor: Tensor) -> Tensor:
@@ -130,10 +115,9 @@ def test_every_tensor_of_a_batch_moves() -> None:
         return tensor.clone()
 
     copied = batch.map(note)
-    assert len(moved) == 6 + 2 * 3 + sum(
+    assert len(moved) == 5 + 2 * 3 + sum(
         len(one.values) + 1 for side in (batch.query, batch.item) for one in side.lists
     )
-    assert copied.drawn == 3
     assert copied.item.counts == batch.item.counts
     assert torch.equal(copied.query.lists[0].ids, batch.query.lists[0].ids)
     assert batch.to(CPU).teacher is batch.teacher
@@ -142,13 +126,17 @@ def test_every_tensor_of_a_batch_moves() -> None:
 
 def numbered(count: int) -> list[Batch]:
     batch = next(RandomWindow(load_preset("tiny").declarations, 1).epoch(1, 1))
-    return [replace(batch, drawn=number) for number in range(count)]
+    return [replace(batch, candidate=torch.tensor([number])) for number in range(count)]
+
+
+def number(batch: Batch) -> int:
+    return int(batch.candidate)
 
 
 def test_batches_made_ahead_keep_their_order() -> None:
     batches = numbered(7)
-    prepared = list(ahead(batches, lambda batch: replace(batch, drawn=10 * batch.drawn)))
-    assert [batch.drawn for batch in prepared] == [0, 10, 20, 30, 40, 50, 60]
+    prepared = list(ahead(batches, lambda batch: replace(batch, candidate=10 * batch.candidate)))
+    assert list(map(number, prepared)) == [0, 10, 20, 30, 40, 50, 60]
 
 
 def test_what_is_raised_ahead_is_raised_after_the_batches_before_it() -> None:
@@ -158,7 +146,7 @@ def test_what_is_raised_ahead_is_raised_after_the_batches_before_it() -> None:
 
     seen: list[int] = []
     with pytest.raises(OSError, match="a shard is gone"):
-        seen.extend(batch.drawn for batch in ahead(failing(), lambda batch: batch))
+        seen.extend(number(batch) for batch in ahead(failing(), lambda batch: batch))
     assert seen == [0, 1]
 
 
@@ -166,19 +154,19 @@ def test_no_more_batches_are_made_than_wait_when_the_caller_stops() -> None:
     made: list[int] = []
 
     def prepare(batch: Batch) -> Batch:
-        made.append(batch.drawn)
+        made.append(number(batch))
         return batch
 
     batches = ahead(numbered(50), prepare)
     assert isinstance(batches, Generator)
-    assert next(batches).drawn == 0
+    assert number(next(batches)) == 0
     batches.close()
     assert len(made) <= AHEAD + 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
-def test_a_gpu_learns_what_the_cpu_learns(kind: FittedKind, tiny_preset: Preset, tmp_path: Path) -> None:
+def test_a_gpu_learns_what_the_cpu_learns(kind: ModelKind, tiny_preset: Preset, tmp_path: Path) -> None:
     data = RandomWindow(tiny_preset.declarations)
     losses = []
     for device in ("cpu", "cuda", "cuda"):

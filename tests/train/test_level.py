@@ -70,27 +70,6 @@ def test_few_pairs_move_it_less(
     assert torch.allclose(drawn[:, CTR], whole[:, CTR] * share)
 
 
-def test_a_pair_moves_it_as_often_as_its_weight_says(
-    window: RandomWindow, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = _in_order(window.training[0])
-    odd = torch.arange(len(batch.candidate)) % 2 == 1
-    pairs = torch.cat([torch.arange(len(odd)), odd.nonzero().squeeze(1)])
-    twice = replace(
-        batch,
-        pair_query=batch.pair_query[pairs],
-        pair_item=batch.pair_item[pairs],
-        pair_domain=batch.pair_domain[pairs],
-        teacher=batch.teacher[pairs],
-        candidate=batch.candidate[pairs],
-    )
-    monkeypatch.setattr(level, "PRIOR_ROWS", 0)
-    models = [build_model("mtmd", tiny_preset).eval() for _ in range(2)]
-    weighted = move_level(models[0], lambda: [replace(batch, weight=torch.where(odd, 2.0, 1.0))])
-    assert torch.allclose(weighted, move_level(models[1], lambda: [twice]), atol=1e-5)
-    assert move_level(models[1], lambda: [batch]).abs().max() > 1e-3  # the weights made a difference
-
-
 def test_a_level_without_pairs_stays(window: RandomWindow, tiny_preset: Preset) -> None:
     batch = window.training[0]
     nothing = replace(batch, teacher=torch.full_like(batch.teacher, torch.nan))

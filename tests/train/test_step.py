@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -20,8 +18,7 @@ def model(tiny_preset: Preset) -> RankingModel:
 
 def test_it_returns_the_loss_and_the_norm_before_clipping(model: RankingModel, tiny_preset: Preset) -> None:
     batch = random_batch(tiny_preset.declarations)
-    batch = replace(batch, weight=torch.arange(len(batch.candidate)) % 4 * 1.0)
-    loss = LOSS(model(batch), batch.teacher, batch.weight)
+    loss = LOSS(model(batch), batch.teacher)
     gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
     norm = torch.cat([gradient.flatten() for gradient in gradients if gradient is not None]).norm()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)

@@ -52,3 +52,9 @@ def with_scores(batch: Batch, score: float) -> Batch:
 def with_training(preset: Preset, **changes: object) -> Preset:
     """The preset with other training settings."""
     return preset.model_copy(update={"training": preset.training.model_copy(update=changes)})
+
+
+def with_extra(preset: Preset, name: str, **changes: object) -> Preset:
+    """The preset with other settings of an extra."""
+    settings = getattr(preset.extras, name).model_copy(update=changes)
+    return preset.model_copy(update={"extras": preset.extras.model_copy(update={name: settings})})

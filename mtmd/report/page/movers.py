@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtmd.config import GatesConfig
 from mtmd.evaluate.report import Comparison, EvaluationReport
-from mtmd.promote.gates import ANCHOR, BASELINE, CHAMPION, CONSTANT, Verdict
+from mtmd.promote.gates import BASELINE, CHAMPION, CONSTANT, Verdict
 from mtmd.promote.slice_gates import GateResult, SliceFinding
 from mtmd.report.page.charts import minus
 from mtmd.report.traffic import traffic
@@ -27,7 +27,7 @@ _NEAR = 1.0  # standard errors to the bound of a gate
 _RIVALS = {  # predictor and words of each gate that compares slices
     "training": (CONSTANT, " against a constant"),
     "champion": (CHAMPION, ""),
-    "anchor": (ANCHOR, " against the last full retrain"),
+    "anchor": ("anchor", " against the last full retrain"),
     "baseline": (BASELINE, " against the baselines"),
 }
 

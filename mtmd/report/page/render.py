@@ -8,6 +8,7 @@ from functools import reduce
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mtmd.abtest.gate import AB_TEST
 from mtmd.abtest.outcome import ABTest
 from mtmd.config import Feature, GatesConfig
 from mtmd.evaluate.replay_report import ReplayReport
@@ -15,7 +16,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import ParityReport
 from mtmd.extract.shards import Days
 from mtmd.promote.counts import COUNTING
-from mtmd.promote.gates import AB_TEST, Verdict
+from mtmd.promote.gates import Verdict
 from mtmd.promote.slice_gates import P_SHOWN
 from mtmd.registry.records import ModelManifest
 from mtmd.report.index.way import BEGIN, END

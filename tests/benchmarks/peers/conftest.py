@@ -39,7 +39,7 @@ def batch(window: WindowData) -> Batch:
 
 @pytest.fixture(scope="module")
 def columns(tiny_preset: Preset, moments: WindowMoments) -> PairColumns:
-    return PairColumns(tiny_preset.declarations, moments, tiny_preset.model.clip)
+    return PairColumns(tiny_preset.declarations, moments)
 
 
 @pytest.fixture(params=PEERS)

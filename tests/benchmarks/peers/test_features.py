@@ -54,7 +54,7 @@ def test_ids_that_the_window_seldom_has_are_0(
     """A user counts once a request, an ad once a candidate; those of the validation requests don't count."""
     preset = with_ids(tiny_preset, min_count=LEAST)
     rare = WindowData(window.shards, preset.declarations, validation_fraction=0.05, seed=0)
-    found = PairColumns(preset.declarations, window_moments(rare, BATCH), preset.model.clip)(batch)
+    found = PairColumns(preset.declarations, window_moments(rare, BATCH))(batch)
     plain, seen, unseen = columns(batch), counted(rare.epoch(1, BATCH)), counted(rare.validation(BATCH))
     for name in ("query_user_id", "item_ad_id"):
         admitted = torch.tensor([seen[name][i] >= LEAST for i in plain[name].tolist()])
@@ -115,21 +115,11 @@ def test_moments_are_of_the_training_requests_alone(window: WindowData, moments:
     )
 
 
-def test_numbers_are_clipped_as_mtmds_are_and_not_with_0(tiny_preset: Preset, batch: Batch) -> None:
-    width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
-    schema = tiny_preset.declarations.item
-    narrow = Moments(torch.zeros(width), torch.full((width,), 1e-3), often(schema))
-    clipped, free = (SideColumns(schema, narrow, clip) for clip in (10.0, 0.0))
-    far = free(batch.item)["item_numbers"]
-    assert far.max() > 10.0 > -10.0 > far.min()
-    torch.testing.assert_close(clipped(batch.item)["item_numbers"], far.clamp(-10.0, 10.0), rtol=0, atol=0)
-
-
 def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
     preset = listed_preset()
     schema = preset.declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), often(schema), listed_edges()), 10.0)
-    assert columns.width == 1 + (3 + 2 + 2) + 3 + 4 + 4 + 2  # a plain number, encoded ones, lists
+    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), often(schema)))
+    assert columns.width == 4 + 3 + 4 + 4 + 2  # numbers, lists
     assert len(columns.sizes) == 2  # country and the surface: no list is an id
     side = random_batch(preset.declarations).query
     numbers = columns(side)["query_numbers"]
@@ -144,9 +134,3 @@ def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
 def often(schema: SideSchema) -> tuple[torch.Tensor, ...]:
     """Every id was seen often enough."""
     return tuple(torch.full_like(one.seen, 99) for one in Admissions(schema))
-
-
-def listed_edges() -> tuple[torch.Tensor, ...]:
-    """Of spend, in four bins, and of wait and rank, in three."""
-    three = torch.tensor([-1.0, 1.0, 2.0, 3.0])
-    return torch.tensor([[-1.0, 0.0, 1.0, 2.0, torch.inf]]), torch.stack([three, three])

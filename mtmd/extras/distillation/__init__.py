@@ -1,0 +1,1 @@
+"""Towers that learn from a cross model too: `[extras.distillation]`."""

@@ -1,0 +1,1 @@
+"""A training shared by several processes, started by torchrun: `[extras.ranks]`."""

@@ -1,0 +1,131 @@
+"""Start the ranks of a training by torchrun, and hear what they report.
+
+The ranks are processes on this machine: `torch.distributed.run` starts them, and ends all of them when one fails. The
+first rank reports. A training that was ended goes on from its last checkpoint when it is started again. Each rank ends
+when the standard input that it inherits is closed, which is when this process ends, however that happens.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from mtmd.config import Frozen, Preset
+from mtmd.errors import ConfigError, TrainingError
+from mtmd.extras.ranks.settings import Settings
+from mtmd.store.files import write_text
+from mtmd.train.results import Progress
+from mtmd.train.stage import TrainingJob
+
+_RANK = "mtmd.extras.ranks.rank"  # what each of them runs
+_END_S = 10.0  # that the ranks have to end by themselves
+_log = logging.getLogger(__name__)
+
+
+class Report(Frozen):
+    """A line that a rank writes on its standard output; `details` is of an error that nobody expected."""
+
+    rank: int
+    progress: Progress | None = None
+    error: str | None = None
+    details: str = ""
+
+
+def ranks(preset: Preset) -> int:
+    """How many processes a training of this preset has."""
+    return preset.extra(Settings).count
+
+
+def require_machine(preset: Preset) -> None:
+    """Raise ConfigError for more ranks than GPUs, or where torchrun started this process."""
+    count = ranks(preset)
+    if (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
+        raise ConfigError(
+            f"WORLD_SIZE ({world}) must be 1, or not be set: a run starts the ranks of its trainings itself. Start it "
+            f"without torchrun; extras.ranks.count ({count}) of the preset says how many ranks there are"
+        )
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if preset.training.device != "cpu" and gpus and count > gpus:
+        raise ConfigError(
+            f"extras.ranks.count ({count}) must be at most the number of GPUs ({gpus}): each rank has one; lower it, "
+            'or set training.device = "cpu"'
+        )
+
+
+def run(job: TrainingJob, on_progress: Callable[[Progress], None] | None) -> None:
+    """Train on the preset's ranks until all of them are done; what they wrote is in the job's directory.
+
+    Raises TrainingError with what the rank said that failed. What `on_progress` raises ends all ranks.
+    """
+    count, file = ranks(job.plan.preset), Path(job.directory) / ".ranks.json"
+    write_text(file, job.model_dump_json())
+    errors: list[Report] = []
+    try:
+        with _started(file, count) as process:
+            for report in _reports(process):
+                if report.error is not None:
+                    errors.append(report)
+                elif report.progress is not None and on_progress is not None:
+                    on_progress(report.progress)
+            status = process.wait()
+    finally:
+        file.unlink()
+    if status:
+        raise _failure(errors, count, status)
+
+
+@contextmanager
+def _started(file: Path, count: int) -> Iterator[subprocess.Popen[str]]:
+    """torchrun and its ranks, which have the threads of this process between them; none of them is left at the end."""
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"),
+        *(f"--nproc-per-node={count}", "-m", _RANK, str(file)),
+    ]
+    # The address of the machine's name is often none that it listens on; all ranks are on this machine.
+    interface = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
+    environment = interface | os.environ | {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // count))}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()  # its ranks see it
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _reports(process: subprocess.Popen[str]) -> Iterator[Report]:
+    """All that the ranks say; other lines on their standard output are passed on to the log."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        try:
+            yield Report.model_validate_json(line)
+        except ValueError:
+            _log.info("ranks: %s", line.rstrip())
+
+
+def _failure(errors: list[Report], count: int, status: int) -> TrainingError:
+    """What ended the training: what a rank refused comes before what broke, as that breaks the others' connections."""
+    again = "The others were ended. Run again: the training goes on from its last checkpoint"
+    for report in sorted(errors, key=lambda one: bool(one.details)):
+        if not report.details:
+            return TrainingError(f"{report.error} (said by rank {report.rank} of {count})")
+        _log.error("rank %d of %d:\n%s", report.rank, count, report.details)
+        return TrainingError(f"rank {report.rank} of {count} (from 0) failed: {report.error}. {again}")
+    return TrainingError(
+        f"the training on {count} ranks ended with status {status} of torchrun, whose messages say which rank was "
+        f"ended, and how. {again}"
+    )

@@ -1,0 +1,1 @@
+"""Days whose training goes on from the champion's: `[extras.warmstart]`."""

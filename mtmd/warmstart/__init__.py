@@ -1,1 +1,0 @@
-"""From which earlier training a day goes on, if from any."""

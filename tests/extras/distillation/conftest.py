@@ -1,0 +1,10 @@
+import pytest
+
+from mtmd.config import Preset
+from tests.train.windows import pinned_preset
+
+
+@pytest.fixture(scope="session")
+def tiny_preset() -> Preset:
+    """The tiny preset, whatever its training settings become."""
+    return pinned_preset()

@@ -1,0 +1,346 @@
+"""Several ranks: they read parts of one rank's batches, and learn what one rank learns."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from mtmd.config import Preset
+from mtmd.errors import ConfigError, TrainingError
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.export import stage as export_stage
+from mtmd.extract.shards import Days, ShardRef
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import Share
+from mtmd.extras.ranks import launcher
+from mtmd.logs.source import LogSource
+from mtmd.model.batch import Batch
+from mtmd.run import RunPlan
+from mtmd.store.files import write_text
+from mtmd.train import stage
+from mtmd.train.additions import MOMENTS
+from mtmd.train.checkpoints import FILE, WEIGHTS
+from mtmd.train.dropout import with_dropped_values
+from mtmd.train.results import FitResult, Progress
+from tests.conftest import FIRST_DAY
+from tests.daily import Done
+from tests.train.windows import with_extra, with_training
+
+pytestmark = pytest.mark.slow
+
+CLOSE = 1e-4  # relative difference of losses that summation in another order may make
+
+
+def forgetful(preset: Preset) -> Preset:
+    """Every categorical feature of one value drops values, and few of them are admitted."""
+    features = tuple(
+        feature.model_copy(update={"dropout": 0.2, "min_count": 2})
+        if feature.kind == "categorical" and not feature.multi
+        else feature
+        for feature in preset.features
+    )
+    return Preset.model_validate(preset.model_copy(update={"features": features}).model_dump())
+
+
+@pytest.fixture(scope="module")
+def preset(tiny_preset: Preset) -> Preset:
+    """Two epochs; a batch is a small part of a day. Moments are kept, for a warm start."""
+    kept = with_extra(forgetful(tiny_preset), "warmstart", on=True)
+    return with_training(kept, epochs=2, batch_requests=48)
+
+
+@pytest.fixture(scope="module")
+def window(tiny_logs: Path, preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> list[ShardRef]:
+    root = tmp_path_factory.mktemp("shards")
+    days = [FIRST_DAY + timedelta(days=n) for n in range(2)]
+    return [extract_day(LogSource(tiny_logs), day, preset.declarations, root) for day in days]
+
+
+@pytest.fixture(scope="module")
+def of_two(window: list[ShardRef], preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> stage.Trained:
+    """What two ranks learn undisturbed."""
+    return stage.train(plan_in(tmp_path_factory.mktemp("two"), preset, ranks=2), "mtmd", window)
+
+
+def plan_in(artifacts: Path, preset: Preset, ranks: int = 1, **training: object) -> RunPlan:
+    days = tuple(FIRST_DAY + timedelta(days=n) for n in range(2))
+    return RunPlan(
+        as_of=days[-1] + timedelta(days=1),
+        days=days,
+        preset=with_extra(with_training(preset, **training), "ranks", count=ranks),
+        logs="logs",
+        artifacts=str(artifacts),
+    )
+
+
+def weights(trained: stage.Trained) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = load_file(Path(trained.path) / WEIGHTS)
+    return found
+
+
+def losses(fit: FitResult) -> list[float]:
+    return [
+        value
+        for one in fit.epochs
+        for value in (one.train_loss, one.validation_loss, *one.validation_logmae.values())
+    ]
+
+
+# ---- what a rank reads ---------------------------------------------------------------------------
+
+
+def test_ranks_read_disjoint_requests_of_the_same_batches(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path, preset)
+    whole = stage.window_data(plan, window)
+    parts = [stage.window_data(plan, window, Share(rank, 3)) for rank in range(3)]
+    assert all(part.steps(48) == whole.steps(48) for part in parts)
+    batches = zip(whole.epoch(1, 48), *(part.epoch(1, 48) for part in parts), strict=True)
+    for batch, *of_ranks in batches:
+        assert_parts(batch, of_ranks)
+    held_out = zip(whole.validation(48), *(part.validation(48) for part in parts), strict=True)
+    for batch, *of_ranks in held_out:
+        assert_parts(batch, of_ranks)
+    first, own = next(whole.epoch(0, 48)), next(parts[1].epoch(0, 48))
+    assert torch.equal(first.candidate, own.candidate)  # statistics are those of the whole
+
+
+def assert_parts(batch: Batch, parts: list[Batch]) -> None:
+    candidates = torch.cat([part.candidate for part in parts])
+    assert torch.equal(candidates.sort().values, batch.candidate.sort().values)
+    sizes = [len(part.query.continuous) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    for part in parts:
+        assert part.part is not None
+        assert torch.equal(part.query.categorical, batch.query.categorical[part.part.query])
+        assert torch.equal(part.item.categorical, batch.item.categorical[part.part.item])
+        assert (part.part.queries, part.part.items) == (
+            len(batch.query.continuous),
+            len(batch.item.continuous),
+        )
+
+
+def test_ranks_drop_the_values_that_one_rank_drops(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path, preset)
+
+    def dropped(share: Share | None) -> Iterator[Batch]:
+        data = stage.window_data(plan, window, share)
+        return with_dropped_values(data.epoch(1, 48), preset.declarations, seed=0, epoch=1)
+
+    for batch, *parts in zip(dropped(None), dropped(Share(0, 2)), dropped(Share(1, 2)), strict=True):
+        assert_parts(batch, parts)
+
+
+def test_a_rank_may_have_no_request_of_a_batch(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    data = stage.window_data(plan_in(tmp_path, preset), window, Share(63, 64))
+    batches = list(data.epoch(1, 48))
+    assert len(batches) == data.steps(48)
+    assert all(len(batch.candidate) == 0 for batch in batches)
+
+
+# ---- what ranks learn ----------------------------------------------------------------------------
+
+
+def assert_learnt_alike(one: stage.Trained, two: stage.Trained) -> None:
+    assert one.key != two.key
+    assert (Path(two.path) / MOMENTS).exists() == (one.kind == "mtmd")
+    assert losses(two.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
+    # as many rows
+    assert two.fit.rows_per_s * sum(e.seconds for e in two.fit.epochs) == pytest.approx(
+        one.fit.rows_per_s * sum(e.seconds for e in one.fit.epochs)
+    )
+    assert {path.name for path in Path(two.path).iterdir()} == {
+        path.name for path in Path(one.path).iterdir()
+    }
+    first, second = weights(one), weights(two)
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-2, atol=1e-3)
+
+
+def test_two_ranks_learn_what_one_learns(
+    of_two: stage.Trained, window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    assert_learnt_alike(stage.train(plan_in(tmp_path, preset), "mtmd", window), of_two)
+
+
+def test_two_ranks_learn_what_one_learns_of_a_model_per_slice(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    one, two = (stage.train(plan_in(tmp_path, preset, ranks=ranks), "per_slice", window) for ranks in (1, 2))
+    assert_learnt_alike(one, two)
+
+
+def ranks_in(place: Path) -> dict[str, int]:
+    """Process ids of the ranks whose outputs are below a place, by their number."""
+    found = {}
+    for directory in Path("/proc").iterdir():
+        try:
+            if not directory.name.isdecimal() or str(place) not in (directory / "cmdline").read_text():
+                continue
+            variables = (directory / "environ").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        found |= {
+            one.removeprefix("RANK="): int(directory.name) for one in variables if one.startswith("RANK=")
+        }
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc")
+def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
+    of_two: stage.Trained,
+    window: list[ShardRef],
+    preset: Preset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = plan_in(tmp_path / "killed", preset, ranks=2)
+    seen: dict[str, int] = {}
+
+    def kill(progress: Progress) -> None:
+        if progress.validation_loss is not None and not seen:
+            seen.update(ranks_in(tmp_path))
+            os.kill(seen["1"], signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(launcher, "_RANK", "tests.extras.ranks.waiting")
+        with pytest.raises(TrainingError, match=r"(0 of 2|2 ranks) .* goes on from its last checkpoint"):
+            stage.train(plan, "mtmd", window, kill)
+    assert sorted(seen) == ["0", "1"]
+    assert ranks_in(tmp_path) == {}
+    work = list((plan.workspace.root / "work").glob(f"*/{FILE}"))
+    assert len(work) == 1
+    reports: list[Progress] = []
+    again = stage.train(plan, "mtmd", window, reports.append)
+    assert {report.epoch for report in reports} == {2}
+    assert losses(again.fit) == losses(of_two.fit)
+    first, second = weights(again), weights(of_two)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_what_a_callback_raises_ends_all_ranks(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.train(plan_in(tmp_path, preset, ranks=2), "mtmd", window, stop)
+    assert ranks_in(tmp_path) == {}
+
+
+def test_a_rank_ends_with_the_process_that_started_it(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    """Its standard input is closed then; here it waits for another rank that never comes."""
+    job = stage.TrainingJob(
+        plan=plan_in(tmp_path, preset, ranks=2),
+        kind="mtmd",
+        variant=None,
+        window=tuple(window),
+        start=None,
+        work=str(tmp_path / "work"),
+        directory=str(tmp_path),
+    )
+    write_text(tmp_path / "job.json", job.model_dump_json())
+    command = [sys.executable, "-m", "mtmd.extras.ranks.rank", str(tmp_path / "job.json")]
+    environment = os.environ | {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9",
+                                "OMP_NUM_THREADS": "1"}  # fmt: skip
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        assert process.wait(120) == 1
+        assert process.stdout.read() == b""  # it says nothing of its own
+
+
+def test_what_a_rank_finds_wrong_is_said_in_its_words(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path, preset, ranks=2, learning_rate=1e30, max_gradient_norm=1e30)
+    with pytest.raises(TrainingError, match=r"mtmd: .* is not finite.*\(said by rank \d of 2\)"):
+        stage.train(plan, "mtmd", window)
+    assert not list((plan.workspace.root / "trained").iterdir())
+
+
+def test_a_model_of_two_ranks_passes_the_same_proofs(done: Done) -> None:
+    window = done.days.window[-2:]
+    plan = done.plan.model_copy(update={"days": done.plan.days[-2:]})
+    one = stage.train(plan, "mtmd", window)
+    plan = plan.model_copy(update={"preset": with_extra(plan.preset, "ranks", count=2)})
+    trained = stage.train(plan, "mtmd", window)
+    assert losses(trained.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
+    days = Days(window=window, held_out=done.days.held_out)
+    name = export_stage.model_id(plan, trained, days.held_out)
+    evaluated = evaluate_stage.evaluate(plan, [trained, *done.trained[1:]], days, name)
+    exported = export_stage.export(plan, trained, evaluated, days)
+    proofs = export_stage.prove(plan, exported, trained, days.held_out)
+    assert proofs.parity.passed
+    assert proofs.fresh_process.passed
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "what"),
+    [
+        ("model", {"statistics": "batch"}, r'model.statistics \("batch"\)'),
+        ("training", {"batch_requests": 1}, r"training.batch_requests \(1\)"),
+    ],
+)
+def test_what_needs_a_whole_batch_is_refused_with_ranks(
+    section: str, changes: dict[str, object], what: str, tiny_preset: Preset
+) -> None:
+    values = tiny_preset.model_dump()
+    values[section] |= changes
+    Preset.model_validate(values)
+    values["extras"]["ranks"] |= {"count": 2}
+    with pytest.raises(ValidationError, match=rf"extras.ranks.count \(2\) must be 1 with {what}"):
+        Preset.model_validate(values)
+
+
+def test_a_cross_model_needs_whole_batches_too(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    taught = with_extra(preset, "distillation", weight=0.5)
+    with pytest.raises(TrainingError, match=r"extras.distillation.weight \(0.5\) must be 0 on several ranks"):
+        stage.train(plan_in(tmp_path, taught, ranks=2), "mtmd", window)
+
+
+def test_a_process_of_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_preset: Preset) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(
+        ConfigError, match=r"WORLD_SIZE \(2\) must be 1.* without torchrun; extras.ranks.count \(2\)"
+    ):
+        stage.require_machine(with_extra(tiny_preset, "ranks", count=2))
+
+
+def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, tiny_preset: Preset) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    preset = with_extra(with_training(tiny_preset, device="auto"), "ranks", count=2)
+    with pytest.raises(
+        ConfigError, match=r"extras.ranks.count \(2\) must be at most the number of GPUs \(1\)"
+    ):
+        stage.require_machine(preset)
+
+
+def test_ranks_are_in_a_trainings_name_where_there_are_several(tiny_preset: Preset) -> None:
+    one, two = (stage.training_key("mtmd", "w", with_extra(tiny_preset, "ranks", count=n)) for n in (1, 2))
+    assert one == stage.training_key("mtmd", "w", tiny_preset) != two

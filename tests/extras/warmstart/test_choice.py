@@ -1,0 +1,306 @@
+"""What a day goes on from: the champion of an earlier day, unless something speaks for a full retrain."""
+
+import io
+import logging
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from mtmd.config import Feature, Preset
+from mtmd.errors import ConfigError
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.extract.window import window_fingerprint
+from mtmd.inspect.models import page_of
+from mtmd.inspect.text import show_model
+from mtmd.jobs.backfill import plan_backfill
+from mtmd.registry.records import StartedFrom
+from mtmd.report.markdown.verdict import verdict
+from mtmd.report.stage import write_report
+from mtmd.store.files import read_json, write_json
+from mtmd.train.additions import MOMENTS
+from mtmd.train.stage import train, training_key, window_data
+from tests.extras.warmstart.conftest import Line
+from tests.flows.runs import AS_OF, NEXT
+
+LATER = NEXT + timedelta(days=1)
+
+
+def test_the_first_day_is_a_full_retrain_and_the_next_goes_on_from_it(warm_line: Line) -> None:
+    first, second, run = warm_line.first, warm_line.second, warm_line.next_run
+    assert first.start == "a full retrain: no model of an earlier day is champion, or could become it again"
+    assert first.promoted
+    start = run.candidate.start
+    assert start is not None
+    assert (start.model_id, start.as_of, start.full_model_id) == (first.model_id, AS_OF, first.model_id)
+    assert (start.days, start.epochs, start.rate) == (6, 2, 0.5)
+    assert len(run.candidate.fit.epochs) <= 2
+    assert [model.start for model in run.trained[1:]] == [None, None]
+    assert second.start == (
+        f"goes on from {first.model_id} (as_of {AS_OF}) over the newest 6 days; the last full retrain is "
+        f"{first.model_id}, 1 day before"
+    )
+    manifest = warm_line.registry.manifest(second.model_id)
+    assert manifest.training == run.candidate.key
+    assert manifest.started_from == StartedFrom(
+        model_id=first.model_id, full_model_id=first.model_id, full_as_of=AS_OF
+    )
+    assert warm_line.registry.manifest(first.model_id).started_from is None
+
+
+def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line: Line) -> None:
+    second, run = warm_line.second, warm_line.next_run
+    gates = [gate.name for gate in second.verdict.gates]
+    assert gates[2:6] == ["champion", "baseline", "calibration", "anchor"]
+    assert "anchor" not in [gate.name for gate in warm_line.first.verdict.gates]
+    assert run.evaluated.further == {
+        "anchor": warm_line.first.model_id
+    }  # it is the champion too, so it is scored once
+    assert "anchor" not in run.evaluated.report.predictors
+    assert second.start in verdict(second)
+    assert second.start in write_report(run, second).read_text()
+    output = io.StringIO()
+    show_model(page_of(run.plan.workspace, second.model_id), Console(file=output))
+    first = warm_line.first.model_id
+    assert f"{first}; last full retrain: {first}, 1 day before" in " ".join(output.getvalue().split())
+
+
+def test_the_anchor_is_scored_beside_a_champion_that_went_on_from_it(line: Line) -> None:
+    """Another candidate of the second day meets that day's champion, and the first day's full retrain."""
+    run = line.next_run
+    other = (run.candidate.model_copy(update={"key": "f" * 64}), *run.trained[1:])
+    evaluated = evaluate_stage.evaluate(line.plan(), other, run.days, "20260122-another")
+    assert evaluated.incumbent.compared == line.second.model_id
+    assert evaluated.further == {"anchor": line.first.model_id}
+    report, before = evaluated.report, run.evaluated.report
+    for where in report.aggregates:
+        assert report.get("anchor", where) == before.get("champion", where).model_copy(
+            update={"predictor": "anchor"}
+        )
+        logmae = report.get("champion", where).logmae
+        assert logmae == pytest.approx(before.get("mtmd", where).logmae, rel=1e-3)
+    fresh = evaluate_stage.evaluate(line.plan(on=False), other, run.days, "20260122-another")
+    assert fresh.further == {}
+    assert "anchor" not in fresh.report.predictors
+
+
+def test_a_run_that_is_repeated_chooses_alike_and_trains_nothing(warm_line: Line) -> None:
+    """By now the day's own model is the champion: a model of the same day is not gone on from."""
+    run = warm_line.next_run
+    chosen = warm_line.choose()
+    assert chosen == run.chosen
+    assert train(run.plan, "mtmd", run.days.window, start=chosen.start) == run.candidate.model_copy(
+        update={"reused": True}
+    )
+    places = {"logs": str(warm_line.logs), "artifacts": str(warm_line.artifacts)}
+    (day,) = plan_backfill(NEXT, NEXT, warm_line.preset, **places).days
+    assert (day.status, day.train) == ("done", ())
+
+
+def test_the_third_day_goes_on_from_the_second_and_is_anchored_to_the_first(warm_line: Line) -> None:
+    plan = warm_line.plan(LATER)
+    start = warm_line.choose(plan).start
+    assert start is not None
+    assert (start.model_id, start.full_model_id) == (warm_line.second.model_id, warm_line.first.model_id)
+    window, preset = window_fingerprint(warm_line.next_run.days.window), plan.preset
+    assert training_key("mtmd", window, preset) == training_key(
+        "mtmd", window, warm_line.plan(LATER, on=False).preset
+    )
+    keys = {
+        training_key("mtmd", window, preset, other)
+        for other in (None, start, start.model_copy(update={"training": "f" * 64}),
+                      start.model_copy(update={"days": 7}), start.model_copy(update={"rate": 0.1}))
+    }  # fmt: skip
+    assert len(keys) == 5
+
+
+def test_what_was_rolled_back_is_not_gone_on_from(line: Line) -> None:
+    line.registry.rollback("a bad day", check=lambda directory: directory)
+    start = line.choose(line.plan(LATER)).start
+    assert start is not None
+    assert start.model_id == line.first.model_id
+
+
+def test_days_that_the_champion_has_not_seen_are_all_trained_on(line: Line) -> None:
+    """Its window ends before AS_OF; here the day is eight days later."""
+    line.registry.rollback("a bad day", check=lambda directory: directory)
+    plan = line.plan().model_copy(update={"as_of": AS_OF + timedelta(days=5)})
+    window = {plan.as_of - timedelta(days=n): "f" for n in range(1, 21)}
+    kept = line.registry.manifest(line.first.model_id).window
+    start = line.choose(plan, window | {day: kept[day] for day in kept if day in window}).start
+    assert start is not None
+    assert start.days == 6
+    start = line.choose(
+        line.plan(days=2).model_copy(update={"as_of": plan.as_of}),
+        window | {day: kept[day] for day in kept if day in window},
+    ).start
+    assert start is not None
+    assert start.days == 5  # AS_OF and four more
+
+
+def test_the_newest_days_need_no_request_for_validation(line: Line) -> None:
+    """Validation requests are those of the whole window; the newest day has none."""
+    start, window = line.choose().start, line.next_run.days.window
+    assert start is not None
+    plan = line.plan(training={"validation_fraction": 0.005})
+    with pytest.raises(ConfigError, match="for training and 0 for validation"):
+        window_data(plan, window[-1:])
+    trained = train(plan, "mtmd", window, start=start.model_copy(update={"days": 1}))
+    assert len(trained.fit.epochs) == start.epochs
+
+
+# ---- full retrains -------------------------------------------------------------------------------
+
+
+def test_a_full_retrain_is_due_after_its_days(warm_line: Line) -> None:
+    """The first day was one: two days later it is two days old."""
+    for most, due in ((1, True), (2, True), (3, False)):
+        chosen = warm_line.choose(warm_line.plan(LATER, full_every_days=most))
+        assert (chosen.start is None) == due
+        assert (f"the last full retrain is 2 days old (full_every_days {most})" in chosen.words) == due
+
+
+def test_a_backfill_of_an_older_day_goes_on_from_no_newer_model(warm_line: Line) -> None:
+    """Both models saw days from AS_OF on, or might have: neither is of a day before it."""
+    assert warm_line.choose(warm_line.plan(AS_OF)).start is None
+
+
+def _manifest(line: Line, **values: Any) -> None:
+    """Change what the second model's manifest says."""
+    path = line.registry.path(line.second.model_id) / "manifest.json"
+    write_json(path, read_json(path) | values)
+
+
+def test_a_model_that_saw_the_held_out_day_is_refused(line: Line) -> None:
+    window = {str(day): "f" for day in (AS_OF, LATER)}
+    _manifest(line, window=window)
+    chosen = line.choose(line.plan(LATER))
+    assert chosen.start is None
+    assert chosen.words.endswith(f"because it was trained on {LATER}, which is not before {LATER}")
+    _manifest(line, window={})
+    assert "names no training days" in line.choose(line.plan(LATER)).words
+
+
+def _training(line: Line) -> Path:
+    return Path(line.next_run.plan.workspace.trained("mtmd", line.next_run.candidate.key).name)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("byte", "is damaged: files are not as its manifest says"),
+        ("file", "is damaged: files are not as its manifest says"),
+        ("all", "is missing"),
+    ],
+)
+def test_a_damaged_start_means_a_full_retrain_and_a_warning(
+    line: Line, caplog: pytest.LogCaptureFixture, damage: str, words: str
+) -> None:
+    directory = line.plan().workspace.root / "trained" / _training(line)
+    moments = directory / MOMENTS
+    if damage == "byte":
+        content = bytearray(moments.read_bytes())
+        content[-1] ^= 1
+        moments.write_bytes(content)
+    elif damage == "file":
+        moments.unlink()
+    else:
+        shutil.rmtree(directory)
+    with caplog.at_level(logging.WARNING):
+        chosen = line.choose(line.plan(LATER))
+    assert chosen.start is None
+    assert words in chosen.words
+    assert "a full retrain is made" in caplog.text
+
+
+def test_a_model_of_another_time_means_a_full_retrain(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+    """Registered by an older version; and one whose manifest can't be read is passed over."""
+    _manifest(line, training=None)
+    assert "did not record its training" in line.choose(line.plan(LATER)).words
+    (line.registry.path(line.second.model_id) / "manifest.json").write_text("{")
+    start = line.choose(line.plan(LATER)).start
+    assert start is not None
+    assert start.model_id == line.first.model_id
+    assert "is passed over" in caplog.text
+
+
+def _preset(line: Line, **changes: Any) -> Preset:
+    preset = line.plan().preset
+    return Preset.model_validate(preset.model_dump() | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"training": {"seed": 3}}, "[training] has changed: seed"),
+        ({"training": {"precision": "bfloat16"}}, "the precision was float32 and is bfloat16"),
+        ({"model": {"cross_rank": 8}}, "[model] has changed: cross_rank"),
+        ({"hash_seed": 5}, "domains, tasks, the hash seed or types of ids have changed"),
+    ],
+)
+def test_another_recipe_means_a_full_retrain(warm_line: Line, changes: dict[str, Any], words: str) -> None:
+    plan = warm_line.plan(LATER)
+    values = plan.preset.model_dump()
+    merged = {
+        key: values[key] | change if isinstance(change, dict) else change for key, change in changes.items()
+    }
+    chosen = warm_line.choose(plan.model_copy(update={"preset": _preset(warm_line, **merged)}))
+    assert chosen.start is None
+    assert words in chosen.words
+
+
+def test_a_few_new_features_start_anew_and_many_mean_a_full_retrain(warm_line: Line) -> None:
+    plan = warm_line.plan(LATER)
+    mood = Feature(name="mood", side="query", kind="continuous")
+    few = _preset(warm_line, features=(*plan.preset.features, mood))
+    chosen = warm_line.choose(plan.model_copy(update={"preset": few}), {LATER: "other columns"})
+    assert chosen.start is not None
+    assert chosen.words.endswith("; features that start anew: mood")
+    many = [mood.model_copy(update={"name": f"mood_{n}"}) for n in range(20)]
+    chosen = warm_line.choose(
+        plan.model_copy(update={"preset": _preset(warm_line, features=(*plan.preset.features, *many))})
+    )
+    assert chosen.start is None
+    assert "20 of 54 features are new, changed or gone (at most 25% may be)" in chosen.words
+
+
+def test_logs_that_were_delivered_anew_mean_a_full_retrain(warm_line: Line) -> None:
+    """Also where a day that it learned from is left out by now."""
+    window = warm_line.window
+    day = date(2026, 1, 15)
+    for other in (window | {day: "f" * 64}, {one: shard for one, shard in window.items() if one != day}):
+        chosen = warm_line.choose(warm_line.plan(LATER), other)
+        assert chosen.start is None
+        assert f"logs of {day} are not those it was trained on" in chosen.words
+
+
+def test_a_day_delivered_anew_is_seen_where_features_are_only_read_otherwise(warm_line: Line) -> None:
+    """`min_count` is not in the names of shards, so these can be compared."""
+    features = [feature.model_dump() for feature in warm_line.plan().preset.features]
+    changes: dict[str, dict[str, object]] = {"user_id": {"min_count": 2}}
+    read_otherwise = [feature | changes.get(feature["name"], {}) for feature in features]
+    plan, day = warm_line.plan(LATER), date(2026, 1, 15)
+    other = plan.model_copy(update={"preset": _preset(warm_line, features=read_otherwise)})
+    assert warm_line.choose(other).start is not None
+    chosen = warm_line.choose(other, warm_line.window | {day: "f" * 64})
+    assert chosen.start is None
+    assert f"logs of {day} are not those it was trained on" in chosen.words
+
+
+def test_a_day_that_is_left_out_means_a_full_retrain_also_where_features_changed(warm_line: Line) -> None:
+    plan, gone = warm_line.plan(LATER), date(2026, 1, 15)
+    mood = Feature(name="mood", side="query", kind="continuous")
+    more = plan.model_copy(update={"preset": _preset(warm_line, features=(*plan.preset.features, mood))})
+    other_columns = {day: f"{shard} with mood" for day, shard in warm_line.window.items()}
+    assert warm_line.choose(more, other_columns).start is not None
+    chosen = warm_line.choose(more, {day: shard for day, shard in other_columns.items() if day != gone})
+    assert chosen.start is None
+    assert f"logs of {gone} are not those it was trained on" in chosen.words
+
+
+def test_a_full_retrain_every_day_says_nothing(warm_line: Line) -> None:
+    chosen = warm_line.choose(warm_line.plan(LATER, on=False))
+    assert (chosen.start, chosen.words) == (None, "")
