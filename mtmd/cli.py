@@ -139,6 +139,7 @@ def serve() -> typer.Typer:
     from mtmd.serve.http.__main__ import serve as service
 
     _, *options = inspect.signature(service).parameters.values()
+    options = [option for option in options if option.name != "preset"]
     line = inspect.signature(_workspace).parameters.values()
     text = "Serve the champion over HTTP; docs/serving.md describes its calls."
     return command_line.only_command(_become_service, [*line, *options], text)
@@ -147,7 +148,7 @@ def serve() -> typer.Typer:
 def _become_service(*, preset: str, artifacts: str, **options: object) -> None:
     """Become a process that has imported neither torch nor prefect, whose signals are its own."""
     line = str(_workspace(preset, artifacts).root)
-    given = [word for name, value in options.items() for word in _option(name, value)]
+    given = [word for name, value in ({"preset": preset} | options).items() for word in _option(name, value)]
     os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *given])
 
 

@@ -11,6 +11,7 @@ module of a fixed name in its folder, which the core asks for here.
     launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
     rivals.py     `registered`, `remedy`, `GATES`: further registered models that the   mtmd.evaluate.stage,
                   candidate is compared with, and the gates about them                  mtmd.promote.gates
+    observer.py   `observer(preset, line, settings, name)`: sees the calls of /rank     mtmd.serve.http
 """
 
 import importlib

@@ -200,8 +200,7 @@ def test_serve_becomes_the_service_of_the_presets_line(
         "--threads": str(defaults.threads),
         "--queue": "8",
         "--timeout": str(defaults.timeout_s),
-        "--precision": defaults.precision,
-        "--shadow-share": "0.0",
+        "--preset": TINY,
     }
 
 
@@ -213,8 +212,8 @@ def test_the_options_of_serve_are_those_of_the_service(
     assert service.main(["--help"]) == 0
     of_line = capsys.readouterr().out
     options = set(re.findall(r"--[a-z-]+", of_line))
-    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--precision", "--keys"} <= options
-    assert set(re.findall(r"--[a-z-]+", of_preset)) == options | {"--preset", "--artifacts"}
+    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--keys"} <= options
+    assert set(re.findall(r"--[a-z-]+", of_preset)) == options | {"--artifacts"}
     monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a wrong option starts nothing"))
     assert main(["serve", "--p", "9000"]) == 2
     assert "No such option: --p" in capsys.readouterr().err

@@ -17,7 +17,6 @@ from mtmd.config import Preset
 from mtmd.errors import MtmdError
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.http.candidate import newest_candidate
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.files import discard
@@ -110,14 +109,6 @@ def test_a_pointer_that_names_a_model_outside_is_no_pointer(artifacts: Path) -> 
     del champion["content_sha256"]  # as who means it would, or seal it anew
     pointer.write_text(json.dumps(champion | {"model_id": OUTSIDE}))
     assert registry.require_champion().model_id == "b"  # what the history says
-
-
-def test_ads_of_a_model_that_is_gone_or_has_no_models_name_make_no_candidate(artifacts: Path) -> None:
-    catalogue = Catalogue(artifacts / TINY)
-    catalogue.serve("gone", Current(name=f"2026-01-05-{'0' * 16}", day=date(2026, 1, 5), ads=1))
-    shutil.copytree(catalogue.root / "gone", catalogue.root / "two words")
-    with pytest.raises(MtmdError, match="has no candidate with published ads"):
-        newest_candidate(Registry(artifacts / TINY), catalogue)
 
 
 def test_what_is_removed_of_a_link_is_the_link(artifacts: Path) -> None:

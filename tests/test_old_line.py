@@ -4,17 +4,13 @@ old_line.tar.xz has two champions of a small preset as commit b412acd left them,
 commit's service answered.
 """
 
-import json
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from mtmd.export.fresh_process import check_answers
 from mtmd.registry.registry import Registry
-from mtmd.serve.http.answers import answer_embed, answer_rank
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from tests.archives import unpack
@@ -39,14 +35,11 @@ def test_its_champions_are_read_and_their_files_are_whole(line: Path) -> None:
         assert registry.manifest(model_id).bundle_id
 
 
-def test_its_service_answers_as_it_did(line: Path) -> None:
+def test_its_ads_are_refused_in_words(line: Path) -> None:
     live = Live(line, Settings())
-    assert live.refresh(), live.problem
-    assert live.serving is not None
-    for asked in json.loads((line / "answers.json").read_text()):
-        answer = answer_rank if asked["path"] == "/rank" else answer_embed
-        found = json.loads(answer(live.serving, json.dumps(asked["question"]).encode()))
-        _assert_close(found, asked["answer"])
+    assert not live.refresh()
+    assert "has format" in str(live.problem)
+    assert "Publish again" in str(live.problem)
 
 
 def test_a_rollback_reaches_it_and_bans_what_it_takes_down(line: Path) -> None:
@@ -54,23 +47,3 @@ def test_a_rollback_reaches_it_and_bans_what_it_takes_down(line: Path) -> None:
     before, after = registry.rollback("to see that it works", check_answers)
     assert (before.model_id, after.model_id) == (NEWER, OLDER)
     assert after.rolled_back_bundles == {NEWER: registry.manifest(NEWER).bundle_id}
-    live = Live(line, Settings())
-    assert live.refresh(), live.problem
-    assert live.serving is not None
-    assert live.serving.ranker.model_id == OLDER
-
-
-def _assert_close(found: Any, expected: Any) -> None:
-    """Equal, but for floats: another processor's may differ in the last digits."""
-    if isinstance(expected, dict):
-        assert found.keys() == expected.keys()
-        for key, own in expected.items():
-            _assert_close(found[key], own)
-    elif isinstance(expected, list):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            _assert_close(one, other)
-    elif isinstance(expected, float):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    else:
-        assert found == expected

@@ -9,6 +9,7 @@ EXTRAS: tuple[str, ...] = (
     "kuairand",
     "proposal",
     "ranks",
+    "shadow",
     "warmstart",
 )
 

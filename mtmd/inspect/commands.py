@@ -1,15 +1,13 @@
 """Commands that read what is stored: text by default, JSON on request."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel, TypeAdapter
 
-from mtmd.command_line import Artifacts, AsJson, PresetName, app, console, literal
+from mtmd.command_line import Artifacts, AsJson, PresetName, app, console
 from mtmd.config import load_preset
 from mtmd.inspect import comparison, models, text
-from mtmd.inspect import shadow as shadowed
 from mtmd.inspect.runs import runs_table
 from mtmd.registry.registry import Registry
 from mtmd.report import past
@@ -76,34 +74,6 @@ def compare(
         _print_json(compared)
     else:
         text.show_comparison(compared, console)
-
-
-@commands.command()
-def shadow(
-    preset: PresetName,
-    artifacts: Artifacts = "artifacts",
-    folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="of the log; default: shadow/ of the line")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Sum up the log of a candidate in the shadow.
-
-    It says how the candidate's answers differ from the champion's. The service writes
-    it while `mtmd serve --shadow` runs.
-    """
-    found = shadowed.summed_up(folder or _workspace(preset, artifacts).root / "shadow")
-    if as_json:
-        _print_json(found)
-        return
-    for pair in found.pairs:
-        for words in shadowed.words(pair):
-            console.print(literal(words))
-        text.show_table(shadowed.shadow_table(pair), console)
-    if found.failed:
-        console.print(literal(f"{found.failed} calls failed; the last one: {found.last_error}"))
-    if found.unreadable:
-        console.print(f"{found.unreadable} lines cannot be read and were left out")
 
 
 def _workspace(preset: str, artifacts: str) -> Workspace:

@@ -24,9 +24,9 @@ from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.ids import id_array, is_id
 from mtmd.publish.embedding import publish_ads
 from mtmd.serve.http.answers import RankAnswer, answer_rank
+from mtmd.serve.http.bodies import Bodies
 from mtmd.serve.http.intake import Refused, Settings
 from mtmd.serve.http.live import Serving
-from mtmd.serve.http.questions import Questions
 from mtmd.serve.published import open_ads
 from mtmd.serve.ranker import Ranker, Row
 from mtmd.serve.scorer import Scorer
@@ -62,7 +62,7 @@ def answer(bundle_dir: Path, asked: Asked) -> Answered:
         publish_ads(scorer, _encoded(scorer, asked.ads), publication)
         ads = open_ads(publication, scorer.info)
         serving = Serving(
-            Ranker(_MODEL_ID, scorer, ads), Questions(scorer.info.declarations, settings), "ads", date.min
+            Ranker(_MODEL_ID, scorer, ads), Bodies(scorer.info.declarations, settings), "ads", date.min
         )
         return Answered(answers=tuple(_answer(serving, body) for body in asked.bodies))
 

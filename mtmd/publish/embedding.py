@@ -48,10 +48,10 @@ def publish_ads(
     """Embed ads and publish them as a new directory, all of it or nothing.
 
     threads   batches at once
-    previous  ads that were published with this bundle in float32: those whose features did not change are copied
+    previous  ads that were published with this bundle: those whose features did not change are copied
     counts    is told how many were embedded, and how many copied
     Memory holds two blocks, one of the given parts, and the ids of `previous`. Raises BundleError for rows that do not
-    fit the bundle's declarations, embeddings that are not finite in float16 or `previous` of another bundle,
+    fit the bundle's declarations, embeddings with numbers beyond ±LARGEST or `previous` of another bundle,
     StorageError when the directory is there already.
     """
     earlier = {} if previous is None else _by_product(previous, scorer.info)
@@ -165,15 +165,9 @@ def _start(
     counts.copied += count - len(new)
 
     def embed(rows: NDArray[np.int64]) -> None:
-        first, last = int(rows[0]), int(rows[-1]) + 1
-        if last - first == len(rows):
-            target = {task: matrix[first:last] for task, matrix in tasks.items()}
-            scorer.embed_items_into(ads.product, ads.rows.part(slice(first, last)), target)
-            return
-        made = {task: np.empty((len(rows), matrix.shape[1]), np.float32) for task, matrix in tasks.items()}
-        scorer.embed_items_into(ads.product, ads.rows.take(rows), made)
-        for task, matrix in made.items():
-            tasks[task][rows] = matrix
+        made = scorer.embed("item", ads.product, ads.rows.take(rows)).tasks
+        for task, matrix in tasks.items():
+            matrix[rows] = made[task]
 
     return block, [pool.submit(embed, new[start : start + BATCH]) for start in range(0, len(new), BATCH)]
 

@@ -30,7 +30,7 @@ from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo, load_bundle
 from mtmd.registry.records import Champion
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.published import AdBlock, PublishedAds, open_ads, open_whole_ads
+from mtmd.serve.published import AdBlock, PublishedAds, open_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.fetched import fetch, require_durable
 from mtmd.store.files import atomic_file, digest, discard, resolve
@@ -198,7 +198,7 @@ def _serving(
     """What serves the model now; None where that is nothing, or was damaged after it was written."""
     try:
         current = catalogue.require_current(model_id)
-        return current, open_whole_ads(catalogue.path(model_id, current.name), scorer.info)
+        return current, open_ads(catalogue.path(model_id, current.name), scorer.info)
     except BundleError:
         return None, None
 
@@ -218,7 +218,7 @@ def _write(
     """The number of ads of the publication, which is made unless it is there, complete."""
     if place.exists() or fetch(place):
         try:
-            complete = len(open_whole_ads(place, scorer.info))
+            complete = len(open_ads(place, scorer.info))
             require_durable(place)
             return complete
         except BundleError:  # damaged after it was written: a publication appears whole or not at all

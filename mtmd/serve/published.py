@@ -1,9 +1,8 @@
 """Published ads: embeddings of the ads of one bundle, on disk and mapped.
 
-A publication is a directory: per product and precision one Arrow file with `ad_id`, `bid`, `features` (a digest of what
-the tower read) and one `embedding.<task>` matrix per task of the product, in record batches that one thread scans at a
-time, and `ads.json`, which ties them together. All but the ids that are texts is mapped. Shapes: n ads of a block, K_t
-embedding width of task t.
+A publication is a directory: per product one Arrow file with `ad_id`, `bid`, `features` (a digest of what the tower
+read) and one `embedding.<task>` float32 matrix per task of the product, in record batches, and `ads.json`, which ties
+them together. All but the ids that are texts is mapped. Shapes: n ads of a block, K_t embedding width of task t.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +26,11 @@ from mtmd.store.fetched import fetch
 from mtmd.store.files import atomic_directory, read_json, write_json
 from mtmd.store.sha256 import sha256_file
 
-ADS_FORMAT = 2  # raise it whenever the same embeddings would be written as other files; readers refuse others
+ADS_FORMAT = 3  # raise it whenever the same embeddings would be written as other files; readers refuse others
 ADS_FILE = "ads.json"
 _ID, _BID, _FEATURES = "ad_id", "bid", "features"
 LARGEST_BID = 1e9  # a weight times a bid stays a float32
-LARGEST = float(np.finfo(np.float16).max)
-
-Precision = Literal["float32", "float16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+LARGEST = 65504.0  # of an embedding's numbers: beyond it, features were far out, and products would lose their meaning
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class AdBlock:
     """Some ads of one product.
 
     ad_id     (n,) int64, or bytes where ids are texts (`mtmd/logs/ids.py`)
-    tasks     task → (n, K_t) float32 or float16, for the product's own tasks
+    tasks     task → (n, K_t) float32, for the product's own tasks
     bid       (n,) float32, as in the snapshot of ads
     features  (n, 2) int64, digest of each ad's encoded features: an ad that keeps it keeps its embeddings
     """
@@ -96,13 +92,10 @@ class PublishedAds:
 
 
 class AdsFile(Frozen):
-    """One product's embeddings in one precision."""
+    """One product's embeddings."""
 
     product: str
-    precision: Precision
-    file: str = Field(
-        pattern=r"^[a-z][a-z0-9_]*\.float(16|32)\.arrow$", description="name inside the publication"
-    )
+    file: str = Field(pattern=r"^[a-z][a-z0-9_]*\.arrow$", description="name inside the publication")
     ads: int = Field(ge=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -112,27 +105,24 @@ class AdsInfo(Frozen):
 
     format: int
     bundle_id: str = Field(description="the bundle whose item towers made the embeddings")
-    publication: str | None = Field(None, description="its directory's name; older ones do not say it")
+    publication: str = Field(description="its directory's name")
     files: tuple[AdsFile, ...]
 
 
 def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> AdsInfo:
     """Publish blocks of embedded ads as a new directory, all of it or nothing; holds one block in memory.
 
-    Raises BundleError for a block that is not the bundle's, or a number that float16 can't hold (NaN and infinity
-    among them), StorageError when the directory is there already.
+    Raises BundleError for a block that is not the bundle's, or a number beyond ±LARGEST (NaN and infinity among
+    them), StorageError when the directory is there already.
     """
     if directory.exists():
         raise StorageError(f"{directory} exists; publish under a new name, or remove it first")
     with atomic_directory(directory) as place:
         counts = _write(info, blocks, place)
         files = tuple(
-            AdsFile(
-                product=product, precision=precision, file=name, ads=ads, sha256=sha256_file(place / name)
-            )
+            AdsFile(product=product, file=path.name, ads=ads, sha256=sha256_file(path))
             for product, ads in counts.items()
-            for precision in PRECISIONS
-            for name in [_name(product, precision)]
+            for path in [place / f"{product}.arrow"]
         )
         published = AdsInfo(
             format=ADS_FORMAT, bundle_id=info.bundle_id, publication=directory.name, files=files
@@ -142,30 +132,26 @@ def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> A
 
 
 def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str, int]:
-    """Both precisions of every block; returns the ads of each product."""
+    """Every block; returns the ads of each product."""
     counts: dict[str, int] = {}
     writers: dict[str, ColumnWriter] = {}
     with ExitStack() as stack:
         for block in blocks:
             _check_block(info, block)
-            ad_columns: Columns = {_ID: block.ad_id, _BID: block.bid, _FEATURES: block.features}
-            for precision in PRECISIONS:
-                if (name := _name(block.product, precision)) not in writers:
-                    texts = {"bundle_id": info.bundle_id, "product": block.product}
-                    writers[name] = stack.enter_context(ColumnWriter(place / name, texts))
-                matrices = {
-                    OUTPUT_PREFIX + task: matrix.astype(precision) for task, matrix in block.tasks.items()
-                }
-                writers[name].write(ad_columns | matrices)
-                writers[name].sync()
+            if block.product not in writers:
+                texts = {"bundle_id": info.bundle_id, "product": block.product}
+                writer = ColumnWriter(place / f"{block.product}.arrow", texts)
+                writers[block.product] = stack.enter_context(writer)
+            columns: Columns = {_ID: block.ad_id, _BID: block.bid, _FEATURES: block.features}
+            matrices = {OUTPUT_PREFIX + task: matrix for task, matrix in block.tasks.items()}
+            writers[block.product].write(columns | matrices)
+            writers[block.product].sync()
             counts[block.product] = counts.get(block.product, 0) + len(block)
     return counts
 
 
 def _check_block(info: BundleInfo, block: AdBlock) -> None:
-    """Raise BundleError unless the block has the product's tasks, in the bundle's widths, finite in float16, and bids
-    that are amounts.
-    """
+    """Raise BundleError for other tasks or widths than the bundle's, numbers beyond ±LARGEST, or a bid that is none."""
     wanted = {task: info.widths[task] for task in tasks_of(info, block.product)}
     widths = {task: matrix.shape[1] for task, matrix in block.tasks.items()}
     columns = (*block.tasks.values(), block.bid, block.features)
@@ -179,10 +165,10 @@ def _check_block(info: BundleInfo, block: AdBlock) -> None:
             f"ad {_first(block, ~bids)} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
         )
     for task, matrix in block.tasks.items():
-        if len(rows := beyond_float16(matrix)):
+        if len(rows := rows_beyond(matrix)):
             raise BundleError(
                 f"ad {_first(block, rows)} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
-                f"number, of {len(rows)} such ads; a float16 can't hold it: look at the ad's features"
+                f"number, of {len(rows)} such ads; look at the ad's features"
             )
 
 
@@ -191,8 +177,8 @@ def _first(block: AdBlock, rows: NDArray[Any]) -> Id:
     return id_list(block.ad_id[rows][:1])[0]
 
 
-def beyond_float16(matrix: NDArray[Any]) -> NDArray[np.int64]:
-    """Rows of (n, K) that have a number beyond float16's, or NaN."""
+def rows_beyond(matrix: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows of (n, K) that have a number beyond ±LARGEST, or NaN."""
     return np.flatnonzero(~(np.abs(matrix) <= LARGEST).all(axis=1))  # NaN is not less
 
 
@@ -203,23 +189,21 @@ def tasks_of(info: BundleInfo, product: str) -> tuple[str, ...]:
     return tuple(task.name for task in domains.tasks if domains.has_task(product, task))
 
 
-def open_ads(
-    directory: Path, info: BundleInfo, *, precision: Precision = "float32", verify: bool = True
-) -> PublishedAds:
-    """Map a publication of the bundle's ads; nothing but digests is read before it is used.
+def open_ads(directory: Path, info: BundleInfo) -> PublishedAds:
+    """Map a publication of the bundle's ads, after comparing the digests of its files.
 
     What is only in the line's bucket, or was damaged on the disk, is fetched. Raises BundleError when it is of another
-    bundle (naming both ids), malformed, or a file is missing or, with `verify`, altered.
+    bundle (naming both ids), malformed, or a file is missing or altered.
     """
     try:
-        return _opened(directory, info, precision, verify=verify)
+        return _opened(directory, info)
     except BundleError:
         if not fetch(directory):
             raise
-    return _opened(directory, info, precision, verify=verify)
+    return _opened(directory, info)
 
 
-def _opened(directory: Path, info: BundleInfo, precision: Precision, *, verify: bool) -> PublishedAds:
+def _opened(directory: Path, info: BundleInfo) -> PublishedAds:
     published = _read(directory)
     if published.bundle_id != info.bundle_id:
         raise BundleError(
@@ -229,30 +213,21 @@ def _opened(directory: Path, info: BundleInfo, precision: Precision, *, verify: 
     blocks: list[AdBlock] = []
     for product in info.declarations.domains.products:
         for file in published.files:
-            if (file.product, file.precision) == (product, precision):
-                blocks += _map(directory / file.file, file, info, verify=verify)
+            if file.product == product:
+                blocks += _map(directory / file.file, file, info)
     return PublishedAds(info.bundle_id, tuple(blocks))
-
-
-def open_whole_ads(directory: Path, info: BundleInfo) -> PublishedAds:
-    """Map a publication in float32 after comparing its files of every precision; raises as `open_ads`."""
-    by_precision = {precision: open_ads(directory, info, precision=precision) for precision in PRECISIONS}
-    return by_precision["float32"]
 
 
 def _read(directory: Path) -> AdsInfo:
     path = directory / ADS_FILE
     try:
-        published = AdsInfo.model_validate(read_json(path))
-    except StorageError as error:
-        raise BundleError(f"published ads in {directory} cannot be read: {error}") from error
-    except ValidationError as error:
-        raise BundleError(f"{path} is not of this version; publish again:\n{error}") from error
-    if published.format != ADS_FORMAT:
-        raise BundleError(
-            f"{path} has format {published.format}; this version reads {ADS_FORMAT}. Publish again"
-        )
-    if published.publication not in (None, directory.name):
+        content = read_json(path)
+        if (made := content.get("format")) != ADS_FORMAT:
+            raise BundleError(f"{path} has format {made}; this version reads {ADS_FORMAT}. Publish again")
+        published = AdsInfo.model_validate(content)
+    except (StorageError, ValidationError) as error:
+        raise BundleError(f"published ads in {directory} cannot be read; publish again: {error}") from error
+    if published.publication != directory.name:
         raise BundleError(
             f"the ads in {directory} are those of {published.publication}, which were put in its place; publish again"
         )
@@ -270,10 +245,10 @@ def _join(blocks: Sequence[AdBlock]) -> AdBlock:
     return AdBlock(blocks[0].product, ad_id, tasks, bid, features)
 
 
-def _map(path: Path, expected: AdsFile, info: BundleInfo, *, verify: bool) -> list[AdBlock]:
+def _map(path: Path, expected: AdsFile, info: BundleInfo) -> list[AdBlock]:
     if not path.is_file():
         raise BundleError(f"{path} is missing; copy the whole directory, or publish again")
-    if verify and (actual := sha256_file(path)) != expected.sha256:
+    if (actual := sha256_file(path)) != expected.sha256:
         raise BundleError(f"{path} has sha256 {actual}, not {expected.sha256}; it was altered: publish again")
     try:
         batches, texts = map_batches(path)
@@ -291,7 +266,3 @@ def _block(columns: Columns, product: str) -> AdBlock:
         if name.startswith(OUTPUT_PREFIX)
     }
     return AdBlock(product, columns[_ID], tasks, columns[_BID], columns[_FEATURES])
-
-
-def _name(product: str, precision: Precision) -> str:
-    return f"{product}.{precision}.arrow"

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from mtmd.errors import BundleError, LogsError
 from mtmd.logs.ids import Id, id_array
 from mtmd.registry.bundle import BundleInfo
-from mtmd.serve.laps import Lap, no_laps
-from mtmd.serve.published import LARGEST, PublishedAds, beyond_float16
+from mtmd.serve.published import LARGEST, PublishedAds, rows_beyond
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer
 from mtmd.serve.search import Ranking, search
 
@@ -59,14 +58,14 @@ class Ranker:
     def ads(self) -> int:
         return len(self.table.ads)
 
-    def embed(self, requests: Sequence[Row], lap: Lap = no_laps) -> Embeddings:
+    def embed(self, requests: Sequence[Row]) -> Embeddings:
         """Embeddings of raw requests; each runs through its own surface's experts alone.
 
         Raises LogsError for a value not as declared, or features so far out that an embedding is not a number.
         """
-        queries = embed_requests(self.scorer, requests, lap)
+        queries = embed_requests(self.scorer, requests)
         for task, matrix in queries.tasks.items():
-            if len(places := beyond_float16(matrix)):
+            if len(places := rows_beyond(matrix)):
                 raise LogsError(
                     f"request {places[0]} has features that give a {task} embedding beyond "
                     f"±{LARGEST:g}; its numbers must be such as the logs have"
@@ -74,32 +73,24 @@ class Ranker:
         return queries
 
     def rank(
-        self,
-        requests: Sequence[Row],
-        ranking: Ranking,
-        k: int,
-        ad_ids: Sequence[Id] | None = None,
-        lap: Lap = no_laps,
+        self, requests: Sequence[Row], ranking: Ranking, k: int, ad_ids: Sequence[Id] | None = None
     ) -> Ranked:
         """The k best ads of each raw request, exactly: of all published ads, or of those with the given ids.
 
-        The stages are encode, query_tower, look_up (of named ads), search and score. Raises LogsError as `embed` does.
+        Raises LogsError as `embed` does.
         """
-        queries = self.embed(requests, lap)
+        queries = self.embed(requests)
         table = self.table
         unpublished: NDArray[Any] = np.empty(0, np.int64)
         if ad_ids is not None:
             rows, unpublished = table.find(ad_ids)
             table = AdTable(table.ads.subset(rows), self.scorer.info)
-            lap("look_up")
         top = search(queries, table.ads, ranking, k)
-        lap("search")
         count = top.row.shape[1] if len(queries) else 0
         items = table.embeddings(top.row.reshape(-1))
         pairs = np.repeat(np.arange(len(queries)), count), np.arange(len(items))
         probability = np.exp(self.scorer.score(queries, items, *pairs))
         shape = (*top.row.shape, len(self.scorer.tasks))
-        lap("score")
         return Ranked(top.ad_id, top.score, probability.reshape(shape), unpublished)
 
 
@@ -139,7 +130,7 @@ class AdTable:
         return Embeddings(self.ads.bundle_id, "item", domain, tasks)
 
 
-def embed_requests(scorer: Scorer, rows: Sequence[Row], lap: Lap = no_laps) -> Embeddings:
+def embed_requests(scorer: Scorer, rows: Sequence[Row]) -> Embeddings:
     """Embeddings of raw requests of any surfaces, in their order: each runs through its surface's experts alone.
 
     Raises LogsError naming the row and column for an unknown surface or a bad value.
@@ -156,8 +147,6 @@ def embed_requests(scorer: Scorer, rows: Sequence[Row], lap: Lap = no_laps) -> E
     for index in np.unique(domain).tolist():
         places = np.flatnonzero(domain == index).tolist()
         encoded = scorer.encode([rows[place] for place in places], "query")
-        lap("encode")
         for task, values in scorer.embed("query", names[index], encoded).tasks.items():
             tasks[task][places] = values
-        lap("query_tower")
     return Embeddings(scorer.info.bundle_id, "query", domain, tasks)

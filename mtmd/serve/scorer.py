@@ -118,30 +118,6 @@ class Scorer:
             ) from error
         return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
 
-    def embed_items_into(self, product: str, rows: EncodedSide, target: Mapping[str, Floats]) -> None:
-        """Write the embeddings of N > 0 encoded ads where they belong: some tasks' contiguous (N, K_t) float32.
-
-        Saves the copy out of onnxruntime's memory; raises as `embed` does.
-        """
-        self.info.file_of("item", product)
-        schema = self._schema("item")
-        _check_rows(rows, schema)
-        session = self._sessions["item", product]
-        binding, inputs = session.io_binding(), _inputs(rows, schema)
-        for name, values in inputs.items():
-            binding.bind_cpu_input(name, values)
-        for task, matrix in target.items():
-            wanted = (len(rows), self.info.widths[task])
-            if matrix.shape != wanted or matrix.dtype != np.float32 or not matrix.flags.c_contiguous:
-                raise BundleError(
-                    f"{task} embeddings go to a matrix {matrix.shape} of {matrix.dtype}; it must be {wanted} of "
-                    "float32 and contiguous"
-                )
-            binding.bind_output(
-                OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(matrix.shape), matrix.ctypes.data
-            )
-        session.run_with_iobinding(binding)
-
     def encode(self, rows: Sequence[Mapping[str, Any]], side: TowerSide) -> EncodedSide:
         """Encode raw rows of one domain, as the logs have them; raises LogsError for a value not as declared."""
         schema = self._schema(side)

@@ -1,16 +1,12 @@
 """Exact top-k: the best of all published ads for each query.
 
 Ads are scored chunk by chunk, and of a chunk's scores only those that beat the k-th best so far are kept, while they
-are in cache; so a query costs one reading of the embeddings. Chunks do not depend on the number of threads, so neither
-does the answer.
+are in cache; so a query costs one reading of the embeddings.
 Shapes: R queries, N ads, n ads of a chunk, T tasks that are read, K_t embedding width of task t.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,7 +14,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError, ConfigError
-from mtmd.serve.published import LARGEST, PublishedAds, beyond_float16
+from mtmd.serve.published import LARGEST, PublishedAds, rows_beyond
 from mtmd.serve.scorer import Embeddings, Floats, Integers, first_best, tree_log_probability
 
 CHUNK = 8192  # ads: their scores stay in cache, and scoring them takes far longer than calling for it
@@ -102,28 +98,40 @@ def _chain(domains: Domains, task: str) -> list[int]:
     return chain
 
 
-def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, threads: int = 1) -> TopAds:
+def _logit(logits: Floats, _: Floats) -> Floats:
+    only: Floats = logits[..., 0]
+    return only
+
+
+def _log_probability(logits: Floats, _: Floats) -> Floats:
+    """Of the last of a chain of tasks, each the parent of the next."""
+    last: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
+    return last
+
+
+def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int) -> TopAds:
     """The k best ads of each query, exactly.
 
-    threads scan side by side; the BLAS behind numpy should have one of its own (`OPENBLAS_NUM_THREADS=1`). Raises
-    BundleError for queries of another bundle (naming both ids), or not finite in float16; ConfigError for k < 1.
+    Raises BundleError for queries of another bundle (naming both ids), or with numbers beyond ±LARGEST; ConfigError
+    for k < 1.
     """
     _check_queries(queries, ads, ranking)
-    if k < 1 or threads < 1:
-        raise ConfigError(f"k ({k}) and threads ({threads}) must be at least 1")
-    wanted = [queries.tasks[task] for task in ranking.tasks]
-    groups = [
-        _search([matrix[start : start + QUERIES] for matrix in wanted], ads, ranking, k, threads)
-        for start in range(0, len(queries), QUERIES)
-    ]
-    each = [best for group in groups for best in group]
-    rows = np.stack([best.rows for best in each]) if each else np.empty((0, 0), np.int64)
-    scores = np.stack([best.scores for best in each]) if each else np.empty((0, 0), np.float32)
+    if k < 1:
+        raise ConfigError(f"k ({k}) must be at least 1")
+    best = [_Best(k) for _ in range(len(queries))]
+    for start in range(0, len(queries), QUERIES):
+        group = slice(start, start + QUERIES)
+        wanted = [queries.tasks[task][group] for task in ranking.tasks]
+        for first, scores in _scored(wanted, ads, ranking):
+            for kept, of_query in zip(best[group], scores, strict=True):
+                kept.offer(first, of_query)
+    tops = [kept.best_first() for kept in best]
+    rows = np.stack([rows for rows, _ in tops]) if tops else np.empty((0, 0), np.int64)
+    scores = np.stack([scores for _, scores in tops]) if tops else np.empty((0, 0), np.float32)
     return TopAds(rows, ads.ad_id[rows], scores)
 
 
 def _check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
-    """Raise BundleError unless they are queries of the ads' bundle, finite in float16 in the tasks that are read."""
     if queries.bundle_id != ads.bundle_id:
         raise BundleError(
             f"the queries were embedded with bundle {queries.bundle_id}, the published ads with bundle "
@@ -132,43 +140,29 @@ def _check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> 
     if queries.side != "query":
         raise BundleError(f"{queries.side} embeddings were given where query embeddings belong")
     for task in ranking.tasks:
-        if len(rows := beyond_float16(queries.tasks[task])):
+        if len(rows := rows_beyond(queries.tasks[task])):
             raise BundleError(
                 f"query {rows[0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
                 "number; look at the request's features"
             )
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """Ads of one block whose first is the `row`-th of all."""
-
-    row: int
-    tasks: Sequence[NDArray[Any] | None]  # None where the product lacks the task
-    bid: Floats
-
-    def logits(self, queries: Sequence[Floats]) -> Floats:
-        """(R, n, T)"""
-        shape = (len(queries[0]), len(self.bid))
-        each = [
-            np.full(shape, -np.inf, np.float32)
-            if matrix is None
-            else query @ np.asarray(matrix, np.float32).T
-            for query, matrix in zip(queries, self.tasks, strict=True)
-        ]
-        return each[0][..., None] if len(each) == 1 else np.stack(each, axis=-1)
-
-
-def _chunks(ads: PublishedAds, ranking: Ranking) -> Iterator[_Chunk]:
-    first = 0
-    for block in ads.blocks:
-        if ranking.takes(block.tasks):
-            matrices = [block.tasks.get(task) for task in ranking.tasks]
-            for start in range(0, len(block), CHUNK):
-                rows = slice(start, start + CHUNK)
-                tasks = [None if matrix is None else matrix[rows] for matrix in matrices]
-                yield _Chunk(first + start, tasks, block.bid[rows])
-        first += len(block)
+def _scored(queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking) -> Iterator[tuple[int, Floats]]:
+    """Of each chunk of ads that rank: the row of its first ad, and the scores (R, n)."""
+    for block, block_start in zip(ads.blocks, ads.starts, strict=False):
+        if not ranking.takes(block.tasks):
+            continue
+        for start in range(0, len(block), CHUNK):
+            rows = slice(start, start + CHUNK)
+            bid = block.bid[rows]
+            logits = [
+                np.full((len(query), len(bid)), -np.inf, np.float32)
+                if (matrix := block.tasks.get(task)) is None  # the product lacks the task
+                else query @ matrix[rows].T
+                for task, query in zip(ranking.tasks, queries, strict=True)
+            ]
+            stacked = logits[0][..., None] if len(logits) == 1 else np.stack(logits, axis=-1)  # (R, n, T)
+            yield int(block_start) + start, ranking.reduce(stacked, bid)
 
 
 class _Best:
@@ -183,64 +177,15 @@ class _Best:
     def offer(self, first: int, scores: Floats) -> None:
         """Scores of rows from `first` on, all later than any before: one that equals the k-th best is too late."""
         new = np.flatnonzero(scores > self.floor)
-        if len(new):
-            self._keep(np.concatenate([self.rows, first + new]), np.concatenate([self.scores, scores[new]]))
-
-    def merge(self, others: Sequence["_Best"]) -> None:
-        """Take over what others were offered of other rows."""
-        rows = np.concatenate([self.rows, *(other.rows for other in others)])
-        scores = np.concatenate([self.scores, *(other.scores for other in others)])
-        order = np.argsort(rows)
-        self._keep(rows[order], scores[order])
-
-    def sort(self) -> None:
-        """Best first, equal ones in the order of their rows; nothing can be offered any more."""
-        order = np.argsort(-self.scores, kind="stable")
-        self.rows, self.scores = self.rows[order], self.scores[order]
-
-    def _keep(self, rows: Integers, scores: Floats) -> None:
+        if not len(new):
+            return
+        rows, scores = np.concatenate([self.rows, first + new]), np.concatenate([self.scores, scores[new]])
         kept = first_best(scores, self.k)
         self.rows, self.scores = rows[kept], scores[kept]
         if len(kept) == self.k:
             self.floor = self.scores.min()
 
-
-def _search(
-    queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking, k: int, threads: int
-) -> list[_Best]:
-    pending, lock = _chunks(ads, ranking), Lock()
-    scan = partial(_scan, queries, ranking, k, pending, lock)
-    if threads == 1:
-        mine, *others = [scan()]
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            mine, *others = [running.result() for running in [pool.submit(scan) for _ in range(threads)]]
-    for place, best in enumerate(mine):
-        best.merge([other[place] for other in others])
-        best.sort()
-    return mine
-
-
-def _scan(
-    queries: Sequence[Floats], ranking: Ranking, k: int, pending: Iterator[_Chunk], lock: Lock
-) -> list[_Best]:
-    """The best of the chunks that this thread took, of each query."""
-    found = [_Best(k) for _ in range(len(queries[0]))]
-    while True:
-        with lock:
-            chunk = next(pending, None)
-        if chunk is None:
-            return found
-        for best, scores in zip(found, ranking.reduce(chunk.logits(queries), chunk.bid), strict=True):
-            best.offer(chunk.row, scores)
-
-
-def _logit(logits: Floats, _: Floats) -> Floats:
-    only: Floats = logits[..., 0]
-    return only
-
-
-def _log_probability(logits: Floats, _: Floats) -> Floats:
-    """Of the last of a chain of tasks, each the parent of the next."""
-    last: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
-    return last
+    def best_first(self) -> tuple[Integers, Floats]:
+        """Rows and scores, best first; equal scores in the order of their rows."""
+        order = np.argsort(-self.scores, kind="stable")
+        return self.rows[order], self.scores[order]

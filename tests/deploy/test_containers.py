@@ -166,8 +166,6 @@ def test_prometheus_asks_the_service_of_compose_with_its_key() -> None:
 def test_the_dashboard_shows_metrics_that_the_service_has() -> None:
     metrics = Metrics(lambda: 0.0)
     metrics.answered("/rank", 200, 0.01)
-    metrics.took("/rank", {"search": 0.001})
-    metrics.shadowed("compared")
     served = metrics.text().decode()
     names = set(re.findall(r"^(mtmd_\w+)", served, re.MULTILINE)) | set(
         re.findall(r"^# TYPE (\w+)", served, re.MULTILINE)

@@ -18,7 +18,7 @@ from mtmd.registry.bundle import load_bundle
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.serve.catalogue import Catalogue
-from mtmd.serve.published import open_whole_ads
+from mtmd.serve.published import open_ads
 from mtmd.store.files import remove, sweep
 from mtmd.store.sha256 import sha256_file
 from mtmd.validate.stage import day_sources
@@ -107,7 +107,7 @@ class Line:
         info = load_bundle(Registry(self.root).verify(champion.model_id))
         catalogue = Catalogue(self.root)
         current = catalogue.require_current(champion.model_id)
-        open_whole_ads(catalogue.path(champion.model_id, current.name), info)
+        open_ads(catalogue.path(champion.model_id, current.name), info)
         return champion.model_id
 
     def left_behind(self) -> list[str]:

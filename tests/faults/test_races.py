@@ -18,7 +18,7 @@ from mtmd.registry.history import champion_of
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
-from mtmd.serve.published import open_whole_ads
+from mtmd.serve.published import open_ads
 from mtmd.store.files import write_json
 from mtmd.store.workspace import Workspace
 from tests.serve.conftest import MakeBundle, declarations, make_bundle
@@ -146,5 +146,5 @@ def check(root: Path) -> None:
     for model_id in registry.standing():  # what is live, and what rollbacks go to
         info = load_bundle(registry.verify(model_id))
         if (current := catalogue.current(model_id)) is not None:
-            open_whole_ads(catalogue.path(model_id, current.name), info)
+            open_ads(catalogue.path(model_id, current.name), info)
     assert [path for path in root.rglob("*") if path.name.startswith(".tmp-") or "damaged" in path.name] == []

@@ -42,10 +42,7 @@ def test_the_publication_belongs_to_the_scorers_bundle(
 ) -> None:
     info = publish_ads(Scorer.load(bundle), [ads("shopping", 2)], tmp_path / "ads")
     assert info.bundle_id == "a" * 64
-    assert [(one.product, one.precision, one.ads) for one in info.files] == [
-        ("shopping", "float32", 2),
-        ("shopping", "float16", 2),
-    ]
+    assert [(file.product, file.ads) for file in info.files] == [("shopping", 2)]
 
 
 def test_ids_and_rows_must_be_as_many(bundle: Path, tmp_path: Path) -> None:

@@ -69,16 +69,6 @@ def test_many_pairs_are_scored_in_pieces(scorer: Scorer) -> None:
     assert set(np.round(log_p[1::2, 0], 4)) == {np.float32(round(log_sigmoid(-3.0), 4))}
 
 
-def test_embeddings_are_written_where_they_belong(scorer: Scorer) -> None:
-    target = {"octr": np.zeros((3, 2), np.float32)}
-    scorer.embed_items_into("standard", encoded([[1.0, 2.0]]), {"octr": target["octr"][1:2]})
-    assert target["octr"].tolist() == [[0, 0], [2, 4], [0, 0]]
-    with pytest.raises(
-        BundleError, match=r"octr embeddings go to a matrix \(3, 2\) of float32; it must be \(1, 2\)"
-    ):
-        scorer.embed_items_into("standard", encoded([[1.0, 2.0]]), target)
-
-
 def test_no_rows_give_no_embeddings(scorer: Scorer) -> None:
     queries = scorer.embed("query", "search", encoded([]))
     assert len(queries) == 0

@@ -15,15 +15,13 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from mtmd import command_line
+from mtmd import command_line, extension
+from mtmd.config import load_preset
 from mtmd.config.problems import wrong_values
 from mtmd.errors import ConfigError
-from mtmd.serve.http.app import create_app
-from mtmd.serve.http.candidate import ShadowSettings
+from mtmd.serve.http.app import Observer, create_app
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.keys import VARIABLE, Keys, require_safe
-from mtmd.serve.http.protocol import patient_for
-from mtmd.serve.published import Precision
 
 command = command_line.app()
 _DEFAULTS = Settings()
@@ -44,42 +42,30 @@ def serve(
     threads: Annotated[int, typer.Option(help="calls answered at once, a core each")] = _DEFAULTS.threads,
     queue: Annotated[int, typer.Option(help="calls that wait beside them")] = _DEFAULTS.queue,
     timeout: Annotated[float, typer.Option(help="seconds for a call")] = _DEFAULTS.timeout_s,
-    precision: Annotated[Precision, typer.Option(help="of the ads in memory")] = _DEFAULTS.precision,
     keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; default: {VARIABLE}, or none")
     ] = None,
-    shadow: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="let this candidate, or `newest`, answer too, for comparison"),
-    ] = None,
-    shadow_share: Annotated[
-        float, typer.Option(min=0, max=1, help="share that is compared of the calls that do not ask for it")
-    ] = 0.0,
-    shadow_log: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="default: shadow/ of the line")
-    ] = None,
-    shadow_ids: Annotated[bool, typer.Option("--shadow-ids", help="keep ids of ads in that log")] = False,
     open_to_the_network: Annotated[
         bool, typer.Option("--open-to-the-network", help="answer anybody who reaches --host, without keys")
     ] = False,
+    preset: Annotated[
+        str | None, typer.Option(help="whose extras see the calls too: a name, or a path to a .toml")
+    ] = None,
 ) -> None:
     """Serve the champion of a line of models over HTTP, until a signal."""
     valid = Keys.of(keys, os.environ)
     require_safe(host, valid, open_to_the_network)
     try:
-        settings = Settings(threads=threads, queue=queue, timeout_s=timeout, precision=precision)
+        settings = Settings(threads=threads, queue=queue, timeout_s=timeout)
     except ValidationError as error:
         raise ConfigError(f"the options of the service are wrong:\n{wrong_values(error)}") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    shadowed = None
-    if shadow is not None:
-        file = (shadow_log or line / "shadow") / f"{gethostname()}-{port}.jsonl"
-        shadowed = ShadowSettings(file=file, model=shadow, share=shadow_share, ids=shadow_ids)
+    observers = [] if preset is None else _observers(preset, line, settings, f"{gethostname()}-{port}")
     config = uvicorn.Config(
-        create_app(line, settings, valid, shadowed),
+        create_app(line, settings, valid, observers),
         host=host,
         port=port,
-        http=patient_for(settings.head_timeout_s),
+        http="h11",
         ws="none",
         access_log=False,
         log_config=None,
@@ -88,6 +74,13 @@ def serve(
         server_header=False,
     )
     uvicorn.Server(config).run()
+
+
+def _observers(preset: str, line: Path, settings: Settings, name: str) -> list[Observer]:
+    """Of each extra that has one, where the preset asks for it; `name` tells this process from the line's others."""
+    chosen = load_preset(preset)
+    made = [there.observer(chosen, line, settings, name) for there in extension.modules("observer").values()]
+    return [observer for observer in made if observer is not None]
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.ids import Id, id_list
+from mtmd.serve.http.bodies import Call, IdsAs
 from mtmd.serve.http.intake import Refused
 from mtmd.serve.http.live import Serving
-from mtmd.serve.http.questions import IdsAs, RankQuestion
-from mtmd.serve.laps import Lap, no_laps
 from mtmd.serve.ranker import Ranked, Row
 from mtmd.serve.search import by_task, by_utility
 
@@ -41,7 +40,7 @@ class RankAnswer(Frozen):
     model_id: str
     bundle_id: str
     day: date = Field(description="of the snapshot of ads")
-    requests: tuple[RankedAds, ...] = Field(description="in the order of the question")
+    requests: tuple[RankedAds, ...] = Field(description="in the order of the requests")
     unpublished: tuple[Id, ...] = Field(description="ads that were named and are not published")
 
 
@@ -57,7 +56,7 @@ class EmbedAnswer(Frozen):
 
     model_id: str
     bundle_id: str
-    requests: tuple[EmbeddedRequest, ...] = Field(description="in the order of the question")
+    requests: tuple[EmbeddedRequest, ...] = Field(description="in the order of the requests")
 
 
 class ReadyAnswer(Frozen):
@@ -70,15 +69,14 @@ class ReadyAnswer(Frozen):
     problem: str | None = Field(description="why a newer champion, or newer ads, are not served")
 
 
-def answer_rank(serving: Serving, body: bytes, lap: Lap = no_laps) -> bytes:
+def answer_rank(serving: Serving, body: bytes) -> bytes:
     """Raises Refused for a body that this bundle does not understand."""
-    question = serving.questions.parse_rank(body)
-    lap("parse")
+    call = serving.bodies.parse_rank(body)
     domains = serving.ranker.scorer.info.declarations.domains
-    by = question.rank_by
+    by = call.rank_by
     ranking = by_task(domains, by) if isinstance(by, str) else by_utility(domains, by)
     try:
-        ranked = serving.ranker.rank(question.requests, ranking, question.top_k, question.ad_ids, lap)
+        ranked = serving.ranker.rank(call.requests, ranking, call.top_k, call.ad_ids)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     answer = RankAnswer(
@@ -87,22 +85,21 @@ def answer_rank(serving: Serving, body: bytes, lap: Lap = no_laps) -> bytes:
         day=serving.day,
         requests=tuple(
             RankedAds(
-                request_id=_request_id(row, question.ids),
-                ads=_ads(question, ranked, place, domains.task_names),
+                request_id=_request_id(row, call.ids),
+                ads=_ads(call, ranked, place, domains.task_names),
             )
-            for place, row in enumerate(question.requests)
+            for place, row in enumerate(call.requests)
         ),
-        unpublished=tuple(_written(ranked.unpublished, question.ids)),
+        unpublished=tuple(_written(ranked.unpublished, call.ids)),
     )
-    return _serialised(answer, lap)
+    return answer.model_dump_json().encode()
 
 
-def answer_embed(serving: Serving, body: bytes, lap: Lap = no_laps) -> bytes:
+def answer_embed(serving: Serving, body: bytes) -> bytes:
     """Raises as `answer_rank` does."""
-    question = serving.questions.parse_embed(body)
-    lap("parse")
+    call = serving.bodies.parse_embed(body)
     try:
-        embedded = serving.ranker.embed(question.requests, lap)
+        embedded = serving.ranker.embed(call.requests)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     vectors = {task: matrix.tolist() for task, matrix in embedded.tasks.items()}
@@ -111,19 +108,13 @@ def answer_embed(serving: Serving, body: bytes, lap: Lap = no_laps) -> bytes:
         bundle_id=serving.ranker.bundle_id,
         requests=tuple(
             EmbeddedRequest(
-                request_id=_request_id(row, question.ids),
+                request_id=_request_id(row, call.ids),
                 embedding={task: rows[place] for task, rows in vectors.items()},
             )
-            for place, row in enumerate(question.requests)
+            for place, row in enumerate(call.requests)
         ),
     )
-    return _serialised(answer, lap)
-
-
-def _serialised(answer: RankAnswer | EmbedAnswer, lap: Lap) -> bytes:
-    content = answer.model_dump_json().encode()
-    lap("serialise")
-    return content
+    return answer.model_dump_json().encode()
 
 
 def _request_id(row: Row, ids: IdsAs) -> Id | None:
@@ -136,11 +127,11 @@ def _written(ids: NDArray[Any], how: IdsAs) -> list[Id]:
     return [str(one) for one in listed] if how == "string" else listed
 
 
-def _ads(question: RankQuestion, ranked: Ranked, place: int, tasks: Sequence[str]) -> tuple[RankedAd, ...]:
+def _ads(call: Call, ranked: Ranked, place: int, tasks: Sequence[str]) -> tuple[RankedAd, ...]:
     scores, probabilities = ranked.score[place], ranked.probability[place]
-    if isinstance(question.rank_by, str):  # a task may rank by its logit, which says the same and reads worse
-        scores = probabilities[:, tasks.index(question.rank_by)]
-    ad_ids = _written(ranked.ad_id[place], question.ids)
+    if isinstance(call.rank_by, str):  # a task may rank by its logit, which says the same and reads worse
+        scores = probabilities[:, tasks.index(call.rank_by)]
+    ad_ids = _written(ranked.ad_id[place], call.ids)
     rows = zip(ad_ids, scores.tolist(), probabilities.tolist(), strict=True)
     return tuple(
         RankedAd(

@@ -1,20 +1,19 @@
-"""What the service lets in: its limits, the reading of a body, and why a request is refused.
-
-A body must be JSON, not too large, and there in time. A refusal has a status, a sentence, and places in the body.
-"""
+"""What the service lets in: its limits, the reading of a body, room for calls that wait, and refusals."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
+from typing import TypeVar
 
 from pydantic import Field
 from starlette.requests import ClientDisconnect, Request
 
 from mtmd.config import Frozen
-from mtmd.serve.published import Precision
 
-MODELS = ("champion", "candidate")  # of `?model=`
 _DISCARDED = 8  # times the largest body: so much of a larger one is read, so that its sender hears the answer
+_Result = TypeVar("_Result")
 
 
 class Settings(Frozen):
@@ -23,11 +22,6 @@ class Settings(Frozen):
     threads: int = Field(2, ge=1, le=256, description="calls that are answered at once, a core each")
     queue: int = Field(64, ge=0, description="calls that wait beside them; beyond, the service says 503")
     timeout_s: float = Field(2.0, gt=0, description="how long a call may wait and be answered before 503")
-    head_timeout_s: float = Field(
-        5.0,
-        gt=0,
-        description="how long a request's head may take before 408, and a client may take no byte of its answer",
-    )
     body_timeout_s: float = Field(5.0, gt=0, description="how long a request's body may take before 408")
     connections: int = Field(512, ge=1, description="open connections; beyond, the service says 503")
     body_bytes: int = Field(1 << 20, ge=1, description="largest body; beyond, the service says 413")
@@ -35,7 +29,6 @@ class Settings(Frozen):
     ads: int = Field(10_000, ge=1, description="most ads that a call may name")
     top_k: int = Field(500, ge=1, description="most ads of an answer, for each request")
     poll_s: float = Field(1.0, gt=0, description="how often the champion and its ads are looked at")
-    precision: Precision = Field("float32", description="of the published ads that are mapped")
 
 
 class Detail(Frozen):
@@ -61,42 +54,30 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 
     @property
     def headers(self) -> dict[str, str]:
-        """A client that is told to come back is told when; one without a key is told how to show one."""
-        if self.status == HTTPStatus.UNAUTHORIZED:
-            return {"www-authenticate": 'Bearer realm="mtmd", Basic realm="mtmd"'}
-        return {"retry-after": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-
-
-def asks_candidate(request: Request) -> bool:
-    """Whether the call asks that the candidate answers it too; raises Refused with 422 for another model."""
-    model = request.query_params.get("model", "champion")
-    if model not in MODELS:
-        raise Refused(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"model is {model[:100]!r}; it must be champion, or candidate for a comparison in the background",
-        )
-    return model == "candidate"
+        """What the client should do: show a key, come back, or send the rest of its body to nobody."""
+        match self.status:
+            case HTTPStatus.UNAUTHORIZED:
+                return {"www-authenticate": 'Bearer realm="mtmd"'}
+            case HTTPStatus.SERVICE_UNAVAILABLE:
+                return {"retry-after": "1"}
+            case HTTPStatus.REQUEST_TIMEOUT | HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return {"connection": "close"}
+        return {}
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
     """Raises Refused with 415 for another type, 413 for too many bytes, 408 for too slow ones, 400 when they end."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-type is {kind[:100]!r}; send application/json"
-        )
-    coding = request.headers.get("content-encoding", "identity")
-    if coding != "identity":
-        raise Refused(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding is {coding[:100]!r}; send plain JSON"
-        )
+    for name, wanted in (("content-type", "application/json"), ("content-encoding", "identity")):
+        given = request.headers.get(name, "" if name == "content-type" else wanted)
+        if given.partition(";")[0].strip().lower() != wanted:
+            words = f"{name} is {given[:100]!r}; send plain JSON as application/json"
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
             return await _read(request, settings.body_bytes)
     except TimeoutError as error:
-        raise Refused(
-            HTTPStatus.REQUEST_TIMEOUT, f"the body took longer than {settings.body_timeout_s:g} s"
-        ) from error
+        words = f"the body took longer than {settings.body_timeout_s:g} s"
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, words) from error
     except ClientDisconnect as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "the body ended before its end") from error
 
@@ -106,14 +87,48 @@ async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > _DISCARDED * limit:
         raise too_large
-    parts: list[bytes] = []
-    size = 0
+    body, size = bytearray(), 0
     async for part in request.stream():
         size += len(part)
-        if size <= limit:
-            parts.append(part)
-        elif size > _DISCARDED * limit:
+        if size > _DISCARDED * limit:
             break
+        if size <= limit:
+            body += part
     if size > limit:
         raise too_large
-    return b"".join(parts)
+    return bytes(body)
+
+
+class Pool:
+    """`threads` calls are answered at once, and `queue` wait."""
+
+    def __init__(self, threads: int, queue: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="answer")
+        self._room, self._lock = threads + queue, threading.Lock()
+        self.taken = 0
+
+    async def run(self, work: Callable[[], _Result], timeout_s: float) -> _Result:
+        """The work's result; raises Refused with 503 without room, or when it takes longer than `timeout_s`.
+
+        Work that did not begin by then never does; a thread can't be stopped, so work that did keeps its room.
+        """
+        with self._lock:
+            if self.taken >= self._room:
+                words = f"{self.taken} calls are waiting; come back later"
+                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, words)
+            self.taken += 1
+        running: Future[_Result] = self._executor.submit(work)
+        running.add_done_callback(self._leave)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(running), timeout_s)
+        except TimeoutError as error:
+            words = f"there was no answer within {timeout_s:g} s; come back later"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, words) from error
+
+    def close(self) -> None:
+        """Work that runs ends; what waits never begins."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _leave(self, _: Future[_Result]) -> None:
+        with self._lock:
+            self.taken -= 1

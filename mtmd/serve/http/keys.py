@@ -2,8 +2,7 @@
 
 A key is a secret of at least 16 characters. A file has one key on each line, or `sha256:` and the digest of a key; it
 is read again when it changes, so a key is exchanged without a restart: add the new one, let clients move, remove the
-old one. A client sends its key as `Authorization: Bearer KEY` or as `X-API-Key: KEY`. A browser sends it as the
-password of `Authorization: Basic`, whose user name does not matter.
+old one. A client sends its key as `Authorization: Bearer KEY` or as `X-API-Key: KEY`.
 """
 
 import hashlib
@@ -12,16 +11,12 @@ import ipaddress
 import logging
 import re
 import time
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from http import HTTPStatus
 from pathlib import Path
 
 from starlette.requests import Request
 
 from mtmd.errors import ConfigError
-from mtmd.serve.http.intake import Refused
 
 VARIABLE = "MTMD_API_KEYS"
 _KEY = re.compile(r"[!-~]{16,512}")  # ASCII that an HTTP header can carry, without spaces
@@ -29,17 +24,14 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _POLL_S = 1.0  # between looks at the file
 _log = logging.getLogger(__name__)
 
-State = tuple[int, int, int]  # of a file: what changes when its content does
-
 
 class Keys:
     """The keys that are valid now, as digests."""
 
-    def __init__(
-        self, digests: Sequence[bytes], file: Path | None = None, state: State | None = None
-    ) -> None:
-        """`state` is that of the file when the digests were read from it."""
-        self._digests, self._file, self._state = tuple(digests), file, state
+    def __init__(self, digests: Sequence[bytes], file: Path | None = None) -> None:
+        """With `file`, its keys are valid, from the first request on."""
+        self._digests, self._file = tuple(digests), file
+        self._state: tuple[int, int, int] | None = None
         self._problem: str | None = None
         self._look_again = 0.0
 
@@ -57,40 +49,33 @@ class Keys:
                 "other: give one of them"
             )
         if file is not None:
-            state = _state(file)
-            return cls(_read(file), file, state)
+            return cls(_read(file), file)
         return None if given is None else cls(_digests(given.split(","), VARIABLE))
-
-    def __len__(self) -> int:
-        return len(self._digests)
 
     def admit(self, request: Request) -> bool:
         """Whether the request shows a valid key. Every valid key is compared, in constant time."""
         self._follow()
-        shown = [hashlib.sha256(key.encode("latin-1")).digest() for key in _shown(request)]
-        return any([hmac.compare_digest(own, known) for own in shown for known in self._digests])  # noqa: C419 - all
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        shown = [value.strip()] if scheme.lower() == "bearer" else []
+        shown += [request.headers["x-api-key"]] if "x-api-key" in request.headers else []
+        digests = [hashlib.sha256(key.encode("latin-1")).digest() for key in shown]
+        return any([hmac.compare_digest(given, key) for given in digests for key in self._digests])  # noqa: C419 - all
 
     def _follow(self) -> None:
         """Read the file again when it changed, until it can be read; keys that were valid stay so meanwhile."""
         if self._file is None or time.monotonic() < self._look_again:
             return
         self._look_again = time.monotonic() + _POLL_S
-        if (state := _state(self._file)) == self._state:
-            return
         try:
+            found = self._file.stat()
+            state = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if state == self._state:
+                return
             self._digests, self._state, self._problem = _read(self._file), state, None
-            _log.info("%s has %d keys now", self._file, len(self._digests))
-        except ConfigError as error:
+        except (OSError, ConfigError) as error:
             if (words := str(error)) != self._problem:
-                _log.warning("the keys stay as they were: %s", words)
+                _log.warning("the keys of %s stay as they were: %s", self._file, words)
             self._problem = words
-
-
-def require_key(keys: Keys | None, request: Request) -> None:
-    """Raise Refused with 401 for a request without a valid key."""
-    if keys is not None and not keys.admit(request):
-        words = "a valid key is required: send `Authorization: Bearer KEY` or `X-API-Key: KEY`"
-        raise Refused(HTTPStatus.UNAUTHORIZED, words)
 
 
 def require_safe(host: str, keys: Keys | None, open_to_the_network: bool) -> None:
@@ -109,18 +94,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _shown(request: Request) -> list[str]:
-    """The keys that a request shows."""
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    shown = [request.headers["x-api-key"]] if "x-api-key" in request.headers else []
-    if scheme.lower() == "bearer":
-        shown.append(value.strip())
-    elif scheme.lower() == "basic":
-        with suppress(ValueError):  # no base64: no key
-            shown.append(b64decode(value, validate=True).decode("latin-1").partition(":")[2])
-    return shown
 
 
 def _read(file: Path) -> tuple[bytes, ...]:
@@ -148,12 +121,3 @@ def _digest(key: str, name: str) -> bytes:
             "64 hexadecimal digits of its digest: make one with `openssl rand -hex 32`"
         )
     return hashlib.sha256(key.encode()).digest()
-
-
-def _state(file: Path) -> State | None:
-    """None where the file is gone."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

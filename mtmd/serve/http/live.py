@@ -16,8 +16,8 @@ from pathlib import Path
 from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.http.bodies import Bodies
 from mtmd.serve.http.intake import Settings
-from mtmd.serve.http.questions import Questions
 from mtmd.serve.published import ADS_FILE, open_ads
 from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer
@@ -33,7 +33,7 @@ class Serving:
     """A model, its ads, and the bodies that it understands."""
 
     ranker: Ranker
-    questions: Questions
+    bodies: Bodies
     publication: str
     day: date
     made: tuple[int, int] | None = None  # tells the publication from one that was made again under its name
@@ -109,17 +109,17 @@ class Live:
     def _load(self, model_id: str, current: Current) -> Serving:
         served = self.serving
         if served is not None and self._is_same(served.ranker, model_id):  # newer ads of the same model
-            scorer, questions = served.ranker.scorer, served.questions
+            scorer, bodies = served.ranker.scorer, served.bodies
         else:
             scorer = Scorer.load(self._registry.verify(model_id))
-            questions = Questions(scorer.info.declarations, self._settings)
+            bodies = Bodies(scorer.info.declarations, self._settings)
         path = self._catalogue.path(model_id, current.name)
         there = _made(path)
-        ads = open_ads(path, scorer.info, precision=self._settings.precision)
+        ads = open_ads(path, scorer.info)
         made = there or _made(path)  # in a bucket, it is fetched when it is opened
         ranker = Ranker(model_id, scorer, ads)
         _warm_up(ranker)
-        return Serving(ranker, questions, current.name, current.day, made)
+        return Serving(ranker, bodies, current.name, current.day, made)
 
     def _is_same(self, ranker: Ranker, model_id: str) -> bool:
         """Whether a model is the loaded one: its files may have been removed, and made again with other content.

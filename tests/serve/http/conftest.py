@@ -5,7 +5,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,11 +22,9 @@ from mtmd.publish.embedding import publish_ads
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.http.app import create_app
-from mtmd.serve.http.candidate import ShadowSettings
+from mtmd.serve.http.app import Observer, create_app
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.keys import Keys
-from mtmd.serve.http.protocol import patient_for
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import write_json
 from tests.serve.conftest import MakeBundle, declarations, make_bundle  # noqa: F401 - fixtures
@@ -110,20 +108,20 @@ class Client:
         finally:
             connection.close()
 
-    def post(self, path: str, question: Any) -> tuple[int, Any]:
-        body = question if isinstance(question, bytes) else json.dumps(question).encode()
-        status, _, content = self.send("POST", path, body, {"content-type": "application/json"})
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """The body as JSON, or bytes as they are."""
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        status, _, content = self.send("POST", path, sent, JSON)
         return status, json.loads(content)
 
     def get(self, path: str) -> tuple[int, Any]:
         status, _, content = self.send("GET", path)
         return status, json.loads(content)
 
-    def raw(self, sent: bytes, pause_s: float = 0.0) -> bytes:
+    def raw(self, sent: bytes) -> bytes:
         """What comes back until the service closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(sent)
-            time.sleep(pause_s)
             received = b""
             while part := connection.recv(65536):
                 received += part
@@ -132,15 +130,13 @@ class Client:
 
 @contextmanager
 def serving(
-    root: Path, settings: Settings, keys: Keys | None = None, shadow: ShadowSettings | None = None
+    root: Path, settings: Settings, keys: Keys | None = None, observers: Sequence[Observer] = ()
 ) -> Iterator[Client]:
     """The service on a free port until the end of the block."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            create_app(root, settings, keys, shadow), http=patient_for(settings.head_timeout_s), ws="none",
-            log_config=None, timeout_keep_alive=60, timeout_graceful_shutdown=2,
-        )  # fmt: skip
+        app = create_app(root, settings, keys, observers)
+        config = uvicorn.Config(app, http="h11", ws="none", log_config=None, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -169,16 +165,10 @@ def line(make_bundle: MakeBundle, tmp_path: Path) -> Line:  # noqa: F811
 
 # A client of a busy machine may stand still for seconds.
 SETTINGS = Settings(
-    poll_s=0.02,
-    timeout_s=60,
-    body_timeout_s=60,
-    head_timeout_s=60,
-    body_bytes=20_000,
-    requests=4,
-    ads=100,
-    top_k=50,
+    poll_s=0.02, timeout_s=60, body_timeout_s=60, body_bytes=20_000, requests=4, ads=100, top_k=50
 )
-HURRIED = SETTINGS.model_copy(update={"body_timeout_s": 0.5, "head_timeout_s": 0.5})
+HURRIED = SETTINGS.model_copy(update={"body_timeout_s": 0.5})
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")

@@ -118,16 +118,6 @@ def test_ads_that_are_made_again_under_their_name_take_the_place_of_the_damaged_
     assert not live.refresh()
 
 
-def test_ads_may_be_mapped_in_half_precision(line: Line) -> None:
-    line.promote(0)
-    live = Live(line.root, Settings(precision="float16"))
-    assert live.refresh()
-    assert live.serving is not None
-    assert {own.dtype for block in live.serving.ranker.table.ads.blocks for own in block.tasks.values()} == {
-        np.dtype(np.float16)
-    }
-
-
 def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Live) -> None:
     line.promote(0)
     live.refresh()

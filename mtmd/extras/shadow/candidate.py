@@ -6,39 +6,35 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from logging.handlers import RotatingFileHandler
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from mtmd.config import Frozen
 from mtmd.errors import BundleError, MtmdError, RegistryError
+from mtmd.extras.shadow.comparison import Compared, Failed, ModelOf, Why, of_tasks, rank_by
+from mtmd.extras.shadow.settings import NEWEST, Settings
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.answers import answer_rank
-from mtmd.serve.http.comparison import Compared, Failed, ModelOf, Why, of_tasks, rank_by
-from mtmd.serve.http.intake import Refused, Settings
+from mtmd.serve.http.intake import Refused
+from mtmd.serve.http.intake import Settings as ServiceSettings
 from mtmd.serve.http.live import Live, Serving
-from mtmd.store.rotated import RotatedLines
 
-NEWEST = "newest"
 _KINDER = 10  # on the scale of `nice`: the live answer's threads come first
 _log = logging.getLogger(__name__)
 
 
-class ShadowSettings(Frozen):
-    """Which calls a candidate answers too, and what is kept of it."""
+@dataclass(frozen=True)
+class Shadowing:
+    """What the candidate's process is told."""
 
-    file: Path = Field(description="the log, a JSON object a line")
-    model: str = Field(NEWEST, description="a model id, or `newest`: see `newest_candidate`")
-    share: float = Field(0.0, ge=0, le=1, description="of the calls of /rank that do not ask for it")
-    ids: bool = Field(False, description="whether the log has ids of ads")
-    queue: int = Field(32, ge=1, description="calls that wait; beyond, they are dropped")
-    file_bytes: int = Field(16 << 20, ge=1, description="of one file of the log")
-    older_files: int = Field(3, ge=0, description="full files that are kept beside it")
-    patience_s: float = Field(30.0, gt=0, description="for one call, before the process is replaced")
+    line: Path
+    file: Path  # the log, a JSON object a line
+    service: ServiceSettings
+    settings: Settings
 
 
 def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
@@ -51,7 +47,7 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
     found = [
         (day, model) for model in catalogue.models() if model not in out and (day := _day(registry, model))
     ]
-    newer = [one for one in found if one[0] >= champion.as_of]
+    newer = [(day, model) for day, model in found if day >= champion.as_of]
     if not newer:
         raise RegistryError(
             f"{registry.root} has no candidate with published ads that is as new as champion {champion.model_id}; "
@@ -76,41 +72,58 @@ def _day(registry: Registry, model: str) -> date | None:
         return None
 
 
-def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSettings) -> None:
+def run(connection: Connection, shadowing: Shadowing) -> None:
     """Send `started`, then compare what comes, until the connection closes: (why, body, live answer) → an outcome."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's
     os.nice(_KINDER)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s shadow: %(message)s")
+    line, settings = shadowing.line, shadowing.settings
     registry, catalogue = Registry(line), Catalogue(line)
 
     def choose() -> str:
-        if shadow.model != NEWEST:
-            return named_candidate(registry, catalogue, shadow.model)
+        if settings.model not in (None, NEWEST):
+            return named_candidate(registry, catalogue, str(settings.model))
         try:
             return newest_candidate(registry, catalogue)
         except RegistryError:
             live.serving = None  # what was a candidate until now is none any more
             raise
 
-    live = Live(line, settings, choose=choose)
+    live = Live(line, shadowing.service, choose=choose)
     live.start()
-    log = RotatedLines(shadow.file, shadow.file_bytes, shadow.older_files)
+    log = open_log(shadowing.file, settings)
     with suppress(EOFError, OSError):  # the service has gone
         connection.send("started")
         while True:
             why, body, answered = connection.recv()
-            connection.send(outcome(live.serving, why, body, answered, log, ids=shadow.ids))
+            connection.send(outcome(live.serving, why, body, answered, log, ids=settings.ids))
+
+
+def open_log(file: Path, settings: Settings) -> logging.Logger:
+    """A log of whole lines, each a JSON object, in files that never grow beyond a limit."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    log = logging.Logger(f"shadow of {file}")
+    log.addHandler(RotatingFileHandler(file, "a", settings.file_bytes, settings.older_files, "utf-8"))
+    return log
 
 
 def outcome(
-    candidate: Serving | None, why: Why, body: bytes, answered: bytes, log: RotatedLines, *, ids: bool = False
+    candidate: Serving | None,
+    why: Why,
+    body: bytes,
+    answered: bytes,
+    log: logging.Logger,
+    *,
+    ids: bool = False,
 ) -> str:
     """Compare one call and log it; returns `compared`, `failed` or `no_candidate`, and never raises."""
     live: dict[str, Any] = json.loads(answered)
     if candidate is None or candidate.ranker.model_id == live["model_id"]:
         return "no_candidate"
     try:
-        lines = [one.model_dump_json() for one in compared(candidate, why, json.loads(body), live, ids=ids)]
+        lines = [
+            found.model_dump_json() for found in compared(candidate, why, json.loads(body), live, ids=ids)
+        ]
         result = "compared"
     except Exception as error:  # noqa: BLE001 - whatever a candidate does: the next call is compared again
         words = error.problem.model_dump_json() if isinstance(error, Refused) else f"{error}"
@@ -118,27 +131,24 @@ def outcome(
             _log.exception("the candidate failed")
         failed = Failed(at=_now(), why=why, candidate=candidate.ranker.model_id, error=words[:1000])
         lines, result = [failed.model_dump_json()], "failed"
-    try:
-        log.append(lines)
-    except OSError as error:
-        _log.warning("the log cannot be written: %s", error)
-        return "failed"
+    for line in lines:
+        log.info(line)  # a line that can't be written is said on standard error
     return result
 
 
 def compared(
     candidate: Serving, why: Why, body: dict[str, Any], live: dict[str, Any], *, ids: bool
 ) -> list[Compared]:
-    """Each request of a call: the candidate's own answer, and its probabilities of the champion's ads.
+    """Each request of a call: the candidate's answer, and its probabilities of the champion's ads.
 
     Raises Refused for a body that the candidate's bundle does not understand.
     """
     began = time.perf_counter()
-    own = _answer(candidate, body)
+    shadowed = _answer(candidate, body)
     seconds = time.perf_counter() - began
     first_task = candidate.ranker.scorer.tasks[0]
     found = []
-    for request, shown, theirs in zip(body["requests"], live["requests"], own["requests"], strict=True):
+    for request, shown, theirs in zip(body["requests"], live["requests"], shadowed["requests"], strict=True):
         live_ids = [ad["ad_id"] for ad in shown["ads"]]
         candidate_ids = [ad["ad_id"] for ad in theirs["ads"]]
         again = body | {"requests": [request], "ad_ids": live_ids, "top_k": max(1, len(live_ids))}
@@ -148,7 +158,7 @@ def compared(
                 at=_now(),
                 why=why,
                 live=_model_of(live),
-                candidate=_model_of(own),
+                candidate=_model_of(shadowed),
                 request_id=shown["request_id"],
                 surface=request["surface"],
                 rank_by=rank_by(body, first_task),

@@ -9,41 +9,49 @@ import logging
 import multiprocessing
 import random
 import threading
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty, Full, Queue
-from typing import Literal
 
-from mtmd.serve.http.candidate import ShadowSettings, run
-from mtmd.serve.http.comparison import Why
-from mtmd.serve.http.intake import Settings
+from prometheus_client import Counter
+from starlette.requests import Request
 
-# `lost`: the process died or hung over it. `off`: a client asked for a candidate, and there is no shadow.
-Outcome = Literal["compared", "failed", "no_candidate", "dropped", "lost", "off"]
+from mtmd.config import Preset
+from mtmd.extras.shadow.candidate import Shadowing, run
+from mtmd.extras.shadow.comparison import Why
+from mtmd.extras.shadow.settings import Settings
+from mtmd.serve.http.intake import Settings as ServiceSettings
+
 _START_PATIENCE_S = 300.0  # for a process that loads its model, on a crowded machine
 _LONGEST_PAUSE_S = 60.0  # before a process that dies again and again is replaced
 _log = logging.getLogger(__name__)
 
 
+def observer(preset: Preset, line: Path, service: ServiceSettings, name: str) -> "Shadow | None":
+    """The shadow of a service, whose `name` names its log; None where the preset has none."""
+    settings = preset.extra(Settings)
+    if settings.model is None:
+        return None
+    return Shadow(Shadowing(line, line / "shadow" / f"{name}.jsonl", service, settings))
+
+
 class Shadow:
     """The queue, the thread and the candidate's process."""
 
-    def __init__(
-        self, line: Path, settings: Settings, shadow: ShadowSettings, count: Callable[[str], None]
-    ) -> None:
-        """`count` is told the outcome of every call, from any thread."""
-        self._arguments = line, settings, shadow
-        self._shadow, self._count = shadow, count
-        self._queue: Queue[tuple[Why, bytes, bytes]] = Queue(shadow.queue)
+    def __init__(self, shadowing: Shadowing) -> None:
+        self._shadowing, self._settings = shadowing, shadowing.settings
+        self._queue: Queue[tuple[Why, bytes, bytes]] = Queue(self._settings.queue)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
+        # compared, failed, no_candidate; dropped; lost: the process died or hung over it
+        words = "Calls that a candidate answered too, or could not"
+        self.collector = Counter("mtmd_shadow", words, ["outcome"], registry=None)
 
     def start(self) -> None:
-        """Start the process, and pass on what is offered from now on."""
+        """Start the process, and pass on what is answered from now on."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -54,14 +62,18 @@ class Shadow:
             self._thread.join()
         self._end_process()
 
-    def offer(self, asked: bool, body: bytes, answer: bytes) -> None:
+    def answered(self, request: Request, body: bytes, answer: bytes) -> None:
         """A call that was answered; takes microseconds, and never raises."""
-        if not asked and random.random() >= self._shadow.share:
+        asked = request.query_params.get("model") == "candidate"
+        if not asked and random.random() >= self._settings.share:
             return
         try:
             self._queue.put_nowait(("asked" if asked else "share", body, answer))
         except Full:
             self._count("dropped")
+
+    def _count(self, outcome: str) -> None:
+        self.collector.labels(outcome).inc()
 
     def _run(self) -> None:
         failures = 0
@@ -70,7 +82,7 @@ class Shadow:
                 connection = self._connection or self._begin_process()
                 if (call := self._next()) is not None:
                     connection.send(call)
-                    self._count(self._receive(connection, self._shadow.patience_s))
+                    self._count(self._receive(connection, self._settings.patience_s))
                     failures = 0
             except (EOFError, OSError) as error:
                 if self._stop.is_set():
@@ -91,7 +103,7 @@ class Shadow:
     def _begin_process(self) -> Connection:
         spawn = multiprocessing.get_context("spawn")
         connection, theirs = spawn.Pipe()
-        process = spawn.Process(target=run, args=(theirs, *self._arguments), name="candidate", daemon=True)
+        process = spawn.Process(target=run, args=(theirs, self._shadowing), name="candidate", daemon=True)
         process.start()
         theirs.close()
         self._process, self._connection = process, connection  # from here on `stop` ends it

@@ -6,27 +6,27 @@ from typing import Any
 import pytest
 
 from mtmd.config import LONGEST_LIST, Preset
+from mtmd.serve.http.bodies import Bodies
 from mtmd.serve.http.intake import Refused, Settings
-from mtmd.serve.http.questions import Questions
 from tests.model.listed import listed_preset
 
 
 @pytest.fixture(scope="module")
-def questions() -> Questions:
-    return Questions(listed_preset().declarations, Settings())
+def bodies() -> Bodies:
+    return Bodies(listed_preset().declarations, Settings())
 
 
-def parsed(questions: Questions, **features: Any) -> dict[str, Any]:
+def parsed(bodies: Bodies, **features: Any) -> dict[str, Any]:
     body = {"requests": [{"surface": "search", **features}]}
-    (row,) = questions.parse_embed(json.dumps(body).encode()).requests
+    (row,) = bodies.parse_embed(json.dumps(body).encode()).requests
     return row
 
 
-def test_lists_and_their_weights_are_taken_as_they_are(questions: Questions) -> None:
+def test_lists_and_their_weights_are_taken_as_they_are(bodies: Bodies) -> None:
     features = {"topics": [3, 3.0], "topic_weights": [1, 0.5], "words": [], "recent_ads": [2**62]}
     features |= {"ad_actions": ["click"], "ad_ages": [0.5]}
-    assert parsed(questions, **features) == {"surface": "search", **features}
-    assert parsed(questions, topics=None, words=["a"] * LONGEST_LIST)["words"] == ["a"] * LONGEST_LIST
+    assert parsed(bodies, **features) == {"surface": "search", **features}
+    assert parsed(bodies, topics=None, words=["a"] * LONGEST_LIST)["words"] == ["a"] * LONGEST_LIST
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_lists_and_their_weights_are_taken_as_they_are(questions: Questions) -> 
     ],
 )
 def test_what_is_no_list_of_values_is_refused_by_its_place(
-    questions: Questions, features: dict[str, Any], where: str, says: str
+    bodies: Bodies, features: dict[str, Any], where: str, says: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        parsed(questions, **features)
+        parsed(bodies, **features)
     (detail,) = refused.value.problem.details
     assert detail.where == where
     assert says in detail.says
 
 
-def test_openapi_says_how_long_lists_may_be_and_how_much_of_them_is_read(questions: Questions) -> None:
-    properties = questions.embed.model_json_schema()["$defs"]["Request"]["properties"]
+def test_openapi_says_how_long_lists_may_be_and_how_much_of_them_is_read(bodies: Bodies) -> None:
+    properties = bodies.embed.model_json_schema()["$defs"]["Request"]["properties"]
     (words, _) = properties["words"]["anyOf"]
     assert (words["type"], words["items"]["type"], words["maxItems"]) == ("array", "string", LONGEST_LIST)
     assert words["description"] == "the first 5 are read"
@@ -75,14 +75,14 @@ def test_features_may_have_the_names_of_the_bodys_own_fields(
     renamed = dict(zip(("device", "user_activity"), names, strict=True))
     for feature in values["features"]:
         feature["name"] = renamed.get(feature["name"], feature["name"])
-    questions = Questions(Preset.model_validate(values).declarations, Settings())
+    bodies = Bodies(Preset.model_validate(values).declarations, Settings())
     features = dict(zip(names, ("phone", 3.0), strict=True))
-    assert parsed(questions, **features) == {"surface": "search", **features}
+    assert parsed(bodies, **features) == {"surface": "search", **features}
 
 
 def test_numbers_that_validation_lets_pass_are_taken(tiny_preset: Preset) -> None:
     """Such as milliseconds since 1970, which are more than 1e12."""
-    questions = Questions(tiny_preset.declarations, Settings())
-    assert parsed(questions, user_activity=1e18) == {"surface": "search", "user_activity": 1e18}
+    bodies = Bodies(tiny_preset.declarations, Settings())
+    assert parsed(bodies, user_activity=1e18) == {"surface": "search", "user_activity": 1e18}
     with pytest.raises(Refused, match="1 value of the body cannot be read"):
-        parsed(questions, user_activity=1.1e18)
+        parsed(bodies, user_activity=1.1e18)

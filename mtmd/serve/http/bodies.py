@@ -1,4 +1,4 @@
-"""The bodies that a bundle understands: types made from its declarations, for validation and for OpenAPI alike.
+"""The bodies that a bundle understands: models made from its declarations, for validation and for OpenAPI alike.
 
 Ids have the type that the bundle declares. A BIGINT may be written as text too, because JavaScript's numbers hold whole
 ones only up to 2^53.
@@ -75,74 +75,59 @@ IdsAs = Annotated[
 
 
 @dataclass(frozen=True)
-class EmbedQuestion:
-    """A validated body of /embed."""
+class Call:
+    """A validated body; one of /embed has no more than requests and ids."""
 
     requests: list[Row]
     ids: IdsAs
+    rank_by: str | dict[str, float] = ""  # a task, or weights of tasks for a utility
+    top_k: int = 0
+    ad_ids: list[Id] | None = None
 
 
-@dataclass(frozen=True)
-class RankQuestion:
-    """A validated body of /rank; `rank_by` is a task, or weights of tasks for a utility."""
-
-    requests: list[Row]
-    rank_by: str | dict[str, float]
-    top_k: int
-    ad_ids: list[Id] | None
-    ids: IdsAs
-
-
-class Questions:
+class Bodies:
     """The bodies of /rank and /embed that one bundle understands."""
 
     def __init__(self, declarations: Declarations, settings: Settings) -> None:
-        row = _row(declarations)
-        requests = Annotated[
-            list[row],  # type: ignore[valid-type]  # a type made a moment ago
-            Field(
-                min_length=1, max_length=settings.requests, description="raw requests, as the logs have them"
-            ),
+        row, tasks = _row(declarations), declarations.domains.task_names
+        what = "raw requests, as the logs have them"
+        requests: Any = Annotated[
+            list[row],  # type: ignore[valid-type]  # a model made a moment ago
+            Field(min_length=1, max_length=settings.requests, description=what),
         ]
-        task: Any = Literal[declarations.domains.task_names]
+        task: Any = Literal[tasks]
         weight = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_WEIGHT, le=_WEIGHT)]
         weights = Annotated[dict[task, weight], Field(min_length=1)]
         ad_id = _IDS[declarations.ids.ad]
         ads = Annotated[list[ad_id], Field(max_length=settings.ads)]  # type: ignore[valid-type]
-        self._default = declarations.domains.task_names[0]
+        by = "a task (default: the first), or weights: bid × Σ weight × P(task)"
+        named = "rank these published ads only; each counts once. Default: all"
+        count = Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(_whole)]
+        self._default = tasks[0]
         self.embed: type[BaseModel] = create_model(
-            "EmbedQuestion", __config__=_STRICT, requests=(requests, ...), ids=(IdsAs, "declared")
+            "EmbedRequest", __config__=_STRICT, requests=(requests, ...), ids=(IdsAs, "declared")
         )
         self.rank: type[BaseModel] = create_model(
-            "RankQuestion",
+            "RankRequest",
             __config__=_STRICT,
             requests=(requests, ...),
-            rank_by=(
-                task | weights | None,
-                Field(
-                    None,
-                    description="a task (default: the first), or weights: bid × Σ weight × P(task)",
-                ),
-            ),
-            top_k=(Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(_whole)], 10),
-            ad_ids=(
-                ads | None,
-                Field(None, description="rank these published ads only; each counts once. Default: all"),
-            ),
+            rank_by=(task | weights | None, Field(None, description=by)),
+            top_k=(count, 10),
+            ad_ids=(ads | None, Field(None, description=named)),
             ids=(IdsAs, "declared"),
         )
 
-    def parse_rank(self, body: bytes) -> RankQuestion:
+    def parse_rank(self, body: bytes) -> Call:
         """Raises Refused with 400 for what is not JSON, 422 for what the bundle does not understand."""
         asked: Any = _parse(self.rank, body)
         rows = [_plain(row) for row in asked.requests]
-        ad_ids = None if asked.ad_ids is None else [_text_of_uuid(one) for one in asked.ad_ids]
-        return RankQuestion(rows, asked.rank_by or self._default, asked.top_k, ad_ids, asked.ids)
+        ad_ids = None if asked.ad_ids is None else [_text_of_uuid(ad_id) for ad_id in asked.ad_ids]
+        return Call(rows, asked.ids, asked.rank_by or self._default, asked.top_k, ad_ids)
 
-    def parse_embed(self, body: bytes) -> EmbedQuestion:
+    def parse_embed(self, body: bytes) -> Call:
         """Raises as `parse_rank` does."""
         asked: Any = _parse(self.embed, body)
-        return EmbedQuestion([_plain(row) for row in asked.requests], asked.ids)
+        return Call([_plain(row) for row in asked.requests], asked.ids)
 
 
 def _row(declarations: Declarations) -> type[BaseModel]:
@@ -195,9 +180,9 @@ def _text_of_uuid(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _parse(question: type[BaseModel], body: bytes) -> BaseModel:
+def _parse(model: type[BaseModel], body: bytes) -> BaseModel:
     try:
-        return question.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
     details = [

@@ -33,6 +33,18 @@ class TaskScores(Frozen):
     absolute: float = Field(description="mean of |candidate − live|")
     largest: float = Field(description="largest |candidate − live|")
 
+    @classmethod
+    def pooled(cls, parts: Sequence["TaskScores"]) -> "TaskScores":
+        """Means over all ads of several."""
+        ads = sum(part.ads for part in parts)
+        return cls(
+            ads=ads,
+            live=sum(part.live * part.ads for part in parts) / ads,
+            candidate=sum(part.candidate * part.ads for part in parts) / ads,
+            absolute=sum(part.absolute * part.ads for part in parts) / ads,
+            largest=max(part.largest for part in parts),
+        )
+
 
 class Compared(Frozen):
     """One request."""
@@ -52,8 +64,8 @@ class Compared(Frozen):
     seconds: float = Field(
         description="that the candidate took for the call, which may hold several requests"
     )
-    live_ads: tuple[Id, ...] | None = Field(None, exclude_if=lambda ids: ids is None)
-    candidate_ads: tuple[Id, ...] | None = Field(None, exclude_if=lambda ids: ids is None)
+    live_ads: tuple[Id, ...] | None = None
+    candidate_ads: tuple[Id, ...] | None = None
 
 
 class Failed(Frozen):
@@ -74,22 +86,12 @@ def rank_by(body: Mapping[str, Any], first_task: str) -> str:
 def of_tasks(live: Ads, candidate: Ads) -> dict[str, TaskScores]:
     """Both models' probabilities of the ads that both scored, by task."""
     theirs = {ad["ad_id"]: ad["probability"] for ad in candidate}
-    pairs: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, list[TaskScores]] = {}
     for ad in live:
-        for task, own in ad["probability"].items():
+        for task, p in ad["probability"].items():
             other = theirs.get(ad["ad_id"], {}).get(task)
-            if own is not None and other is not None:
-                pairs.setdefault(task, []).append((own, other))
-    return {task: _scores(found) for task, found in pairs.items()}
-
-
-def _scores(pairs: Sequence[tuple[float, float]]) -> TaskScores:
-    count = len(pairs)
-    differences = [abs(other - own) for own, other in pairs]
-    return TaskScores(
-        ads=count,
-        live=sum(own for own, _ in pairs) / count,
-        candidate=sum(other for _, other in pairs) / count,
-        absolute=sum(differences) / count,
-        largest=max(differences),
-    )
+            if p is not None and other is not None:
+                delta = abs(other - p)
+                scores = TaskScores(ads=1, live=p, candidate=other, absolute=delta, largest=delta)
+                found.setdefault(task, []).append(scores)
+    return {task: TaskScores.pooled(parts) for task, parts in found.items()}
