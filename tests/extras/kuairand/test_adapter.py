@@ -1,6 +1,5 @@
 """An import writes the log contract, once, and says what it dropped."""
 
-import re
 from datetime import date
 from pathlib import Path
 from threading import Thread
@@ -92,14 +91,6 @@ def test_the_known_day_is_written_as_it_happened(source: Path, tmp_path: Path) -
     assert (ads[101]["goal"], ads[101]["bid"], ads[101]["age_days"]) == ("click", 1.0, 13.0)
 
 
-def test_the_import_says_when_its_newest_day_ends(source: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    run(source, tmp_path, on_progress=said.append)
-    assert re.fullmatch(
-        r"wrote \d+ candidates of 2022-04-18 00:\d\d to 2022-04-23 00:00 UTC in \d+ s", said[-1]
-    )
-
-
 def test_counts_are_of_earlier_days_only(source: Path, tmp_path: Path) -> None:
     report = run(source, tmp_path)
     days = [FIRST, *(d for d in report.candidates_per_day if d != FIRST)]
@@ -145,14 +136,6 @@ def test_a_complete_import_is_reused_and_says_so(source: Path, tmp_path: Path) -
     assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
 
 
-def test_an_import_that_was_moved_is_reused_where_it_is(source: Path, tmp_path: Path) -> None:
-    first = run(source, tmp_path / "logs")
-    # not beside it: above a volume that is mounted, only root may write
-    assert [path.name for path in tmp_path.glob("*logs*")] == ["logs"]
-    moved = (tmp_path / "logs").rename(tmp_path / "moved")
-    assert run(source, moved) == first.model_copy(update={"reused": True, "logs": str(moved)})
-
-
 def test_an_import_with_a_day_gone_is_done_again_with_the_same_bytes(source: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     run(source, logs)
@@ -192,16 +175,6 @@ def test_a_value_that_is_not_of_its_declared_type_is_refused_before_anything_is_
     assert available_days(logs)[-1] == date(2022, 4, 23)
 
 
-def test_a_list_that_a_preset_declares_as_one_value_is_refused(source: Path, tmp_path: Path) -> None:
-    own = tmp_path / "own.toml"
-    own.write_text(
-        'base = "kuairand"\nname = "own"\n[[more_features]]\nname = "recent_ads"\nside = "query"\n'
-        'kind = "categorical"\ntype = "BIGINT"\nbuckets = 64\n'
-    )
-    with pytest.raises(ConfigError, match=r"declares recent_ads of requests as int64, .* has list"):
-        run(source, tmp_path / "logs", preset=str(own))
-
-
 @pytest.mark.parametrize("seed", [-1, 2**62, 10**30])
 def test_a_seed_that_torch_does_not_take_is_refused_before_anything_is_read(
     tmp_path: Path, seed: int
@@ -211,15 +184,6 @@ def test_a_seed_that_torch_does_not_take_is_refused_before_anything_is_read(
     ):
         run(tmp_path, tmp_path / "logs", seed=seed)
     assert not any(tmp_path.iterdir())
-
-
-def test_another_source_replaces_the_import(made_up: Any, source: Path, tmp_path: Path) -> None:
-    logs = tmp_path / "logs"
-    run(source, logs)
-    made_up.write(made_up.random_rows(days=4, per_day=20))
-    report = run(source, logs)
-    assert not report.reused
-    assert available_days(logs)[-1] == date(2022, 4, 21)
 
 
 def test_an_interrupted_import_is_done_again(source: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,14 +13,13 @@ import pytest
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.stage import extract_day
-from mtmd.extras.kuairand.fit import TeacherFitReport, TeacherFitSettings, fit_teacher, with_scores
+from mtmd.extras.kuairand.fit import TeacherFitReport, TeacherFitSettings, fit_teacher
 from mtmd.extras.kuairand.teacher.config import TeacherConfig
 from mtmd.logs.day_store import DayStore
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
 from tests.conftest import FIRST_DAY, TINY
-from tests.extras.kuairand.teacher.logs import random_day
 
 TASKS = ("ctr", "gctr", "octr")
 QUICK = TeacherConfig(
@@ -172,46 +170,6 @@ def test_scores_that_the_logs_have_are_not_read(
     assert candidates(tmp_path, last).equals(candidates(output, last))
 
 
-def test_statements_of_the_preset_read_the_logs(
-    fitted: tuple[TeacherFitReport, Path], bare: Path, tmp_path: Path
-) -> None:
-    _, output = fitted
-    logs, sql = tmp_path / "logs", tmp_path / "sql"
-    shutil.copytree(bare, logs)
-    sql.mkdir()
-    for table in ("requests", "ads", "candidates"):
-        (sql / f"source_{table}.sql").write_text(
-            "select * from read_parquet($paths, hive_partitioning = false)"
-        )
-    for day in available_days(logs):
-        (file,) = day_files(logs, "candidates", day)
-        pq.write_table(pq.read_table(file, partitioning=None).rename_columns({"clicked": "tap"}), file)
-    renamed = "select * exclude (tap), tap as clicked from read_parquet($paths, hive_partitioning = false)"
-    (sql / "source_candidates.sql").write_text(renamed)
-    preset = tmp_path / "raw.toml"
-    preset.write_text('base = "tiny"\nname = "raw"\nsql = "sql"\n')
-    quick(tmp_path / "output", logs, str(preset))
-    assert candidates(tmp_path / "output", FIRST_DAY).equals(candidates(output, FIRST_DAY))
-
-
-def test_ids_may_be_text(tmp_path: Path) -> None:
-    logs, output = tmp_path / "logs", tmp_path / "output"
-    for day in (FIRST_DAY + timedelta(days=n) for n in range(4)):
-        for table, rows in random_day(day).items():
-            folder = logs / table / f"date={day}"
-            folder.mkdir(parents=True)
-            pq.write_table(rows, folder / "part-0.parquet")
-    preset = tmp_path / "text.toml"
-    preset.write_text(TEXT_IDS)
-    quick(output, logs, str(preset))
-    declarations = load_preset(str(preset)).declarations
-    extract_day(LogSource(output), FIRST_DAY, declarations, tmp_path / "shards")
-    table = candidates(output, FIRST_DAY)
-    assert table["request_id"].to_pylist()[:2] == ["r000", "r001"]
-    scores = np.stack([table[task].to_numpy() for task in ("ctr", "cvr", "kept")], axis=1)
-    assert (np.diff(scores) < 0).all()
-
-
 def test_days_that_the_preset_leaves_out_are_not_read(tiny_logs: Path, tmp_path: Path) -> None:
     preset = tmp_path / "p.toml"
     preset.write_text('base = "tiny"\nname = "p"\n[left_out]\n2026-01-02 = "clicks were lost"\n')
@@ -269,24 +227,6 @@ def test_a_statement_that_gives_other_rows_each_time_is_refused(bare: Path, tmp_
     (tmp_path / "source_candidates.sql").write_text(sample)
     with pytest.raises(LogsError, match=r"candidates of 2026-01-0\d had \d+ rows at first and \d+ later"):
         quick(tmp_path / "output", bare, str(preset))
-
-
-def test_columns_that_the_logs_may_lack_stay_away() -> None:
-    domains = load_preset(TINY).domains
-    bare = {
-        "ctr": [None] * 2,
-        "gctr": [None] * 2,
-        "octr": [None] * 2,
-        "position": [None] * 2,
-        "repinned": [None] * 2,
-        "hidden": [None, True],
-        "explored": [None] * 2,
-    }
-    exists = np.array([[True, True, True], [True, True, False]])
-    table = with_scores(pa.table(bare), np.full((2, 3), 0.5, np.float32), exists, domains)
-    assert table.to_pydict() == {
-        "ctr": [0.5, 0.5], "gctr": [0.5, 0.5], "octr": [0.5, None], "hidden": [None, True],
-    }  # fmt: skip
 
 
 def test_two_fits_of_one_folder_do_not_mix_their_days(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtmd.project.day_features import MOST_COLLIDING, colliding_share
+from mtmd.project.features import MOST_COLLIDING, colliding_share
 
 from mtmd.config import load_preset
 from mtmd.extras.kuairand.mapping import Exposures, map_exposures

@@ -1,24 +1,20 @@
 """Conversions and relevance: further columns of the same logs, in part shared with clicks, and no dot product."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from mtmd.config import load_preset
-from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
-from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
+from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
 from mtmd.store.sha256 import sha256_file
-from tests.worlds import grid, tiny_world
+from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 4)
 SINCE = (DAY - WorldConfig().origin).days
@@ -71,14 +67,6 @@ def test_a_day_alone_has_the_bytes_that_it_has_in_a_range(both: tuple[Path, Path
     assert sha256_file(tmp_path / place) == sha256_file(both[1] / place)
 
 
-@pytest.mark.parametrize("preset", ["five-tasks", str(Path(__file__).parents[2] / "tiny-five.toml")])
-def test_columns_and_types_are_those_of_the_presets(both: tuple[Path, Path], preset: str) -> None:
-    path = str(both[1] / "candidates" / f"date={DAY}" / "*.parquet")
-    found = duckdb.sql(f"describe from read_parquet('{path}', hive_partitioning = false)").fetchall()
-    expected = table_columns(load_preset(preset).declarations)["candidates"]
-    assert {row[0]: row[1] for row in found} | HOW_FOUND == expected
-
-
 def test_conversions_are_of_shopping_ads_and_of_clicks(both: tuple[Path, Path]) -> None:
     rows = read(both[1])
     cvr, ctr, octr = (rows[name].to_numpy() for name in ("cvr", "ctr", "octr"))
@@ -104,17 +92,6 @@ def test_mean_truth_among_rows_of_a_score_is_that_score(block, task: int) -> Non
         assert truth[applies][rows].mean() == pytest.approx(teacher[applies][rows].mean(), rel=0.025)
 
 
-def test_the_noise_is_small_beside_what_there_is_to_learn(block) -> None:
-    further = block[0].further.scores
-    domain = block[0].requests.surface[block[0].pairs.request] * 2 + block[1].product[block[0].pairs.ad]
-    for d in range(6):
-        for task in range(d % 2 == 0, 2):
-            score, structure = further.teacher[domain == d, task], further.structure[domain == d, task]
-            constant = np.abs(np.log(score / np.median(score))).mean()
-            assert 0.6 < constant < 1.6
-            assert 0.02 < np.abs(np.log(structure / score)).mean() < 0.1  # where a perfect student would be
-
-
 def test_outcomes_are_as_many_as_the_truth_of_what_was_shown(block) -> None:
     further, shown = block[0].further, block[0].actions.impressed
     shopping = ~np.isnan(further.scores.truth[:, CVR])
@@ -132,48 +109,3 @@ def further_logits(
 ) -> NDArray[np.float64]:
     assert platform.further_tasks is not None
     return platform.further_tasks.logits(*sides, pairs, SINCE)
-
-
-@pytest.mark.parametrize(
-    ("product", "task"), [(0, RELEVANCE), (1, CVR), (1, RELEVANCE)], ids=["standard", "cvr", "shopping"]
-)
-@pytest.mark.parametrize("surface", [HOME, SEARCH, RELATED])
-def test_no_dot_product_of_latent_width_says_it_all_and_clicks_say_a_part(
-    platform: SimulatedPlatform, sides: tuple[Requests, Ads], surface: int, product: int, task: int
-) -> None:
-    pairs = grid(sides, surface, product)
-    own = further_logits(platform, sides, pairs)[:, task]
-    logits = own.reshape(len(np.unique(pairs.request)), -1)
-    by_pair = logits - logits.mean(0) - logits.mean(1)[:, None] + logits.mean()  # less both main effects
-    values = np.linalg.svd(by_pair, compute_uv=False) ** 2
-    assert values.sum() / logits.size > 0.2 * logits.var()
-    assert values[platform.population.config.latent_width :].sum() > 0.02 * values.sum()
-    click = platform.effects.logits(*sides, pairs, SINCE)[:, 0]
-    assert 0.05 < np.corrcoef(own, click)[0, 1] < 0.95
-
-
-def test_what_draws_clicks_at_home_is_neither_bought_nor_found_relevant(
-    platform: SimulatedPlatform, sides: tuple[Requests, Ads]
-) -> None:
-    requests, ads = sides
-    loud = replace(ads, appeal=ads.appeal + 1.0)
-    pairs = grid(sides, HOME, 1)
-    gain = further_logits(platform, (requests, loud), pairs) - further_logits(platform, sides, pairs)
-    assert (gain < 0).all()
-    clicks = platform.effects.logits(requests, loud, pairs, SINCE)[:, 0]
-    assert (clicks > platform.effects.logits(requests, ads, pairs, SINCE)[:, 0]).all()
-
-
-def test_new_ads_are_relevant_in_search_and_not_at_home(
-    platform: SimulatedPlatform, sides: tuple[Requests, Ads]
-) -> None:
-    """The other way round than clicks."""
-    requests, ads = sides
-    fresh = replace(ads, age=np.zeros_like(ads.age))
-    stale = replace(ads, age=np.full_like(ads.age, 90.0))
-    for surface, sign in ((HOME, -1), (SEARCH, 1)):
-        pairs = grid(sides, surface, 0)
-        gain = further_logits(platform, (requests, fresh), pairs) - further_logits(
-            platform, (requests, stale), pairs
-        )
-        assert (sign * gain[:, RELEVANCE] > 0).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtmd.sources.histories import LENGTH, Events
+from mtmd.sources.histories import Events
 from mtmd.sources.simulated.histories import DAYS, DayEvents, Histories
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import Requests, draw_requests
@@ -56,12 +56,6 @@ def test_the_last_days_count_and_the_newest_come_first() -> None:
     assert histories(days, asked((5, 3), (5, 4))) == [list(range(1, DAYS + 1)), list(range(DAYS + 1))]
 
 
-def test_long_histories_keep_the_newest() -> None:
-    many = events(*((5, 24 * DAY + n // 4, n) for n in range(2 * LENGTH)))
-    (found,) = histories({DAY: many}, asked((5, 23)))
-    assert found == list(range(2 * LENGTH - 1, LENGTH - 1, -1))
-
-
 def test_actions_and_hours_are_of_the_same_clicks() -> None:
     clicks = events((5, 24 * DAY + 9, 90), (5, 24 * DAY - 3, 71), (5, 24 * DAY + 11, 100))
     names = ("recent_ad_hours", "recent_ads", "recent_ad_actions")
@@ -75,20 +69,6 @@ def test_actions_and_hours_are_of_the_same_clicks() -> None:
         },
         {"recent_ad_hours": [], "recent_ads": [], "recent_ad_actions": []},
     ]
-
-
-def test_days_are_run_once_while_they_are_looked_at() -> None:
-    run: list[date] = []
-
-    def happened(day: date) -> DayEvents:
-        run.append(day)
-        return DayEvents(NOTHING, events((5, 24 * day.toordinal(), 1)))
-
-    made = Histories(("recent_ads",), happened)
-    for ordinal in (DAY, DAY, DAY + 1):
-        requests = asked((5, 1))
-        made.append(bare(requests), requests, ordinal)
-    assert run == [date.fromordinal(DAY + offset) for offset in range(-DAYS, 2)]
 
 
 def read(logs: Path, day: date) -> pa.Table:
@@ -105,15 +85,3 @@ def test_a_day_alone_has_the_histories_that_it_has_in_a_range(tmp_path: Path) ->
     assert alone.schema.field("recent_ads").type == pa.list_(pa.int64())
     assert "recent_topics" not in alone.column_names
     assert any(alone.column("recent_ads").to_pylist())
-
-
-def test_on_its_first_day_a_platform_looks_back_on_that_day_alone() -> None:
-    origin = date(2026, 1, 1)
-    platform = SimulatedPlatform(WORLD.model_copy(update={"origin": origin, "histories": ("recent_topics",)}))
-    requests = draw_requests(platform.population, origin.toordinal(), 0, 80)
-    found = platform.request_rows(requests, origin.toordinal(), 0).column("recent_topics").to_pylist()
-    for user in set(requests.users.user_id.tolist()):
-        own = np.flatnonzero(requests.users.user_id == user)
-        first = own[requests.hour[own] == requests.hour[own].min()]
-        assert not any(found[row] for row in first)
-    assert any(found)

@@ -13,7 +13,6 @@ from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.day_store import alone
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.histories import COLUMNS
 from mtmd.sources.simulated.platform import (
     has_further_tasks,
@@ -22,7 +21,7 @@ from mtmd.sources.simulated.platform import (
     simulate,
     world_at,
 )
-from mtmd.store.files import read_json, write_json
+from mtmd.store.files import write_json
 from mtmd.store.sha256 import sha256_file
 from tests.worlds import day_truth, tiny_world
 
@@ -57,15 +56,6 @@ def test_running_again_writes_nothing(logs: Path) -> None:
     )
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
     assert reported == [(FIRST + timedelta(days=offset), 0) for offset in range(4)]
-
-
-def test_a_folder_that_is_a_worlds_already_needs_no_lock(logs: Path, tmp_path: Path) -> None:
-    """It may be one that can only be read, or another user's."""
-    copy = tmp_path / "copy"
-    shutil.copytree(logs, copy)
-    (copy / ".lock").unlink()
-    simulate(TINY, FIRST, FIRST + timedelta(days=3), copy)
-    assert not (copy / ".lock").exists()
 
 
 def test_days_before_the_origin_leave_the_folder_to_another_world(tmp_path: Path) -> None:
@@ -109,31 +99,6 @@ def test_half_a_day_of_a_writer_that_was_killed_goes(logs: Path, tmp_path: Path)
     assert digests(copy) == digests(logs)
 
 
-def test_the_size_of_parts_changes_no_row(tmp_path: Path) -> None:
-    """Four blocks of requests, in one file or in four."""
-    config = WorldConfig(requests_per_day=60, candidates_per_request=2000, ads=4000, topics=4)
-    assert config.block_requests == 16
-    simulate(config, FIRST, FIRST, tmp_path / "one")
-    simulate(config.model_copy(update={"rows_per_file": 1}), FIRST, FIRST, tmp_path / "many")
-    one, many = (
-        sorted((tmp_path / name / "candidates" / f"date={FIRST}").iterdir()) for name in ("one", "many")
-    )
-    assert (len(one), len(many)) == (1, 4)
-    assert pq.read_table(one[0]).equals(pq.read_table(many[0].parent, partitioning=None))
-
-
-def test_another_seed_is_another_world(logs: Path, tmp_path: Path) -> None:
-    simulate(tiny_world(seed=1), FIRST, FIRST, tmp_path)
-    assert not set(digests(tmp_path).values()) & set(digests(logs).values())
-
-
-def test_every_day_has_at_least_ten_rows_in_every_domain() -> None:
-    for seed in (0, 1):
-        for offset in range(25):
-            truth = day_truth(tiny_world(seed=seed), FIRST + timedelta(days=offset))
-            assert np.bincount(truth.surface * 2 + truth.product, minlength=6).min() >= 10
-
-
 def test_request_ids_are_unique_over_days_and_ads_are_joined(logs: Path) -> None:
     requests, seen = [], []
     for offset in range(4):
@@ -160,12 +125,6 @@ def test_the_truth_is_told_in_the_order_of_the_logs(logs: Path) -> None:
     np.testing.assert_array_equal(truth.teacher[:, 0].astype(np.float32), candidates["ctr"])
     octr = candidates["octr"].to_numpy()
     np.testing.assert_array_equal(np.isnan(octr), truth.product == 1)
-
-
-def test_progress_is_reported_with_rows(tmp_path: Path) -> None:
-    reported: list[int] = []
-    simulate(TINY, FIRST, FIRST, tmp_path, on_day=lambda _, rows: reported.append(rows))
-    assert reported == [len(day_truth(TINY, FIRST).ad_id)]
 
 
 def test_days_of_two_worlds_do_not_mix(logs: Path, tmp_path: Path) -> None:
@@ -204,17 +163,6 @@ def test_a_world_that_cannot_go_on_is_named(tmp_path: Path, written: object, wor
     write_json(tmp_path / "world.json", written)
     with pytest.raises(LogsError, match=words):
         world_at(tmp_path)
-
-
-def test_a_world_that_was_noted_before_an_option_came_goes_on(logs: Path, tmp_path: Path) -> None:
-    noted = read_json(logs / "world.json")
-    del noted["world"]["further_tasks"]
-    write_json(tmp_path / "world.json", noted)
-    assert world_at(tmp_path) == TINY
-    simulate(TINY, FIRST, FIRST, tmp_path)
-    assert read_json(tmp_path / "world.json") == noted
-    with pytest.raises(LogsError, match=r"simulated world \(further_tasks=False, not True\)"):
-        simulate(tiny_world(further_tasks=True), FIRST, FIRST, tmp_path)
 
 
 def with_task(name: str, label: str) -> Preset:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtmd.sources.simulated.streams import generator, normals, pick, power_law, uniforms
+from mtmd.sources.simulated.streams import generator, normals, uniforms
 
 IDS = np.arange(20_000)
 PINNED = [[0.8204159388830714, 0.7566586268856474], [0.6876897448742969, 0.23848366531439008]]
@@ -27,24 +27,6 @@ def test_seeds_and_purposes_are_independent(seed: int, purpose: str) -> None:
     assert generator(1, "user").random() != generator(seed, purpose).random()
 
 
-def test_uniforms_and_normals_have_their_moments() -> None:
-    u, z = uniforms(5, "x", IDS, 3), normals(5, "x", IDS, 3)
-    assert u.min() > 0
-    assert u.max() < 1
-    np.testing.assert_allclose(u.mean(0), 0.5, atol=0.01)
-    np.testing.assert_allclose(z.mean(0), 0.0, atol=0.03)
-    np.testing.assert_allclose(np.cov(z.T), np.eye(3), atol=0.04)
-
-
 def test_places_of_a_purpose_have_streams_of_their_own() -> None:
     assert generator(0, "day", 1).random() == generator(0, "day", 1).random()
     assert generator(0, "day", 1).random() != generator(0, "day", 2).random()
-
-
-def test_pick_follows_the_weights() -> None:
-    np.testing.assert_array_equal(pick(np.array([0.1, 0.3, 0.99]), np.array([1.0, 1.0, 2.0])), [0, 1, 2])
-
-
-def test_power_law_prefers_low_ranks_and_stays_inside() -> None:
-    ranks = power_law(np.array([0.0, 0.5, 1.0]), 100, 2.0)
-    np.testing.assert_array_equal(ranks, [0, 25, 99])

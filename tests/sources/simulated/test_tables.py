@@ -9,7 +9,7 @@ import pytest
 
 from mtmd.config import load_preset
 from mtmd.logs.contract import TABLES, table_columns
-from mtmd.sources.simulated.tables import MISSING, SCHEMAS
+from mtmd.sources.simulated.tables import SCHEMAS
 
 if TYPE_CHECKING:
     from tests.sources.simulated.conftest import Simulated
@@ -37,18 +37,6 @@ def test_the_truth_is_in_no_column(simulated: "Simulated") -> None:
         assert np.nanmean(gap == 0) < 0.001
 
 
-@pytest.mark.parametrize("name", ["user_ctr_30d", "country", "user_vector", "query_vector", "subject_saves"])
-def test_query_features_are_missing_at_their_rates(simulated: "Simulated", name: str) -> None:
-    surface = simulated.column("requests", "surface")
-    values = simulated.column("requests", name)
-    null = np.array(
-        [value is None or (isinstance(value, float) and np.isnan(value)) for value in values.tolist()]
-    )
-    for s, rate in enumerate(MISSING[name]):
-        expected = 1.0 if name in _ABSENT and SURFACES[s] not in _ABSENT[name] else rate
-        assert null[surface == SURFACES[s]].mean() == pytest.approx(expected, abs=0.04)
-
-
 _ABSENT = {"query_vector": {"search"}, "subject_saves": {"related_pin"}}
 
 
@@ -73,46 +61,8 @@ def test_every_declared_feature_has_values_where_it_belongs(simulated: "Simulate
                 assert len(present) > 0.3 * len(values), (feature.name, name)
 
 
-def test_the_scale_of_a_covariate_differs_by_domain(simulated: "Simulated") -> None:
-    surface, activity = simulated.column("requests", "surface"), simulated.column("requests", "user_activity")
-    median = {name: np.nanmedian(activity[surface == name]) for name in SURFACES}
-    assert median["home_feed"] > 3 * median["search"]
-
-
-def test_vectors_are_views_of_width_16(simulated: "Simulated") -> None:
-    vectors = [v for v in simulated.column("ads", "ad_vector") if v is not None]
-    assert {len(v) for v in vectors} == {16}
-    assert np.isfinite(np.stack(vectors)).all()
-
-
-def test_popularity_of_ads_is_heavy_tailed(simulated: "Simulated") -> None:
-    counts = np.sort(np.unique(simulated.truth("ad_id"), return_counts=True)[1])[::-1]
-    assert counts[: len(counts) // 100].sum() > 0.1 * counts.sum()
-    assert np.median(counts) < counts.mean() / 2
-
-
 def test_domains_are_very_unequal_and_none_is_empty(simulated: "Simulated") -> None:
     domain = simulated.truth("surface") * 2 + simulated.truth("product")
     shares = np.bincount(domain, minlength=6) / len(domain)
     assert 0.02 < shares.min() < 0.05
     assert shares.max() > 8 * shares.min()
-
-
-def test_new_ads_have_no_click_rate_yet(simulated: "Simulated") -> None:
-    age, rate = simulated.column("ads", "ad_age_days"), simulated.column("ads", "ad_ctr_7d")
-    assert np.isnan(rate[age == 0]).all()
-    assert np.isnan(rate[age > 10]).mean() < 0.1
-
-
-def test_timestamps_are_inside_their_day(simulated: "Simulated") -> None:
-    ts, per_day = simulated.column("requests", "ts"), len(simulated.days)
-    assert len(np.unique(ts.astype("datetime64[D]"))) == per_day
-    assert ts.min() >= np.datetime64(simulated.days[0])
-
-
-def test_the_weekday_is_that_of_the_day_in_utc(simulated: "Simulated") -> None:
-    weekday, ts = simulated.column("requests", "weekday"), simulated.column("requests", "ts")
-    days = ts.astype("datetime64[D]").tolist()
-    assert {(day, found) for day, found in zip(days, weekday.tolist(), strict=True)} == {
-        (day, day.isoweekday()) for day in simulated.days
-    }
