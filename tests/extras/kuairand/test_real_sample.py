@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtmd.project.features import MOST_COLLIDING, colliding_share
 
 from mtmd.config import load_preset
 from mtmd.extras.kuairand.mapping import Exposures, map_exposures
@@ -15,6 +14,7 @@ from mtmd.extras.kuairand.teacher.config import TeacherConfig
 from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, cross_fit
 from mtmd.extras.kuairand.teacher.quality import ranking_auc
 from mtmd.extras.kuairand.teacher_inputs import teacher_inputs, teaching_rows
+from mtmd.project.features import MOST_COLLIDING, colliding_share
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
 FOLDER = Path(os.environ.get("MTMD_KUAIRAND") or BESIDE)
