@@ -45,9 +45,6 @@ class TrainingConfig(Frozen):
         ge=0,
         description="newest days of the window whose mean log-scores the trained model's biases are moved to; 0: none",
     )
-    patience: ClassVar[int | None] = (
-        None  # no training stops early: the loss often rises while the learning rate is high
-    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where it is fast"
     )

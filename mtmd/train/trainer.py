@@ -193,14 +193,11 @@ class _Run:
             epochs=(*state.epochs, record),
             best_epoch=best_epoch,
             trained_rows=state.trained_rows + rows,
-            finished=epoch == self._config.epochs or self._gives_up(epoch - best_epoch),
+            finished=epoch == self._config.epochs,
         )
         if self._ranks.rank == 0:
             save_checkpoint(self._work, self._state, self._model, self._optimizer, self._best)
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
-
-    def _gives_up(self, worse_epochs: int) -> bool:
-        return self._config.patience is not None and worse_epochs >= self._config.patience
 
     def _improves(self, validation_loss: float) -> bool:
         """Whether this epoch's weights are kept."""

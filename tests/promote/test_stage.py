@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import ABTestConfig
 from mtmd.errors import RegistryError
 from mtmd.export.stage import Proofs
 from mtmd.promote.gates import apply_gates
 from mtmd.promote.origin import origin
+from mtmd.promote.slice_gates import GateResult
 from mtmd.promote.stage import RunSummary, gate_inputs
 from mtmd.promote.stage import _promote as promote
 from mtmd.registry.records import RunOrigin
@@ -15,11 +15,9 @@ from mtmd.registry.registry import Registry
 from mtmd.report.markdown.metrics import metrics
 from mtmd.report.markdown.verdict import verdict
 from mtmd.report.past import made_by
-from mtmd.run import RunPlan
 from mtmd.store.files import read_json, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.stage import DataQuality
-from tests.abtest.outcomes import planted
 from tests.daily import Done, run_stages
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 
@@ -236,43 +234,15 @@ def test_the_record_of_another_candidate_in_its_place_is_not_taken(next_day: Run
     assert _record(again).verdict == again.verdict
 
 
-def _asked(done: Done, **values: object) -> RunPlan:
-    """The plan of a preset with an `ab_test` section."""
-    section = ABTestConfig.model_validate(values)
-    return done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"ab_test": section})})
-
-
-def test_the_simulated_ab_blocks_where_the_preset_asks_for_it(done: Done) -> None:
-    """A hide rate three standard errors up: 6 × 0.0037 is below 5 %."""
-    plan, lost = _asked(done, gate=True), planted(HDR=3.0)
-    summary = done.decide(plan=plan, tested=lost)
-    assert summary.words.startswith(
-        "promoted nothing (no champion yet) because a/b test: 1 of 6 metrics over all impressions are worse than "
-        "with the per-slice baselines (HDR): HDR +3.05% [+0.91%, +5.22%], p 0.022; "
-    )
-    assert not summary.promoted
-    assert done.registry.champion() is None
-    assert summary.places["a/b test"] == str(plan.workspace.evaluation(lost.key))
-    assert _record(summary).verdict.failed == ("a/b test",)
-    assert "- ✗ **a/b test**: **fail**, 1 of 6 metrics" in verdict(summary)
-    done.decide(plan=plan, tested=lost, override="another funnel")
-    reason = "override (another funnel) of failed gates: a/b test"
-    assert [change.reason for change in done.registry.history()] == [reason]
-
-
-def test_without_the_simulated_ab_that_was_asked_for_nothing_goes_live_and_with_a_good_one_it_does(
-    done: Done,
-) -> None:
-    """A decision is named by the test only where it is a gate."""
+def test_a_test_that_an_extra_made_blocks_and_names_the_decision(done: Done) -> None:
     off = done.decide(promote=False).places
-    other = done.decide(plan=_asked(done, gate=False, samples=7), tested=planted(HDR=3.0), promote=False)
-    assert (other.places["run"], other.verdict.failed) == (off["run"], ())
-    missing = done.decide(plan=_asked(done, gate=True))
-    assert missing.words.endswith("because a/b test: the simulated A/B was not run")
-    good = planted(CTR=3.0)
-    later = good.model_copy(update={"key": "8" * 64})
-    held = [done.decide(plan=_asked(done, gate=True), tested=one, promote=False) for one in (good, later)]
-    assert len({off["run"], missing.places["run"], *(one.places["run"] for one in held)}) == 4
-    promoted = done.decide(plan=_asked(done, gate=True), tested=good)
-    assert promoted.promoted
-    assert [gate.name for gate in promoted.verdict.gates][5] == "a/b test"
+    lost = GateResult(name="a test", passed=False, detail="1 of 6 metrics", overridable=True)
+    summary = done.decide(tested=(lost,))
+    assert summary.words == "promoted nothing (no champion yet) because a test: 1 of 6 metrics"
+    assert summary.places["run"] != off["run"]
+    assert done.registry.champion() is None
+    assert _record(summary).verdict.failed == ("a test",)
+    assert "- ✗ **a test**: **fail**, 1 of 6 metrics" in verdict(summary)
+    done.decide(tested=(lost,), override="another funnel")
+    reason = "override (another funnel) of failed gates: a test"
+    assert [change.reason for change in done.registry.history()] == [reason]

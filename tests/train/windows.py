@@ -41,7 +41,7 @@ class RandomWindow:
 def pinned_preset() -> Preset:
     """The tiny preset with the training settings that these tests count on."""
     preset = load_preset("tiny")
-    return with_training(preset, epochs=3, patience=3, learning_rate=1e-3, precision="float32")
+    return with_training(preset, epochs=3, learning_rate=1e-3, precision="float32")
 
 
 def with_scores(batch: Batch, score: float) -> Batch:

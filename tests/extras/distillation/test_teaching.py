@@ -133,7 +133,6 @@ def test_its_name_has_what_decides_its_weights_and_nothing_else(preset: Preset) 
         of_cross(weight=9.0),
         of_cross(pairs=1),
         key(level_days=3),
-        key(patience=9),
         key(learning_rate=0.3),
     ]
     same += [key(epochs=9), of_model(cross_layers=0), of_model(norm="post")]
