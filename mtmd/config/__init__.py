@@ -2,19 +2,14 @@
 
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
-from mtmd.config.data import DataConfig
-from mtmd.config.declarations import Declarations, SideSchema
+from mtmd.config.declarations import Declarations, IdsConfig, IdType, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
-from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import COMPANION_TYPES, LARGEST_NUMBER, LONGEST_LIST, Feature
-from mtmd.config.gates import GatesConfig
-from mtmd.config.ids import IdsConfig, IdType
+from mtmd.config.limits import DataConfig, EvaluationConfig, GatesConfig, MonitorConfig, RetentionConfig
 from mtmd.config.mirrors import MirrorName, MirrorsConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
-from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
-from mtmd.config.retention import RetentionConfig
 from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants

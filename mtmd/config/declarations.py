@@ -1,7 +1,7 @@
 """All features of a preset: what each tower reads, and where each value sits in its matrices."""
 
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,16 @@ from pydantic import Field, model_validator
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
 from mtmd.config.features import COMPANION_TYPES, Feature, Side
-from mtmd.config.ids import IdsConfig
+
+IdType = Literal["BIGINT", "VARCHAR", "UUID"]
+
+
+class IdsConfig(Frozen):
+    """The type of each kind of id. Ids keep it everywhere: `mtmd/logs/ids.py` says how each type is held."""
+
+    request: IdType = Field("BIGINT", description="type of request_id in requests and candidates")
+    user: IdType = Field("BIGINT", description="type of user_id in requests")
+    ad: IdType = Field("BIGINT", description="type of ad_id in ads and candidates")
 
 
 class SideSchema(Frozen):

@@ -10,21 +10,22 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import ExtraSettings, Frozen
-from mtmd.config.data import DataConfig
-from mtmd.config.declarations import Declarations
+from mtmd.config.declarations import Declarations, IdsConfig
 from mtmd.config.domains import Domains
-from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.extras import Extras
 from mtmd.config.features import Feature
-from mtmd.config.gates import GatesConfig
-from mtmd.config.ids import IdsConfig
+from mtmd.config.limits import (
+    DataConfig,
+    EvaluationConfig,
+    GatesConfig,
+    MonitorConfig,
+    RetentionConfig,
+    SimulationConfig,
+)
 from mtmd.config.mirrors import MirrorsConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
-from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.problems import wrong_values
-from mtmd.config.retention import RetentionConfig
-from mtmd.config.simulation import SimulationConfig
 from mtmd.config.sources import SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError

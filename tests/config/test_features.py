@@ -208,11 +208,3 @@ def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], mess
     ]
     with pytest.raises(ValidationError, match=message):
         Declarations(domains=DOMAINS, features=(TERMS.model_copy(update=changes), further, *twice, *FEATURES))
-
-
-def test_keys_that_a_feature_does_not_set_leave_no_trace_in_what_names_stored_outputs() -> None:
-    later = {"multi", "max_length", "pooling", "weights", "actions", "ages", "table", "min_count"}
-    later |= {"dropout"}
-    assert not later & (COUNTRY.model_dump(mode="json").keys() | AGE.model_dump(mode="json").keys())
-    assert TERMS.model_dump(mode="json").keys() & later == {"multi", "max_length", "weights"}
-    assert Feature.model_validate(TERMS.model_dump(mode="json")) == TERMS

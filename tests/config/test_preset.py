@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.config.preset_files import PRESETS, Said, read_preset, read_said, values_of
@@ -270,22 +269,3 @@ def test_a_preset_on_a_base_needs_a_name_of_its_own(tmp_path: Path) -> None:
 def test_what_is_wrong_on_a_base_is_an_error_that_names_the_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"derived\.toml is wrong:\n  training\.epoch: no such key"):
         load_preset(derived(tmp_path, "[training]", "epoch = 7"))
-
-
-def test_switches_that_do_not_fit_other_sections_are_refused(tiny_preset: Preset) -> None:
-    values = tiny_preset.model_dump()
-    level = {"training": values["training"] | {"level_days": 3}}
-    with pytest.raises(ValidationError, match=r'level_days \(3\) must be 0 where model.bias is "none"'):
-        Preset.model_validate(values | level | {"model": values["model"] | {"bias": "none"}})
-    own = values["model"] | {"inputs": "own"}
-    features = [
-        f | {"domains": ["search"]} if f["shallow"] and f["side"] == "query" else f
-        for f in values["features"]
-    ]
-    with pytest.raises(ValidationError, match="query domain 'home_feed' has no shallow feature; declare one"):
-        Preset.model_validate(values | {"features": features, "model": own})
-    deep = own | {"shallow_expert": False}
-    assert Preset.model_validate(values | {"features": features, "model": deep}).model.inputs == "own"
-    features = [f | {"domains": ["search"]} if f["side"] == "query" else f for f in values["features"]]
-    with pytest.raises(ValidationError, match="query domain 'home_feed' has no feature; declare one"):
-        Preset.model_validate(values | {"features": features, "model": deep})

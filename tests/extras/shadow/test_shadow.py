@@ -64,7 +64,9 @@ def count(client: Client, outcome: str) -> float:
 
 def test_a_preset_turns_it_on(tiny_preset: Preset, tmp_path: Path) -> None:
     assert observer(tiny_preset, tmp_path, SETTINGS, "a-8080") is None
-    (tmp_path / "own.toml").write_text('base = "tiny"\nname = "own"\n[extras.shadow]\nmodel = "newest"\nshare = 0.5\n')
+    (tmp_path / "own.toml").write_text(
+        'base = "tiny"\nname = "own"\n[extras.shadow]\nmodel = "newest"\nshare = 0.5\n'
+    )
     made = observer(load_preset(str(tmp_path / "own.toml")), tmp_path, SETTINGS, "a-8080")
     assert made is not None
 

@@ -1,0 +1,194 @@
+"""Sections of a preset that are limits and sizes: `[data]`, `[evaluation]`, `[gates]`, `[monitor]`, `[retention]`.
+
+What no preset sets is a constant of its section, with the reason beside it. `[simulation]` is of `mtmd simulate`.
+"""
+
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from mtmd.config.base import Frozen
+
+
+class DataConfig(Frozen):
+    """Limits that the expectation suites hold a day of logs to.
+
+    A day's shares, mean scores, null rates and category values are compared with intervals that earlier days give
+    (`mtmd/validate/deviations.py`). A value outside its interval is a warning. It stops the run only where it
+    is beyond the `stop_` limits, too.
+    """
+
+    min_domain_rows: int = Field(
+        100, ge=0, description="candidate rows a domain should have in a day, and must have in a window"
+    )
+    trailing_days: ClassVar[int] = 28  # that a new day is compared with: four weeks know the weekdays
+    min_trailing_rows: int = Field(
+        0, ge=0, description="candidate rows an earlier day must have to be compared with"
+    )
+    min_trailing_days: ClassVar[int] = 5  # that a comparison needs; with fewer, `few_days_factor` decides
+    few_days_factor: ClassVar[float] = 5.0  # only a wrong unit or column, or a lost join, is beyond it
+    false_alarm: ClassVar[float] = 0.01  # chance that an ordinary day has any value outside its interval
+    stop_share: ClassVar[float] = 0.02  # share of the day's candidates from which a domain can stop the run
+    stop_mix_factor: ClassVar[float] = 1.5  # a domain's share must differ by this factor to stop the run
+    stop_score_factor: ClassVar[float] = 1.2  # of a mean score; less than the gates on calibration allow
+    stop_null_change: ClassVar[float] = 0.2  # a null rate must differ by this much to stop the run
+    stop_category_change: ClassVar[float] = 0.2  # share of rows with another category, beyond the usual
+    stop_volume_factor: ClassVar[float] = 3.0  # of the day's rows of a table
+    stop_label_factor: ClassVar[float] = 3.0  # of an action's rate
+    accepted: dict[date, Annotated[str, Field(min_length=1)]] = Field(
+        {},
+        description="days whose change is known and right, such as a new teacher, each with its reason: "
+        "their values outside intervals are only shown, and so are the next day's if they did not change again",
+    )
+    ads_may_repeat: bool = Field(
+        False, description="whether a day's ads may equal an earlier day's; for logs whose ads never change"
+    )
+
+
+class EvaluationConfig(Frozen):
+    """How held-out metrics are cut."""
+
+    buckets: int = Field(
+        10, ge=2, le=1000, description="rank buckets by teacher score inside a slice; 0 is the top"
+    )
+    interval_buckets: int = Field(5, ge=0, description="top buckets that get intervals, as in paper Table 6")
+    resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap over requests")
+    confidence: ClassVar[float] = 0.95  # of the intervals
+    bootstrap_seed: ClassVar[int] = 0  # so that the same day has the same intervals
+    seed_noise: ClassVar[float] = 0.05  # that another training seed changes; with one seed, less is noise
+    replay_top: int = Field(
+        3, ge=1, description="ads of a request that the heavyweight ranker takes in a replay"
+    )
+    replay_kept: tuple[int, ...] = Field(
+        (3, 4, 6, 8),
+        min_length=1,
+        description="ads of a request that a predictor keeps for the heavyweight ranker in a replay, ascending; "
+        "none below replay_top, which fewer could not fill",
+    )
+    value_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        {},
+        description="weight of each task in the value bid × Σ weight × P(task); empty: the first root task alone",
+    )
+
+    cold_features: tuple[str, ...] | None = Field(
+        None,
+        description="categorical features whose values that the window never had are evaluated apart; when omitted, "
+        "those of user_id and ad_id that are declared",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        kept = self.replay_kept
+        if kept[0] < self.replay_top or any(more <= less for less, more in pairwise(kept)):
+            raise ValueError(
+                f"replay_kept {list(kept)} must ascend from replay_top ({self.replay_top}) or more; fewer ads than "
+                "that could not fill the top"
+            )
+        return self
+
+
+class GatesConfig(Frozen):
+    """What a candidate must hold to be promoted; the preset says why beside each value."""
+
+    min_requests: float = Field(
+        100, ge=2, description="effective held-out requests below which a slice is not judged"
+    )
+    min_actions: int = Field(
+        0,
+        ge=0,
+        description="users' actions of a task in the held-out slice below which it is not judged; for a teacher that "
+        "was fitted on such actions, and is mostly noise where they are few",
+    )
+    significance: ClassVar[float] = 0.05  # chance of one false alarm or more among a gate's slices (Holm)
+    baseline_tolerance: float = Field(
+        0.0, ge=0, description="worse is a LogMAE of more than this share above the per-slice baseline's"
+    )
+    champion_tolerance: float = Field(
+        0.01,
+        ge=0,
+        description="worse is a LogMAE of more than this share above the champion's; room for another training seed "
+        "(benchmarks.retraining)",
+    )
+    calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
+    calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")
+    parity_score: ClassVar[float] = 1e-5  # largest |Δ| of a final score, torch against onnxruntime
+    parity_embedding: ClassVar[float] = 1e-3  # largest |Δ| of an embedding component, likewise
+    top_k: ClassVar[int] = 20  # ranks that must agree, up to ties within parity_score
+
+    def tolerance(self, rival: str) -> float:
+        """The loss against a predictor that is no loss yet; 0 for a rival that no gate judges."""
+        tolerances = {
+            "champion": self.champion_tolerance,
+            "per_slice": self.baseline_tolerance,
+        }
+        return tolerances.get(rival, 0.0)
+
+
+class MonitorConfig(Frozen):
+    """When a day that the champion did not see is worth a person's attention. One day's noise must not be.
+
+    A figure that moved by its least change or more is suspected where chance alone rarely moves it so far, and is a
+    breach where it was suspected the day before too, or where chance hardly ever does (docs/operations.md).
+    """
+
+    min_requests: int = Field(
+        100,
+        ge=1,
+        description="requests below which a slice is shown and not judged: standard errors of fewer are themselves "
+        "a guess",
+    )
+    min_actions: ClassVar[int] = 100  # actions below which AUC is not judged
+    logmae_rise: float = Field(
+        0.10,
+        gt=0,
+        description="least rise of LogMAE since promotion, as a share of it, that can be a breach; days differ by 5 %",
+    )
+    calibration_shift: ClassVar[float] = 0.15  # least change that can be a breach; days differ by 5 %
+    auc_drop: ClassVar[float] = 0.05  # least fall of AUC on actions below promotion's that can be a breach
+    score_shift: ClassVar[float] = 0.5  # least change of the mean prediction; weekly cycles are 0.3
+    suspected_chance: ClassVar[float] = 0.05  # chance that noise alone makes any figure of a day suspected
+    certain_chance: ClassVar[float] = 0.002  # the same chance, for a figure that is a breach at once
+    psi: ClassVar[float] = 0.25  # feature drift by the usual convention: above 0.25 it is a shift
+    psi_margin: ClassVar[float] = 2.0  # times the largest PSI of the champion's own days
+    psi_certain: ClassVar[float] = 2.0  # times the limit on PSI, above which one day is a breach
+    min_rows: ClassVar[int] = 50  # requests or ads of a domain below which drift is not judged
+    max_champion_age: int = Field(
+        3,
+        ge=1,
+        description="days between the monitored day and the champion's; more means that dailies do not promote",
+    )
+    trend_days: ClassVar[int] = 30  # earlier days in the trend, and those that say how much figures differ
+
+
+class RetentionConfig(Frozen):
+    """How old outputs become, in days before the newest run, until the clean-up may remove them."""
+
+    shards: int = Field(
+        90,
+        ge=61,
+        description="days of logs; above the longest window and its held-out day, so that no run extracts anew",
+    )
+    runs: int = Field(
+        400, ge=1, description="summaries and reports of runs, and validation results: small, and asked for"
+    )
+    models: int = Field(
+        90, ge=1, description="models that no rollback can reach; the others are kept, whatever their age"
+    )
+    ads: ClassVar[int] = 14  # published ads, but for those of the two newest champions
+    most_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="largest share of the outputs that a clean-up removes without being told that so much may go",
+    )
+    caches: ClassVar[int] = 14  # trained weights and evaluations, since they were written or last compared
+
+
+class SimulationConfig(Frozen):
+    """Sizes of the simulated platform; what is left out is the demo's. A run on logs reads none of it."""
+
+    requests_per_day: int | None = Field(None, ge=10, description="1,000 when left out")
+    users: int | None = Field(None, ge=10, description="3,000 when left out")
+    ads: int | None = Field(None, ge=20, description="ads alive on a day; 2,400 when left out")
