@@ -61,20 +61,3 @@ def test_models_of_each_seed_serve_the_same_people(
     assert by_keep[2][2:] != by_keep[0][2:]
     assert main([*arguments, "--keep", "3"]) == 1
     assert "--keep 3 is below the 4 ads" in capsys.readouterr().out
-
-
-def test_logs_of_no_simulated_world_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--preset", TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "2"]
-    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
-    assert "are not of a simulated world" in capsys.readouterr().out
-
-
-def test_too_few_samples_are_refused_before_anything_is_trained(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
-    arguments += ["--window-days", "2", "--artifacts", str(tmp_path), "--requests", "60"]
-    with pytest.raises(SystemExit, match="2"):
-        main([*arguments, "--samples", "4"])
-    assert "--samples: 4 must be a whole number, at least 5" in capsys.readouterr().err
-    assert not any(tmp_path.iterdir())

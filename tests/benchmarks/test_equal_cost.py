@@ -48,21 +48,6 @@ def test_every_model_is_trained_for_every_number_of_epochs(
         assert float(mean) == pytest.approx(sum(map(float, errors)) / 3, abs=2e-4)
 
 
-def test_only_what_more_names_is_trained_without_epochs(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
-    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs"]
-    assert main(arguments) == 1
-    assert "--epochs and --more name no training" in capsys.readouterr().out
-    assert main([*arguments, "--more", "pooled=1"]) == 0
-    shown = capsys.readouterr().out
-    assert "pooled, 1 epochs" in shown
-    assert "mtmd, " not in shown
-    assert "LogMAE on the held-out day by time of training" in shown
-    assert "at equal time" not in shown  # nothing of MTMD's to hold against it
-
-
 def test_a_rival_is_read_between_its_trainings_and_nowhere_before_the_first() -> None:
     line = [(100.0, 0.4), (10.0, 0.6)]
     assert logmae_at(line, math.sqrt(1000.0)) == pytest.approx(0.5)
@@ -85,18 +70,6 @@ def test_gains_are_at_the_seconds_of_mtmds_and_its_variants_trainings() -> None:
     assert [row[-1] for row in longer.rows] == ["–", "+16.7%", "+7.2%"]
 
 
-def test_a_variant_trains_on_its_share_of_the_requests_and_a_seed_is_another_training(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
-    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs"]
-    names = ["mtmd", "downsampling_fewer_steps"]
-    assert main([*arguments, "--variants", names[1], "--more", *(f"{name}=1" for name in names)]) == 0
-    assert main([*arguments, "--seed", "1", "--more", "mtmd=1"]) == 0
-    errors = re.findall(r"1 epochs: \d+ s, LogMAE ([\d.]+)", capsys.readouterr().out)
-    assert len(errors) == len(set(errors)) == 3
-
-
 def test_a_peer_has_the_learning_rate_and_the_widths_that_are_asked_for(
     tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,10 +81,3 @@ def test_a_peer_has_the_learning_rate_and_the_widths_that_are_asked_for(
         assert main([*arguments, *recipe]) == 0
     errors = re.findall(r"1 epochs: \d+ s, LogMAE ([\d.]+)", capsys.readouterr().out)
     assert len(errors) == len(set(errors)) == 3
-
-
-def test_a_preset_that_distils_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    preset = tmp_path / "distils.toml"
-    preset.write_text('base = "tiny"\nname = "distils"\n[extras.distillation]\nweight = 0.5\n')
-    assert main(["--preset", str(preset), "--as-of", "2026-01-25"]) == 1
-    assert "extras.distillation.weight of preset 'distils' must be 0" in capsys.readouterr().out

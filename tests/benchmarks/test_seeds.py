@@ -49,9 +49,3 @@ def test_it_compares_every_slice_over_the_seeds(
 def numbers(cell: str) -> list[float]:
     """Of `9.17% [7.12, 10.98]`."""
     return [float(part) for part in cell.translate(str.maketrans("[],%−", "    -")).split()]
-
-
-def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--preset", TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "3"]
-    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
-    assert "error:" in capsys.readouterr().out

@@ -2,13 +2,11 @@ import math
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from statistics import fmean
 
 import pytest
 import torch
 
-from benchmarks.runs import as_trained, extracted, plan_of
-from benchmarks.seeds import report_of
+from benchmarks.runs import as_trained
 from benchmarks.tune import Errors, Search, Try, main, patched, validation_logmae
 from mtmd.config import Preset, Slice, load_preset
 from mtmd.extract.shards import open_shard
@@ -53,31 +51,6 @@ def test_each_try_is_a_row_with_its_figures(
     assert main(arguments) == 0  # what is trained already is taken, and measures the same
     assert output.read_text() == text
     assert "3 days before 2026-01-04" in capsys.readouterr().out
-
-
-def test_the_next_day_is_measured_as_the_daily_job_would(tiny_logs: Path, tmp_path: Path) -> None:
-    as_of = FIRST_DAY + timedelta(days=3)
-    preset = tmp_path / "levelled.toml"
-    preset.write_text(
-        f'base = "{TINY}"\nname = "levelled"\nlogs = "{tiny_logs}"\n[training]\nepochs = 1\nlevel_days = 1\n'
-    )
-    search = tmp_path / "search.toml"
-    search.write_text(
-        f'preset = "{preset}"\nas_of = 2025-01-01\nnext_day = true\ntries = [{{ name = "it" }}]\n'
-    )
-    day = ["--as-of", str(as_of), "--window-days", "3"]
-    assert (
-        main([str(search), *day, "--artifacts", str(tmp_path), "--output", str(tmp_path / "table.md")]) == 0
-    )
-    heads, row = (
-        [cell.strip() for cell in line.split("|")]
-        for line in (tmp_path / "table.md").read_text().splitlines()
-        if line.startswith(("| try ", "| it "))
-    )
-    plan = plan_of(load_preset(str(preset)), as_of, window_days=3, artifacts=str(tmp_path))
-    daily = report_of(plan, extracted(plan, plan.all_days))
-    expected = fmean(daily.get("mtmd", where).logmae or math.nan for where in daily.slices)
-    assert row[heads.index("next day, mean of slices")] == f"{expected:.4f}"
 
 
 def test_logmae_is_the_mean_of_each_slice_on_validation_requests(

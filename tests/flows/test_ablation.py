@@ -2,11 +2,8 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import ParameterTypeError
 
 from mtmd.config import variants
@@ -15,7 +12,6 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EVERYTHING
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.window import window_fingerprint
-from mtmd.flows import prefect_artifacts
 from mtmd.flows.ablation import ablation
 from mtmd.report.markdown.plain import plain
 from mtmd.report.tables.ablation import factor_table
@@ -24,6 +20,7 @@ from mtmd.train.stage import training_key
 from mtmd.validate import stage as validate_stage
 from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
 
+pytestmark = pytest.mark.slow
 DAILY = ("no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling")
 
 
@@ -61,22 +58,6 @@ def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
     page = Path(daily.summary.places["report"]).read_text()
     for name in DAILY:
         assert f'<th scope="row">{variants()[name].factor}</th>' in page
-
-
-def test_a_server_that_fails_after_the_decision_leaves_the_ablation_to_the_page(
-    daily: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def publish(*, key: str, **artifact: Any) -> Any:
-        if key == "ablation":
-            raise httpx.ConnectError("no server")
-        return create_markdown_artifact(key=key, **artifact)
-
-    artifacts = copied(daily.artifacts, tmp_path / "artifacts")
-    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", publish)
-    run = run_daily(as_of=AS_OF, logs=daily.logs, artifacts=artifacts, ablations=True)
-    assert run.state.is_completed()
-    page = Path(run.summary.places["report"]).read_text()
-    assert f'<th scope="row">{variants()["no_dcn"].factor}</th>' in page
 
 
 def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run, weekly: Ablation) -> None:

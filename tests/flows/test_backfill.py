@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import psutil
 import pytest
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import FlowRunSort
 
 from mtmd.errors import ConfigError
-from mtmd.flows import prefect_artifacts
 from mtmd.flows.backfill import backfill
 from mtmd.jobs.backfill import DayOutcome
 from mtmd.registry.registry import Registry
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published
 
+pytestmark = pytest.mark.slow
 BEFORE = AS_OF - timedelta(days=1)  # its window would start before the first day of logs
 
 
@@ -102,22 +100,6 @@ def test_days_that_are_blocked_or_fail_are_reported_and_days_that_are_done_are_s
     again = _backfill(first_run, artifacts, last=AS_OF)
     assert [one.state for one in again.result()] == ["skipped"]
     assert first_run.summary.model_id in published(_identity(again))["backfill"]
-
-
-def test_a_server_that_takes_no_artifact_of_the_backfill_does_not_end_it(
-    next_day: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def publish(*, key: str, **artifact: Any) -> Any:
-        if key == "backfill":
-            raise httpx.ConnectError("no server")
-        return create_markdown_artifact(key=key, **artifact)
-
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
-    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", publish)
-    state = _backfill(next_day, artifacts, reprocess="all")
-    assert [one.state for one in state.result()] == ["completed", "completed"]
-    index = (artifacts / LINE / "index.html").read_text()
-    assert re.search(rf">{AS_OF} to {NEXT}</th><td>all</td><td class=\"text\">2 completed</td>", index)
 
 
 def test_a_dry_run_publishes_the_plan_and_runs_nothing(first_run: Run, tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +15,7 @@ from typing import Annotated, Any, Literal
 import httpx
 import pytest
 from prefect import flow
-from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import Field
 from typer import Typer
 from typer.main import get_command
@@ -124,10 +122,6 @@ def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
     )
     assert "server" not in said.out + said.err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_that_waits_for_late_logs_is_left_to_wait() -> None:
-    require_days(WAITING)
 
 
 def test_a_run_that_waits_is_refused_for_what_no_logs_can_mend(tmp_path: Path) -> None:
@@ -262,17 +256,6 @@ def test_a_server_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[st
     assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should" in said
     assert "unset it: the run then has a temporary server" in said
     assert "Traceback" not in said
-
-
-def test_a_server_that_takes_calls_and_is_silent_is_named_soon(capsys: pytest.CaptureFixture[str]) -> None:
-    command = command_of(of_a_test, lambda *_: None)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        api = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
-        began = time.monotonic()
-        with temporary_settings({PREFECT_API_URL: api, PREFECT_API_REQUEST_TIMEOUT: 0.5}):
-            assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--count", "3"]) == 1
-    assert time.monotonic() - began < 20  # Prefect asks six times, with pauses of a minute in all
-    assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer" in capsys.readouterr().err
 
 
 def test_a_server_that_goes_away_during_a_run_is_named(

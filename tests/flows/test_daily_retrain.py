@@ -9,19 +9,16 @@ from typing import Any
 import duckdb
 import httpx
 import pytest
-import torch
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ParameterTypeError
 from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
-from mtmd.errors import ConfigError, LogsError, ValidationError
+from mtmd.errors import ValidationError
 from mtmd.flows import events, prefect_artifacts
-from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.flows.parameters import scheduled_day
-from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, half_written, run_daily
+from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied, half_written, run_daily
 
 
 def _shards(run: Run) -> set[str]:
@@ -155,26 +152,6 @@ def test_the_next_day_is_held_against_the_champion_and_says_so(first_run: Run, n
     assert history[-1].previous == first_run.summary.model_id
 
 
-def test_promote_false_registers_only(first_run: Run, tmp_path: Path) -> None:
-    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
-    run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, promote=False)
-    assert run.summary.words == ("promoted nothing (no champion yet) because the run was told not to promote")
-    assert (run.summary.promoted, run.summary.champion) == (False, None)
-    assert run.registry.champion() is None
-    assert run.registry.verify(run.summary.model_id).is_dir()
-
-
-def test_an_override_reaches_the_decision_and_is_not_used_without_need(
-    first_run: Run, tmp_path: Path
-) -> None:
-    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
-    run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, override="the teacher moved")
-    assert run.summary.verdict.override == "the teacher moved"
-    assert [change.reason for change in run.registry.history()] == [
-        "all gates passed; not applicable: champion"
-    ]
-
-
 def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: Run, tmp_path: Path) -> None:
     logs, artifacts = tmp_path / "logs", copied(first_run.artifacts, tmp_path / "artifacts")
     shutil.copytree(first_run.logs, logs)
@@ -234,50 +211,6 @@ def _contents(artifacts: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_window_out_of_bounds_is_refused_before_anything_runs(
-    prefect_server: str, tiny_logs: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 7"):
-        daily_retrain(as_of=AS_OF, preset=TINY, window_days=6, logs=str(tiny_logs), artifacts=str(tmp_path))
-    with pytest.raises(ConfigError, match=r"window_days \(19\) must be between 20 and 60"):
-        daily_retrain(as_of=AS_OF, preset=TINY, window_days=19, logs=str(tiny_logs), artifacts=str(tmp_path))
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("override", ["", " \n"])
-def test_an_override_without_a_reason_is_refused_before_anything_runs(
-    prefect_server: str, tiny_logs: Path, tmp_path: Path, override: str
-) -> None:
-    with pytest.raises(ParameterTypeError, match="override"):
-        daily_retrain(
-            as_of=AS_OF, preset=TINY, override=override, logs=str(tiny_logs), artifacts=str(tmp_path)
-        )
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_preset_is_refused_before_anything_runs(prefect_server: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="preset 'dmeo' not found"):
-        daily_retrain(as_of=AS_OF, preset="dmeo", artifacts=str(tmp_path))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_missing_days_are_named_before_anything_runs(
-    prefect_server: str, tiny_logs: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(LogsError, match="lack 3 of the 21 days"):
-        daily_retrain(
-            as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none")
-        )
-    with pytest.raises(
-        LogsError, match="requests and ads and candidates have no 2026-01-26 yet after 0 min of waiting"
-    ):
-        daily_retrain(
-            as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
-            wait_minutes=0.001,
-        )  # fmt: skip
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_late_run_takes_the_day_before_its_scheduled_start(prefect_server: str) -> None:
     @flow(persist_result=False)
     def late() -> date:
@@ -287,32 +220,3 @@ def test_a_late_run_takes_the_day_before_its_scheduled_start(prefect_server: str
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(late, state=Scheduled(scheduled_time=scheduled))
     assert run_flow(late, flow_run=run) == AS_OF
-
-
-@pytest.mark.parametrize(
-    ("keys", "window_days", "words"),
-    [
-        ("", 10, r"window_days \(10\) must be between 20 and 60"),
-        (
-            '[left_out]\n2026-01-26 = "half of it is lost"',
-            None,
-            r"as_of 2026-01-26 is left out by preset 'mine'",
-        ),
-        pytest.param(
-            '[training]\ndevice = "cuda"',
-            None,
-            r'training.device \("cuda"\) needs a GPU',
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU"),
-        ),
-    ],
-)
-def test_a_run_that_no_logs_can_mend_does_not_wait_for_them(
-    prefect_server: str, tiny_logs: Path, tmp_path: Path, keys: str, window_days: int | None, words: str
-) -> None:
-    preset = tmp_path / "mine.toml"
-    preset.write_text(f'base = "{TINY}"\nname = "mine"\n{keys}\n')
-    with pytest.raises(ConfigError, match=words):
-        daily_retrain(
-            as_of=date(2026, 1, 26), preset=str(preset), logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
-            window_days=window_days, wait_minutes=0.001,
-        )  # fmt: skip

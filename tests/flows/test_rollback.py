@@ -16,6 +16,8 @@ from mtmd.serve.catalogue import Catalogue
 from mtmd.store.workspace import Workspace
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published, run_daily, told
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
     prefect_server: str, first_run: Run, next_day: Run, tmp_path: Path
