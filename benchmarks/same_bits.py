@@ -34,7 +34,6 @@ _NAMES = re.compile(r"\b(\d{8})-[0-9a-f]{10}\b")  # a model's
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _KILLED_AT = re.compile(r"(\w+) epoch 2/")
 _NO_RESULTS = {"seconds", "rows_per_s", "at", "format"}
-_SHOWN = 12
 
 Record = dict[str, str]
 
@@ -69,8 +68,8 @@ def compared(before: Record, after: Record) -> list[str]:
             groups.setdefault(key.partition("#")[0], (Counter(), Counter()))[place][value] += 1
     lines = []
     for group, (old, new) in sorted(groups.items()):
-        if old != new:
-            gone, added = old - new, new - old
+        gone, added = old - new, new - old
+        if gone or added:
             lines.append(f"{group}: {(old & new).total()} equal, {gone.total()} gone, {added.total()} new")
             lines += [f"    gone {name}" for name in _names(before, group, gone)]
             lines += [f"    new  {name}" for name in _names(after, group, added)]
@@ -79,7 +78,7 @@ def compared(before: Record, after: Record) -> list[str]:
 
 def _names(record: Record, group: str, values: Counter[str]) -> list[str]:
     keys = [key for key, value in sorted(record.items()) if key.startswith(f"{group}#") and value in values]
-    return [f"{key.partition('#')[2]} = {record[key][:24]}" for key in keys[:_SHOWN]]
+    return [f"{key.partition('#')[2]} = {record[key][:24]}" for key in keys[:12]]
 
 
 def _record(checkout: Path, preset: str, place: Path) -> Record:

@@ -13,8 +13,6 @@ from mtmd.publish.embedding import publish_ads
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.published import open_ads
-from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import write_json
 
@@ -53,14 +51,6 @@ def promote(line: Path, model: str) -> None:
     champion = registry.champion()
     as_of = registry.manifest(model).as_of
     registry.promote(model, as_of, "a benchmark's", champion.sequence if champion else 0)
-
-
-def ranker(line: Path, model: str) -> Ranker:
-    """The model and its ads in this process."""
-    scorer, catalogue = Scorer.load(line / "models" / model), Catalogue(line)
-    current = catalogue.current(model)
-    assert current is not None
-    return Ranker(model, scorer, open_ads(catalogue.path(model, current.name), scorer.info))
 
 
 def _random_ads(scorer: Scorer, ads: int) -> list[EncodedAds]:

@@ -1,19 +1,15 @@
-"""What the serving benchmark measures: an untrained model, rows, and the query tower with all surfaces computed."""
+"""What the benchmarks of the service serve: an untrained model, random rows and random requests."""
 
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from mtmd.config import Feature, Preset, SideSchema, load_preset
 from mtmd.errors import MtmdError
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.build import build_model
-from mtmd.model.layers import normalise
-from mtmd.model.served import DomainModule
 from mtmd.model.two_tower import MTMD
 
 
@@ -73,32 +69,3 @@ def random_requests(schema: SideSchema, requests: int, seed: int) -> list[dict[s
         return {feature.name: value(feature) for feature in own} | {"request_id": number, "surface": surface}
 
     return [request(number) for number in range(requests)]
-
-
-class AllSurfaces(nn.Module):
-    """The query tower with the experts of every surface computed; the last categorical column selects one."""
-
-    def __init__(self, surfaces: Sequence[DomainModule]) -> None:
-        super().__init__()
-        self.surfaces = nn.ModuleList(surfaces)
-        self.eval()
-
-    def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
-        """As DomainModule, with the row's surface as one more column of categorical (N, K + 1)."""
-        wanted, own = categorical[:, -1:], categorical[:, :-1]
-        adapted = [one.adapt(continuous, own, embedding) for one in self.surfaces]
-        normalised = [
-            normalise(x) if one.norm == "pre" else x for x, one in zip(adapted, self.surfaces, strict=True)
-        ]
-        first = self.surfaces[0]
-        shared = None if first.shared is None else first.shared(select(normalised, wanted))
-        each = [one.embed(x, z, shared) for one, x, z in zip(self.surfaces, adapted, normalised, strict=True)]
-        return tuple(select(task, wanted) for task in zip(*each, strict=True))
-
-
-def select(each: Sequence[Tensor], wanted: Tensor) -> Tensor:
-    """Of S matrices (N, K), each row's own: (N, K); wanted (N, 1)."""
-    selected = each[0]
-    for place, other in enumerate(each[1:], start=1):
-        selected = torch.where(wanted == place, other, selected)
-    return selected

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from benchmarks import service, service_load, service_tail, serving
+from benchmarks import service_load, service_tail
 
-MAINS = (service.main, service_load.main, service_tail.main, serving.main)
+MAINS = (service_load.main, service_tail.main)
 
 
 @pytest.mark.parametrize("main", MAINS, ids=lambda main: str(main.__module__))
@@ -20,5 +20,5 @@ def test_a_preset_with_lists_is_refused_before_anything_is_measured(
 
 def test_a_preset_that_is_not_there_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        serving.main(["--preset", "nowhere"])
+        service_load.main(["--preset", "nowhere"])
     assert "argument --preset: " in capsys.readouterr().err
