@@ -2,10 +2,12 @@
 
 import argparse
 import importlib
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ from prefect.cli._app import _app as prefect_cli
 from typer.main import get_command
 
 import mtmd.cli
-from tests.documented import Checkout, Step, checkout_in, documented_commands
-from tests.flows.runs import LINE, ROOT, TINY, Run, copied
+from tests.documented import ROOT, documented_commands
+from tests.flows.runs import LINE, TINY, Run, copied
 
 _EXTERNAL = {"cd", "cp", "dask", "docker", "export", "kubectl", "mkdir", "pip"}  # no program of this project
 _VALUES = {"FOLDER": ".", "FILE": "file"}
@@ -153,11 +155,33 @@ def test_a_cheap_command_runs(
 
 
 @pytest.mark.slow
-def test_make_run_retrains_the_day_in_a_copy_of_the_checkout(next_day: Run, tmp_path: Path) -> None:
+def test_make_run_retrains_a_day_in_a_copy_of_the_checkout(next_day: Run, tmp_path: Path) -> None:
     """With the logs and trainings of the tests, so that it takes seconds."""
-    checkout: Checkout = checkout_in(tmp_path / "checkout")
-    shutil.copytree(next_day.logs, checkout.root / "logs" / LINE)
-    shutil.copytree(next_day.root, checkout.line)
+    root = _checkout_in(tmp_path / "checkout")
+    shutil.copytree(next_day.logs, root / "logs" / LINE)
+    shutil.copytree(next_day.root, root / "artifacts" / LINE)
     for name in ("champion.json", "history.jsonl"):
-        (checkout.line / name).unlink()
-    checkout.take(Step("make run", "PRESET=tiny AS_OF=2026-01-21", "promoted"))
+        (root / "artifacts" / LINE / name).unlink()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment = kept | {
+        "PYTHONPATH": str(root),  # the virtual environment knows the checkout that it was made in
+        "PREFECT_HOME": str(root / ".prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    }
+    command = ["make", "-o", ".venv/.ready", "run", "PRESET=tiny", "AS_OF=2026-01-21"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "promoted" in done.stdout
+
+
+def _checkout_in(target: Path) -> Path:
+    """The files that git knows or would add, as they are now, and the repository, for `git describe`."""
+    subprocess.run(["git", "clone", "--quiet", "--no-checkout", str(ROOT), str(target)], check=True)
+    list_files = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(list_files, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_symlink() or (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    (target / ".venv").symlink_to(sys.prefix)
+    return target
