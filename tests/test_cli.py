@@ -159,15 +159,6 @@ def test_embeddings_that_are_not_there_are_not_exported(
     assert "no ads are published for champion 20260121-" in capsys.readouterr().err
 
 
-def test_features_are_written_to_no_folder_that_is_named_as_a_bucket(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["export-embeddings", "--preset", TINY, "--output", "s3://team/ads.parquet"]) == 1
-    assert capsys.readouterr().err.startswith("error: s3://team/ads.parquet is in a bucket")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_serve_becomes_the_service_of_the_presets_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,11 +208,6 @@ def test_the_options_of_serve_are_those_of_the_service(
     monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a wrong option starts nothing"))
     assert main(["serve", "--p", "9000"]) == 2
     assert "No such option: --p" in capsys.readouterr().err
-
-
-def test_an_option_of_another_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "--port", "0"]) == 2
-    assert "No such option: --port" in capsys.readouterr().err
 
 
 def test_a_mistyped_command_is_answered_with_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mtmd.extras.kuairand.mapping import Exposures
 from mtmd.extras.kuairand.teacher.rows import Bools, Ints
-from mtmd.sources.histories import Events, Lists, newest_before
+from mtmd.sources.simulated.events import Events, Lists, newest_before
 
 COLUMNS = ("recent_ads", "recent_ad_actions", "recent_ad_hours", "recent_tags")
 ACTIONS = ("shown", "click", "good_click", "profile_enter")  # of a video the last that happened

@@ -45,9 +45,6 @@ class WorldConfig(Frozen):
     latent_width: int = Field(
         12, ge=2, le=64, description="true width of tastes; logged vectors are noisy views"
     )
-    rows_per_file: int = Field(
-        2_000_000, ge=1, description="candidate rows after which a new Parquet part starts"
-    )
     further_tasks: bool = Field(
         False, description="whether candidates have cvr and relevance too; nothing else in the logs changes"
     )

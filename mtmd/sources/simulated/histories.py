@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from mtmd.logs.encoding import ARROW_TYPES
-from mtmd.sources.histories import Events, newest_before
+from mtmd.sources.simulated.events import Events, newest_before
 from mtmd.sources.simulated.requests import Requests
 
 COLUMNS = {  # that requests may have, with DuckDB's types

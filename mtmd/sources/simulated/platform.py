@@ -3,25 +3,26 @@
 `world_at` and `world_of` find the simulated world behind a line's logs, for what only its truth can say.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.day_store import alone
 from mtmd.logs.files import available_days, day_directory
-from mtmd.sources.histories import Events
 from mtmd.sources.simulated.actions import Actions, act
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
+from mtmd.sources.simulated.events import Events
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Histories
 from mtmd.sources.simulated.population import Population
@@ -29,10 +30,9 @@ from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_re
 from mtmd.sources.simulated.streams import generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import TASKS, Scores, score
-from mtmd.sources.simulated.writer import day_writer
-from mtmd.store.files import place, read_json, resolve, sweep, write_json
+from mtmd.store.files import atomic_directory, place, read_json, resolve, sweep, write_json
 
-_FORMAT = 2  # raise when the same configuration means other rows
+_FORMAT = 3  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
 _FURTHER = frozenset(SCHEMA.names)
 _NO_EVENTS = Events(*(np.zeros(0, np.int64) for _ in range(4)))
@@ -90,7 +90,7 @@ class SimulatedPlatform:
             return 0
         ads = self.ads(day)
         rows = 0
-        with day_writer(logs, day, missing, self.config.rows_per_file) as write:
+        with _day_writer(logs, day, missing) as write:
             write("ads", self.book.ads(ads))
             for block in self.blocks(day, ads):
                 write("requests", self.request_rows(block.requests, day.toordinal(), block.start))
@@ -121,6 +121,25 @@ class SimulatedPlatform:
     def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
         table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)
         return table if block.further is None else with_further(table, block.further, block.actions.impressed)
+
+
+@contextmanager
+def _day_writer(logs: Path, day: date, tables: Sequence[str]) -> Iterator[Callable[[str, pa.Table], None]]:
+    """Yield what appends rows to a table of the day; rows of other tables than the given ones are dropped."""
+    with ExitStack() as stack:
+        folders = {t: stack.enter_context(atomic_directory(day_directory(logs, t, day))) for t in tables}
+        writers: dict[str, pq.ParquetWriter] = {}
+
+        def write(table: str, rows: pa.Table) -> None:
+            if table not in folders:
+                return
+            if table not in writers:
+                path = folders[table] / "part-0.parquet"
+                made = pq.ParquetWriter(path, rows.schema, compression="zstd", compression_level=1)
+                writers[table] = stack.enter_context(made)
+            writers[table].write_table(rows)
+
+        yield write
 
 
 def simulate(

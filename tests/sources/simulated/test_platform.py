@@ -154,8 +154,8 @@ def test_the_world_of_logs_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ({"format": 1, "world": {}}, "has format 1 of the simulated world, and 2 is needed"),
-        ({"format": 2, "world": {"moons": 2}}, "does not describe a simulated world"),
+        ({"format": 1, "world": {}}, "has format 1 of the simulated world, and 3 is needed"),
+        ({"format": 3, "world": {"moons": 2}}, "does not describe a simulated world"),
         ({"world": {}}, "does not describe a simulated world"),
     ],
 )
