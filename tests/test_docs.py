@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 PAGES = [
     path
     for path in (
-        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "artifacts/README.md")),
         *sorted(DOCS.rglob("*.md")),
     )
     if path.is_file()
