@@ -27,7 +27,6 @@ from mtmd.flows import ab_test, ablation, daily_retrain
 from mtmd.flows.command import _ANSWERED, command_of, require_days
 from mtmd.flows.command import _on_its_own as on_its_own
 from mtmd.flows.command import _stop as stop
-from mtmd.flows.orphans import SERVER
 from tests.flows.runs import ROOT
 
 WAITING = {
@@ -135,14 +134,7 @@ def test_a_run_that_waits_is_refused_for_what_no_logs_can_mend(tmp_path: Path) -
         require_days(WAITING | {"preset": str(preset)})
 
 
-def test_the_form_of_a_day_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.run(daily_retrain.command, "mtmd run", ["--help"]) == 0
-    shown = " ".join(capsys.readouterr().out.split())
-    assert "--as-of YYYY-MM-DD Newest complete UTC day, held out; the day before" in shown
-    assert shown.count("YYYY-MM-DD") == 1
-
-
-@pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
+@pytest.mark.parametrize("module", [daily_retrain, ab_test])
 def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     name = {"daily_retrain": "run"}.get(
         short := module.__name__.removeprefix("mtmd.flows."), short.replace("_", "-")
@@ -189,39 +181,7 @@ def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
             signal.signal(number, handler)
 
 
-@pytest.mark.parametrize(
-    ("begun", "words"),
-    [("True", {"another child's words"}), ("False", {"another child's words", "a server's words"})],
-)
-def test_a_server_that_has_answered_is_ended_without_its_last_words(begun: str, words: set[str]) -> None:
-    """It may print tracebacks. Before it has answered it makes its tables, and other children may have locks."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"from tests.flows.test_command import stopped; stopped({begun})"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False, text=True, timeout=120,
-    )  # fmt: skip  # it waits for the children, too
-    assert done.returncode == 128 + signal.SIGINT
-    assert set(done.stdout.splitlines()) == words | {"stopped; the same command goes on where it was"}
-
-
-def stopped(begun: bool) -> None:
-    """A command that Ctrl-C ends, with two children that have last words of their own."""
-    ready, told = os.pipe()
-    code = (
-        "import os, signal, sys, time\n"
-        "def end(*_): print(sys.argv[1] + chr(39) + 's words', flush=True); os._exit(0)\n"
-        f"signal.signal(signal.SIGTERM, end); os.write({told}, b'.'); time.sleep(60)"
-    )
-    children = [
-        subprocess.Popen([sys.executable, "-c", code, *of], pass_fds=[told])
-        for of in (["a server", SERVER], ["another child"])
-    ]
-    for _ in children:
-        os.read(ready, 1)
-    if begun:
-        _ANSWERED.set()
-    stop(signal.SIGINT, None)
-
-
+@pytest.mark.slow
 def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_said(
     new_prefect_home: Callable[[Path], Path], tmp_path: Path
 ) -> None:

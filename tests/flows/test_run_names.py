@@ -4,22 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-import pytest
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
 from mtmd.flows import (
-    ab_test,
-    ablation,
-    backfill,
-    clean_up,
-    daily_retrain,
-    monitor,
-    rollback,
     run_names,
-    simulate_day,
 )
 
 
@@ -47,21 +38,3 @@ def test_other_runs_have_their_days_or_the_day_of_their_start(prefect_server: st
     days = {"first": date(2026, 1, 5), "last": date(2026, 1, 7)}
     assert _name(run_names.of_days, **days) == "look 2026-01-05 to 2026-01-07"
     assert _name(run_names.of_start) == "look, run on 2026-01-22"
-
-
-@pytest.mark.parametrize(
-    ("found", "named"),
-    [
-        (daily_retrain.daily_retrain, run_names.of_day),
-        (monitor.monitor, run_names.of_day),
-        (simulate_day.simulate_day, run_names.of_day),
-        (ablation.ablation, run_names.of_day),
-        (ab_test.ab_test, run_names.of_day),
-        (backfill.backfill, run_names.of_days),
-        (clean_up.clean_up, run_names.of_start),
-        (rollback.rollback, run_names.of_start),
-    ],
-    ids=lambda one: getattr(one, "name", ""),
-)
-def test_every_flow_of_a_deployment_names_its_runs(found: Any, named: Callable[[], str]) -> None:
-    assert found.flow_run_name is named
