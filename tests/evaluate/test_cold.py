@@ -1,6 +1,5 @@
 """Rows of values that the window never had, against sets of values; and their errors by hand."""
 
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -41,14 +40,6 @@ def test_a_row_is_cold_whose_value_no_candidate_of_the_window_has(
         expected = [value not in known for value in values(day, declarations, name)]
         assert found[name].tolist() == expected
         assert any(expected)
-
-
-def test_an_ad_that_was_never_a_candidate_is_cold(declarations: Declarations, make_shard) -> None:
-    """The day's ads have all that could have been shown: what was not is in no training row."""
-    day = make_shard(requests=5, seed=4)
-    catalogue = replace(day, request_row=day.request_row[:0], ad_row=day.ad_row[:0])
-    cold = cold_rows(day, [catalogue], declarations, CONFIG)["ad_id"]
-    assert cold.tolist() == [value > 0 for value in values(day, declarations, "ad_id")]
 
 
 def test_errors_of_cold_rows_and_of_the_others_are_means_over_a_tasks_slices(

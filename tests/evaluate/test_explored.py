@@ -58,13 +58,6 @@ def test_errors_and_levels_are_means_over_a_tasks_explored_and_chosen_rows(
     assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_a_day_without_explored_rows_has_no_such_table(day: HeldOutDay, declarations: Declarations) -> None:
-    plain = replace(day, explored=None)
-    report = evaluated(plain, declarations)
-    assert report.explored == ()
-    assert "explored" not in report.model_dump(mode="json")
-
-
 def test_a_days_explored_rows_come_from_its_shard(declarations: Declarations, make_shard) -> None:
     shard = make_shard(requests=4)
     assert HeldOutDay.of(shard, declarations).explored is None

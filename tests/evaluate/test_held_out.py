@@ -1,13 +1,11 @@
 """Cutting a day into slices."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from mtmd.config import Declarations
-from mtmd.errors import EvaluationError, LogsError
-from mtmd.evaluate.held_out import HeldOutDay, cut
+from mtmd.errors import LogsError
+from mtmd.evaluate.held_out import cut
 
 
 def test_every_declared_slice_comes_once_and_octr_never_on_shopping(
@@ -43,12 +41,6 @@ def test_only_impressed_rows_with_a_known_action_are_observed(declarations: Decl
         assert part.action.tolist() == [day.labels[row, part.task] == 1 for row in rows]
 
 
-def test_a_label_without_an_impression_is_not_counted(declarations: Declarations, make_day) -> None:
-    day = make_day(100)
-    day = replace(day, impressed=np.zeros(100, dtype=bool))
-    assert all(len(part.observed) == 0 for part in cut(day, declarations, 5))
-
-
 @pytest.mark.parametrize("score", [0.0, 1.0, -0.25, 1.5, np.inf])
 def test_a_teacher_score_outside_0_and_1_is_an_error(
     declarations: Declarations, make_day, score: float
@@ -59,19 +51,3 @@ def test_a_teacher_score_outside_0_and_1_is_an_error(
     rows = int((day.domain == 5).sum())
     with pytest.raises(LogsError, match=rf"related_pin × shopping × ctr: 1 of {rows} .* such as {score}"):
         list(cut(day, declarations, 5))
-
-
-def test_arrays_that_do_not_fit_are_an_error(declarations: Declarations, make_day) -> None:
-    day = make_day(10)
-    with pytest.raises(EvaluationError, match=r"labels has shape \(9, 3\); it must be \(10, 3\)"):
-        replace(day, labels=day.labels[:9]).check(declarations)
-    with pytest.raises(EvaluationError, match=r"teacher has shape \(10, 2\); it must be \(10, 3\)"):
-        replace(day, teacher=day.teacher[:, :2]).check(declarations)
-
-
-def test_a_day_can_be_made_of_no_rows(declarations: Declarations) -> None:
-    none = np.empty(0, dtype=np.int64)
-    day = HeldOutDay(
-        np.empty((0, 3), dtype=np.float32), np.empty((0, 3), dtype=np.int8), none.astype(bool), none, none
-    )
-    assert [len(part.rows) for part in cut(day, declarations, 5)] == [0] * 15

@@ -1,10 +1,8 @@
 """A day's replay: every number against a plain-Python oracle, intervals against explicit sums, and its edges."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from itertools import combinations, groupby
 from statistics import fmean
 
@@ -234,19 +232,6 @@ def test_a_perfect_predictor_loses_nothing_and_no_one_keeps_less_than_chance(
             assert (difference.recall.value, difference.recall.low, difference.recall.high) == (0.0, 0.0, 0.0)
 
 
-def test_where_no_request_has_a_choice_there_is_nothing_to_say(
-    declarations: Declarations, make_day: MakeDay
-) -> None:
-    day = replace(make_day(40), request=np.arange(40))
-    log = np.log(np.nan_to_num(day.teacher, nan=0.5))
-    found = replay_day(AS_OF, declarations, day, np.ones(40), {"mtmd": log}, CONFIG, reference="mtmd")
-    whole = found.cell(EVERYWHERE)
-    assert (whole.requests, whole.alone, whole.candidates, whole.cut) == (0, 40, 0, (0, 0, 0))
-    share = found.share("mtmd", EVERYWHERE, 2)
-    assert (share.recall, share.actions, share.value) == (None, None, None)
-    json.loads(found.model_dump_json(), parse_constant=pytest.fail)
-
-
 def test_without_bids_nothing_has_a_value_and_scores_still_rank(
     declarations: Declarations, make_day: MakeDay
 ) -> None:
@@ -258,23 +243,6 @@ def test_without_bids_nothing_has_a_value_and_scores_still_rank(
     share = found.share("mtmd", found.slices[0], 2)
     assert share.value is None
     assert share.recall is not None
-
-
-def test_a_product_without_any_weighted_task_is_not_ranked_by_value(
-    declarations: Declarations, make_day: MakeDay
-) -> None:
-    """Shopping lacks octr; without weights it is ctr that counts, which all have."""
-    day = make_day(300)
-    log = np.log(np.nan_to_num(day.teacher, nan=0.5))
-    log[np.isnan(day.teacher)] = np.nan  # what a product lacks is not read
-    run = partial(replay_day, AS_OF, declarations, day, np.ones(300), {"mtmd": log}, reference="mtmd")
-    only = run(CONFIG.model_copy(update={"value_weights": {"octr": 1.0}}))
-    every = run(CONFIG.model_copy(update={"value_weights": {}}))
-    assert every.weights == {"ctr": 1.0}
-    standard = np.bincount(day.request[day.domain == 0])
-    home = only.by_value[1]
-    assert only.cell(home).candidates == standard[standard > 1].sum()
-    assert every.cell(home).candidates > only.cell(home).candidates
 
 
 def test_a_report_survives_json_and_knows_what_it_lacks(report: ReplayReport) -> None:

@@ -1,6 +1,5 @@
 """Cuts of single requests, worked out by hand; a random cut against all draws that there are."""
 
-import math
 from itertools import combinations
 
 import numpy as np
@@ -18,23 +17,12 @@ def of_scores(top: int = 2) -> Choice:
     return Choice.of(ONE, SCORE, SCORE, BID * SCORE, top)
 
 
-def test_without_a_cut_the_best_two_are_taken() -> None:
-    """A and B: 0.4 + 0.3 clicks, worth 0.4 + 0.6."""
-    np.testing.assert_allclose(of_scores().whole(2), [[2, 0.7, 1.0]])
-
-
 def test_of_what_is_kept_the_heavyweight_ranker_takes_its_best() -> None:
     """A, C, D, B: of two A and C are taken, and of three again. D, A, B, C: D and A, then A and B."""
     misses_b = of_scores().taken(np.array([4.0, 1.0, 3.0, 2.0]), (2, 3), 2)
     np.testing.assert_allclose(misses_b, [[[1, 0.6, 0.6], [1, 0.6, 0.6]]])
     likes_d = of_scores().taken(np.array([3.0, 2.0, 1.0, 4.0]), (2, 3), 2)
     np.testing.assert_allclose(likes_d, [[[1, 0.5, 1.4], [2, 0.7, 1.0]]])  # D is worth more than B
-
-
-def test_by_value_the_most_valuable_are_taken() -> None:
-    """0.4, 0.6, 0.2 and 1.0: D and B, with 0.1 + 0.3 clicks."""
-    by_value = Choice.of(ONE, BID * SCORE, SCORE, BID * SCORE, 2)
-    np.testing.assert_allclose(by_value.whole(2), [[2, 0.4, 1.6]])
 
 
 def test_a_random_cut_is_the_mean_over_all_draws() -> None:
@@ -51,14 +39,6 @@ def test_chances_are_those_of_counting(size: int, kept: int, top: int) -> None:
     np.testing.assert_allclose(
         chance_to_be_taken(place, np.full(size, size), kept, top), expected, atol=1e-12
     )
-
-
-def test_without_ties_a_random_cut_keeps_its_share_of_the_top() -> None:
-    """K of n, also where the numbers of draws are beyond any float."""
-    place, size = np.arange(3000), np.full(3000, 3000)
-    chance = chance_to_be_taken(place, size, 1000, 20)
-    assert chance[:20].sum() / 20 == pytest.approx(1 / 3)
-    assert chance.sum() == pytest.approx(20)
 
 
 def test_ties_at_the_edge_of_the_top_cost_no_recall_and_no_action() -> None:
@@ -90,8 +70,3 @@ def test_requests_without_a_choice_are_left_out_and_counted() -> None:
     )
     assert (alone.cell.requests, alone.cell.alone, alone.cell.cut) == (0, 2, (0,))
     assert (len(alone.requests), alone.taken.shape) == (0, (0, 2, 1, 3))
-
-
-def test_no_candidate_at_all_is_no_error() -> None:
-    none = Choice.of(np.empty(0, np.int64), *[np.empty(0)] * 3, 1)
-    assert (none.alone, len(none.requests), math.prod(none.whole(1).shape)) == (0, 0, 0)

@@ -4,7 +4,6 @@ import math
 from datetime import date
 
 import pytest
-from pydantic import ValidationError
 
 from mtmd.config import Slice
 from mtmd.errors import EvaluationError
@@ -75,28 +74,9 @@ def test_it_survives_json(report: EvaluationReport) -> None:
     assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_slices_and_aggregates_are_told_apart(report: EvaluationReport) -> None:
-    assert report.slices == (CTR, EMPTY)
-    assert report.aggregates == (TOTAL,)
-
-
 def test_improvement_is_positive_when_the_error_is_smaller(report: EvaluationReport) -> None:
     assert report.improvement("mtmd", "per_slice", CTR) == pytest.approx(0.25)
     assert report.improvement("per_slice", "mtmd", CTR, 0) == pytest.approx(-1 / 3)
-
-
-def test_improvement_is_undefined_on_an_empty_slice(report: EvaluationReport) -> None:
-    assert report.improvement("mtmd", "per_slice", EMPTY) is None
-
-
-def test_calibration_to_the_teacher_is_the_ratio_of_the_means(report: EvaluationReport) -> None:
-    assert report.get("mtmd", CTR).teacher_calibration == pytest.approx(1.5)
-    assert report.get("mtmd", EMPTY).teacher_calibration is None
-
-
-def test_a_number_that_is_not_finite_is_refused() -> None:
-    with pytest.raises(ValidationError, match="finite number"):
-        metrics("mtmd", CTR, None, math.nan)
 
 
 def test_looking_up_what_is_not_there_is_an_error(report: EvaluationReport) -> None:

@@ -39,14 +39,6 @@ def test_scores_come_in_the_order_of_the_days_candidates(declarations: Declarati
     assert scores.tolist() == [[-(1.0 + i) * w for w in (0.5, 0.25, 0.125)] for i in range(33)]
 
 
-def test_the_model_is_left_in_the_mode_it_was_in(declarations: Declarations, make_shard) -> None:
-    model = RowNumber()
-    for mode in (True, False):
-        model.train(mode)
-        score_day(model, make_shard(), declarations)
-        assert model.training is mode
-
-
 def test_a_candidate_that_no_batch_holds_is_an_error(declarations: Declarations, make_shard) -> None:
     shard = make_shard(requests=10)
     count = shard.candidate_count.clone()

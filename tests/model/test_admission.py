@@ -2,7 +2,7 @@
 
 import torch
 
-from mtmd.config import Feature, Preset
+from mtmd.config import Feature
 from mtmd.model.admission import Admission
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
@@ -43,7 +43,3 @@ def test_requests_count_once_and_ads_as_often_as_they_are_candidates() -> None:
     assert topic.tolist() == torch.bincount(of_pairs, minlength=13).tolist()
     # so they are stored with the weights
     assert sum(name.endswith(".seen") for name in model.state_dict()) == 3
-
-
-def test_tables_of_features_without_the_key_keep_no_counts(tiny_preset: Preset) -> None:
-    assert not any("admission" in name for name in build_model("mtmd", tiny_preset).state_dict())

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from mtmd.config import Preset
-from mtmd.model.baseline import ABSENT, PerSlice
+from mtmd.model.baseline import PerSlice
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
 from mtmd.model.pooled import Pooled
-from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 
 SLICES = [(d, t) for d in range(6) for t in range(3) if not (t == 2 and d % 2 == 1)]
@@ -32,19 +31,6 @@ def only(batch: Batch, domain: int) -> Batch:
 @pytest.mark.parametrize(("domain", "task"), SLICES)
 def test_a_slices_loss_touches_only_its_own_parameters(tiny_preset: Preset, domain: int, task: int) -> None:
     check_own_parameters(tiny_preset, per_slice(tiny_preset), domain, task)
-
-
-@pytest.mark.parametrize(("domain", "task"), [(0, 1), (3, 0)])
-def test_slices_with_lists_and_tables_of_both_towers_have_nothing_in_common(domain: int, task: int) -> None:
-    model = per_slice(listed_preset())
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            # at 0 nothing else of an attention has a gradient
-            if ".attention." in name and name.endswith("query"):
-                parameter.add_(0.1)
-    # or rare values are missing
-    model.observe(random_batch(listed_preset().declarations, (20, 20, 20), (30, 30)))
-    check_own_parameters(listed_preset(), model, domain, task)
 
 
 def check_own_parameters(preset: Preset, model: PerSlice, domain: int, task: int) -> None:
@@ -73,35 +59,6 @@ def test_each_domain_sees_only_its_own_rows(tiny_preset: Preset) -> None:
         states = (m.domains[domain].state_dict() for m in (mixed, alone))
         for own, other in zip(*(state.values() for state in states), strict=True):
             torch.testing.assert_close(own, other)
-
-
-def test_there_is_one_network_a_slice_over_its_domains_fields(tiny_preset: Preset) -> None:
-    model = per_slice(tiny_preset)
-    declared = tiny_preset.declarations
-    assert sum(len(columns) for columns in model.columns) == len(declared.domains.slices) == 15
-    tables = sum(p.numel() for name, p in model.named_parameters() if ".tables." in name)
-    expected = 0
-    for surface, product, _ in declared.domains.slices:
-        for feature in declared.features:
-            has = (
-                feature.domains is None
-                or (surface if feature.side == "query" else product) in feature.domains
-            )
-            if feature.kind == "categorical" and has:
-                expected += ((feature.buckets or 0) + 1) * feature.width
-    assert model.embedding_parameter_count == tables == expected
-
-
-def test_scores_stand_in_the_order_of_the_pairs_and_absent_tasks_are_finite(tiny_preset: Preset) -> None:
-    model = per_slice(tiny_preset)
-    with torch.no_grad():
-        for domain, baselines in enumerate(model.domains):
-            baselines.get_parameter("bias").fill_(-50.0 - domain)
-    batch = random_batch(tiny_preset.declarations)
-    log_p = model(batch)
-    assert ((log_p[:, 0] + 50.0 + batch.pair_domain).abs() < 2.0).all()
-    shopping = batch.pair_domain % 2 == 1
-    assert torch.equal(log_p[shopping, 2], torch.full((int(shopping.sum()),), ABSENT))
 
 
 def test_a_slice_starts_at_its_base_rate(tiny_preset: Preset) -> None:
@@ -140,17 +97,6 @@ def test_the_pooled_model_starts_at_the_base_rates_and_follows_the_tree(tiny_pre
     for domain in (0, 1):
         mean = log_p[batch.pair_domain == domain, :2].mean(dim=0)
         assert (mean - rates[domain, :2].log()).abs().max() < 0.4
-
-
-def test_the_pooled_model_can_tell_domains_apart(tiny_preset: Preset) -> None:
-    model = build_model("pooled", tiny_preset)
-    assert isinstance(model, Pooled)
-    batch = random_batch(tiny_preset.declarations)
-    with torch.no_grad():
-        first = model.query.stack.weights[0][0]  # (columns + surfaces, width)
-        first[-3] += 5.0
-    moved = build_model("pooled", tiny_preset)(batch) - model(batch)
-    assert moved.abs().sum() > 0
 
 
 @pytest.mark.parametrize("kind", ["per_slice", "pooled"])
@@ -203,14 +149,3 @@ def test_in_evaluation_scores_do_not_depend_on_other_pairs(tiny_preset: Preset, 
     torch.testing.assert_close(
         model(only(batch, 2)), model(batch)[batch.pair_domain == 2], atol=1e-6, rtol=1e-6
     )
-
-
-def test_the_pooled_rival_has_the_shared_tables_once() -> None:
-    model = build_model("pooled", listed_preset())
-    names = {name for name, _ in model.named_parameters() if ".tables.tables." in name}
-    assert names == {f"query.tables.tables.{number}" for number in range(5)}
-    batch = random_batch(listed_preset().declarations)
-    model.observe(batch)
-    model(batch).sum().backward()
-    assert all(model.get_parameter(name).grad is not None for name in names)
-    assert model.embedding_parameter_count == sum(model.get_parameter(name).numel() for name in names)

@@ -35,25 +35,6 @@ def test_columns_are_numbers_vectors_deep_then_shallow_categories() -> None:
     assert (layout.width, layout.numeric_width, layout.shallow_width) == (15, 5, 4)
 
 
-def test_present_columns_follow_the_declared_domains() -> None:
-    layout = FieldLayout(schema())
-    assert layout.present_columns(0).tolist() == [False] + [True] * 14
-    assert layout.present_columns(1).tolist() == [True] * 5 + [False] * 2 + [True] * 8
-
-
-def test_a_domain_layout_has_only_its_own_fields() -> None:
-    layout = FieldLayout(schema(), domain=0)
-    assert [field.name for field in layout.fields] == ["age", "vector", "colour", "maker", "shape", "size"]
-    assert layout.numeric_columns == [1, 2, 3, 4]
-
-
-def test_the_indicator_marks_the_columns_of_each_field() -> None:
-    indicator = FieldLayout(schema()).indicator()
-    assert indicator.sum(dim=0).tolist() == [1.0] * 15
-    assert indicator.sum(dim=1).tolist() == [1.0, 1.0, 3.0, 2.0, 4.0, 2.0, 2.0]
-    assert indicator[2].nonzero().squeeze(1).tolist() == [2, 3, 4]
-
-
 def test_ids_read_their_own_features_rows_in_each_copy() -> None:
     layout = FieldLayout(schema())
     tables = FieldTables(layout, copies=2)
@@ -73,10 +54,6 @@ def test_ids_of_other_declarations_are_refused(value: int, message: str) -> None
     tables = FieldTables(FieldLayout(schema()))
     with pytest.raises(ConfigError, match=message):
         tables.check(torch.tensor([[1, value, 1, 1]]))
-
-
-def test_no_rows_are_no_reason_to_refuse() -> None:
-    FieldTables(FieldLayout(schema())).check(torch.zeros(0, 4, dtype=torch.long))
 
 
 def listed_tables() -> tuple[FieldTables, FieldTables]:
@@ -131,14 +108,3 @@ def test_a_value_in_a_list_has_the_embedding_that_it_has_as_a_single_value() -> 
     torch.testing.assert_close(first["recent_ads"], first["ad_id"])
     torch.testing.assert_close(first["topics"], first["topic"])
     torch.testing.assert_close(first["further_topics"], first["topic"])
-
-
-@pytest.mark.parametrize(
-    ("value", "message"), [(0, "'tags' has id 0, which must be 1"), (8, "'tags' has id 8")]
-)
-def test_ids_in_lists_of_other_declarations_are_refused(value: int, message: str) -> None:
-    query, _ = listed_tables()
-    lists = [ListInput(torch.tensor([value]), torch.tensor([1]), None) for _ in listed_features()]
-    lists[:3] = [replace(one, ids=torch.tensor([1])) for one in lists[:3]]
-    with pytest.raises(ConfigError, match=message):
-        query.check(torch.ones(1, 1, dtype=torch.long), lists)

@@ -36,36 +36,6 @@ def test_routing_weights_sum_to_one_and_start_near_uniform(tiny_preset: Preset) 
     assert trace.gates.shape == (21, len(tiny_preset.declarations.query.fields))
 
 
-def test_a_task_that_a_domain_lacks_has_a_zero_embedding_and_no_routing(tiny_preset: Preset) -> None:
-    trace = tower(tiny_preset)(random_batch(tiny_preset.declarations).query)
-    own = slice(13 + 9, 13 + 9 + 8)  # the last task, without its bias
-    assert not trace.packed[9:14, own].any()
-    assert trace.packed[:9, own].any(dim=1).all()
-    assert trace.routing[9:14, 2].isnan().all()
-    assert trace.routing[9:14, :2].isfinite().all()
-
-
-def test_an_embedding_ends_with_its_bias(tiny_preset: Preset) -> None:
-    model = tower(tiny_preset, learn_bias=True)
-    packed = model(random_batch(tiny_preset.declarations).query).packed
-    ends = torch.tensor(model.widths).cumsum(0) - 1
-    expected = model.bias.repeat_interleave(torch.tensor([9, 5, 7]), dim=0)
-    assert model.widths == (8 + 4 + 1, 4 + 4 + 1, 4 + 4 + 1)
-    assert torch.equal(packed[:, ends], expected)
-
-
-@pytest.mark.parametrize("rows", [[0], [13], [3, 4, 16], [0, 9, 14, 20], list(range(20))], ids=len)
-@pytest.mark.parametrize("norm", ["pre", "post", "none"])
-def test_in_evaluation_a_row_is_independent_of_its_neighbours(
-    tiny_preset: Preset, norm: str, rows: list[int]
-) -> None:
-    model = tower(tiny_preset, norm=norm).eval()
-    side = random_batch(tiny_preset.declarations).query
-    with torch.no_grad():
-        alone = model(rows_of(side, torch.tensor(rows))).packed
-        torch.testing.assert_close(alone, model(side).packed[rows], atol=5e-6, rtol=5e-6)
-
-
 def test_statistics_of_batches_are_taken_in_by_training_alone(tiny_preset: Preset) -> None:
     model = tower(tiny_preset, statistics="batch")
     side = random_batch(tiny_preset.declarations).query
@@ -76,14 +46,6 @@ def test_statistics_of_batches_are_taken_in_by_training_alone(tiny_preset: Prese
     model.train()(side)
     assert all(weight.any() for weight in weights)
     assert all(weight.max() == pytest.approx(MOMENTUM) for weight in weights)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_a_forward_pass_leaves_the_statistics_alone(tiny_preset: Preset, training: bool) -> None:
-    model = tower(tiny_preset).train(training)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    model(random_batch(tiny_preset.declarations).query)
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("changes", [{}, {"statistics": "batch"}], ids=["paper", "switched"])

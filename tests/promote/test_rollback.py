@@ -120,19 +120,6 @@ def test_a_rollback_stands_where_ads_cannot_be_published(
     assert served(Live(workspace.root, Settings())) == (first_run.summary.model_id, AS_OF)
 
 
-def test_what_a_disk_says_does_not_undo_a_rollback(
-    workspace: Workspace, first_run: Run, flipped: RolledBack
-) -> None:
-    place = Catalogue(workspace.root).root
-    shutil.rmtree(place)
-    place.write_text("no directory")
-    found = republish(workspace, LogSource(first_run.logs), flipped)
-    assert found.failed
-    assert f"not published: {place}" in found.words
-    assert "a file is where a folder must be" in found.words
-    assert live(workspace) == flipped.champion
-
-
 def test_a_target_that_is_altered_stays_down(workspace: Workspace, first_run: Run, next_day: Run) -> None:
     (workspace.root / "models" / first_run.summary.model_id / "query_search.onnx").write_bytes(b"altered")
     with pytest.raises(BundleError, match=r"query_search\.onnx of model"):

@@ -1,15 +1,12 @@
-import shutil
 from pathlib import Path
 
 import pytest
 
 from mtmd.errors import RegistryError
 from mtmd.export.stage import Proofs
-from mtmd.promote.gates import apply_gates
 from mtmd.promote.origin import origin
 from mtmd.promote.slice_gates import GateResult
-from mtmd.promote.stage import RunSummary, gate_inputs
-from mtmd.promote.stage import _promote as promote
+from mtmd.promote.stage import RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report.markdown.metrics import metrics
@@ -62,15 +59,6 @@ def test_a_failed_gate_promotes_nothing(done: Done) -> None:
     assert done.registry.champion() is None
 
 
-def test_a_loss_that_is_not_finite_promotes_nothing(done: Done) -> None:
-    mtmd = done.trained[0]
-    epochs = mtmd.fit.epochs
-    broken = epochs[0].model_copy(update={"train_loss": float("nan")})
-    fit = mtmd.fit.model_copy(update={"epochs": (broken, *epochs[1:])})
-    summary = done.decide(trained=(mtmd.model_copy(update={"fit": fit}), *done.trained[1:]))
-    assert summary.words.endswith("because training: a loss or a weight is not finite")
-
-
 def test_told_not_to_promote_it_only_registers(done: Done) -> None:
     summary = done.decide(promote=False)
     assert summary.verdict.passed
@@ -110,17 +98,6 @@ def test_of_two_runs_at_once_with_other_gates_one_promotes(done: Done, fails: bo
     assert made_by(done.plan.workspace, first.model_id) == Path(first.places["run"])
 
 
-def test_of_two_runs_that_ask_the_registry_at_once_one_promotes(done: Done) -> None:
-    """The other one promotes after this one looked for a promotion."""
-    found = apply_gates(gate_inputs(done.run))
-    sequence = done.run.evaluated.incumbent.sequence
-    first = promote(done.registry, found, done.plan.as_of, sequence, True)
-    second = promote(done.registry, found, done.plan.as_of, sequence, True)
-    assert first == found
-    assert second == found.promoted_before("all gates passed; not applicable: champion")
-    assert len(done.registry.history()) == 1
-
-
 def test_a_rerun_still_has_the_comparison_with_the_champion_of_that_time(
     next_day: Run, tmp_path: Path
 ) -> None:
@@ -149,13 +126,6 @@ def test_a_promotion_that_would_not_pass_today_stands_and_its_record_too(done: D
     assert again.champion == name
     assert again.places["run"] != first.places["run"]
     assert _record(first) == first
-
-
-def test_a_record_of_another_version_is_no_obstacle(done: Done) -> None:
-    record = Path(done.decide(promote=False).places["run"], "summary.json")
-    record.write_text('{"of": "another version"}')
-    assert not _again(done).decide(promote=False).repeated
-    assert "another version" not in record.read_text()
 
 
 def test_an_override_promotes_and_its_reason_is_in_the_history(done: Done) -> None:
@@ -197,14 +167,6 @@ def test_an_older_candidate_is_not_compared_with_a_newer_champion(next_day: Run,
     assert f"\n- {words}\n" in metrics(done.plan, done.evaluated)
 
 
-def test_a_rerun_of_a_former_champion_says_which_is_live_now(next_day: Run, tmp_path: Path) -> None:
-    done = run_stages(next_day.logs, copied(next_day.artifacts, tmp_path / "artifacts"))
-    summary = done.decide()
-    live = next_day.summary.model_id
-    assert summary.words == f"{done.exported.model_id} was promoted by an earlier run; {live} is champion now"
-    assert (summary.promoted, summary.champion, summary.verdict.words()) == (False, live, "promoted")
-
-
 def test_a_refusal_after_a_rollback_leaves_the_record_of_the_promotion(next_day: Run, tmp_path: Path) -> None:
     artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
     first = next_day.summary
@@ -221,17 +183,6 @@ def test_a_refusal_after_a_rollback_leaves_the_record_of_the_promotion(next_day:
     back = run_stages(next_day.logs, artifacts, NEXT).decide()
     assert (back.promoted, back.words) == (True, "promoted")
     assert Path(back.places["run"]).name == record.parent.name
-
-
-def test_the_record_of_another_candidate_in_its_place_is_not_taken(next_day: Run, tmp_path: Path) -> None:
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
-    first, own = (Path(*(artifacts / LINE / "runs").glob(f"{day}-*/summary.json")) for day in (AS_OF, NEXT))
-    shutil.copy(first, own)
-    again = run_stages(next_day.logs, artifacts, NEXT).decide()
-    assert again.verdict.candidate == next_day.summary.model_id
-    assert again.words == f"{next_day.summary.model_id} is already champion"
-    assert not again.repeated
-    assert _record(again).verdict == again.verdict
 
 
 def test_a_test_that_an_extra_made_blocks_and_names_the_decision(done: Done) -> None:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mtmd.errors import StorageError, TrainingError
@@ -80,28 +78,6 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert len(flat(optimizer)) == 2 * 3  # step and two moments of w and b; none of what had no gradient
 
 
-def test_weights_of_a_best_epoch_that_is_the_latest_are_written_once(tmp_path: Path) -> None:
-    model, optimizer = trained(0)
-    weights = {name: value.clone() for name, value in model.state_dict().items()}
-    save_checkpoint(tmp_path, STATE, model, optimizer, weights)
-    with safe_open(tmp_path / FILE, framework="pt") as file:
-        assert not [name for name in file.keys() if name.startswith("best/")]  # noqa: SIM118 - not a dict
-    other, other_optimizer = trained(1)
-    restored = load_checkpoint(tmp_path, "abc", other, other_optimizer)
-    assert restored is not None
-    with torch.no_grad():
-        other["w"].zero_()  # the best weights are others than those that are trained on
-    assert_same(restored[1], weights)
-
-
-def test_a_checkpoint_that_lacks_the_weights_of_an_earlier_best_epoch_is_not_gone_on_from(
-    tmp_path: Path, begins_anew: Callable[..., None]
-) -> None:
-    model, optimizer = trained(0)
-    save_checkpoint(tmp_path, WORSE, model, optimizer, {})
-    begins_anew("do not fit the model")
-
-
 def test_the_next_checkpoint_replaces_it_and_leaves_nothing_beside(tmp_path: Path) -> None:
     for seed in (0, 1):
         model, optimizer = trained(seed)
@@ -110,10 +86,6 @@ def test_the_next_checkpoint_replaces_it_and_leaves_nothing_beside(tmp_path: Pat
     other, other_optimizer = trained(2)
     assert load_checkpoint(tmp_path, "abc", other, other_optimizer) is not None
     assert_same(dict(other.state_dict()), dict(trained(1)[0].state_dict()))
-
-
-def test_no_checkpoint_is_nothing_to_restore(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path / "work", "abc", *trained(0)) is None
 
 
 def test_a_checkpoint_of_another_training_is_refused_before_anything_changes(tmp_path: Path) -> None:
@@ -141,14 +113,6 @@ def begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..
     return check
 
 
-def test_a_checkpoint_of_another_shape_is_not_gone_on_from(
-    tmp_path: Path, begins_anew: Callable[..., None]
-) -> None:
-    model, optimizer = trained(0)
-    save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
-    begins_anew("do not fit the model: ['w']", width=4)
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -166,16 +130,6 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(
     save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
     (tmp_path / FILE).write_bytes(damage((tmp_path / FILE).read_bytes()))
     begins_anew("begins anew")
-
-
-def test_a_checkpoint_without_a_digest_is_not_gone_on_from(
-    tmp_path: Path, begins_anew: Callable[..., None]
-) -> None:
-    model, _ = trained(0)
-    state = model.state_dict()
-    weights = {f"{part}/{name}": own.clone() for part in ("model", "best") for name, own in state.items()}
-    save_file(weights, tmp_path / FILE, metadata={"state": STATE.model_dump_json()})
-    begins_anew("it says None")
 
 
 def test_a_checkpoint_that_finds_no_room_says_how_much_it_needs(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from mtmd.config import Preset
 from mtmd.extract.shards import open_shard
@@ -18,14 +16,13 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import gather_batch, scorable
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.model.build import ModelKind, build_model
+from mtmd.model.build import build_model
 from mtmd.train.optimizer import make_optimizer
-from mtmd.train.step import TrainingLoss, training_step
+from mtmd.train.step import TrainingLoss
 from tests.conftest import FIRST_DAY
 from tests.model.random_batches import random_batch
 
 LOSS = TrainingLoss(torch.tensor([2.0, 1.0, 1.0]), 0.5, torch.tensor([0.1, 0.05, 0.05]))
-PRODUCTS = {"bmm", "baddbmm", "mm", "addmm"}
 
 
 class Counted(TorchDispatchMode):
@@ -52,41 +49,6 @@ def crowded(batch: Batch, times: int) -> Batch:
         for name in ("pair_query", "pair_item", "pair_domain", "teacher", "candidate")
     }
     return replace(batch, **repeated)
-
-
-def step_flops(kind: ModelKind, batch: Batch, preset: Preset) -> int:
-    model = build_model(kind, preset).train()
-    optimizer = make_optimizer(model, preset.training)
-    with FlopCounterMode(display=False) as counter:
-        training_step(model, optimizer, batch, LOSS, "float32", 1.0)
-    return counter.get_total_flops()
-
-
-@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
-def test_candidates_cost_no_tower_rows(kind: ModelKind, tiny_preset: Preset) -> None:
-    """A tower runs once for each distinct request and ad, however many candidates they make."""
-    batch = random_batch(tiny_preset.declarations)
-    flops = step_flops(kind, batch, tiny_preset)
-    assert step_flops(kind, crowded(batch, 10), tiny_preset) == flops > 0
-
-
-def test_networks_of_one_shape_share_their_products(tiny_preset: Preset) -> None:
-    """Matrix products of a forward pass, by hand: a stack's layer is one, for all of its networks and tasks."""
-    model, config = build_model("mtmd", tiny_preset), tiny_preset.model
-    with torch.no_grad(), Counted() as counted:
-        model(random_batch(tiny_preset.declarations))
-    stacks = len(config.expert_widths) + len(config.router_widths) + 1 + len(config.shallow_widths)
-    gates = 4  # field means, squeeze, excite, and gates back to columns
-    tasks = tiny_preset.domains.task_mask.any(axis=0).sum()
-    surfaces = len(tiny_preset.domains.surfaces)
-    products = [
-        len([t for t in tiny_preset.domains.tasks if tiny_preset.domains.has_task(p, t)])
-        for p in tiny_preset.domains.products
-    ]
-    own = stacks + 2 * config.cross_layers + gates
-    shared = 2 * len(config.expert_widths)  # of both towers
-    expected = shared + own * (surfaces + len(products)) + surfaces * tasks + sum(products)
-    assert sum(counted.calls[name] for name in PRODUCTS) == expected
 
 
 def test_a_step_touches_the_table_rows_that_its_batch_reads(tiny_preset: Preset) -> None:

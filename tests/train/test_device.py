@@ -1,4 +1,4 @@
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +11,8 @@ from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind
-from mtmd.model.device import choose_device
 from mtmd.train import stage
-from mtmd.train.feed import AHEAD, ahead
+from mtmd.train.feed import ahead
 from mtmd.train.trainer import fit
 from tests.model.listed import listed_preset
 from tests.train.explicit import ExplicitDevices
@@ -49,14 +48,6 @@ def test_training_makes_no_tensor_without_saying_where(
     assert devices.missing == set()
 
 
-def test_a_tensor_without_a_device_is_noticed() -> None:
-    """So that the test above can fail."""
-    source = compile("import torch\ntorch.zeros(3)", str(Path(stage.__file__)), "exec")
-    with ExplicitDevices() as devices:
-        exec(source, {})
-    assert devices.missing == {"train/stage.py:2"}
-
-
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -74,20 +65,6 @@ def test_a_gpu_that_is_not_there_is_an_error_before_anything_is_read(
     with pytest.raises(ConfigError, match="needs a GPU"):
         fit("mtmd", RandomWindow(preset.declarations), preset, tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_auto_is_the_cpu_where_there_is_no_gpu() -> None:
-    assert choose_device("auto") == choose_device("cpu") == CPU
-
-
-def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    monkeypatch.setenv("LOCAL_RANK", "3")
-    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda", 1)
-    assert choose_device("cpu") == CPU
 
 
 def test_a_training_has_its_name_from_the_device_only_where_that_is_a_gpu(
@@ -148,20 +125,6 @@ def test_what_is_raised_ahead_is_raised_after_the_batches_before_it() -> None:
     with pytest.raises(OSError, match="a shard is gone"):
         seen.extend(number(batch) for batch in ahead(failing(), lambda batch: batch))
     assert seen == [0, 1]
-
-
-def test_no_more_batches_are_made_than_wait_when_the_caller_stops() -> None:
-    made: list[int] = []
-
-    def prepare(batch: Batch) -> Batch:
-        made.append(number(batch))
-        return batch
-
-    batches = ahead(numbered(50), prepare)
-    assert isinstance(batches, Generator)
-    assert number(next(batches)) == 0
-    batches.close()
-    assert len(made) <= AHEAD + 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -65,13 +65,6 @@ def test_seed_and_epoch_decide(dropping: Preset) -> None:
     assert first != second
 
 
-def test_without_the_key_rows_stay_as_they_are(tiny_preset: Preset) -> None:
-    batch = random_batch(tiny_preset.declarations)
-    (after,) = with_dropped_values([batch], tiny_preset.declarations, seed=0, epoch=1)
-    assert after.query is batch.query
-    assert after.item is batch.item
-
-
 def test_a_new_value_reads_what_was_learned_from_dropped_ones_and_a_killed_training_ends_alike(
     dropping: Preset, tmp_path: Path
 ) -> None:

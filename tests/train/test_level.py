@@ -57,29 +57,6 @@ def test_every_level_meets_the_teachers(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_few_pairs_move_it_less(
-    kind: ModelKind, window: RandomWindow, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = window.training[0]
-    models = [build_model(kind, tiny_preset).eval() for _ in range(2)]
-    drawn = move_level(models[0], lambda: [batch])
-    monkeypatch.setattr(level, "PRIOR_ROWS", 0)
-    whole = move_level(models[1], lambda: [batch])
-    pairs = torch.bincount(models[0].level_of(batch.pair_domain), minlength=models[0].levels)
-    share = pairs / (pairs + 50)  # every pair has a ctr
-    assert torch.allclose(drawn[:, CTR], whole[:, CTR] * share)
-
-
-def test_a_level_without_pairs_stays(window: RandomWindow, tiny_preset: Preset) -> None:
-    batch = window.training[0]
-    nothing = replace(batch, teacher=torch.full_like(batch.teacher, torch.nan))
-    model = build_model("mtmd", tiny_preset).eval()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert not move_level(model, lambda: [nothing]).any()
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_training_moves_nothing_but_biases_and_does_so_again_when_it_is_asked_again(
     kind: ModelKind, window: RandomWindow, tiny_preset: Preset, tmp_path: Path
 ) -> None:

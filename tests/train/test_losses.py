@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mtmd.config import TrainingConfig
-from mtmd.train.step import TrainingLoss, bernoulli_kl, task_sums
+from mtmd.train.step import TrainingLoss, bernoulli_kl
 
 
 def loss_of(*task_weights: float, power: float = 0.0, scale: float = 1.0) -> TrainingLoss:
@@ -14,23 +14,6 @@ def loss_of(*task_weights: float, power: float = 0.0, scale: float = 1.0) -> Tra
 
 def kl(t: float, p: float) -> float:
     return t * math.log(t / p) + (1 - t) * math.log((1 - t) / (1 - p))
-
-
-def test_kl_is_the_textbook_number() -> None:
-    log_p = torch.tensor([[0.25, 0.5], [0.9, 1e-4]]).log()
-    teacher = torch.tensor([[0.5, 0.01], [0.9, 0.3]])
-    expected = torch.tensor([[kl(0.5, 0.25), kl(0.01, 0.5)], [0.0, kl(0.3, 1e-4)]])
-    torch.testing.assert_close(bernoulli_kl(log_p, teacher), expected, atol=1e-6, rtol=1e-6)
-    assert kl(0.5, 0.25) == pytest.approx(0.1438410362)
-
-
-def test_a_perfect_student_scores_zero_at_a_minimum() -> None:
-    teacher = torch.tensor([[1e-5], [0.02], [0.5], [0.999]], dtype=torch.float64)
-    log_p = teacher.log().requires_grad_()
-    loss = bernoulli_kl(log_p, teacher)
-    loss.sum().backward()
-    torch.testing.assert_close(loss, torch.zeros_like(loss), atol=1e-14, rtol=0)
-    torch.testing.assert_close(log_p.grad, torch.zeros_like(log_p), atol=1e-12, rtol=0)
 
 
 def test_certain_teachers_need_no_logarithm_of_zero() -> None:
@@ -75,14 +58,6 @@ def test_low_precision_students_are_scored_in_float32() -> None:
     )
 
 
-def test_sums_and_counts_leave_unknown_scores_out() -> None:
-    sums, counts = task_sums(
-        torch.tensor([[1.0, 5.0], [2.0, 7.0]]), torch.tensor([[0.1, torch.nan], [0.1, 0.1]])
-    )
-    assert sums.tolist() == [3.0, 7.0]
-    assert counts.tolist() == [2, 1]
-
-
 def test_each_task_is_a_mean_over_its_own_pairs_and_weights_are_shares() -> None:
     log_p = torch.full((3, 2), 0.25).log()
     teacher = torch.tensor([[0.5, torch.nan], [0.25, torch.nan], [0.25, 0.5]])
@@ -90,26 +65,11 @@ def test_each_task_is_a_mean_over_its_own_pairs_and_weights_are_shares() -> None
     assert float(loss) == pytest.approx((2 * kl(0.5, 0.25) / 3 + kl(0.5, 0.25)) / 3, rel=1e-6)
 
 
-def test_a_task_without_pairs_in_the_batch_adds_nothing() -> None:
-    log_p = torch.full((2, 2), 0.25).log().requires_grad_()
-    loss = loss_of(1.0, 1.0)(log_p, torch.tensor([[0.5, torch.nan]] * 2))
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(kl(0.5, 0.25) / 2, rel=1e-6)
-    assert log_p.grad is not None
-    assert log_p.grad.isfinite().all()
-
-
 def test_a_pair_counts_less_the_higher_the_models_score() -> None:
     log_p, teacher = torch.tensor([[0.01], [0.64]]).log(), torch.tensor([[0.02], [0.5]])
     loss = loss_of(1.0, power=0.5, scale=0.04)(log_p, teacher)
     # √(0.04 / 0.01) = 2 and √(0.04 / 0.64) = 1/4
     assert float(loss) == pytest.approx((2 * kl(0.02, 0.01) + kl(0.5, 0.64) / 4) / 2, rel=1e-5)
-
-
-def test_at_power_one_equal_relative_errors_cost_alike() -> None:
-    loss = loss_of(1.0, power=1.0, scale=0.01)
-    costs = [float(loss(torch.tensor([[1.1 * t]]).log(), torch.tensor([[t]]))) for t in (1e-3, 1e-2)]
-    assert costs[0] == pytest.approx(costs[1], rel=0.02)
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
@@ -123,22 +83,6 @@ def test_the_best_prediction_is_the_teachers_mean_at_any_power(power: float) -> 
         gradients.append(float(log_p.grad))
     assert gradients[0] < 0 < gradients[2]
     assert gradients[1] == pytest.approx(0.0, abs=1e-6)
-
-
-def test_the_smallest_scores_do_not_outweigh_the_rest() -> None:
-    log_p = torch.tensor([[1e-9]]).log().requires_grad_()
-    loss = loss_of(1.0, power=1.0)(log_p, torch.tensor([[0.5]]))
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(1e3 * kl(0.5, 1e-9), rel=1e-4)
-    assert log_p.grad is not None
-    assert log_p.grad.isfinite().all()
-
-
-def test_unknown_scores_cost_nothing_at_any_power() -> None:
-    student = torch.tensor([[-1.0, torch.nan]], requires_grad=True)
-    loss_of(1.0, 1.0, power=0.5)(student, torch.tensor([[0.2, torch.nan]])).backward()
-    assert student.grad is not None
-    assert student.grad.isfinite().all()
 
 
 def test_the_scale_is_the_mean_rate_of_the_domains_that_have_the_task() -> None:

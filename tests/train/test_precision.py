@@ -27,17 +27,9 @@ def test_bfloat16_is_fast_where_the_processor_has_instructions_for_it(
     assert multiplies_bfloat16(tmp_path / "cpuinfo") is fast
 
 
-def test_an_unknown_processor_is_not_trusted_with_bfloat16(tmp_path: Path) -> None:
-    assert not multiplies_bfloat16(tmp_path / "cpuinfo")
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_configured_precision_is_taken_as_it_is(precision: str) -> None:
     assert choose_precision(config(precision)) == precision
-
-
-def test_auto_asks_the_processor() -> None:
-    assert choose_precision(config("auto")) == ("bfloat16" if multiplies_bfloat16() else "float32")
 
 
 def test_products_run_in_the_chosen_precision() -> None:

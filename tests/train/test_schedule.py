@@ -21,14 +21,3 @@ def test_cosine_passes_its_middle_and_ends_at_the_final_share() -> None:
     assert factors[55] == pytest.approx(0.6)
     assert factors[105] == pytest.approx(0.2)
     assert all(a > b for a, b in itertools.pairwise(factors[5:]))
-
-
-def test_without_warm_up_the_first_step_has_the_peak() -> None:
-    assert learning_rate_factor(0, 10, config(warmup=0.0)) == 1.0
-
-
-@pytest.mark.parametrize("warmup", [0.0, 0.5, 0.99])
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_short_trainings_have_rates_in_range(steps: int, warmup: float) -> None:
-    for step in range(steps):
-        assert 0 < learning_rate_factor(step, steps, config(warmup)) <= 1

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from mtmd.store.files import locked
 from mtmd.train import stage as train_stage
-from mtmd.train.stage import load_trained, window_data
+from mtmd.train.stage import window_data
 from tests.daily import Done
 from tests.flows.runs import half_written
 
@@ -29,7 +29,3 @@ def test_every_candidate_of_the_window_is_trained_or_validated_on_and_no_other(d
     data = window_data(done.plan, done.days.window)
     pairs = sum(len(batch.candidate) for batch in (*data.epoch(0, 64), *data.validation(64)))
     assert pairs == sum(ref.candidates for ref in done.days.window)
-
-
-def test_a_loaded_model_is_in_evaluation_mode(done: Done) -> None:
-    assert not load_trained(done.plan, done.trained[0]).training

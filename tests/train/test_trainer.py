@@ -2,7 +2,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -215,29 +214,6 @@ def test_a_loss_that_is_not_finite_stops_with_all_there_is_to_know(
     assert torch.are_deterministic_algorithms_enabled() == settings_before
 
 
-def test_a_validation_loss_that_is_not_finite_stops_it(
-    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
-) -> None:
-    window.held_out = with_scores(window.held_out, torch.inf)
-    with pytest.raises(
-        TrainingError, match=r"pooled: validation loss (nan|-?inf) after epoch 1 is not finite"
-    ):
-        fit("pooled", window, tiny_preset, tmp_path)
-    assert not (tmp_path / FILE).exists()
-
-
-def test_a_task_without_validation_rows_is_an_error(
-    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
-) -> None:
-    teacher = window.held_out.teacher.clone()
-    teacher[:, 2] = torch.nan
-    window.held_out = replace(window.held_out, teacher=teacher)
-    with pytest.raises(
-        TrainingError, match=r"has \[84.0, 84.0, 0.0\] rows .* raise validation_fraction \(0.05\)"
-    ):
-        fit("pooled", window, tiny_preset, tmp_path)
-
-
 def test_a_window_without_batches_is_an_error(tiny_preset: Preset, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="0 steps"):
         fit("mtmd", RandomWindow(tiny_preset.declarations, batches=0), tiny_preset, tmp_path)
@@ -324,26 +300,6 @@ def test_a_checkpoint_of_another_kind_or_other_data_is_refused(
     ):
         with pytest.raises(TrainingError, match=r"is of training \w+, not \w+; remove"):
             fit(kind, data, preset, tmp_path)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("kind", ["mtmd", "per_slice"])
-def test_what_other_kinds_are_made_with_may_change_under_a_training(
-    kind: ModelKind, window: RandomWindow, tiny_preset: Preset, tmp_path: Path
-) -> None:
-    """An operator kills a run and edits a rival: the training goes on, as the name of its output is the same."""
-    preset = with_training(tiny_preset, epochs=1)
-    fit(kind, window, preset, tmp_path)
-    rivals = preset.rivals.model_copy(
-        update={"pooled": preset.rivals.pooled.model_copy(update={"embedding": 16})}
-    )
-    edited = preset.model_copy(update={"rivals": rivals})
-    fit(kind, Spent(preset.declarations), edited, tmp_path)
-
-
-def test_gates_may_change_under_a_training(window: RandomWindow, tiny_preset: Preset, tmp_path: Path) -> None:
-    fit("pooled", window, tiny_preset, tmp_path)
-    gates = tiny_preset.gates.model_copy(update={"top_k": 7})
-    fit("pooled", Spent(tiny_preset.declarations), tiny_preset.model_copy(update={"gates": gates}), tmp_path)
 
 
 # ---- progress ------------------------------------------------------------------------------------

@@ -23,12 +23,6 @@ def test_a_loaded_model_scores_the_same_bits(kind: ModelKind, tiny_preset: Prese
         assert torch.equal(loaded(batch), expected)
 
 
-def test_weights_of_another_kind_are_refused(tiny_preset: Preset, tmp_path: Path) -> None:
-    save_weights(build_model("pooled", tiny_preset), tmp_path / "weights.safetensors")
-    with pytest.raises(TrainingError, match=r"do not fit a mtmd model of preset 'tiny'; train again"):
-        load_weights("mtmd", tiny_preset, tmp_path / "weights.safetensors")
-
-
 @pytest.mark.parametrize("content", [None, b"\x80\x04K\x01."])
 def test_what_is_no_safetensors_file_is_refused(
     content: bytes | None, tiny_preset: Preset, tmp_path: Path

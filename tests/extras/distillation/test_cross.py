@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -70,15 +68,6 @@ def test_it_learns_what_depends_on_both_sides_at_once(tiny_preset: Preset) -> No
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert float(loss.detach()) < 0.2
-
-
-def test_layers_may_be_left_out_and_pairs_do_not_depend_on_each_other(tiny_preset: Preset) -> None:
-    model = small(tiny_preset, tower_widths=(), pair_widths=()).eval()
-    batch = random_batch(tiny_preset.declarations)
-    some = torch.arange(0, len(batch.candidate), 3)
-    pairs = {name: getattr(batch, name)[some] for name in ("pair_query", "pair_item", "pair_domain")}
-    with torch.no_grad():
-        torch.testing.assert_close(model(replace(batch, **pairs)), model(batch)[some])
 
 
 def test_biases_start_at_the_base_rates_and_move_with_the_level(tiny_preset: Preset) -> None:

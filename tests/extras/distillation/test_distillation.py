@@ -79,21 +79,6 @@ def test_drawn_pairs_are_new_and_of_ads_that_the_surface_has(tiny_preset: Preset
     assert not torch.equal(drawn_pairs(batch, 5, np.random.default_rng(1))[1], item)
 
 
-def test_an_ad_is_drawn_as_often_as_its_surface_logged_it(tiny_preset: Preset) -> None:
-    """Of 40 requests with two ads each, ads 0 to 9 are logged 4 times, and ad 10 of the other product 40 times."""
-    batch = random_batch(tiny_preset.declarations, (40, 0, 0), (10, 1), per_request=2)
-    item = torch.stack([torch.arange(40) // 4, torch.full((40,), 10)], dim=1).flatten()
-    item[1::2][20:] = item[::2][:20]  # half of the requests lack ad 10
-    batch = replace(batch, pair_item=item)
-    found = np.zeros(11)
-    for seed in range(200):
-        query, ads = drawn_pairs(batch, 1, np.random.default_rng(seed))
-        found += np.bincount(ads[query >= 20], minlength=11)
-    share = found / (200 * 20)  # of the requests without ad 10
-    assert share[10] == pytest.approx(20 / 80, abs=0.02)
-    assert share[:5] == pytest.approx([8 / 80 * 15 / 20 + 8 / 80 * 5 / 20] * 5, abs=0.03)
-
-
 def test_a_request_whose_surface_has_nothing_new_gets_no_pair(tiny_preset: Preset) -> None:
     batch = random_batch(tiny_preset.declarations, (3, 0, 1), (2, 0), per_request=2)
     batch = replace(batch, pair_item=torch.tensor([0, 1] * 4))
@@ -232,16 +217,3 @@ def test_another_cross_models_checkpoint_is_refused(
     another = Additions(teaching=replace(taught, name="another"))
     with pytest.raises(TrainingError, match=r"is of training \w+, not \w+; remove"):
         fit("pooled", window, preset, tmp_path, additions=another)
-
-
-def test_the_cross_model_is_the_same_whatever_the_validation_requests_say(
-    preset: Preset, tmp_path: Path
-) -> None:
-    window, other = (RandomWindow(preset.declarations) for _ in range(2))
-    other.held_out = random_batch(preset.declarations, seed=4)
-    models = []
-    for work, data in (("a", window), ("b", other)):
-        model, result = fit(recipe(preset), data, preset, tmp_path / work)
-        models.append(dict(model.state_dict()))
-        assert (result.kind, result.best_epoch, len(result.epochs)) == ("cross", 2, 2)
-    assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())

@@ -232,17 +232,6 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_what_a_callback_raises_ends_all_ranks(
-    window: list[ShardRef], preset: Preset, tmp_path: Path
-) -> None:
-    def stop(progress: Progress) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stage.train(plan_in(tmp_path, preset, ranks=2), "mtmd", window, stop)
-    assert ranks_in(tmp_path) == {}
-
-
 def test_a_rank_ends_with_the_process_that_started_it(
     window: list[ShardRef], preset: Preset, tmp_path: Path
 ) -> None:
@@ -323,14 +312,6 @@ def test_a_cross_model_needs_whole_batches_too(
         stage.train(plan_in(tmp_path, taught, ranks=2), "mtmd", window)
 
 
-def test_a_process_of_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_preset: Preset) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(
-        ConfigError, match=r"WORLD_SIZE \(2\) must be 1.* without torchrun; extras.ranks.count \(2\)"
-    ):
-        stage.require_machine(with_extra(tiny_preset, "ranks", count=2))
-
-
 def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, tiny_preset: Preset) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
@@ -339,8 +320,3 @@ def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, tiny_
         ConfigError, match=r"extras.ranks.count \(2\) must be at most the number of GPUs \(1\)"
     ):
         stage.require_machine(preset)
-
-
-def test_ranks_are_in_a_trainings_name_where_there_are_several(tiny_preset: Preset) -> None:
-    one, two = (stage.training_key("mtmd", "w", with_extra(tiny_preset, "ranks", count=n)) for n in (1, 2))
-    assert one == stage.training_key("mtmd", "w", tiny_preset) != two

@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from mtmd.config import Feature, Preset
-from mtmd.errors import ConfigError
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
 from mtmd.inspect.models import page_of
@@ -22,7 +21,7 @@ from mtmd.report.markdown.verdict import verdict
 from mtmd.report.stage import write_report
 from mtmd.store.files import read_json, write_json
 from mtmd.train.additions import MOMENTS
-from mtmd.train.stage import train, training_key, window_data
+from mtmd.train.stage import train, training_key
 from tests.extras.warmstart.conftest import Line
 from tests.flows.runs import AS_OF, NEXT
 
@@ -117,13 +116,6 @@ def test_the_third_day_goes_on_from_the_second_and_is_anchored_to_the_first(warm
     assert len(keys) == 5
 
 
-def test_what_was_rolled_back_is_not_gone_on_from(line: Line) -> None:
-    line.registry.rollback("a bad day", check=lambda directory: directory)
-    start = line.choose(line.plan(LATER)).start
-    assert start is not None
-    assert start.model_id == line.first.model_id
-
-
 def test_days_that_the_champion_has_not_seen_are_all_trained_on(line: Line) -> None:
     """Its window ends before AS_OF; here the day is eight days later."""
     line.registry.rollback("a bad day", check=lambda directory: directory)
@@ -141,17 +133,6 @@ def test_days_that_the_champion_has_not_seen_are_all_trained_on(line: Line) -> N
     assert start.days == 5  # AS_OF and four more
 
 
-def test_the_newest_days_need_no_request_for_validation(line: Line) -> None:
-    """Validation requests are those of the whole window; the newest day has none."""
-    start, window = line.choose().start, line.next_run.days.window
-    assert start is not None
-    plan = line.plan(training={"validation_fraction": 0.005})
-    with pytest.raises(ConfigError, match="for training and 0 for validation"):
-        window_data(plan, window[-1:])
-    trained = train(plan, "mtmd", window, start=start.model_copy(update={"days": 1}))
-    assert len(trained.fit.epochs) == start.epochs
-
-
 # ---- full retrains -------------------------------------------------------------------------------
 
 
@@ -161,11 +142,6 @@ def test_a_full_retrain_is_due_after_its_days(warm_line: Line) -> None:
         chosen = warm_line.choose(warm_line.plan(LATER, full_every_days=most))
         assert (chosen.start is None) == due
         assert (f"the last full retrain is 2 days old (full_every_days {most})" in chosen.words) == due
-
-
-def test_a_backfill_of_an_older_day_goes_on_from_no_newer_model(warm_line: Line) -> None:
-    """Both models saw days from AS_OF on, or might have: neither is of a day before it."""
-    assert warm_line.choose(warm_line.plan(AS_OF)).start is None
 
 
 def _manifest(line: Line, **values: Any) -> None:
@@ -275,30 +251,6 @@ def test_logs_that_were_delivered_anew_mean_a_full_retrain(warm_line: Line) -> N
         chosen = warm_line.choose(warm_line.plan(LATER), other)
         assert chosen.start is None
         assert f"logs of {day} are not those it was trained on" in chosen.words
-
-
-def test_a_day_delivered_anew_is_seen_where_features_are_only_read_otherwise(warm_line: Line) -> None:
-    """`min_count` is not in the names of shards, so these can be compared."""
-    features = [feature.model_dump() for feature in warm_line.plan().preset.features]
-    changes: dict[str, dict[str, object]] = {"user_id": {"min_count": 2}}
-    read_otherwise = [feature | changes.get(feature["name"], {}) for feature in features]
-    plan, day = warm_line.plan(LATER), date(2026, 1, 15)
-    other = plan.model_copy(update={"preset": _preset(warm_line, features=read_otherwise)})
-    assert warm_line.choose(other).start is not None
-    chosen = warm_line.choose(other, warm_line.window | {day: "f" * 64})
-    assert chosen.start is None
-    assert f"logs of {day} are not those it was trained on" in chosen.words
-
-
-def test_a_day_that_is_left_out_means_a_full_retrain_also_where_features_changed(warm_line: Line) -> None:
-    plan, gone = warm_line.plan(LATER), date(2026, 1, 15)
-    mood = Feature(name="mood", side="query", kind="continuous")
-    more = plan.model_copy(update={"preset": _preset(warm_line, features=(*plan.preset.features, mood))})
-    other_columns = {day: f"{shard} with mood" for day, shard in warm_line.window.items()}
-    assert warm_line.choose(more, other_columns).start is not None
-    chosen = warm_line.choose(more, {day: shard for day, shard in other_columns.items() if day != gone})
-    assert chosen.start is None
-    assert f"logs of {gone} are not those it was trained on" in chosen.words
 
 
 def test_a_full_retrain_every_day_says_nothing(warm_line: Line) -> None:

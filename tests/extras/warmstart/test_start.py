@@ -134,13 +134,6 @@ def test_a_checkpoint_of_another_opening_is_not_gone_on_from(
         fit("mtmd", RandomWindow(preset.declarations, 2), preset, tmp_path)
 
 
-def test_files_that_vanish_meanwhile_are_named(preset: Preset, tmp_path: Path) -> None:
-    model = build_model("mtmd", preset)
-    optimizer = make_optimizer(model, preset.training)
-    with pytest.raises(TrainingError, match=r"can't be gone on from.*Run again for a full retrain"):
-        _opening(tmp_path, preset, tmp_path).begin(model, optimizer)
-
-
 def test_counts_of_steps_go_by_feature_as_the_moments_do(tmp_path: Path) -> None:
     """A new list moves tables and their poolings to other places; Adam's correction goes by the count."""
     listed = listed_preset()
