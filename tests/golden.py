@@ -19,7 +19,6 @@ import numpy as np
 import onnx
 import pyarrow.ipc
 import pyarrow.parquet as pq
-from mtmd.train.cross import CROSS_FORMAT
 from pydantic import BaseModel
 from safetensors import safe_open
 
@@ -61,7 +60,6 @@ NUMBERS = {
     "mtmd.monitor.profiles.PROFILE_FORMAT": PROFILE_FORMAT,
     "mtmd.validate.runner.VALIDATION_FORMAT": VALIDATION_FORMAT,
     "mtmd.train.trainer.TRAINING_FORMAT": TRAINING_FORMAT,
-    "mtmd.train.cross.CROSS_FORMAT": CROSS_FORMAT,
     "mtmd.evaluate.evaluation.METRICS_FORMAT": METRICS_FORMAT,
     "mtmd.evaluate.replay.REPLAY_FORMAT": REPLAY_FORMAT,
     "mtmd.export.bundle.EXPORT_FORMAT": EXPORT_FORMAT,
