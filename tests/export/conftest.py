@@ -1,5 +1,6 @@
 """One small model with filled statistics, exported once, and a day of logs with every kind of value."""
 
+import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -21,6 +22,45 @@ from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.bundle import BundleInfo
 
+PRESET = """
+name = "small"
+logs = "unused"
+features = [
+  {name = "user_id", side = "query", kind = "categorical", type = "BIGINT", buckets = 500, min_count = 3},
+  {name = "country", side = "query", kind = "categorical", buckets = 20, shallow = true},
+  {name = "activity", side = "query", kind = "continuous", log1p = true},
+  {name = "pace", side = "query", kind = "continuous"},
+  {name = "vector", side = "query", kind = "embedding", width = 3, domains = ["search"]},
+  {name = "words", side = "query", kind = "categorical", buckets = 60, multi = true, max_length = 4, min_count = 3, \
+weights = "word_weights", actions = "word_actions", domains = ["search"]},
+  {name = "recent_topics", side = "query", kind = "categorical", type = "INTEGER", buckets = 100, multi = true, \
+max_length = 3, pooling = "max", ages = "topic_ages", table = "topic"},
+  {name = "labels", side = "item", kind = "categorical", buckets = 30, multi = true, max_length = 5, \
+pooling = "attention"},
+  {name = "bid", side = "item", kind = "continuous"},
+  {name = "price", side = "item", kind = "continuous", domains = ["shopping"]},
+  {name = "goal", side = "item", kind = "categorical", buckets = 8, shallow = true},
+  {name = "topic", side = "item", kind = "categorical", type = "INTEGER", buckets = 100},
+]
+[domains]
+surfaces = ["home_feed", "search"]
+products = ["standard", "shopping"]
+tasks = [
+  {name = "ctr", label = "clicked"},
+  {name = "octr", label = "outbound_clicked", parent = "ctr", products = ["standard"]},
+]
+[model]
+expert_widths = [16, 8]
+shallow_widths = [8, 4]
+router_widths = [8]
+cross_layers = 1
+cross_rank = 4
+norm_min_rows = 4
+emb_deep = {ctr = 8, octr = 4}
+[training]
+batch_requests = 32
+loss_weights = {ctr = 2.0, octr = 1.0}
+"""
 DAY = date(2026, 3, 1)
 REQUESTS, ADS = 90, 60
 
@@ -40,114 +80,7 @@ class Exported:
 @pytest.fixture(scope="session")
 def small_preset() -> Preset:
     """Two surfaces, two products, lists and encoded numbers; the item side has no vectors and no other numbers."""
-    return Preset.model_validate(
-        {
-            "name": "small",
-            "logs": "unused",
-            "domains": {
-                "surfaces": ["home_feed", "search"],
-                "products": ["standard", "shopping"],
-                "tasks": [
-                    {"name": "ctr", "label": "clicked"},
-                    {
-                        "name": "octr",
-                        "label": "outbound_clicked",
-                        "parent": "ctr",
-                        "products": ["standard"],
-                    },
-                ],
-            },
-            "features": [
-                {
-                    "name": "user_id",
-                    "side": "query",
-                    "kind": "categorical",
-                    "type": "BIGINT",
-                    "buckets": 500,
-                    "min_count": 3,
-                },
-                {
-                    "name": "country",
-                    "side": "query",
-                    "kind": "categorical",
-                    "buckets": 20,
-                    "shallow": True,
-                },
-                {"name": "activity", "side": "query", "kind": "continuous", "log1p": True},
-                {
-                    "name": "pace",
-                    "side": "query",
-                    "kind": "continuous",
-                },
-                {
-                    "name": "vector",
-                    "side": "query",
-                    "kind": "embedding",
-                    "width": 3,
-                    "domains": ["search"],
-                },
-                {
-                    "name": "words",
-                    "side": "query",
-                    "kind": "categorical",
-                    "buckets": 60,
-                    "multi": True,
-                    "max_length": 4,
-                    "weights": "word_weights",
-                    "actions": "word_actions",
-                    "min_count": 3,
-                    "domains": ["search"],
-                },
-                {
-                    "name": "recent_topics",
-                    "side": "query",
-                    "kind": "categorical",
-                    "type": "INTEGER",
-                    "buckets": 100,
-                    "multi": True,
-                    "max_length": 3,
-                    "pooling": "max",
-                    "ages": "topic_ages",
-                    "table": "topic",
-                },
-                {
-                    "name": "labels",
-                    "side": "item",
-                    "kind": "categorical",
-                    "buckets": 30,
-                    "multi": True,
-                    "max_length": 5,
-                    "pooling": "attention",
-                },
-                {"name": "bid", "side": "item", "kind": "continuous"},
-                {
-                    "name": "price",
-                    "side": "item",
-                    "kind": "continuous",
-                    "domains": ["shopping"],
-                },
-                {"name": "goal", "side": "item", "kind": "categorical", "buckets": 8, "shallow": True},
-                {
-                    "name": "topic",
-                    "side": "item",
-                    "kind": "categorical",
-                    "type": "INTEGER",
-                    "buckets": 100,
-                },
-            ],
-            "model": {
-                "expert_widths": [16, 8],
-                "shallow_widths": [8, 4],
-                "router_widths": [8],
-                "cross_layers": 1,
-                "cross_rank": 4,
-                "norm_min_rows": 4,
-                "emb_deep": {"ctr": 8, "octr": 4},
-            },
-            "training": {"batch_requests": 32, "loss_weights": {"ctr": 2.0, "octr": 1.0}},
-            "gates": {"top_k": 5},
-        }
-    )
+    return Preset.model_validate(tomllib.loads(PRESET))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 import io
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -55,8 +54,6 @@ def test_raw_ads_are_published_and_ranked_as_the_service_ranks_them(bundle: Path
     [
         ({"requests": [{"surface": "maps"}]}, "the service refuses the request: .*requests.0.surface"),
         ({"requests": REQUESTS, "rank_by": "cvr"}, "rank_by"),
-        ({"requests": REQUESTS, "depth": 3}, "depth"),
-        ({"requests": [REQUESTS[0] | {"activity": "high"}]}, "requests.0.activity"),
     ],
 )
 def test_what_the_service_refuses_is_refused(bundle: Path, body: dict[str, Any], message: str) -> None:
@@ -90,15 +87,3 @@ def test_the_command_reads_and_writes_json(bundle: Path) -> None:
     status, text, errors = run(bundle, given.model_dump_json())
     assert (status, errors) == (0, "")
     assert Answered.model_validate_json(text) == answer(bundle, given)
-
-
-def test_the_command_ends_with_status_1_and_the_reason(bundle: Path, tmp_path: Path) -> None:
-    status, text, errors = run(bundle, json.dumps({"ads": [], "bodies": [], "more": 1}))
-    assert (status, text) == (1, "")
-    assert "more" in errors
-    status, _, errors = run(tmp_path, asked().model_dump_json())
-    assert status == 1
-    assert "bundle.json does not exist" in errors
-    status, _, errors = run(bundle, "", "more")
-    assert status == 2
-    assert "usage: python -m mtmd.publish.answer" in errors

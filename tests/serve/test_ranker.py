@@ -13,7 +13,7 @@ from mtmd.logs.ids import id_list
 from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer
-from mtmd.serve.search import by_task, by_utility
+from mtmd.serve.search import by_task
 from tests.serve.plain import best, embed_ads, probabilities
 
 A = "a" * 64
@@ -29,7 +29,7 @@ REQUESTS = [
 ]
 
 
-def published(scorer: Scorer, precision: type = np.float32) -> PublishedAds:
+def published(scorer: Scorer) -> PublishedAds:
     blocks = []
     for product in ("standard", "shopping"):
         own = [ad for ad in ADS if ad["product"] == product]
@@ -39,7 +39,7 @@ def published(scorer: Scorer, precision: type = np.float32) -> PublishedAds:
             AdBlock(
                 product,
                 np.array([ad["ad_id"] for ad in own]),
-                {task: items.tasks[task].astype(precision) for task in tasks},
+                {task: items.tasks[task] for task in tasks},
                 np.array([ad["bid"] for ad in own], np.float32),
                 np.zeros((len(own), 2), np.int64),
             )
@@ -105,14 +105,6 @@ def test_ads_are_found_by_ids_of_text(make_bundle: Callable[..., Path]) -> None:
     assert id_list(empty.rank(REQUESTS, ranking, 4, ad_ids=["one"]).unpublished) == ["one"]
 
 
-def test_a_utility_ranks_with_the_published_bids(ranker: Ranker, scorer: Scorer) -> None:
-    found = ranker.rank(REQUESTS[:1], by_utility(scorer.info.declarations.domains, {"ctr": 1.0}), 4)
-    bids = {ad["ad_id"]: ad["bid"] for ad in ADS}
-    worth = [bids[int(ad)] * p[0] for ad, p in zip(found.ad_id[0], found.probability[0], strict=True)]
-    assert worth == sorted(worth, reverse=True)
-    np.testing.assert_allclose(found.score[0], worth, rtol=1e-6)
-
-
 def test_no_requests_no_ads_and_ads_that_nobody_published_give_empty_answers(
     ranker: Ranker, scorer: Scorer
 ) -> None:
@@ -128,15 +120,6 @@ def test_a_request_that_no_embedding_can_hold_is_refused(ranker: Ranker, scorer:
     far = [REQUESTS[0], REQUESTS[1] | {"depth": 1e30}]
     with pytest.raises(LogsError, match="request 1 has features that give a ctr embedding beyond"):
         ranker.rank(far, by_task(scorer.info.declarations.domains, "ctr"), 1)
-
-
-def test_half_precision_ads_rank_as_their_rounded_embeddings(scorer: Scorer) -> None:
-    half = Ranker("some-model", scorer, published(scorer, np.float16))
-    full = Ranker("some-model", scorer, published(scorer))
-    ranking = by_task(scorer.info.declarations.domains, "ctr")
-    one, other = (own.rank(REQUESTS, ranking, 4) for own in (half, full))
-    assert one.ad_id.tolist() == other.ad_id.tolist()
-    np.testing.assert_allclose(one.probability, other.probability, atol=1e-3)
 
 
 def test_ads_of_another_bundle_are_refused(scorer: Scorer, make_bundle: Callable[..., Path]) -> None:

@@ -1,20 +1,19 @@
 import math
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mtmd.config import Declarations
 from mtmd.errors import BundleError, LogsError
 from mtmd.logs.encoding import EncodedSide
 from mtmd.logs.lists import EncodedList
+from mtmd.model.scores import tree_log_probability as torch_tree
 from mtmd.serve.ranker import embed_requests
-from mtmd.serve.scorer import Embeddings, Scorer
+from mtmd.serve.scorer import Embeddings, Scorer, first_best, tree_log_probability
 from tests.serve.plain import embed_ads
 
 A, B = "a" * 64, "b" * 64
@@ -103,33 +102,24 @@ def test_embeddings_of_the_wrong_side_are_refused(scorer: Scorer) -> None:
         scorer.score(queries, queries, np.array([0]), np.array([0]))
 
 
-def test_a_file_of_another_bundle_is_refused_naming_both_ids(
-    bundle: Path, make_bundle: Callable[..., Path]
-) -> None:
-    shutil.copy(make_bundle(B) / "item_standard.onnx", bundle)
-    with pytest.raises(
-        BundleError, match=rf"item_standard\.onnx belongs to bundle {B}, but .* is bundle {A}"
-    ):
-        Scorer.load(bundle)
+def test_files_that_are_not_the_bundles_are_refused(bundle: Path, make_bundle: Callable[..., Path]) -> None:
+    def problem_with(content: bytes | None) -> str:
+        file.unlink() if content is None else file.write_bytes(content)
+        with pytest.raises(BundleError, match=r"item_standard\.onnx ") as error:
+            Scorer.load(bundle)
+        file.write_bytes(whole)
+        return str(error.value)
 
-
-def test_a_file_altered_under_the_same_id_is_refused(bundle: Path, make_bundle: Callable[..., Path]) -> None:
-    shutil.copy(make_bundle(A, octr_scale=3.0) / "item_standard.onnx", bundle)
-    with pytest.raises(BundleError, match=r"item_standard\.onnx has sha256"):
-        Scorer.load(bundle)
-
-
-def test_half_a_file_is_refused(bundle: Path) -> None:
-    file = bundle / "query_search.onnx"
-    file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(BundleError, match=r"query_search\.onnx cannot be loaded"):
-        Scorer.load(bundle)
-
-
-def test_a_missing_file_is_refused(bundle: Path) -> None:
-    (bundle / "query_search.onnx").unlink()
-    with pytest.raises(BundleError, match=r"query_search\.onnx is missing"):
-        Scorer.load(bundle)
+    file = bundle / "item_standard.onnx"
+    whole, other, altered = (
+        (made / file.name).read_bytes() for made in (bundle, make_bundle(B), make_bundle(A, octr_scale=3.0))
+    )
+    assert f"belongs to bundle {B}, but {bundle} is bundle {A}" in problem_with(other)
+    assert "has sha256" in problem_with(altered)
+    assert "cannot be loaded" in problem_with(whole[:50])
+    assert "is missing" in problem_with(None)
+    with pytest.raises(BundleError, match="item domain 'video' is not in bundle"):
+        Scorer.load(bundle).embed("item", "video", encoded([[0.0, 0.0]]))
 
 
 @pytest.mark.parametrize("bad", [-1, 51])
@@ -177,17 +167,34 @@ def test_lists_of_other_declarations_are_refused(
         listed_scorer.embed("query", "search", rows)
 
 
-def test_an_unknown_domain_is_refused(scorer: Scorer) -> None:
-    with pytest.raises(BundleError, match="item domain 'video' is not in bundle"):
-        scorer.embed("item", "video", encoded([[0.0, 0.0]]))
+def test_a_root_is_the_log_sigmoid_of_its_logit() -> None:
+    logits = np.array([[0.0], [2.0], [-2.0]], np.float32)
+    expected = [math.log(0.5), -math.log1p(math.exp(-2)), -math.log1p(math.exp(2))]
+    assert tree_log_probability(logits, [None])[:, 0] == pytest.approx(expected, rel=1e-6)
 
 
-def test_serving_imports_neither_torch_nor_duckdb() -> None:
-    code = (
-        "import sys, mtmd.serve.ranker, mtmd.publish.answer\n"
-        "sys.exit(','.join({'torch', 'duckdb', 'onnx', 'prefect'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stderr.strip() == ""
+def test_a_child_multiplies_its_parents_probability() -> None:
+    logits = np.array([[0.0, 1.0, -1.0]], np.float32)
+    p = np.exp(tree_log_probability(logits, [None, 0, 1]))[0]
+    s = 1 / (1 + math.exp(-1))
+    assert p == pytest.approx([0.5, 0.5 * s, 0.5 * s * (1 - s)], rel=1e-6)
+
+
+def test_extreme_logits_stay_finite_and_warn_of_nothing() -> None:
+    log_p = tree_log_probability(np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32), [None, 0])
+    assert log_p.tolist() == [[0.0, -1e4], [-1e4, -1e4]]
+    assert log_p.dtype == np.float32
+
+
+def test_it_agrees_with_torch_to_float_tolerance() -> None:
+    logits = np.random.default_rng(0).normal(scale=8, size=(500, 4)).astype(np.float32)
+    parents = [None, 0, 0, 2]
+    own = np.exp(tree_log_probability(logits, parents))
+    assert np.abs(own - torch_tree(torch.from_numpy(logits), parents).exp().numpy()).max() <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4])]
+)
+def test_the_first_of_equal_scores_are_among_the_best(k: int, expected: list[int]) -> None:
+    assert first_best(np.array([0.5, 0.9, 0.5, 0.9, 0.1], np.float32), k).tolist() == expected

@@ -1,19 +1,12 @@
-"""Questions that nobody would write: each is answered or refused, and the next one is answered."""
+"""Bodies that nobody would write: each is answered or refused, and the next one is answered."""
 
-import importlib.util
 import json
 import random
-import subprocess
-import sys
 from typing import Any
 
-import pytest
+from tests.serve.http.conftest import Client
 
-from mtmd.serve.http.intake import Settings
-from tests.flows.runs import Run
-from tests.serve.http.conftest import Client, serving
-
-QUESTION: dict[str, Any] = {
+BODY: dict[str, Any] = {
     "requests": [{"request_id": 1, "surface": "search", "activity": 1.0, "depth": 0.25, "country": "fr"}],
     "rank_by": {"ctr": 1.0, "octr": 2.0},
     "top_k": 3,
@@ -48,7 +41,7 @@ def torn(rng: random.Random, body: bytes) -> bytes:
 def test_strange_questions_are_answered_or_refused_and_never_break_anything(client: Client) -> None:
     rng, seen = random.Random(0), set()
     for number in range(400):
-        body = json.dumps(mutated(rng, QUESTION)).encode()
+        body = json.dumps(mutated(rng, BODY)).encode()
         if number % 4 == 0:
             body = torn(rng, body)
         status, answer = client.post("/rank" if number % 3 else "/embed", body)
@@ -56,25 +49,4 @@ def test_strange_questions_are_answered_or_refused_and_never_break_anything(clie
         assert status != 200 or answer["bundle_id"] == "0" * 64
         seen.add(status)
     assert {200, 400, 422} <= seen
-    assert client.post("/rank", QUESTION)[0] == 200
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("schemathesis") is None, reason="pip install -e '.[fuzz]' brings it"
-)
-def test_questions_made_from_the_openapi_document_find_nothing(first_run: Run) -> None:
-    with serving(first_run.root, Settings()) as client:
-        url = f"http://127.0.0.1:{client.port}/openapi.json"
-        command = [
-            sys.executable,
-            "-m",
-            "schemathesis.cli",
-            "run",
-            url,
-            "--max-examples",
-            "40",
-            "--seed",
-            "0",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert client.post("/rank", BODY)[0] == 200
