@@ -156,7 +156,7 @@ def _without(bucket: str, line: BucketLine) -> None:
 
 _OUTPUTS = {  # a pattern of the newest day's output, and its largest kind of file
     "the live model": (f"models/{NEW}-*", "query_search.onnx"),
-    "the live model's ads": (f"ads/{NEW}-*/*", "shopping.float16.arrow"),
+    "the live model's ads": (f"ads/{NEW}-*/*", "shopping.arrow"),
     "the held-out day's shard": (f"shards/date={NEXT}/*", "candidates.arrow"),
     "MTMD's training": ("trained/mtmd-*", "weights.safetensors"),
     "an evaluation": ("evaluations/*", "report.json"),

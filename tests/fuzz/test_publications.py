@@ -76,9 +76,9 @@ def test_a_damaged_list_of_files_is_refused(known: Known, damage: Damage) -> Non
 
 @given(changes=tears)
 def test_damaged_embeddings_are_refused(known: Known, changes: Damage) -> None:
-    with damaged(known.directory / "standard.float32.arrow", changes):
+    with damaged(known.directory / "standard.arrow", changes):
         found = read_or_refused(known.read)
-        read_or_refused(lambda: map_batches(known.directory / "standard.float32.arrow"))
+        read_or_refused(lambda: map_batches(known.directory / "standard.arrow"))
     assert found is None or same(found, known.ads)
 
 

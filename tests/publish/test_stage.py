@@ -161,7 +161,7 @@ def test_what_a_killed_publisher_left_complete_is_taken_and_what_is_damaged_is_m
     pointer.unlink()
     assert counts(publish(live, LogSource(first_run.logs), AS_OF)) == (0, 0)
     (place,) = [path for name, path, _ in Catalogue(live.root).publications() if name == model]
-    file = place / "standard.float32.arrow"
+    file = place / "standard.arrow"
     file.write_bytes(file.read_bytes()[:-1])
     done = publish(live, LogSource(first_run.logs), AS_OF)
     assert counts(done) == (len(before), 0)
