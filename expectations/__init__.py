@@ -17,30 +17,31 @@ does.
 """
 
 from mtmd.config import Preset
-from mtmd.expectations.ads import ads_expectations, ads_suite
-from mtmd.expectations.candidates import candidates_expectations, candidates_suite
-from mtmd.expectations.common import Expect, Needs, Severity, SuiteTable
-from mtmd.expectations.requests import requests_expectations, requests_suite
-from mtmd.expectations.window import window_expectations, window_suite
+from mtmd.expectations.candidates import candidates_expectations
+from mtmd.expectations.common import Expect, Measure, Needs, Severity, SuiteTable
+from mtmd.expectations.own import with_own
+from mtmd.expectations.sides import ads_expectations, requests_expectations
+from mtmd.expectations.window import window_expectations
 
 __all__ = [
     "Expect",
+    "Measure",
     "Needs",
     "Severity",
     "SuiteTable",
-    "ads_suite",
-    "candidates_suite",
     "day_expectations",
-    "requests_suite",
     "window_expectations",
-    "window_suite",
 ]
 
 
 def day_expectations(preset: Preset) -> dict[str, list[Expect]]:
-    """All that a day is held to, by table, as data: it is part of the name of a day's results."""
-    return {
-        SuiteTable.REQUESTS.value: requests_expectations(preset),
-        SuiteTable.ADS.value: ads_expectations(preset),
-        SuiteTable.CANDIDATES.value: candidates_expectations(preset),
+    """All that a day is held to, by table, as data: it is part of the name of a day's results.
+
+    The packaged expectations of each table come first, then the team's own.
+    """
+    packaged = {
+        SuiteTable.REQUESTS: requests_expectations(preset),
+        SuiteTable.ADS: ads_expectations(preset),
+        SuiteTable.CANDIDATES: candidates_expectations(preset),
     }
+    return {table.value: with_own(expectations, preset, table) for table, expectations in packaged.items()}

@@ -11,29 +11,23 @@ so they are not queried by great-expectations themselves: one scan gives `candid
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mtmd.config import DataConfig, Domains, Preset, Task
 from mtmd.expectations.common import (
     Expect,
+    Measure,
     Needs,
     Severity,
     SuiteTable,
-    build_suite,
     content_is_new,
     listed,
-    literal,
     name,
     not_null,
-    read_from,
+    steady,
     unique,
 )
-from mtmd.expectations.own import with_own
-from mtmd.expectations.steadiness import Measure, steady
 from mtmd.logs.contract import outcome_columns
-
-if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
+from mtmd.logs.sql import literal
 
 KEY = "request_id, ad_id"
 NOT_NULL = "request_id is not null and ad_id is not null"
@@ -46,26 +40,14 @@ DIGEST = (
 )
 
 
-def candidates_suite(preset: Preset) -> "ExpectationSuite":
-    """Expectations on a day's `candidates`."""
-    expectations = candidates_expectations(preset)
-    return build_suite(
-        SuiteTable.CANDIDATES,
-        [
-            read_from(expect, SUSPECTS) if expect.where is not None else _found(expect)
-            for expect in expectations
-        ],
-    )
-
-
 def candidates_expectations(preset: Preset) -> list[Expect]:
-    """The same, on a whole day of candidates, with their domains, as `{batch}`."""
+    """Expectations on a whole day of candidates, with their domains, as `{batch}`."""
     domains = preset.domains
-    packaged = [
+    return [
         not_null("request_id", "ad_id", "The row belongs to no request and is lost."),
         not_null("ad_id", "request_id", "The row belongs to no ad and is lost."),
         not_null("impressed", KEY, "Without it nothing says whether the labels were observed."),
-        pairs_unique(),
+        _pairs_unique(),
         _joined("request", "request_id"),
         _joined("ad", "ad_id"),
         *_scores(domains),
@@ -73,14 +55,15 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         *_domains(domains, preset.data),
         content_is_new(SuiteTable.CANDIDATES, DIGEST),
     ]
-    return with_own(packaged, preset, SuiteTable.CANDIDATES)
 
 
-def _found(expect: Expect) -> Expect:
-    """An expectation that reads the whole day is looked at once, and great-expectations finds what was found.
+def on_what_was_found(expect: Expect) -> Expect:
+    """The same expectation, which great-expectations asks of the rows that were found in one reading of the day.
 
-    It runs every query twice: for the number of its rows, and for the rows.
+    Great-expectations runs every query twice: for the number of its rows, and for the rows.
     """
+    if expect.where is not None:
+        return replace(expect, query=expect.query.replace("{batch}", SUSPECTS))
     if "{batch}" not in expect.query:
         return expect
     return replace(expect, query=f"select * from {found_table(expect)} order by all")
@@ -91,15 +74,13 @@ def found_table(expect: Expect) -> str:
     return name(f"candidates.{expect.name}")
 
 
-def summary_sql(
-    preset: Preset, source: str, asked: Iterable[Expect], requests: str = "count(distinct request_id)"
-) -> str:
+def summary_sql(preset: Preset, source: str, asked: Iterable[Expect]) -> str:
     """Query with one row per domain of `source`, in one scan: all that the suite asks of the table as a whole.
 
     Its keys; `candidates`; "domain.requests"; each task's mean finite score under its name; "<label>.shown" and
     "<label>.actions", the shown candidates whose label is known and those where it is true; what the table's digest is
     made of; and under the name of each expectation that is `asked`, all on single rows, whether any row of the domain
-    is one that it looks for. `requests` counts the requests of a domain.
+    is one that it looks for.
     """
     means = [
         f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
@@ -110,15 +91,15 @@ def summary_sql(
         for label in dict.fromkeys(task.label for task in preset.domains.tasks)
         for what, only in (("shown", " is not null"), ("actions", ""))
     ]
-    found = [f"{expect.screen or f'bool_or({expect.where})'} as {name(expect.name)}" for expect in asked]
+    found = [f"bool_or({expect.where}) as {name(expect.name)}" for expect in asked]
     digest = ('bit_xor("row.hash") as "row.xor"', 'sum(cast("row.hash" >> 32 as hugeint)) as "row.sum"')
-    columns = ", ".join((f'{requests} as "domain.requests"', *means, *labels, *digest, *found))
+    columns = ", ".join(('count(distinct request_id) as "domain.requests"', *means, *labels, *digest, *found))
     return (
         f"select surface, product, count(*) as candidates, {columns} from {source} group by surface, product"
     )
 
 
-def pairs_unique() -> Expect:
+def _pairs_unique() -> Expect:
     """No (request, ad) comes twice."""
     # Equal pairs have equal hashes: where all of these differ, so do the pairs, and they are cheaper to tell apart.
     repeated = "count(distinct hash(request_id, ad_id)) < count(*)"
@@ -156,7 +137,6 @@ def _probability(task: Task) -> Expect:
         "finite, and one such row spoils every weight.",
         query=f"select {KEY}, {score} from {{batch}} where {{where}} order by all",
         where=f"{score} <= 0 or {score} >= 1 or isnan({score}) or isinf({score})",
-        screen=f"min({score}) <= 0 or max({score}) >= 1",  # NaN is above every number
     )
 
 
@@ -170,8 +150,6 @@ def _null_where_lacking(domains: Domains, task: Task) -> Expect:
         "the task exists leaves the pair out of its loss.",
         query=f"select {KEY}, product, {score} from {{batch}} where {{where}} order by all",
         where=f"product in ({listed(domains.products)}) and ({score} is null) = ({own})",
-        screen=f"product in ({listed(domains.products)}) "
-        f"and case when {own} then count({score}) < count(*) else count({score}) > 0 end",
     )
 
 
@@ -217,7 +195,6 @@ def _outcomes(domains: Domains) -> Iterator[Expect]:
 
 def _label_where_defined(domains: Domains, label: str, tasks: list[Task]) -> Expect:
     own = f"product in ({_products(domains, tasks)})"
-    shown = f"count(case when impressed then {name(label)} end)"
     return Expect(
         name=f"{label}_exactly_where_defined",
         column=label,
@@ -225,8 +202,6 @@ def _label_where_defined(domains: Domains, label: str, tasks: list[Task]) -> Exp
         "metrics that are computed on real actions.",
         query=f"select {KEY}, product, {name(label)} from {{batch}} where {{where}} order by all",
         where=f"impressed and product in ({listed(domains.products)}) and ({name(label)} is null) = ({own})",
-        screen=f"product in ({listed(domains.products)}) and case when {own} then {shown} < count_if(impressed) "
-        f"else {shown} > 0 end",
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mtmd.logs.sql import bare_sql, quoted
+from mtmd.logs.sql import bare_sql, literal, quoted
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -47,12 +47,24 @@ class Needs(StrEnum):
     POSITION = "position"
 
 
+class Measure(StrEnum):
+    """What of a day is compared with earlier days."""
+
+    MIX = "domain_mix"
+    SCORES = "mean_scores"
+    NULLS = "null_rates"
+    CATEGORIES = "categories"
+    VOLUME = "volume"
+    LABELS = "label_rates"
+    MAGNITUDES = "magnitudes"
+    CONSTANT = "constancy"
+
+
 @dataclass(frozen=True)
 class Expect:
     """No row of `query` may exist; `{batch}` in it stands for the table under test, `{where}` for `where`.
 
-    `where` is a condition on single rows, `screen` an aggregate that is true exactly where some row of a domain meets
-    it, for where one is cheaper. `query` has no row where `prompt`, a cheaper query, has none.
+    `where` is a condition on single rows. `query` has no row where `prompt`, a cheaper query, has none.
     `description` says what goes wrong downstream when it fails.
     """
 
@@ -60,7 +72,6 @@ class Expect:
     description: str
     query: str
     where: str | None = None
-    screen: str | None = None
     prompt: str | None = None
     column: str | None = None
     severity: Severity = Severity.CRITICAL
@@ -169,6 +180,37 @@ def content_is_new(batch: SuiteTable, digest: str) -> Expect:
     )
 
 
+def steady(side: SuiteTable, measure: Measure, column: str, why: str) -> tuple[Expect, Expect]:
+    """That a day is as earlier days let expect: two expectations for each number that is compared.
+
+    What would spoil the model stops the run: `<measure>_steady`. The rest is shown: `<measure>_as_usual`.
+    `mtmd/validate/deviations.py` compares the numbers and fills the table `deviations`.
+    """
+    query = f"""
+        select domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
+            round(lowest, 6) as lowest, round(highest, 6) as highest, round(share, 4) as share_of_candidates
+        from deviations
+        where side = '{side.value}' and measure = '{measure.value}' and <stops>
+        order by share desc, domain, subject
+    """
+    stops = Expect(
+        name=f"{measure}_steady",
+        column=column,
+        description=why,
+        needs=Needs.TRAILING,
+        query=query.replace("<stops>", "stops"),
+    )
+    shown = replace(
+        stops,
+        name=f"{measure}_as_usual",
+        description="More than days differ by chance, but in too small a domain, or by too little, to spoil the model: "
+        f"look at it before it grows. {why}",
+        severity=Severity.WARNING,
+        query=query.replace("<stops>", "not stops"),
+    )
+    return stops, shown
+
+
 def digest_sql(source: str) -> str:
     """Query of a table's content as text, whatever the order of its rows and the number of its files.
 
@@ -181,11 +223,6 @@ def digest_sql(source: str) -> str:
 
 
 name = quoted  # a column in a query
-
-
-def literal(text: str) -> str:
-    """A string constant."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def listed(values: tuple[str, ...]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mtmd.config import COMPANION_TYPES, LARGEST_NUMBER, LONGEST_LIST, Feature, SideSchema
 from mtmd.config.features import Companion
-from mtmd.expectations.common import Expect, Severity, SuiteTable, listed, literal, name
-from mtmd.expectations.steadiness import Measure, steady
+from mtmd.expectations.common import Expect, Measure, Severity, SuiteTable, listed, name, steady
+from mtmd.logs.sql import literal
 
 _LONGEST = 1024  # characters of a category that the service takes
 _NO_NAME = 65_536  # characters that no category has: a document, or the rest of a file behind a lost quote

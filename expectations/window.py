@@ -2,22 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING
 
 from mtmd.config import DataConfig, Preset
-from mtmd.expectations.common import Expect, Severity, SuiteTable, build_suite
-
-if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
-
-
-def window_suite(preset: Preset) -> "ExpectationSuite":
-    """Expectations on a window's days together: `day`, `surface`, `product`, `candidates`, `share`."""
-    return build_suite(SuiteTable.WINDOW, window_expectations(preset))
+from mtmd.expectations.common import Expect, Severity
 
 
 def window_expectations(preset: Preset) -> list[Expect]:
-    """What the suite is built from."""
+    """Expectations on a window's days together: `day`, `surface`, `product`, `candidates`, `share`."""
     return [
         _no_gap(preset.left_out),
         _enough_rows(preset.data),

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from mtmd.logs.locking import memory, shut_in
-from mtmd.logs.sql import BELIEVE_ROWS, statement
+from mtmd.logs.sql import BELIEVE_ROWS, literal, statement
 from mtmd.store.files import remove, scratch
 
 _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
@@ -20,22 +20,23 @@ def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb
 
     It reads files below `roots` and nothing else (`mtmd/logs/locking.py`); it is left open where there are none to say.
     """
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "memory_limit": memory(_MEMORY),
-            "temp_directory": str(spill),
-            "autoinstall_known_extensions": "false",  # nothing here may reach for a network
-        },
-    )
+    connection = duckdb.connect(":memory:")
     try:
-        connection.execute(BELIEVE_ROWS)
-        for setting in () if roots is None else shut_in(roots):
-            connection.execute(setting)
+        set_up(connection, spill, _MEMORY, roots)
         yield connection
     finally:
         connection.close()
         remove(spill)
+
+
+def set_up(connection: Any, spill: Path, default_memory: str, roots: Sequence[Path] | None) -> None:
+    """Let a new connection spill to a folder, beyond so much memory, and read files below `roots` only."""
+    connection.execute(f"set temp_directory = {literal(str(spill))}")
+    connection.execute(f"set memory_limit = {literal(memory(default_memory))}")
+    connection.execute("set autoinstall_known_extensions = false")  # nothing here may reach for a network
+    connection.execute(BELIEVE_ROWS)
+    for setting in () if roots is None else shut_in(roots):
+        connection.execute(setting)
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from datetime import date
 import pyarrow as pa
 
 from mtmd.config import Declarations
+from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
-from mtmd.extract.sources import blaming, check_keys, load_sources, make_keys
+from mtmd.extract.sources import check_keys, load_sources, make_keys
+from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
 
@@ -22,7 +24,7 @@ def read_day_tables(
     """
     with reading(source.readable(files)) as connection:
         load_sources(connection, source, files, day, declarations, without_scores=True)
-        with blaming(connection, source, files, day, declarations):
+        with blaming(connection, source, files, day, table_columns(declarations)):
             make_keys(connection, day, declarations)
             check_keys(connection, day, declarations)
             return {

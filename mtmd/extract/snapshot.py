@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
+from mtmd.extract.blame import blaming
 from mtmd.extract.database import create_table, reading
 from mtmd.extract.shards import Shard, read_manifest
-from mtmd.extract.sources import blaming, load_sources
+from mtmd.extract.sources import load_sources
+from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import identities
 from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.ids import arrow_ids
@@ -82,7 +84,7 @@ def _rows(
     before = identities({"ads": paths})
     with reading(source.readable({"ads": paths})) as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
-        with blaming(connection, source, {"ads": paths}, day, declarations):
+        with blaming(connection, source, {"ads": paths}, day, table_columns(declarations)):
             _make_keys(connection, day, declarations)
             for batch in _batches(connection, columns):
                 yield batch.column("product_index").to_numpy(), batch.column("source_row")

@@ -1,7 +1,6 @@
 """The user's files of one day: whether they are what the contract says."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -9,11 +8,12 @@ import duckdb
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
+from mtmd.extract.blame import blaming
 from mtmd.extract.database import create_table, reading
 from mtmd.logs.contract import TABLES, id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import has_number_sql
-from mtmd.logs.reading import Attempt, create_checked_view, reading_error
+from mtmd.logs.reading import create_checked_view
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
@@ -43,45 +43,23 @@ def load_sources(
     scores = frozenset(declarations.domains.task_names) if without_scores else frozenset()
     for table, paths in files.items():
         declared = table_columns(declarations)[table]
-        try:
-            found = create_checked_view(
-                connection,
-                f"source_{table}",
-                source,
-                table,
-                paths,
-                day,
-                declared,
-                optional=optional | scores if table == "candidates" else optional,
-                ignore_undeclared=ignore_undeclared,
-            )
-        except LogsError as error:
-            raise LogsError(f"{table} of {day}: {error}") from error
-        except duckdb.Error as error:
-            attempt = Attempt(connection, duckdb.Error)
-            raise reading_error(attempt, source, {table: paths}, day, error) from error
+        with blaming(connection, source, {table: paths}, day):
+            try:
+                found = create_checked_view(
+                    connection,
+                    f"source_{table}",
+                    source,
+                    table,
+                    paths,
+                    day,
+                    declared,
+                    optional=optional | scores if table == "candidates" else optional,
+                    ignore_undeclared=ignore_undeclared,
+                )
+            except LogsError as error:
+                raise LogsError(f"{table} of {day}: {error}") from error
         widened |= {f"{table}.{column}": words for column, words in found.items()}
     return widened
-
-
-@contextmanager
-def blaming(
-    connection: duckdb.DuckDBPyConnection,
-    source: LogSource,
-    files: SourceFiles,
-    day: date,
-    declarations: Declarations,
-) -> Iterator[None]:
-    """Turn DuckDB's error into a LogsError that says what to mend: a file, a statement of the source, or a value.
-
-    The views of `load_sources` are there.
-    """
-    try:
-        yield
-    except duckdb.Error as error:
-        declared = {table: table_columns(declarations)[table] for table in files}
-        attempt = Attempt(connection, duckdb.Error)
-        raise reading_error(attempt, source, files, day, error, declared) from error
 
 
 def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:
@@ -131,6 +109,6 @@ def source_rows(
             wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))
         else:
             wanted = duckdb.SQLExpression(has_number_sql(key, keys))
-        with blaming(connection, source, files, day, declarations):
+        with blaming(connection, source, files, day, table_columns(declarations)):
             rows = connection.view(f"source_{table}").filter(wanted)
             return list(rows.to_arrow_table().to_pylist())

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError, StorageError
+from mtmd.extract.blame import blaming
 from mtmd.extract.database import session
 from mtmd.extract.shard_tables import write_tables
 from mtmd.extract.shards import (
@@ -26,8 +27,8 @@ from mtmd.extract.shards import (
     read_manifest,
     reference,
 )
-from mtmd.extract.sources import blaming, load_sources
-from mtmd.logs.contract import TABLES
+from mtmd.extract.sources import load_sources
+from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
@@ -127,7 +128,7 @@ def _write_shard(logs: _DayLogs, final: Path, *, ignore_undeclared: bool) -> Sha
             )
             for column, types in widened.items():
                 _log.info("logs of %s: %s is %s: it is read with a cast", day, column, types)
-            with blaming(connection, source, files, day, declarations):
+            with blaming(connection, source, files, day, table_columns(declarations)):
                 rows, records = write_tables(connection, directory, day, declarations)
         if not logs.unchanged():
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")

@@ -29,8 +29,7 @@ from mtmd.store.workspace import Workspace
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import choose_start, training_key
 from mtmd.validate.results import DayValidation
-from mtmd.validate.stage import DataQuality, Sources, all_sources, day_record
-from mtmd.validate.stored import stands
+from mtmd.validate.stage import DataQuality, Sources, all_sources, day_record, stands
 
 Reprocess = Literal["none", "failed", "all"]
 Status = Literal["new", "failed", "outdated", "done", "left out", "blocked"]

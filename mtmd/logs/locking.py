@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mtmd.errors import ConfigError
 from mtmd.logs.files import duckdb_paths
+from mtmd.logs.sql import literal
 
 MEMORY = "MTMD_DUCKDB_MEMORY"  # of one session, such as 8GiB
 _AMOUNT = re.compile(
@@ -56,8 +57,4 @@ def linked(files: Iterable[Path]) -> list[Path]:
 
 
 def _listed(texts: Iterable[str]) -> str:
-    return ", ".join(map(_literal, dict.fromkeys(texts)))
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return ", ".join(map(literal, dict.fromkeys(texts)))

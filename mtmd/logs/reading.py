@@ -1,30 +1,26 @@
-"""Reading a source's tables in DuckDB, for every reader alike: columns, views, and what to mend when reading fails.
+"""Reading a source's tables in DuckDB, for every reader alike: columns, and views of the declared ones.
 
 DuckDB is not imported here: the stations that own a connection pass it.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, Protocol
 
-from mtmd.errors import LogsError, StorageError
+from mtmd.errors import LogsError
 from mtmd.logs.columns import TEXT, column_problems, select_declared, widened_columns
-from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.locking import MEMORY
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import bare_sql, parameter_names, quoted, statement
+from mtmd.logs.sql import bare_sql, parameter_names, statement
 
 Columns = Mapping[str, str]
 
 # DuckDB's words. No file is written but where it spills.
-_NO_ROOM = re.compile("failed to offload data block|No space left on device")
+NO_ROOM = re.compile("failed to offload data block|No space left on device")
 _NO_MEMORY = re.compile("Out of Memory Error")
-_LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 _PARQUET = re.compile(r"\b(read_parquet|parquet_scan)\s*\(", re.IGNORECASE)
 _PATTERN_OF_COLUMNS = re.compile(r"\bcolumns\s*\(", re.IGNORECASE)
 _UNITED = re.compile(r"\bunion_by_name\s*(=|:=|=>)\s*(true|1)\b", re.IGNORECASE)
@@ -169,77 +165,9 @@ def _stored(connection: Connection, source: LogSource, table: str, path: Path) -
     return {row[0]: row[1] for row in connection.execute(query, {"paths": duckdb_paths([path])}).fetchall()}
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """Runs statements on a connection whose errors are `engine_error`."""
-
-    connection: Connection
-    engine_error: type[Exception]
-
-    def __call__(self, sql: str, parameters: dict[str, Any]) -> str | None:
-        """Run one; DuckDB's words where it fails."""
-        try:
-            self.connection.execute(sql, parameters)
-        except self.engine_error as error:
-            return str(error)
-        return None
-
-    @property
-    def spill(self) -> Path:
-        """The folder of DuckDB's temporary files."""
-        ((folder,),) = self.connection.execute("select current_setting('temp_directory')", {}).fetchall()
-        return Path(folder)
-
-
-def reading_error(
-    attempt: Attempt,
-    source: LogSource,
-    files: SourceFiles,
-    day: date,
-    error: Exception,
-    declared: Mapping[str, Columns] | None = None,
-    *,
-    views: str = "source",
-) -> LogsError | StorageError:
-    """DuckDB's error as one that says what to mend: a file, a statement of the source, a value, memory, or a full disk.
-
-    `declared` has the columns of the tables of which there is a view `<views>_<table>` already.
-    """
-    of = f"{next(iter(files))} of {day}" if len(files) == 1 else f"logs of {day}"
-    if _NO_ROOM.search(str(error)):
-        spill = attempt.spill
-        # The folder below TMPDIR is that of a reader; one that is deeper down lies beside an output.
-        moved = ", name a folder with more room in TMPDIR," if Path(gettempdir()) in spill.parents[:2] else ""
-        return StorageError(
-            f"{of}: there is no room for DuckDB's temporary files in {spill} ({_first_line(str(error))}); make room "
-            f"there{moved} or let DuckDB have more memory ({MEMORY}=4GiB in the environment), then run again"
-        )
-    if is_without_memory(error):
-        return StorageError(f"{of}: {_first_line(str(error))}; {MORE_MEMORY}, then run again")
-    words = blame(attempt, source, files, day, declared or {}, views=views)
-    return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")
-
-
 def is_without_memory(error: Exception) -> bool:
     """Whether DuckDB's error says that it needs more memory than a session may have."""
-    return _NO_MEMORY.search(str(error)) is not None and _NO_ROOM.search(str(error)) is None
-
-
-def blame(
-    attempt: Attempt,
-    source: LogSource,
-    files: SourceFiles,
-    day: date,
-    declared: Mapping[str, Columns],
-    *,
-    views: str = "source",
-) -> str | None:
-    """What to mend after reading failed, as in `reading_error`; None where everything can be read."""
-    return (
-        _unreadable_file(attempt, source, files)
-        or _wrong_statement(attempt, source, files, day)
-        or _unreadable_value(attempt, declared, views)
-    )
+    return _NO_MEMORY.search(str(error)) is not None and NO_ROOM.search(str(error)) is None
 
 
 def as_it_is(source: LogSource, table: str) -> str:
@@ -252,66 +180,3 @@ def as_it_is(source: LogSource, table: str) -> str:
             else "from read_csv($paths, all_varchar = true, hive_partitioning = false)"
         )
     return bare_sql(statement(f"source_{table}"))
-
-
-def _unreadable_file(attempt: Attempt, source: LogSource, files: SourceFiles) -> str | None:
-    for table, path in ((table, path) for table, paths in files.items() for path in paths):
-        query = _whole(f"({as_it_is(source, table)})")
-        if (words := attempt(query, {"paths": duckdb_paths([path])})) is not None:
-            return f"{path} can't be read ({_first_line(words)}); write the file again"
-    return None
-
-
-def _wrong_statement(attempt: Attempt, source: LogSource, files: SourceFiles, day: date) -> str | None:
-    for table, paths in files.items():
-        text = source.statement(table)
-        for query, read in _readings(attempt.connection, source, table, paths, day):
-            if (words := attempt(query, parameters(text, read, day))) is not None:
-                kind = "CSV" if source.is_csv(table) else "Parquet"
-                return _statement_to_mend(source.file(table), words, read, kind)
-    return None
-
-
-def _readings(
-    connection: Connection, source: LogSource, table: str, paths: list[Path], day: date
-) -> Iterator[tuple[str, list[Path]]]:
-    """Queries of a table's statement with the files that each reads; the next one is asked only if all before can be.
-
-    Of each file first, where the statement may lack a column of one; all begin on the statement's first line.
-    """
-    text = source.statement(table)
-    for path in paths:
-        yield f"describe {text}", [path]
-    columns = {path: file_columns(connection, source, table, path, day) for path in paths}
-    for together in files_alike(connection, source, table, day, columns):
-        yield _whole(f"({text}\n)"), together
-
-
-def _statement_to_mend(file: Path, words: str, read: Sequence[Path], kind: str) -> str:
-    line = _LINE.search(words)
-    place = f"{file}, line {line[1]} ({line[2].strip()})" if line else str(file)
-    files = str(read[0]) if len(read) == 1 else f"{read[0]} and {len(read) - 1} more"
-    return (
-        f"{place}: {_first_line(words)}. The fault is in this statement: what it reads ({files}) is sound {kind}; "
-        "correct the statement and run again"
-    )
-
-
-def _unreadable_value(attempt: Attempt, declared: Mapping[str, Columns], views: str) -> str | None:
-    for table, columns in declared.items():
-        for column, kind in columns.items():
-            if (words := attempt(f"select max(hash({quoted(column)})) from {views}_{table}", {})) is not None:
-                return (
-                    f"{table}.{column} has a value that its declared type {kind} can't hold "
-                    f"({_first_line(words)}); correct it, or cast the column yourself in source_{table}.sql"
-                )
-    return None
-
-
-def _whole(relation: str) -> str:
-    """A statement that reads every row of a relation to its end, and gives one."""
-    return f'select max(hash("every.row")) from {relation} as "every.row"'
-
-
-def _first_line(words: str) -> str:
-    return words.splitlines()[0]

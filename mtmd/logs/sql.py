@@ -75,6 +75,11 @@ def quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A string constant in a statement."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def sql_name(name: str) -> str:
     """The name in a statement, in quotes where it needs them."""
     plain = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in _RESERVED

@@ -15,8 +15,10 @@ from duckdb import ColumnExpression
 
 from mtmd.config import Declarations, Feature, Frozen, SideSchema
 from mtmd.errors import LogsError
+from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading, session
-from mtmd.extract.sources import blaming, load_sources
+from mtmd.extract.sources import load_sources
+from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.source import LogSource
@@ -112,7 +114,7 @@ def _counts(
     ):
         own = {table: files[table]}
         load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
-        with blaming(connection, source, own, day, declarations):
+        with blaming(connection, source, own, day, table_columns(declarations)):
             connection.execute(f"create table {table} as from source_{table}")
             rows += _count(connection, day, table, domain, schema)
     return rows

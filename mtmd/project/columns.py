@@ -10,9 +10,10 @@ import duckdb
 from mtmd.config import Declarations, IdType
 from mtmd.config.problems import nearest
 from mtmd.errors import ConfigError, LogsError, StorageError
+from mtmd.extract.blame import reading_error
 from mtmd.logs.columns import cast_sql, column_problems, is_readable, time_sql
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
-from mtmd.logs.reading import Attempt, Columns, file_columns, reading_error
+from mtmd.logs.reading import Columns, file_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import sql_name
 from mtmd.project.findings import Finding, Part, counted, error, fact, stopped_by
@@ -74,8 +75,7 @@ class TableColumns:
                 yield f"{column} is {problem.removeprefix('is ')}"
 
     def _blamed(self, path: Path, day: date, wrong: Exception) -> LogsError | StorageError:
-        attempt = Attempt(self._connection, duckdb.Error)
-        return reading_error(attempt, self._source, {self.table: [path]}, day, wrong)
+        return reading_error(self._connection, self._source, {self.table: [path]}, day, wrong, {})
 
     def _wrong(self, found: Columns) -> Iterator[Finding]:
         for column, problem in column_problems(self.declared, found, optional=self._optional):

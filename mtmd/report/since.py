@@ -11,7 +11,7 @@ from typing import Any
 
 from mtmd.errors import RegistryError
 from mtmd.evaluate.report import ALL, EVERYTHING, EvaluationReport
-from mtmd.expectations.steadiness import Measure
+from mtmd.expectations import Measure
 from mtmd.promote.gates import CHAMPION
 from mtmd.registry.records import ModelManifest, RunOrigin
 from mtmd.registry.registry import Registry

@@ -5,132 +5,151 @@ from dataclasses import dataclass
 from datetime import date
 from math import log, pi, sqrt
 from statistics import fmean
+from typing import NamedTuple
 
 from mtmd.config import Declarations
-from mtmd.expectations.steadiness import Measure
+from mtmd.expectations import Measure
 from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
 
-_Key = tuple[str, ...]
+_ALL = "all"  # the domain of numbers of the whole day
+_LEAST_DAYS = 3  # on which a feature varied, so that one value on a day is remarkable
 _Cells = Mapping[int, int]
+
+
+class Key(NamedTuple):
+    """Which number it is; `side` is requests, ads or candidates, `subject` a task, a feature or a count."""
+
+    measure: Measure
+    side: str
+    domain: str
+    subject: str
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One number of today beside the same number of earlier days.
 
-    Shares, null rates and distances of categories are compared as they are, mean scores in logarithms.
+    Shares, rates and distances of categories are compared as they are; mean scores, numbers of rows and sizes in
+    logarithms.
     """
 
-    measure: Measure
-    side: str  # requests, ads or candidates
-    domain: str
-    subject: str  # the task or the feature
+    key: Key
     today: float
     earlier: Mapping[date, float]
-    share: float  # of the day's candidates, of the domain
+    share: float = 1.0  # of the day's candidates, of the domain
     thinner: float = 1.0  # how many times as many requests the earlier days had, at least 1
     floor: float = 0.0  # least variance, of rates: on all earlier days they may be equal
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number of one day: `rows` are the requests or ads that it is taken from, 0 where they add no noise.
+
+    A rate also has `counts`: how many rows are counted, and how many there are.
+    """
+
+    value: float
+    share: float = 1.0
+    rows: int = 0
+    counts: tuple[float, int] | None = None
 
 
 def comparisons(
     day: DayProfile, trailing: Sequence[DayProfile], declarations: Declarations
 ) -> tuple[Comparison, ...]:
-    """Everything of the day that can be compared with at least one earlier day."""
-    return (
-        *_mix(day, trailing),
-        *_scores(day, trailing, declarations),
-        *_nulls(day, trailing),
-        *_categories(day, trailing),
+    """Everything of the day that can be compared with at least one earlier day; `trailing` are oldest first."""
+
+    def numbers(of: DayProfile) -> dict[Key, _Number]:
+        return dict((*_of_domains(of, declarations), *_of_the_day(of)))
+
+    before = {then.day: numbers(then) for then in trailing}
+    found = []
+    for key, today in numbers(day).items():
+        earlier = {then: known[key] for then, known in before.items() if key in known}
+        if earlier and _is_comparable(key.measure, today, earlier.values()):
+            found.append(_compared(key, today, earlier))
+    return (*found, *_categories(day, trailing), *_constants(day, trailing))
+
+
+def _is_comparable(measure: Measure, today: _Number, earlier: Iterable[_Number]) -> bool:
+    """Nothing is known of a share or an action that never was, nor of a feature that the domain always lacked."""
+    values = [number.value for number in earlier]
+    if measure in {Measure.MIX, Measure.LABELS}:
+        return any(values)
+    return measure is not Measure.NULLS or min(today.value, *values) < 1
+
+
+def _compared(key: Key, today: _Number, earlier: Mapping[date, _Number]) -> Comparison:
+    rows = fmean(number.rows for number in earlier.values())
+    counts = [number.counts for number in (today, *earlier.values()) if number.counts is not None]
+    usual_share = fmean(number.share for number in earlier.values())
+    return Comparison(
+        key,
+        today.value,
+        {then: number.value for then, number in earlier.items()},
+        share=max(today.share, usual_share) if key.measure is Measure.MIX else today.share,
+        thinner=max(1.0, rows / max(today.rows, 1)) if rows else 1.0,
+        floor=_binomial(counts),
     )
 
 
-def _mix(day: DayProfile, trailing: Sequence[DayProfile]) -> Iterator[Comparison]:
-    before = {earlier.day: _by_domain(earlier) for earlier in trailing}
-    for key, today in _by_domain(day).items():
-        shares = {then: own[key].share for then, own in before.items() if key in own}
-        if any(shares.values()):
-            yield Comparison(
-                Measure.MIX,
-                "candidates",
-                _words(today),
-                "share of candidates",
-                today.share,
-                shares,
-                share=max(today.share, fmean(shares.values())),
-                thinner=_thinner(day.requests, [earlier.requests for earlier in trailing]),
-            )
+def _binomial(counts: Sequence[tuple[float, int]]) -> float:
+    """Sampling variance of the first rate: of all days' rate, with one row that counts and one that does not added."""
+    if not counts:
+        return 0.0
+    rate = (sum(counted for counted, _ in counts) + 1) / (sum(rows for _, rows in counts) + 2)
+    return rate * (1 - rate) / max(counts[0][1], 1)
 
 
-def _scores(
-    day: DayProfile, trailing: Sequence[DayProfile], declarations: Declarations
-) -> Iterator[Comparison]:
-    """Means, and what part of its parent's mean a task's mean is.
+def _of_domains(day: DayProfile, declarations: Declarations) -> Iterator[tuple[Key, _Number]]:
+    """Shares, mean scores and null rates; distances of categories are of two days together."""
+    for domain in day.domains:
+        share = _Number(domain.share, domain.share, day.requests)
+        yield Key(Measure.MIX, "candidates", _domain_name(domain), "share of candidates"), share
+        for subject, mean in _log_means(domain, declarations):
+            key = Key(Measure.SCORES, "candidates", _domain_name(domain), subject)
+            yield key, _Number(mean, domain.share, domain.requests)
+    for side in day.null_rates:
+        for feature, rate in side.rates.items():
+            key = Key(Measure.NULLS, side.table, side.domain, feature)
+            yield key, _Number(rate, _share(day, side), side.rows, (rate * side.rows, side.rows))
+
+
+def _of_the_day(day: DayProfile) -> Iterator[tuple[Key, _Number]]:
+    """Rates of labels, the largest numbers and the numbers of rows."""
+    for label, seen in day.labels.items():
+        if seen.shown:
+            key = Key(Measure.LABELS, "candidates", _ALL, label)
+            yield key, _Number(seen.rate, counts=(seen.actions, seen.shown))
+    for number in day.numbers:
+        if number.size:
+            yield Key(Measure.MAGNITUDES, number.table, _ALL, number.feature), _Number(log(number.size))
+    for (side_name, subject), rows in _volumes(day).items():
+        if rows:
+            yield Key(Measure.VOLUME, side_name, _ALL, subject), _Number(log(rows))
+
+
+def _volumes(day: DayProfile) -> dict[tuple[str, str], float]:
+    ads = sum(side.rows for side in day.null_rates if side.table == "ads")
+    return {
+        ("requests", "rows"): day.requests,
+        ("ads", "rows"): ads,
+        ("candidates", "rows"): day.candidates,
+        ("candidates", "rows of a request"): day.candidates / day.requests if day.requests else 0.0,
+    }
+
+
+def _log_means(domain: DomainProfile, declarations: Declarations) -> Iterator[tuple[str, float]]:
+    """Logarithms of each task's mean score, and of the part that it is of its parent's mean.
 
     The part is the same for all mixes of users and ads, so it shows what happened to one task of a small domain.
     """
-    tasks = declarations.domains.tasks
-    subjects = [
-        *((task.name, task.name, None) for task in tasks),
-        *((f"{task.name} / {task.parent}", task.name, task.parent) for task in tasks if task.parent),
-    ]
-    before = {earlier.day: _by_domain(earlier) for earlier in trailing}
-    for key, today in _by_domain(day).items():
-        known = {then: own[key] for then, own in before.items() if key in own}
-        for subject, task, parent in subjects:
-            mean = _log_mean(today, task, parent)
-            means = {then: _log_mean(domain, task, parent) for then, domain in known.items()}
-            earlier = {then: value for then, value in means.items() if value is not None}
-            if mean is not None and earlier:
-                yield Comparison(
-                    Measure.SCORES,
-                    "candidates",
-                    _words(today),
-                    subject,
-                    mean,
-                    earlier,
-                    share=today.share,
-                    thinner=_thinner(today.requests, [known[then].requests for then in earlier]),
-                )
-
-
-def _log_mean(domain: DomainProfile, task: str, parent: str | None) -> float | None:
-    """Logarithm of a task's mean score, or of its part of the parent's; None where there is none."""
-    mean = domain.mean_scores.get(task)
-    base = 1.0 if parent is None else domain.mean_scores.get(parent)
-    if mean is None or base is None or mean <= 0 or base <= 0:  # 0 or less fails an expectation of its own
-        return None
-    return log(mean / base)
-
-
-def _nulls(day: DayProfile, trailing: Sequence[DayProfile]) -> Iterator[Comparison]:
-    before = {
-        earlier.day: {(side.table, side.domain): side for side in earlier.null_rates} for earlier in trailing
-    }
-    for today in day.null_rates:
-        key = (today.table, today.domain)
-        own = {then: sides[key] for then, sides in before.items() if key in sides}
-        for feature, rate in today.rates.items():
-            rates = {then: side.rates[feature] for then, side in own.items() if feature in side.rates}
-            if rates and min(rate, *rates.values()) < 1:  # else the domain lacks the feature
-                rows = [own[then].rows for then in rates]
-                yield Comparison(
-                    Measure.NULLS,
-                    today.table,
-                    today.domain,
-                    feature,
-                    rate,
-                    rates,
-                    share=_share(day, today),
-                    thinner=_thinner(today.rows, rows),
-                    floor=_binomial(today, feature, rates.values(), rows),
-                )
-
-
-def _binomial(today: NullProfile, feature: str, rates: Iterable[float], rows: Sequence[int]) -> float:
-    """Sampling variance of today's null rate: of all rows' rate, with one null and one value added."""
-    nulls = today.rates[feature] * today.rows + sum(rate * n for rate, n in zip(rates, rows, strict=True))
-    rate = (nulls + 1) / (today.rows + sum(rows) + 2)
-    return rate * (1 - rate) / max(today.rows, 1)
+    means = {task: mean for task, mean in domain.mean_scores.items() if mean is not None and mean > 0}
+    for task in declarations.domains.tasks:
+        if task.name in means:
+            yield task.name, log(means[task.name])
+            if task.parent in means:
+                yield f"{task.name} / {task.parent}", log(means[task.name] / means[task.parent])
 
 
 def _categories(day: DayProfile, trailing: Sequence[DayProfile]) -> Iterator[Comparison]:
@@ -138,24 +157,25 @@ def _categories(day: DayProfile, trailing: Sequence[DayProfile]) -> Iterator[Com
 
     From day to day, because values also drift: a mean of many days would be far from both ends of them.
     """
-    before = [(earlier.day, {_key(one): one for one in earlier.categories}) for earlier in trailing]
+    before = [(earlier.day, {_category(one): one for one in earlier.categories}) for earlier in trailing]
     for today in day.categories:
-        key = _key(today)
-        line = [*((then, own[key].cells) for then, own in before if key in own), (day.day, today.cells)]
+        key = _category(today)
+        cells = [
+            *((then, known[key].cells) for then, known in before if key in known),
+            (day.day, today.cells),
+        ]
         # A column with one value a day, such as a month, names the day: another value is no other code.
-        if len(line) < 3 or all(len(cells) == 1 for _, cells in line):
+        if len(cells) < 3 or all(len(of_day) == 1 for _, of_day in cells):
             continue
         pairs = {
-            then: (cells, previous) for (then, cells), (_, previous) in zip(line[1:], line, strict=False)
+            then: (later, earlier) for (then, later), (_, earlier) in zip(cells[1:], cells, strict=False)
         }
         chance = {then: _chance_distance(*pair) for then, pair in pairs.items()}
         distances = {then: _distance(*pair) for then, pair in pairs.items()}
         usual = fmean(value for then, value in chance.items() if then != day.day)
         # What fewer rows add by chance is no change.
-        now = distances.pop(day.day) - max(0.0, chance[day.day] - usual)
-        yield Comparison(
-            Measure.CATEGORIES, today.table, today.domain, today.feature, now, distances, _share(day, today)
-        )
+        moved = distances.pop(day.day) - max(0.0, chance[day.day] - usual)
+        yield Comparison(key, moved, distances, _share(day, today))
 
 
 def _distance(one: _Cells, other: _Cells) -> float:
@@ -171,26 +191,38 @@ def _chance_distance(one: _Cells, other: _Cells) -> float:
     return sum(sqrt(2 / pi * p * (1 - p) * (1 / rows + 1 / others)) for p in shares) / 2
 
 
-def _thinner(rows: int, earlier: Sequence[int]) -> float:
-    return max(1.0, fmean(earlier) / max(rows, 1))
+def _constants(day: DayProfile, trailing: Sequence[DayProfile]) -> Iterator[Comparison]:
+    """Features that have one value on this day, and had several on each day before: 1 beside zeros."""
+    before = [(then.day, _varying(then)) for then in trailing]
+    for (side, feature), varies in _varying(day).items():
+        known = {then: varied[side, feature] for then, varied in before if (side, feature) in varied}
+        if not varies and len(known) >= _LEAST_DAYS and all(known.values()):
+            yield Comparison(Key(Measure.CONSTANT, side, _ALL, feature), 1.0, dict.fromkeys(known, 0.0))
 
 
-def _by_domain(day: DayProfile) -> dict[_Key, DomainProfile]:
-    return {(domain.surface, domain.product): domain for domain in day.domains}
+def _varying(day: DayProfile) -> dict[tuple[str, str], bool]:
+    """Whether a feature has more than one value, nulls aside."""
+    cells: dict[tuple[str, str], set[int]] = {}
+    for category in day.categories:
+        cells.setdefault((category.table, category.feature), set()).update(category.cells)
+    varying = {key: len(found) > 1 for key, found in cells.items()}
+    return varying | {
+        (number.table, number.feature): number.lowest < number.highest for number in day.numbers
+    }
 
 
-def _words(domain: DomainProfile) -> str:
+def _domain_name(domain: DomainProfile) -> str:
     return f"{domain.surface} × {domain.product}"
 
 
-def _key(category: CategoryProfile) -> _Key:
-    return category.table, category.domain, category.feature
+def _category(category: CategoryProfile) -> Key:
+    return Key(Measure.CATEGORIES, category.table, category.domain, category.feature)
 
 
 def _share(day: DayProfile, side: NullProfile | CategoryProfile) -> float:
     """Share of the day's candidates that belongs to a surface or to a product."""
     return sum(
-        own.share
-        for own in day.domains
-        if side.domain == (own.surface if side.table == "requests" else own.product)
+        domain.share
+        for domain in day.domains
+        if side.domain == (domain.surface if side.table == "requests" else domain.product)
     )

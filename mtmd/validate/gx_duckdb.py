@@ -17,8 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from mtmd.errors import ConfigError
-from mtmd.logs.locking import memory, shut_in
-from mtmd.logs.sql import BELIEVE_ROWS
+from mtmd.extract.database import set_up
 from mtmd.store.files import scratch
 
 SUPPORTED = "1.24.1"
@@ -71,23 +70,6 @@ class Database:
         names = [column[0] for column in self.connection.description or ()]
         return [dict(zip(names, row, strict=True)) for row in self.connection.fetchall()]
 
-    @contextmanager
-    def beside(self) -> Iterator["Database"]:
-        """Another connection to the same tables, for another thread."""
-        raw = _connection(self.url)
-        try:
-            yield Database(url=self.url, connection=raw.dbapi_connection)
-        finally:
-            raw.close()
-
-
-def _connection(url: str) -> Any:
-    # A tenth of a second to import, which a run that validates nothing saves.
-    from sqlalchemy import create_engine  # noqa: PLC0415
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-    return create_engine(url, poolclass=NullPool).raw_connection()
-
 
 @contextmanager
 def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
@@ -95,22 +77,18 @@ def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
 
     It reads files below `roots` and nothing else (`mtmd/logs/locking.py`); it is left open where there are none to say.
     """
+    # A tenth of a second to import, which a run that validates nothing saves.
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
     # Opened through duckdb-engine, as great-expectations will: DuckDB refuses a second connection to one
     # database whose settings differ, and duckdb-engine sends a user agent of its own.
     url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
     with scratch() as spill:  # its own: statements may read and write there
-        raw = _connection(url)
+        raw = create_engine(url, poolclass=NullPool).raw_connection()
         try:
-            yield _set_up(Database(url=url, connection=raw.dbapi_connection), spill, roots)
+            # A day larger than memory spills; DuckDB's own default would be a folder in the working directory.
+            set_up(raw.dbapi_connection, spill, _MEMORY, roots)
+            yield Database(url=url, connection=raw.dbapi_connection)
         finally:
             raw.close()
-
-
-def _set_up(opened: Database, spill: Path, roots: Sequence[Path] | None) -> Database:
-    # A day larger than memory spills; DuckDB's own default would be a folder in the working directory.
-    opened.rows("set temp_directory = '" + str(spill).replace("'", "''") + "'")
-    opened.rows("set memory_limit = '" + memory(_MEMORY).replace("'", "''") + "'")
-    opened.rows(BELIEVE_ROWS)
-    for setting in () if roots is None else shut_in(roots):
-        opened.rows(setting)
-    return opened

@@ -6,9 +6,10 @@ from typing import Any
 
 from mtmd.config import Declarations, Feature, SideSchema
 from mtmd.expectations.candidates import DIGEST, SUMMARY
-from mtmd.expectations.common import digest_sql, listed, literal, name
+from mtmd.expectations.common import digest_sql, listed, name
 from mtmd.expectations.features import null_rates_sql
 from mtmd.logs.contract import TABLES
+from mtmd.logs.sql import literal
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import (
     CategoryProfile,

@@ -160,11 +160,7 @@ class DayValidation(Validation):
 
     day: date
     profile: DayProfile | None = Field(None, description="None when the schema is not as declared")
-    compared: int | None = Field(
-        None,
-        exclude_if=lambda days: days is None,
-        description="earlier days that it was compared with; None where that is not known, as of older versions",
-    )
+    compared: int = Field(0, description="earlier days that it was compared with")
 
     @property
     def title(self) -> str:

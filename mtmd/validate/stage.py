@@ -8,17 +8,17 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mtmd.config import Frozen
+from mtmd.config import DataConfig, Frozen
 from mtmd.errors import LogsError
 from mtmd.expectations import day_expectations, window_expectations
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.run import RunPlan
+from mtmd.store.fetched import fetch_record
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
-from mtmd.validate.stored import keep, stands
 
 _AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
 
@@ -46,7 +46,7 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     """Validate the plan's days, oldest first, then their window.
 
     A day that passed before with the same files, declarations and suites is not run again; one that failed is,
-    and one that passed beside fewer earlier days than this run has (`mtmd/validate/stored.py`).
+    and one that passed beside fewer earlier days than this run has (`stands`).
     All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing, empty or unreadable, or change while they are validated.
     """
@@ -69,7 +69,7 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
                 )
             result = result.model_copy(update={"compared": earlier})
             if result.passed:
-                keep(place, result, plan.preset.data)
+                _keep(place, result, plan.preset.data)
         if result.passed and result.profile is not None:
             trailing.append(result.profile)
         days.append(result)
@@ -102,6 +102,28 @@ def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowVa
     if result.passed:
         write_json(stored, result.model_dump(mode="json"), seal=True)
     return result
+
+
+def stands(stored: DayValidation, earlier: int, limits: DataConfig) -> bool:
+    """Whether a stored pass does for a run that has so many earlier days to compare the day with.
+
+    The window's first day is compared with no earlier day, so its steadiness is not judged. A pass is worth more, the
+    more earlier days the day was compared with; from `min_trailing_days` on, all are worth the same. Failures are not
+    stored: a run that is stopped changes nothing.
+    """
+    return _worth(stored, limits) >= min(earlier, limits.min_trailing_days)
+
+
+def _keep(place: Path, passed: DayValidation, limits: DataConfig) -> None:
+    """Store a day's pass, but not over one that is worth more: another run may have judged the day meanwhile."""
+    fetch_record(place)  # another machine may have stored one since this one looked
+    there = read_record(place, DayValidation)
+    if there is None or there.day != passed.day or _worth(there, limits) <= _worth(passed, limits):
+        write_json(place, passed.model_dump(mode="json"), seal=True)
+
+
+def _worth(validation: DayValidation, limits: DataConfig) -> int:
+    return min(validation.compared, limits.min_trailing_days)
 
 
 def require(quality: DataQuality) -> None:

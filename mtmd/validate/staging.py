@@ -5,35 +5,40 @@ they are whole, lists to the values that are read and what is wrong with the oth
 kept, so that a staged day is small beside the logs; every row has a hash for the table's digest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from mtmd.config import Declarations, IdType, Preset
+from mtmd.config import COMPANION_TYPES, LARGEST_NUMBER, Declarations, Feature, IdType, Preset
 from mtmd.errors import ConfigError, LogsError
-from mtmd.expectations import Needs
+from mtmd.expectations import Expect, Needs, SuiteTable, day_expectations
 from mtmd.expectations.candidates import (
     SUMMARY,
     SUSPECTS,
-    candidates_expectations,
     found_table,
     summary_sql,
 )
-from mtmd.expectations.common import Expect, SuiteTable, literal, name
+from mtmd.expectations.common import name
+from mtmd.expectations.features import (
+    companion_column,
+    finite_column,
+    is_text,
+    length_column,
+    longest_column,
+    nulls_column,
+)
 from mtmd.expectations.own import own_expectations
+from mtmd.extract.blame import attempt, blame, blaming
 from mtmd.logs.contract import table_columns
-from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import held_as
-from mtmd.logs.reading import Attempt, Columns, blame, create_checked_view, file_columns, reading_error
+from mtmd.logs.reading import create_checked_view, file_columns
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import bare_sql, without_end
+from mtmd.logs.sql import bare_sql, literal, without_end
 from mtmd.validate.deviations import Deviation
 from mtmd.validate.gx_duckdb import Database
-from mtmd.validate.reduced import reduced_list, reduced_vector
 from mtmd.validate.results import DayProfile
 
 _JOINED = "candidates_joined"
@@ -43,11 +48,10 @@ _TRAILING = {
     "trailing_nulls": "day date, side varchar, domain varchar, feature varchar, null_rate double",
     "trailing_digests": "day date, side varchar, digest varchar",
 }
-_DEVIATIONS = {
-    **dict.fromkeys(("measure", "side", "domain", "subject"), "varchar"),
-    **dict.fromkeys(("observed", "usual", "lowest", "highest", "share"), "double"),
-    "stops": "boolean",
-}
+_DEVIATIONS = (
+    "measure varchar, side varchar, domain varchar, subject varchar, observed double, usual double, lowest double, "
+    "highest double, share double, stops boolean"
+)
 
 
 def columns_of(database: Database, source: LogSource, table: str, file: Path, day: date) -> dict[str, str]:
@@ -55,7 +59,7 @@ def columns_of(database: Database, source: LogSource, table: str, file: Path, da
 
     Raises LogsError naming the table, the day, and the file or the statement that can't be read.
     """
-    with _blaming(database, source, {table: [file]}, day):
+    with blaming(database.connection, source, {table: [file]}, day):
         return file_columns(database.connection, source, table, file, day)
 
 
@@ -74,15 +78,14 @@ def stage_day(
     """
     columns = table_columns(preset.declarations)
     for table in ("requests", "ads"):
-        with _blaming(database, source, {table: files[table]}, day, columns):
-            stage_side(database, table, preset.declarations, f"source_{table}")
+        with blaming(database.connection, source, {table: files[table]}, day, columns):
+            _stage_side(database, table, preset.declarations, f"source_{table}")
     candidates = {"candidates": files["candidates"]}
-    with _blaming(database, source, candidates, day, columns):
+    with blaming(database.connection, source, candidates, day, columns):
         try:
             _stage_candidates(database, preset, present)
         except duckdb.Error as error:
-            declared = {"candidates": columns["candidates"]}
-            if blame(Attempt(database.connection, duckdb.Error), source, candidates, day, declared) is None:
+            if blame(database.connection, source, candidates, day, columns) is None:
                 _require_own_expectations_run(database, preset, error)
             raise
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
@@ -95,12 +98,12 @@ def stage_day(
     database.rows("create table this_day as select $day as day", {"day": day})
 
 
-def stage_side(database: Database, table: str, declarations: Declarations, rows: str) -> None:
+def _stage_side(database: Database, table: str, declarations: Declarations, rows: str) -> None:
     """Make one table of its `rows`: its columns, with vectors and lists reduced, and each row's hash."""
     columns = table_columns(declarations)[table]
     side = declarations.query if table == "requests" else declarations.item
-    vectors = {feature.name: reduced_vector(feature) for feature in side.embedding}
-    lists = {feature.name: reduced_list(feature) for feature in side.lists}
+    vectors = {feature.name: _reduced_vector(feature) for feature in side.embedding}
+    lists = {feature.name: _reduced_list(feature) for feature in side.lists}
     companions = {column for feature in side.lists for column in feature.companions.values()}
     kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in companions)
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
@@ -108,21 +111,52 @@ def stage_side(database: Database, table: str, declarations: Declarations, rows:
     database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from {rows}")
 
 
-def with_hash(preset: Preset, candidates: str) -> str:
+def _reduced_vector(vector: Feature) -> str:
+    """A vector's two staged columns."""
+    # NaN is above every number. Nulls are left out of both ends.
+    vector_name = name(vector.name)
+    ends = f"list_max({vector_name}) <= {LARGEST_NUMBER:g} and list_min({vector_name}) >= -{LARGEST_NUMBER:g}"
+    whole = f"{ends} and list_count({vector_name}) = len({vector_name})"
+    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
+
+
+def _reduced_list(feature: Feature) -> str:
+    """A list's staged columns: the values that are read, and what its expectations need of all of them."""
+    column, length = name(feature.name), f"coalesce(len({name(feature.name)}), 0)"
+    read = f"list_slice({column}, 1, {feature.max_length})"
+    reduced = (
+        f"{read} as {column}, {length} as {length_column(feature)}, "
+        f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
+    )
+    if is_text(feature):
+        texts = [read] if feature.actions is None else [read, name(feature.actions)]
+        ends = ", ".join(f"list_max(list_transform({text}, lambda one: length(one)))" for text in texts)
+        reduced += f", greatest({ends}) as {longest_column(feature)}"
+    for what, beside in feature.companions.items():
+        # As many as values, no null among them; numbers from 0 to what the service takes. NaN is above every number.
+        sound = f"coalesce(len({name(beside)}), 0) = {length} and coalesce(list_count({name(beside)}), 0) = {length}"
+        if COMPANION_TYPES[what] == "FLOAT[]":
+            numbers = f"list_max({name(beside)}) <= {LARGEST_NUMBER:g} and list_min({name(beside)}) >= 0"
+            sound += f" and coalesce({numbers}, true)"
+        reduced += f", {sound} as {companion_column(feature, what)}"
+    return reduced
+
+
+def _with_hash(preset: Preset, candidates: str) -> str:
     """Query of candidates with each row's hash."""
     # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
     content = ("request_id", "ad_id", *preset.domains.task_names)
     return f"select *, {_row_hash(content)} from {candidates}"
 
 
-def asked_of_rows(preset: Preset, present: Mapping[Needs, bool]) -> list[Expect]:
+def _asked_of_rows(preset: Preset, present: Mapping[Needs, bool]) -> list[Expect]:
     """The expectations on single candidates whose needs are `present`."""
-    return [e for e in candidates_expectations(preset) if e.where is not None and present[e.needs]]
+    return [e for e in day_expectations(preset)["candidates"] if e.where is not None and present[e.needs]]
 
 
 def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs, bool]) -> None:
     """Make views, which read the files whenever they are asked, and what is found in one such reading."""
-    database.rows(f"create view candidates as {with_hash(preset, 'source_candidates')}")
+    database.rows(f"create view candidates as {_with_hash(preset, 'source_candidates')}")
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
     database.rows(f"""
         create view {_JOINED} as
@@ -138,7 +172,7 @@ def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs
         left join (select ad_id, min(product) as product from ads group by ad_id) as a
             on c.ad_id = a.ad_id
     """)
-    asked = asked_of_rows(preset, present)
+    asked = _asked_of_rows(preset, present)
     database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED, asked)}")
     summary = database.rows(f"from {SUMMARY}")
     broken = [f"({expect.where})" for expect in asked if any(row[expect.name] for row in summary)]
@@ -148,16 +182,14 @@ def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs
 
 def _require_own_expectations_run(database: Database, preset: Preset, failed: duckdb.Error) -> None:
     """Raise ConfigError for an own expectation on single candidates that can't be run, though the logs can be read."""
-    attempt = Attempt(database.connection, duckdb.Error)
     for expect in own_expectations(preset, SuiteTable.CANDIDATES):
         if expect.where is None:
             continue
-        rows = f"select count(*) from {_JOINED} where ({expect.where})"
-        words = attempt(rows, {}) or attempt(summary_sql(preset, _JOINED, [expect]), {})
+        words = attempt(database.connection, f"select count(*) from {_JOINED} where ({expect.where})", {})
         if words is not None:
             raise ConfigError(
                 f"expectation {expect.name!r} of candidates in {preset.expectations}, the preset's `expectations`, "
-                f"can't be run: {words.splitlines()[0]}; correct its `where` or `screen`"
+                f"can't be run: {words.splitlines()[0]}; correct its `where`"
             ) from failed
 
 
@@ -174,13 +206,12 @@ def stage_found(
     The day and the tables that it is compared with are staged before. Raises LogsError when the source can't be read;
     a query that fails on a source that can be read fails again, with the same words, when its expectation is run.
     """
-    for expect in candidates_expectations(preset):
+    for expect in day_expectations(preset)["candidates"]:
         if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
             try:
                 _find(database, expect)
             except duckdb.Error as error:
-                attempt = Attempt(database.connection, duckdb.Error)
-                if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
+                if (blamed := blame(database.connection, source, {"candidates": files}, day, {})) is not None:
                     raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
@@ -199,28 +230,6 @@ def _of_all(query: str) -> str:
     """
     first, second = without_end(query)
     return bare_sql(first if second is None else query).replace("{batch}", _JOINED)
-
-
-@contextmanager
-def _blaming(
-    database: Database,
-    source: LogSource,
-    files: SourceFiles,
-    day: date,
-    columns: Mapping[str, Columns] | None = None,
-    *,
-    views: str = "source",
-) -> Iterator[None]:
-    """Turn DuckDB's error on one table into a LogsError that says what to mend.
-
-    `columns` are the declared ones, of every table, where the views `<views>_<table>` are there.
-    """
-    try:
-        yield
-    except duckdb.Error as error:
-        declared = {table: columns[table] for table in files} if columns else {}
-        attempt = Attempt(database.connection, duckdb.Error)
-        raise reading_error(attempt, source, files, day, error, declared, views=views) from error
 
 
 def _row_hash(columns: Iterable[str]) -> str:
@@ -248,10 +257,11 @@ def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
 
 def stage_deviations(database: Database, found: Iterable[Deviation]) -> None:
     """Make the table `deviations`: what is outside its interval."""
-    _create(
-        database, "deviations", ", ".join(f"{c} {kind}" for c, kind in _DEVIATIONS.items()),
-        [tuple(getattr(deviation, column) for column in _DEVIATIONS) for deviation in found],
-    )  # fmt: skip
+    rows = [
+        (*map(str, one.key), one.observed, one.usual, one.lowest, one.highest, one.share, one.stops)
+        for one in found
+    ]
+    _create(database, "deviations", _DEVIATIONS, rows)
 
 
 def _create(database: Database, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -273,7 +283,8 @@ def stage_previous_requests(
         database.rows(f"create table previous_requests (request_id {held_as(kind)})")
         return
     columns = {"request_id": kind}
-    with _blaming(database, source, {"requests": files}, day, {"requests": columns}, views="source_previous"):
+    requests = {"requests": files}
+    with blaming(database.connection, source, requests, day, {"requests": columns}, views="source_previous"):
         try:
             create_checked_view(
                 database.connection,

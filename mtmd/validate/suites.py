@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mtmd.config import Preset
-from mtmd.expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
-from mtmd.expectations.common import HAS_ROWS, found_sql
+from mtmd.expectations import Needs, SuiteTable, day_expectations, window_expectations
+from mtmd.expectations.candidates import on_what_was_found
+from mtmd.expectations.common import HAS_ROWS, build_suite, found_sql
 from mtmd.validate.gx_duckdb import Database, autocommit, load
 from mtmd.validate.results import ExpectationResult, Status
 
@@ -36,20 +37,18 @@ _SKIPPED = {
 
 def day_suites(preset: Preset) -> dict[str, "ExpectationSuite"]:
     """The suites of a day, by table."""
+    asked = day_expectations(preset)
+    asked["candidates"] = list(map(on_what_was_found, asked["candidates"]))
     with _GREAT_EXPECTATIONS:
         load()
-        return {
-            "requests": requests_suite(preset),
-            "ads": ads_suite(preset),
-            "candidates": candidates_suite(preset),
-        }
+        return {table: build_suite(SuiteTable(table), expectations) for table, expectations in asked.items()}
 
 
 def window_suites(preset: Preset) -> dict[str, "ExpectationSuite"]:
     """The suite of a window, by its table."""
     with _GREAT_EXPECTATIONS:
         load()
-        return {"trailing_domains": window_suite(preset)}
+        return {"trailing_domains": build_suite(SuiteTable.WINDOW, window_expectations(preset))}
 
 
 def run_suites(

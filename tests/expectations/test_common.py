@@ -1,7 +1,8 @@
 """Writing expectations: names and values reach DuckDB as they are."""
 
 from mtmd.expectations import Needs
-from mtmd.expectations.common import Expect, SuiteTable, build_suite, literal, name, one_of
+from mtmd.expectations.common import Expect, SuiteTable, build_suite, name, one_of
+from mtmd.logs.sql import literal
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import Status
 from mtmd.validate.suites import run_suites

@@ -1,22 +1,21 @@
 """The suites as documents: structure, descriptions, JSON."""
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from mtmd.config import Preset
-from mtmd.expectations import Needs, Severity, ads_suite, candidates_suite, requests_suite, window_suite
+from mtmd.expectations import Measure, Needs, Severity, SuiteTable, day_expectations
+from mtmd.expectations.common import steady
 from mtmd.validate.gx_duckdb import load
+from mtmd.validate.suites import day_suites, window_suites
 
-SUITES = [requests_suite, ads_suite, candidates_suite, window_suite]
+TABLES = ("requests", "ads", "candidates", "trailing_domains")
 
 
-@pytest.fixture(params=SUITES, ids=lambda build: build.__name__)
+@pytest.fixture(params=TABLES)
 def suite(request: pytest.FixtureRequest, tiny_preset: Preset):
-    load()
-    build: Callable = request.param
-    return build(tiny_preset)
+    return (day_suites(tiny_preset) | window_suites(tiny_preset))[request.param]
 
 
 def test_a_suite_starts_with_a_row_count(suite) -> None:
@@ -47,18 +46,26 @@ def test_a_suite_survives_json(suite) -> None:
 
 
 def test_not_null_comes_before_the_checks_of_a_column(tiny_preset: Preset) -> None:
-    load()
-    names = [e.meta["name"] for e in requests_suite(tiny_preset).expectations]
-    checks = ["has_rows", "ts_not_null", "ts_inside_the_day"]
+    names = [expect.name for expect in day_expectations(tiny_preset)["requests"]]
+    checks = ["ts_not_null", "ts_inside_the_day"]
     assert all(names.index(first) < names.index(second) for first, second in pairwise(checks))
 
 
 @pytest.mark.parametrize("constrained", [True, False])
 def test_child_tasks_are_held_to_their_parents(tiny_preset: Preset, constrained: bool) -> None:
     """Whether the model uses the tree or not: it is a fact of the logs."""
-    load()
     domains = tiny_preset.domains.model_copy(update={"constrained": constrained})
     preset = tiny_preset.model_copy(update={"domains": domains})
-    names = {e.meta["name"] for e in candidates_suite(preset).expectations}
+    names = {expect.name for expect in day_expectations(preset)["candidates"]}
     assert {"gctr_at_most_ctr", "octr_at_most_ctr", "good_clicked_only_if_clicked"} <= names
     assert "ctr_at_most_gctr" not in names
+
+
+def test_a_measure_has_an_expectation_that_stops_and_one_that_warns() -> None:
+    stops, warns = steady(SuiteTable.ADS, Measure.NULLS, "price", "Why.")
+    assert (stops.name, stops.severity) == ("null_rates_steady", Severity.CRITICAL)
+    assert (warns.name, warns.severity) == ("null_rates_as_usual", Severity.WARNING)
+    assert {stops.needs, warns.needs} == {Needs.TRAILING}
+    assert "side = 'ads' and measure = 'null_rates' and stops" in stops.query
+    assert "side = 'ads' and measure = 'null_rates' and not stops" in warns.query
+    assert warns.description.endswith("Why.")

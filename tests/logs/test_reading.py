@@ -17,13 +17,8 @@ from pyarrow import parquet
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError, StorageError
-from mtmd.logs.reading import (
-    Attempt,
-    blame,
-    create_checked_view,
-    file_columns,
-    reading_error,
-)
+from mtmd.extract.blame import blame, reading_error
+from mtmd.logs.reading import create_checked_view, file_columns
 from mtmd.logs.source import LogSource
 from tests.small_disk import small_disk
 
@@ -214,7 +209,7 @@ def test_a_text_that_is_no_id_is_named_with_the_rule(
     with pytest.raises(duckdb.Error) as caught:
         connection.execute("from source_ads").fetchall()
     assert words in str(caught.value)
-    blamed = blame(Attempt(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": columns})
+    blamed = blame(connection, SOURCE, {"ads": [path]}, DAY, {"ads": columns})
     assert blamed is not None
     assert words in blamed
     assert "cast the column yourself in source_ads.sql" in blamed
@@ -240,9 +235,7 @@ def test_a_whole_number_that_the_declared_type_may_lack_is_named(
     path = write(f"select cast(x as {kind}) as price from (values (1), ({value}), (null)) as t (x)")
     with pytest.raises(duckdb.Error) as caught:
         read(connection, [path], {"price": declared})
-    words = blame(
-        Attempt(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": {"price": declared}}
-    )
+    words = blame(connection, SOURCE, {"ads": [path]}, DAY, {"ads": {"price": declared}})
     for text in (
         f"ads.price is {kind.upper()} and has the value {value}, but {declared} has every",
         "declare",
@@ -328,7 +321,7 @@ def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(
     create_checked_view(
         connection, "source_ads", SOURCE, "ads", files, DAY, declared, optional=frozenset({"hidden"})
     )
-    words = blame(Attempt(connection, duckdb.Error), SOURCE, {"ads": files}, DAY, {"ads": declared})
+    words = blame(connection, SOURCE, {"ads": files}, DAY, {"ads": declared})
     assert words is not None
     assert words.startswith("ads.x has a value that its declared type FLOAT can't hold")
 
@@ -394,7 +387,7 @@ def test_a_wrong_statement_is_blamed_with_its_file_and_line(
 ) -> None:
     path = write("select 7 as ad_id, 'free' as amount")
     source = team(tmp_path / "sql", STATEMENT.format(wrong=wrong))
-    told = blame(Attempt(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
+    told = blame(connection, source, {"ads": [path]}, DAY, {})
     assert told is not None
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}, line 4 ({wrong} as price): {words}")
     assert told.endswith(f"what it reads ({path}) is sound Parquet; correct the statement and run again")
@@ -405,13 +398,14 @@ def test_an_error_without_a_line_names_the_statement_and_a_damaged_file_comes_fi
 ) -> None:
     files = [write("select 7 as ad_id"), write("select 8 as ad_id", "b.parquet")]
     source = team(tmp_path / "sql", "select error('no') as ad_id from read_parquet($paths)")
-    attempt = Attempt(connection, duckdb.Error)
-    told = blame(attempt, source, {"ads": files}, DAY, {})
+    told = blame(connection, source, {"ads": files}, DAY, {})
     assert told is not None
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}: Invalid Input Error: no. ")
     assert f"({files[0]} and 1 more)" in told
     files[1].write_bytes(b"nothing")
-    assert (blame(attempt, source, {"ads": files}, DAY, {}) or "").startswith(f"{files[1]} can't be read (")
+    assert (blame(connection, source, {"ads": files}, DAY, {}) or "").startswith(
+        f"{files[1]} can't be read ("
+    )
 
 
 def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(
@@ -421,8 +415,7 @@ def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(
     declared = {"fine": "FLOAT", "vector": "FLOAT[]"}
     with pytest.raises(duckdb.Error) as caught:
         read(connection, [path], declared)
-    attempt = Attempt(connection, duckdb.Error)
-    error = reading_error(attempt, SOURCE, {"ads": [path]}, DAY, caught.value, {"ads": declared})
+    error = reading_error(connection, SOURCE, {"ads": [path]}, DAY, caught.value, {"ads": declared})
     assert str(error).startswith(
         "ads of 2026-01-02: ads.vector has a value that its declared type FLOAT[] can't hold (Conversion Error: Type "
         "DOUBLE with value 1e+300"
@@ -434,9 +427,10 @@ def test_what_can_be_read_again_is_blamed_on_nothing(
 ) -> None:
     path = write("select 1 as id")
     read(connection, [path], {"id": "INTEGER"})
-    attempt = Attempt(connection, duckdb.Error)
     files = {"requests": [path], "ads": [path]}
-    error = reading_error(attempt, SOURCE, files, DAY, duckdb.Error("disk full"), {"ads": {"id": "INTEGER"}})
+    error = reading_error(
+        connection, SOURCE, files, DAY, duckdb.Error("disk full"), {"ads": {"id": "INTEGER"}}
+    )
     assert (
         str(error)
         == "logs of 2026-01-02: reading failed (disk full), though all of it can be read; run again"
@@ -501,7 +495,7 @@ def test_text_that_is_no_value_is_blamed_on_its_column(
 ) -> None:
     path, columns = text(f"x\n{value}\n"), {"x": declared}
     create_checked_view(connection, "source_ads", CSV, "ads", [path], DAY, columns)
-    told = blame(Attempt(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {"ads": columns})
+    told = blame(connection, CSV, {"ads": [path]}, DAY, {"ads": columns})
     assert words in (told or "")
 
 
@@ -521,7 +515,7 @@ def test_a_csv_file_with_a_line_that_does_not_fit_is_blamed_by_its_name(
     connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], lines: str
 ) -> None:
     path = text(f"id,word\n{lines}")
-    told = blame(Attempt(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {})
+    told = blame(connection, CSV, {"ads": [path]}, DAY, {})
     assert (told or "").startswith(f"{path} can't be read (")
 
 
@@ -535,7 +529,7 @@ def test_a_teams_statement_gets_the_day_and_reads_csv(
     path = text("id\n7\n")
     assert read(connection, [path], {"ad_id": "BIGINT", "seen": "DATE"}, source) == [(7, DAY)]
     (tmp_path / "sql" / "source_ads.sql").write_text("select ix as ad_id from read_csv($paths)\n")
-    told = blame(Attempt(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
+    told = blame(connection, source, {"ads": [path]}, DAY, {})
     assert f"what it reads ({path}) is sound CSV" in (told or "")
 
 
@@ -555,8 +549,7 @@ def test_a_full_disk_is_not_blamed_on_the_logs(
                 connection.execute(
                     "create table a as select repeat('x', 50) || random() as b from range(4000000)"
                 )
-            attempt = Attempt(connection, duckdb.Error)
-            error = reading_error(attempt, SOURCE, {"ads": [tmp_path]}, DAY, caught.value)
+            error = reading_error(connection, SOURCE, {"ads": [tmp_path]}, DAY, caught.value, {})
     assert isinstance(error, StorageError)
     assert re.match(
         rf"ads of {DAY}: there is no room for DuckDB's temporary files in {spill}/x \(.*\); make room there"
@@ -577,7 +570,7 @@ def test_what_needs_more_memory_is_not_blamed_on_the_file(tmp_path: Path) -> Non
     with duckdb.connect(config={"memory_limit": "10MB", "temp_directory": str(tmp_path / "spill")}) as opened:
         with pytest.raises(duckdb.Error) as caught:
             opened.execute("select max(hash(vector)) from read_parquet($path)", {"path": str(file)})
-        error = reading_error(Attempt(opened, duckdb.Error), SOURCE, {"ads": [file]}, DAY, caught.value)
+        error = reading_error(opened, SOURCE, {"ads": [file]}, DAY, caught.value, {})
     assert isinstance(error, StorageError)
     assert re.fullmatch(
         rf"ads of {DAY}: Out of Memory Error: .* used\); let DuckDB have more memory \(MTMD_DUCKDB_MEMORY in "

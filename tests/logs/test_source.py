@@ -9,9 +9,8 @@ import pytest
 
 from mtmd.config import Preset, SourcesConfig
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.locking import _literal
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import statement
+from mtmd.logs.sql import literal, statement
 
 
 def test_without_a_folder_the_shipped_statements_read_the_logs() -> None:
@@ -34,7 +33,7 @@ def test_a_file_that_a_statement_names_is_part_of_what_it_computes(tmp_path: Pat
     names = tmp_path / "it's names.csv"
     for table in ("requests", "ads", "candidates"):
         (tmp_path / f"source_{table}.sql").write_text("from read_parquet($paths)")
-    read = f"read_csv({_literal(str(names))})"
+    read = f"read_csv({literal(str(names))})"
     (tmp_path / "source_ads.sql").write_text(f"select 'absent.csv' from read_parquet($paths), {read}, {read}")
     names.write_text("code,name\n1,shoes\n")
     first = LogSource("logs", tmp_path).bare_statements()

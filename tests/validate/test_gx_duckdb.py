@@ -7,7 +7,6 @@ import duckdb
 import pytest
 
 from mtmd.errors import ConfigError
-from mtmd.logs.reading import Attempt
 from mtmd.validate import gx_duckdb
 from mtmd.validate.gx_duckdb import database, load
 
@@ -44,8 +43,8 @@ def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_its_temporary_files_are_below_tmpdir_and_an_error_says_so() -> None:
     with database(()) as opened:
-        spill = Attempt(opened.connection, duckdb.Error).spill
-    assert spill.parent == Path(gettempdir())
+        (row,) = opened.rows("select current_setting('temp_directory') as spill")
+    assert Path(row["spill"]).parent == Path(gettempdir())
 
 
 def test_a_database_is_its_own_and_is_gone_afterwards() -> None:

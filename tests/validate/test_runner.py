@@ -11,11 +11,10 @@ import duckdb
 import pytest
 
 from mtmd.errors import ConfigError, LogsError, ValidationError
-from mtmd.expectations import Needs, candidates
+from mtmd.expectations import Needs
 from mtmd.expectations.common import Expect, SuiteTable, build_suite
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
-from mtmd.validate import staging
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import DayValidation, Status
 from mtmd.validate.runner import require, validate_day, validate_window
@@ -320,14 +319,20 @@ def test_an_expectation_that_raises_has_not_passed_and_disturbs_no_other() -> No
     assert results["sound"].samples == ({"ad_id": "2"},)
 
 
+def with_own(logs, path: Path, expectation: str):
+    """The logs' preset with one expectation of its own on candidates."""
+    path.write_text(
+        "from mtmd.expectations import Expect\n\n\ndef expectations(preset):\n"
+        f"    return {{'candidates': [Expect({expectation})]}}\n"
+    )
+    return logs.preset.model_copy(update={"expectations": str(path)})
+
+
 def test_a_question_about_all_candidates_that_fails_is_raised_and_blames_no_file(
-    logs, monkeypatch: pytest.MonkeyPatch
+    logs, day, tmp_path: Path
 ) -> None:
-    wrong = Expect("mispelt", "…", "select no_such_column from {batch}")
-    for module in (candidates, staging):
-        own = module.candidates_expectations
-        monkeypatch.setattr(module, "candidates_expectations", lambda preset, own=own: [*own(preset), wrong])
-    results = {result.name: result for result in logs.validate().results}
+    preset = with_own(logs, tmp_path / "own.py", "'mispelt', '…', 'select no_such_column from {batch}'")
+    results = {result.name: result for result in validate_day(LogSource(logs.root), day, preset).results}
     assert results["mispelt"].status is Status.RAISED
     assert results["mispelt"].stops
     assert "no_such_column" in results["mispelt"].message
@@ -337,34 +342,28 @@ def test_a_question_about_all_candidates_that_fails_is_raised_and_blames_no_file
 def test_an_own_expectation_on_rows_of_candidates_that_fails_is_blamed_by_its_file(
     logs, day, tmp_path: Path
 ) -> None:
-    own = tmp_path / "own.py"
-    own.write_text(
-        "from mtmd.expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
-        "'mispelt', '…', 'from {batch} where {where}', where='ctr > 1', screen='max(no_such_column)')]}\n"
-    )
-    preset = logs.preset.model_copy(update={"expectations": str(own)})
-    with pytest.raises(
-        ConfigError, match=r"'mispelt' of candidates in .*own\.py, the preset's `expectations`, can't"
-    ):
+    expectation = "'mispelt', '…', 'from {batch} where {where}', where='no_such_column > 1'"
+    preset = with_own(logs, tmp_path / "own.py", expectation)
+    words = r"'mispelt' of candidates in .*own\.py, the preset's `expectations`, can't"
+    with pytest.raises(ConfigError, match=words):
         validate_day(LogSource(logs.root), day, preset)
 
 
+@pytest.mark.parametrize(
+    ("end", "status", "unexpected"),
+    [
+        ("; -- of 60 requests", Status.FAILED, 20),
+        ("; select ad_id from {batch}", Status.RAISED, None),  # of two statements, one would be lost
+    ],
+)
 def test_an_own_query_of_all_candidates_may_end_in_a_semicolon_and_a_comment(
-    logs, day, tmp_path: Path
+    logs, day, tmp_path: Path, end: str, status: Status, unexpected: int | None
 ) -> None:
-    own = tmp_path / "own.py"
-    own.write_text(
-        "from mtmd.expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
-        "'crowded', '…', 'select ad_id from {batch} group by ad_id having count(*) > 17; -- of 60 requests')]}\n"
-    )
-    preset = logs.preset.model_copy(update={"expectations": str(own)})
+    query = f"select ad_id from {{batch}} group by ad_id having count(*) > 17{end}"
+    preset = with_own(logs, tmp_path / "own.py", f"'crowded', '…', {query!r}")
     results = validate_day(LogSource(logs.root), day, preset).results
     (crowded,) = (result for result in results if result.name == "crowded")
-    assert (crowded.status, crowded.unexpected) == (Status.FAILED, 20)
-    own.write_text(own.read_text().replace("-- of 60 requests", "select ad_id from {batch}"))
-    results = validate_day(LogSource(logs.root), day, preset).results
-    (crowded,) = (result for result in results if result.name == "crowded")
-    assert crowded.status is Status.RAISED  # of two statements, one would be lost
+    assert (crowded.status, crowded.unexpected) == (status, unexpected)
 
 
 def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:

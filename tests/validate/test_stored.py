@@ -11,23 +11,20 @@ import pytest
 from mtmd.config import Preset
 from mtmd.jobs.backfill import _Seen, _unvalidated
 from mtmd.run import RunPlan, plan_window
-from mtmd.store.files import write_json
 from mtmd.store.outputs import read_record
 from mtmd.validate import stage
 from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Status
-from mtmd.validate.stored import keep
-from mtmd.validate.suites import NO_EARLIER_DAY
+from mtmd.validate.stage import _keep
 from tests.conftest import FIRST_DAY
 
 DAYS, COMPARED = 3, 2  # of a window; earlier days that a day is to be compared with
 FAULTY = FIRST_DAY + timedelta(days=DAYS)
 
 
-def validated(day: date, status: Status, compared: int | None = None) -> DayValidation:
+def validated(day: date, compared: int) -> DayValidation:
     profile = DayProfile(day=day, domains=(), null_rates=(), digests={})
-    message = NO_EARLIER_DAY if status is Status.SKIPPED else None
     result = ExpectationResult(
-        table="candidates", name="mean_scores_steady", description="d", status=status, message=message
+        table="candidates", name="mean_scores_steady", description="d", status=Status.PASSED
     )
     return DayValidation(day=day, results=(result,), profile=profile, compared=compared)
 
@@ -119,25 +116,15 @@ def test_a_day_that_failed_is_judged_again_where_as_many_earlier_days_are_there(
     assert sound.judged == list(earlier)
 
 
-@pytest.mark.parametrize(("status", "passed"), [(Status.PASSED, True), (Status.SKIPPED, False)])
-def test_a_record_of_an_older_version_says_only_whether_there_was_an_earlier_day(
-    line: Line, status: Status, passed: bool
-) -> None:
-    old = validated(FAULTY, status).model_dump(mode="json")
-    assert "compared" not in old
-    write_json(line.record(FAULTY), old, seal=True)
-    assert line.run(FAULTY).passed is passed
-
-
 def test_a_record_is_not_lost_to_one_that_is_worth_less(line: Line) -> None:
     """Two runs judged the day at the same time."""
     place, limits = line.record(FAULTY), line.preset.data
-    better = validated(FAULTY, Status.PASSED, compared=limits.min_trailing_days)
-    keep(place, better, limits)
-    keep(place, validated(FAULTY, Status.PASSED, compared=limits.min_trailing_days - 1), limits)
+    better = validated(FAULTY, compared=limits.min_trailing_days)
+    _keep(place, better, limits)
+    _keep(place, validated(FAULTY, compared=limits.min_trailing_days - 1), limits)
     assert read_record(place, DayValidation) == better
-    more = validated(FAULTY, Status.PASSED, compared=limits.min_trailing_days + 1)
-    keep(place, more, limits)
+    more = validated(FAULTY, compared=limits.min_trailing_days + 1)
+    _keep(place, more, limits)
     assert read_record(place, DayValidation) == more
 
 

@@ -1,7 +1,6 @@
 """Whole days beside earlier ones: what was delivered twice, in part, in another unit, or filled with a default."""
 
 from datetime import date, timedelta
-from math import log
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from mtmd.validate.results import (
     NullProfile,
     NumberProfile,
 )
-from mtmd.validate.whole_day import whole_day_comparisons
 
 DAY = date(2026, 3, 15)
 
@@ -55,7 +53,7 @@ EARLIER = [
 
 def _found(preset: Preset, earlier: list[DayProfile], **changes: Any) -> dict[tuple[str, str, str], bool]:
     found = deviations(_day(0, **changes), earlier, preset.declarations, DataConfig())
-    return {(one.measure, one.side, one.subject): one.stops for one in found}
+    return {(one.key.measure, one.key.side, one.key.subject): one.stops for one in found}
 
 
 @pytest.mark.parametrize(
@@ -97,12 +95,3 @@ def test_with_few_earlier_days_a_factor_of_five_is_needed(tiny_preset: Preset) -
     assert _found(tiny_preset, few, each=8.0, clicks=200) == {}
     assert ("volume", "requests", "rows") in _found(tiny_preset, few, requests=10_000)
     assert _found(tiny_preset, few, clicks=0) == {("label_rates", "candidates", "clicked"): True}
-
-
-def test_profiles_of_an_older_version_are_compared_by_what_they_have() -> None:
-    older = [day.model_copy(update={"labels": {}, "numbers": ()}) for day in EARLIER]
-    found = whole_day_comparisons(_day(0), older)
-    assert {(one.measure.value, one.side, one.subject) for one in found} == {
-        ("volume", side, "rows") for side in ("requests", "ads", "candidates")
-    } | {("volume", "candidates", "rows of a request")}
-    assert found[0].today == log(1000)

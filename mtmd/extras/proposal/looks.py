@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mtmd.errors import LogsError
-from mtmd.expectations.common import literal
 from mtmd.logs.files import duckdb_paths
-from mtmd.logs.sql import quoted, sql_name
+from mtmd.logs.sql import literal, quoted, sql_name
 from mtmd.validate.gx_duckdb import Database
 
 # Left to itself, DuckDB matches the columns of CSV files by their position, and guesses the order of day and month for

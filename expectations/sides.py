@@ -1,13 +1,10 @@
-"""The suite of `requests`: one row per request."""
-
-from typing import TYPE_CHECKING
+"""The tables of the two sides: `requests` has one row per request, `ads` one per ad as known at the day's start."""
 
 from mtmd.config import Preset
 from mtmd.expectations.common import (
     Expect,
     Needs,
     SuiteTable,
-    build_suite,
     content_is_new,
     digest_sql,
     not_null,
@@ -15,21 +12,12 @@ from mtmd.expectations.common import (
     unique,
 )
 from mtmd.expectations.features import feature_expectations
-from mtmd.expectations.own import with_own
-
-if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
-
-
-def requests_suite(preset: Preset) -> "ExpectationSuite":
-    """Expectations on a day's `requests`."""
-    return build_suite(SuiteTable.REQUESTS, requests_expectations(preset))
 
 
 def requests_expectations(preset: Preset) -> list[Expect]:
-    """The same, before great-expectations is needed."""
+    """Expectations on a day's `requests`."""
     declarations = preset.declarations
-    packaged = [
+    return [
         not_null("request_id", "ts, surface", "A request without an id joins no candidate and is lost."),
         not_null("ts", "request_id", "Without a time nothing says that the request belongs to this day."),
         not_null("surface", "request_id", "Without a surface no query tower can read the request."),
@@ -45,7 +33,6 @@ def requests_expectations(preset: Preset) -> list[Expect]:
         *feature_expectations(SuiteTable.REQUESTS, "request_id", "surface", declarations.query),
         content_is_new(SuiteTable.REQUESTS, digest_sql("{batch}")),
     ]
-    return with_own(packaged, preset, SuiteTable.REQUESTS)
 
 
 def _inside_the_day() -> Expect:
@@ -75,4 +62,37 @@ def _ids_are_new() -> Expect:
             where request_id in (select request_id from previous_requests)
             order by all
         """,
+    )
+
+
+def ads_expectations(preset: Preset) -> list[Expect]:
+    """Expectations on a day's `ads`."""
+    declarations = preset.declarations
+    copies = [] if preset.data.ads_may_repeat else [content_is_new(SuiteTable.ADS, digest_sql("{batch}"))]
+    return [
+        not_null("ad_id", "product, goal", "An ad without an id joins no candidate and can't be published."),
+        not_null("product", "ad_id", "Without a product no item tower can read the ad."),
+        not_null("goal", "ad_id", "The auction can't turn scores into value without the ad's goal."),
+        not_null("bid", "ad_id", "The auction can't rank an ad without its bid."),
+        unique(("ad_id",), "Candidates of a repeated ad would be joined twice, with either row's features."),
+        one_of(
+            "product",
+            declarations.domains.products,
+            "ad_id",
+            "No tower exists for the product: its ads would be dropped or read by the wrong tower.",
+        ),
+        one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
+        _bids_are_amounts(),
+        *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item),
+        *copies,
+    ]
+
+
+def _bids_are_amounts() -> Expect:
+    return Expect(
+        name="bid_is_an_amount",
+        column="bid",
+        description="A negative, infinite or undefined bid puts the ad at an end of every auction.",
+        query="select ad_id, bid from {batch} where {where} order by all",
+        where="bid < 0 or isnan(bid) or isinf(bid)",
     )
