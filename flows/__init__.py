@@ -8,7 +8,7 @@ import os
 gc.set_threshold(100_000, 20, 20)
 
 # Read when prefect and torch are first imported, so they are set here: nothing leaves the machine, a busy one gets
-# time to start the embedded server, and threads spin only briefly before they sleep (docs/decisions.md).
+# time to start the embedded server, and threads spin only briefly before they sleep (docs/lab/decisions.md).
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")

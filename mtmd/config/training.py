@@ -52,7 +52,7 @@ class TrainingConfig(Frozen):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "cpu",
         description="what models are trained and scored on. auto: a GPU where torch finds one, otherwise the CPU; see "
-        "docs/devices.md",
+        "docs/extras/ranks.md",
     )
 
     @property

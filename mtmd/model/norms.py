@@ -3,7 +3,7 @@
     window  mean and variance of the whole window, observed before training: the default, a deviation from the paper
     batch   those of the batch at hand in training, and running ones at evaluation: the paper's BatchNorm
 
-Both leave missing values out. docs/tuning.md has what a batch's statistics cost. A normalised value is clipped at
+Both leave missing values out. docs/lab/tuning.md has what a batch's statistics cost. A normalised value is clipped at
 ± CLIP, so that a value unlike anything seen cannot swamp a row.
 Shapes: N rows, M numeric columns.
 """

@@ -93,7 +93,7 @@ def _shares(lists: ListInput, pooling: Pooling, table: Tensor) -> tuple[Tensor, 
 def _bags(
     table: Tensor, rows: Tensor, lists: ListInput, weights: Tensor, known: Tensor, *, sparse: bool
 ) -> tuple[Tensor, Tensor]:
-    """Weighted sums, faster than by gathering (E, L, w) first (docs/decisions.md)."""
+    """Weighted sums, faster than by gathering (E, L, w) first (docs/lab/decisions.md)."""
     copies, values = rows.shape
     starts = lists.lengths.cumsum(0) - lists.lengths
     first = values * torch.arange(copies, device=rows.device)[:, None]

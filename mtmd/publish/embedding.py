@@ -24,7 +24,7 @@ from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.published import AdBlock, AdsInfo, PublishedAds, tasks_of, write_ads
 from mtmd.serve.scorer import Scorer
 
-BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths (docs/performance.md)
+BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths
 BLOCK = 1 << 13  # ads of a record batch: while one is written the next is embedded, and two are in memory
 
 

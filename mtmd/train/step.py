@@ -1,7 +1,7 @@
 """One update of a model's weights from one batch: the loss, its precision, and deterministic kernels.
 
 The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
-pairs may be weighted by their score (docs/tuning.md has what it is worth).
+pairs may be weighted by their score (docs/lab/tuning.md has what it is worth).
 
 `precision = "auto"` trains in bfloat16 on processors with matrix or vector instructions for it, in float32 elsewhere.
 
@@ -35,7 +35,7 @@ class TrainingLoss:
     A pair's KL grows with its probability, so at power 0, the paper's loss, pairs and domains with high scores decide
     nearly alone; at 1 equal relative errors cost about the same everywhere. The divisor is the model's own score, taken
     as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean. (Divided by
-    the teacher's score it would be a lower one, and the model calibrated too low: docs/tuning.md.)
+    the teacher's score it would be a lower one, and the model calibrated too low: docs/lab/tuning.md.)
 
     task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of the loss
     total         of the divisors (T,) of all ranks' parts of a batch: the losses of the parts add up to the batch's

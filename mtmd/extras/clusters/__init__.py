@@ -1,1 +1,1 @@
-"""Parts of flows on the workers of a Dask or Ray cluster: `MTMD_RUNNER=dask`, see docs/clusters.md."""
+"""Parts of flows on the workers of a Dask or Ray cluster: `MTMD_RUNNER=dask`, see docs/extras/clusters.md."""

@@ -3,7 +3,7 @@
 Every rank has the whole model and a part of each batch. A step's gradient is the sum of the parts' gradients, whose
 losses are already divided by the whole batch's counts (`TrainingLoss.total`). Gradients outside the embedding tables
 are added up as one vector. Of the tables, ranks exchange the rows that any of them read and their gradients; then each
-rank makes the same update of these rows. docs/devices.md has what that costs, and what else there would have been.
+rank makes the same update of these rows. docs/extras/ranks.md has what that costs, and what else there would have been.
 
 Shapes: G parameters outside the tables, n rows of tables of one width w.
 """
