@@ -47,7 +47,7 @@ def test_the_seeds_of_a_window_count_once_each() -> None:
     assert options.seeds == [1, 0]
 
 
-@pytest.mark.parametrize("name", ["demo", "five-tasks", "histories", "explored"])
+@pytest.mark.parametrize("name", ["five-tasks", "histories"])
 def test_a_day_of_the_platform_can_be_extracted_by_its_preset(name: str, tmp_path: Path) -> None:
     preset = load_preset(name)
     simulate(platform_for(preset, requests_per_day=40, users=60, ads=80), DAY, DAY, tmp_path / "logs")

@@ -27,23 +27,6 @@ def test_a_peer_scores_every_pair_and_starts_at_the_base_rates(
     assert log_p.mean(dim=0).exp().tolist() == pytest.approx(rates.tolist(), rel=0.6)
 
 
-def test_a_peer_reads_each_side(name: str, tiny_preset: Preset, moments: WindowMoments, batch: Batch) -> None:
-    peer = build_peer(name, tiny_preset, moments).train()
-    peer(batch).sum().backward()
-    tables = [module for module in peer.modules() if isinstance(module, torch.nn.Embedding)]
-    assert len(tables) == len(peer_tables(tiny_preset))
-    assert sorted(len(table.weight) for table in tables) == sorted(peer_tables(tiny_preset))
-    assert all(table.weight.grad is not None and table.weight.grad.any() for table in tables)
-    assert peer.embedding_parameter_count == sum(table.weight.numel() for table in tables)
-
-
-def peer_tables(preset: Preset) -> list[int]:
-    """Rows of every table: ids with 0 = missing, and the two domains."""
-    features = preset.declarations.query.categorical + preset.declarations.item.categorical
-    domains = [len(preset.domains.surfaces), len(preset.domains.products)]
-    return [feature.buckets + 1 for feature in features if feature.buckets is not None] + domains
-
-
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_generator_alone(
     name: str, tiny_preset: Preset, moments: WindowMoments
 ) -> None:

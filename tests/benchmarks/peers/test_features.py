@@ -5,19 +5,14 @@ import numpy as np
 import torch
 
 from benchmarks.peers.features import (
-    Admissions,
-    Moments,
     PairColumns,
-    SideColumns,
     WindowMoments,
     window_moments,
 )
-from mtmd.config import Preset, SideSchema
+from mtmd.config import Preset
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from tests.benchmarks.peers.conftest import BATCH
-from tests.model.listed import listed_preset
-from tests.model.random_batches import random_batch
 from tests.train.test_dropout import with_ids
 
 LEAST = 5
@@ -74,22 +69,6 @@ def counted(batches: Iterator[Batch]) -> dict[str, Counter[int]]:
     return {"query_user_id": users, "item_ad_id": ads}
 
 
-def test_values_of_lists_that_the_window_seldom_has_are_left_out() -> None:
-    schema = listed_preset().declarations.query
-    assert [feature.min_count for feature in schema.lists[:2]] == [None, 2]
-    admissions, side = Admissions(schema), random_batch(listed_preset().declarations).query
-    times = torch.arange(len(side.continuous)) % 2
-    admissions.observe(side, times)
-    topics, ads = side.lists[:2]
-    seen: Counter[int] = Counter()
-    for value, count in zip(ads.ids.tolist(), times.repeat_interleave(ads.lengths).tolist(), strict=True):
-        seen[value] += count
-    read = admissions(side).lists
-    assert read[1].ids.tolist() == [value for value in ads.ids.tolist() if seen[value] >= 2]
-    assert 0 < len(read[1].ids) < len(ads.ids)
-    assert torch.equal(read[0].ids, topics.ids)
-
-
 def test_numbers_are_standardised_and_missing_ones_are_the_mean(
     window: WindowData, batch: Batch, columns: PairColumns
 ) -> None:
@@ -113,24 +92,3 @@ def test_moments_are_of_the_training_requests_alone(window: WindowData, moments:
     torch.testing.assert_close(
         moments.query.deviation[: seen.shape[1]].double(), spread, rtol=1e-3, atol=1e-3
     )
-
-
-def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
-    preset = listed_preset()
-    schema = preset.declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), often(schema)))
-    assert columns.width == 4 + 3 + 4 + 4 + 2  # numbers, lists
-    assert len(columns.sizes) == 2  # country and the surface: no list is an id
-    side = random_batch(preset.declarations).query
-    numbers = columns(side)["query_numbers"]
-    assert numbers.shape == (21, columns.width)
-    ads = side.lists[1]
-    assert not numbers[ads.lengths == 0, 11:15].any()
-    (row,) = (ads.lengths > 1).nonzero()[0]
-    own = columns.tables[1](ads.take(row[None]).ids).mean(dim=0)
-    torch.testing.assert_close(numbers[row, 11:15], own)
-
-
-def often(schema: SideSchema) -> tuple[torch.Tensor, ...]:
-    """Every id was seen often enough."""
-    return tuple(torch.full_like(one.seen, 99) for one in Admissions(schema))

@@ -6,11 +6,7 @@ from benchmarks.peers.train import fit_peer, make_optimizer, validation_kl
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.extract.window import WindowData
-from mtmd.model.batch import Batch
-from mtmd.train.dropout import with_dropped_values
 from tests.benchmarks.peers.stand_ins import Lookup
-from tests.train.test_dropout import with_ids
-from tests.train.windows import with_training
 
 
 def test_training_lowers_the_validation_kl_and_keeps_the_best_epoch(
@@ -24,34 +20,6 @@ def test_training_lowers_the_validation_kl_and_keeps_the_best_epoch(
     assert seen[-1] < seen[0]
     assert validation_kl(model, window, tiny_preset) == pytest.approx(fit.validation_kl)
     assert not model.training
-
-
-def test_values_are_dropped_from_training_rows_alone_and_as_mtmds_are(
-    tiny_preset: Preset, window: WindowData, columns: PairColumns
-) -> None:
-    preset = with_training(with_ids(tiny_preset, min_count=1, dropout=0.5), epochs=2, seed=3)
-    model = Lookup(columns, 3)
-    trained: list[Batch] = []
-    validated: list[Batch] = []
-
-    def keep(_: object, arguments: tuple[Batch]) -> None:
-        (trained if torch.is_grad_enabled() else validated).append(arguments[0])
-
-    model.register_forward_pre_hook(keep)
-    fit_peer(model, window, preset, 1e-3, "float32")
-    requests = preset.training.batch_requests
-    dropped = [
-        batch
-        for epoch in (1, 2)
-        for batch in with_dropped_values(window.epoch(epoch, requests), preset.declarations, 3, epoch)
-    ]
-    for seen, expected in (
-        (trained, dropped), (validated, [*window.validation(requests), *window.validation(requests)]),
-    ):  # fmt: skip
-        for one, other in zip(seen, expected, strict=True):
-            assert torch.equal(one.query.categorical, other.query.categorical)
-            assert torch.equal(one.item.categorical, other.item.categorical)
-    assert not torch.equal(trained[0].item.categorical, next(window.epoch(1, requests)).item.categorical)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(
