@@ -33,13 +33,13 @@ from benchmarks.plain_job import plain_job
 from benchmarks.runs import told
 from mtmd.config import load_preset
 from mtmd.extract.shards import read_manifest
+from mtmd.extras.bucket.cache import FOLDER as CACHE
+from mtmd.extras.bucket.objects import ObjectPath
+from mtmd.extras.bucket.stores import WORK
 from mtmd.registry.registry import Registry
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan, plan_run
-from mtmd.store.cache import FOLDER as CACHE
-from mtmd.store.durable import FOLDER as WORK
 from mtmd.store.files import resolve, write_text
-from mtmd.store.objects import ObjectPath
 from mtmd.validate.stage import day_sources
 
 _URL = "s3://benchmark/day"

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from prefect import flow
+from prefect import Flow, flow
+from prefect.client.schemas.objects import FlowRun, State
 
-from mtmd import command_line
+from mtmd import command_line, extension
 from mtmd.abtest.gate import ab_gate
-from mtmd.config import load_preset, variants
+from mtmd.config import variants
 from mtmd.errors import MtmdError
-from mtmd.flows import index, mirrors, prefect_artifacts, run_names, steps
+from mtmd.flows import index, prefect_artifacts, run_names, steps
 from mtmd.flows.ablation import ablate
 from mtmd.flows.arguments import whole
 from mtmd.flows.command import command_of, require_days
@@ -41,13 +42,18 @@ from mtmd.train.rivals import compared, is_due
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
+def _failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """A hook of Prefect's, which calls it by these names."""
+    extension.tell("failed", flow_run, state)
+
+
 @flow(
     name="daily-retrain",
     flow_run_name=run_names.of_day,
     persist_result=False,
-    on_failure=[mirrors.failed],
-    on_crashed=[mirrors.failed],
-    on_cancellation=[mirrors.failed],
+    on_failure=[_failed],
+    on_crashed=[_failed],
+    on_cancellation=[_failed],
 )
 @described
 def daily_retrain(
@@ -63,7 +69,7 @@ def daily_retrain(
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day, laps = as_of or scheduled_day(), Laps()
-    mirrors.started(day, preset, logs, artifacts)
+    extension.tell("started", day, preset, logs, artifacts)
     try:
         if wait_minutes:
             steps.await_logs(day, preset, window_days, logs, artifacts, wait_minutes)
@@ -83,7 +89,7 @@ def daily_retrain(
         steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
     steps.report(whole(run), whole(summary))
     prefect_artifacts.link_page(run.plan, whole(summary))
-    mirrors.decided(run.plan.preset, summary, preset, logs, artifacts)
+    extension.tell("decided", whole(summary), preset, logs, artifacts)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.candidate.start is None:
@@ -136,9 +142,7 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
 
 
 def _refuse(given: Mapping[str, Any]) -> None:
-    """A day that can't be run; the index shows it as failed, as after a run. Mirrors are told by the run itself."""
-    if load_preset(given["preset"]).mirrors.to:
-        return
+    """A day that can't be run; the index shows it as failed, as after a run."""
     try:
         require_days(given)
     except MtmdError as error:

@@ -7,8 +7,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from mtmd import extension
 from mtmd.config import load_preset
-from mtmd.flows import index, mirrors, run_names
+from mtmd.flows import index, run_names
 from mtmd.flows.events import tell
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, described
 from mtmd.flows.prefect_artifacts import markdown_artifact, may_fail
@@ -50,11 +51,11 @@ def rollback(
     live, line = done.champion, load_preset(preset).name
     tell("mtmd.champion.rolled-back", line, live.as_of, live.model_id, f"{done.words} ({reason})")
     if keep_ads:
-        mirrors.catch_up(preset, artifacts)
+        extension.tell("changed", preset, artifacts)
         return Completed(data=done, message=f"{done.words}; {done.ads_words}")
     ads = publish_ads(preset, artifacts, logs, done)
     publish(done, ads)
-    mirrors.catch_up(preset, artifacts)
+    extension.tell("changed", preset, artifacts)
     name = UNPUBLISHED if ads.failed else "Completed"
     return Completed(data=done, name=name, message=f"{done.words}; {ads.words}")
 

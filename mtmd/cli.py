@@ -14,7 +14,6 @@ from rich.progress import Progress as Bar
 from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Lazy, Logs, PresetName, console, day_option, errors, literal
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, MirrorError
 from mtmd.inspect.commands import commands as inspect_commands
 from mtmd.logs.source import LogSource
 from mtmd.project.commands import commands as project_commands
@@ -187,14 +186,14 @@ def rollback(
     console.print(literal(words))
     update_index(artifacts, preset)
     if keep_ads:
-        _mirror(preset, artifacts)
+        extension.tell("changed", preset, artifacts)
         return
     ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
     if ads.failed:
         errors.print(f"[bold yellow]warning:[/] {literal(ads.words)}")
     else:
         console.print(literal(ads.words))
-    _mirror(preset, artifacts)
+    extension.tell("changed", preset, artifacts)
 
 
 @commands.command()
@@ -214,7 +213,7 @@ def reinstate(
     champion = Registry(_workspace(preset, artifacts).root).reinstate(model, reason)
     update_index(artifacts, preset)
     console.print(f"{model} may be promoted again by a run of its day; {champion.model_id} is live")
-    _mirror(preset, artifacts)
+    extension.tell("changed", preset, artifacts)
 
 
 @commands.command()
@@ -226,42 +225,6 @@ def index(artifacts: Artifacts = "artifacts") -> None:
     from mtmd.report.index.stage import write_index
 
     console.print(literal(str(write_index(artifacts))))
-
-
-@commands.command()
-def mirror(preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
-    """Bring MLflow and OpenLineage up to date.
-
-    Every run does it by itself, for a limited time. This command has no time limit.
-    """
-    from mtmd.mirrors.stage import mirror as bring_up_to_date
-    from mtmd.report.index.stage import update_index
-
-    chosen = load_preset(preset)
-    if not chosen.mirrors.to:
-        raise ConfigError(
-            f"preset {chosen.name!r} has no mirrors; list them in its [mirrors] (docs/mirrors.md)"
-        )
-    states = bring_up_to_date(Workspace.of(artifacts, chosen), chosen)
-    update_index(artifacts, preset)
-    for state in states:
-        console.print(f"{state.mirror}: {literal(state.words)}")
-    if behind := [state.mirror for state in states if not state.current]:
-        raise MirrorError(
-            f"not up to date: {', '.join(behind)}; mend what the lines above name, then try again"
-        )
-
-
-def _mirror(preset: str, artifacts: str) -> None:
-    """After a change of the champion; it stands, whatever becomes of this."""
-    from mtmd.mirrors.stage import mirror_within
-    from mtmd.report.index.stage import update_index
-
-    if states := mirror_within(preset, artifacts):
-        update_index(artifacts, preset)  # which says how far each mirror is
-    for state in states:
-        if not state.current:
-            errors.print(f"[bold yellow]warning:[/] {state.mirror} is not up to date: {literal(state.words)}")
 
 
 def _workspace(preset: PresetName, artifacts: Artifacts = "artifacts") -> Workspace:

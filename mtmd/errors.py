@@ -8,7 +8,6 @@ MtmdError
 ├── EvaluationError    predictions do not fit the held-out day, or are not finite
 ├── BundleError        an exported bundle is incomplete, altered, or mixed with another one's parts
 ├── ReportError        a run's page could not be made; what the run decided stands
-├── MirrorError        a mirror could not be brought up to date; what it mirrors stands
 ├── RegistryError      the champion moved meanwhile, or a model is not in the registry
 └── StorageError       a path cannot be handled, or a stored output does not verify
     └── UnreachableError   a bucket gives no answer, or refuses to give one
@@ -61,10 +60,6 @@ class BundleError(MtmdError):
 
 class ReportError(MtmdError):
     """A run's page could not be made; what the run decided stands."""
-
-
-class MirrorError(MtmdError):
-    """A mirror could not be brought up to date; what it mirrors stands."""
 
 
 class RegistryError(MtmdError):

@@ -12,15 +12,20 @@ module of a fixed name in its folder, which the core asks for here.
     rivals.py     `registered`, `remedy`, `GATES`: further registered models that the   mtmd.evaluate.stage,
                   candidate is compared with, and the gates about them                  mtmd.promote.gates
     observer.py   `observer(preset, line, settings, name)`: sees the calls of /rank     mtmd.serve.http
+    hooks.py      functions that are told of what happens: see `tell`                   flows, mtmd.cli
+    stores.py     `store_of`, `working_folder`: where a line's outputs and records are  mtmd.store.stores
+    readers.py    `table`: the files of a table of the logs, of the extra `bucket`      mtmd.logs.source
 """
 
 import importlib
+import logging
 from importlib.util import find_spec
 from types import ModuleType
 
 from mtmd.errors import ConfigError, MtmdError
 
 _PACKAGE = "mtmd.extras"
+_log = logging.getLogger(__name__)
 
 
 def names() -> tuple[str, ...]:
@@ -55,6 +60,21 @@ def required(extra: str, seam: str, wanted: str) -> ModuleType:
             f"({', '.join(names()) or 'empty'}); register it there, or change the setting"
         )
     return found
+
+
+def tell(moment: str, *given: object) -> None:
+    """Tell the extras what happened: calls the function of this name in the module `hooks` of each that has it.
+
+    Moments are `started(day, preset, logs, artifacts)` and `decided(summary, preset, logs, artifacts)` of a daily run,
+    `failed(flow_run, state)` of one that did not end well, and `changed(preset, artifacts)` after a rollback or a
+    reinstatement. What has happened stands: whatever goes wrong with an extra is a warning.
+    """
+    for name, there in modules("hooks").items():
+        try:
+            if (hook := getattr(there, moment, None)) is not None:
+                hook(*given)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no matter of the run
+            _log.warning("the extra %s could not be told: %s", name, error)
 
 
 def library(name: str, extra: str, use: str, error: type[MtmdError] = ConfigError) -> ModuleType:

@@ -118,14 +118,13 @@ def _md5(path: Path, _version: tuple[int, ...]) -> str:
 
 def hurry() -> None:
     """Let this process repeat requests without long pauses."""
-    from mtmd.logs.remote import bucket  # noqa: PLC0415 - the S3 itself, in a process of its own, needs none of it
-    from mtmd.store import objects  # noqa: PLC0415
+    from mtmd.extras.bucket import access, readers  # noqa: PLC0415 - the S3 itself needs none of it
 
-    objects._PAUSE_S, bucket._PAUSE_S = 0.001, 0.0
-    objects._RETRIES["backoff"] = {
+    access._PAUSE_S, readers._PAUSE_S = 0.001, 0.0
+    access._RETRIES["backoff"] = {
         "init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=5), "base": 2.0
     }  # fmt: skip
-    objects._opened.cache_clear()
+    access.opened.cache_clear()
 
 
 class _Server(ThreadingHTTPServer):

@@ -226,26 +226,25 @@ def done_live(taken: "Callable[[Path, bool], Done]", tmp_path: Path) -> "Done":
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
     """An S3 of this test alone, which obstore finds by the environment; its cache is the test's, too."""
     pytest.importorskip("obstore", reason="obstore is not installed: buckets can't be tried")
-    from mtmd.logs.remote import bucket
-    from mtmd.store import objects
+    from mtmd.extras.bucket import access, readers
     from tests.buckets import hurry, serving
 
     with serving(tmp_path / "s3") as s3:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("MTMD_CACHE", str(tmp_path / "cache"))
-        for module, name in ((objects, "_PAUSE_S"), (bucket, "_PAUSE_S")):
+        for module, name in ((access, "_PAUSE_S"), (readers, "_PAUSE_S")):
             monkeypatch.setattr(module, name, getattr(module, name))  # put back afterwards
-        monkeypatch.setitem(objects._RETRIES, "backoff", objects._RETRIES["backoff"])
+        monkeypatch.setitem(access._RETRIES, "backoff", access._RETRIES["backoff"])
         hurry()
         yield s3
-        objects._opened.cache_clear()
+        access.opened.cache_clear()
 
 
 @pytest.fixture
 def machine(s3: "S3", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """`machine("a")`: go on as on another machine; returns its working folder of the line in s3://art/team."""
-    from mtmd.store.files import artifacts_folder
+    from mtmd.store.stores import artifacts_folder
 
     (s3.root / "art").mkdir(parents=True)
 

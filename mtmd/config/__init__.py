@@ -6,7 +6,6 @@ from mtmd.config.declarations import Declarations, IdsConfig, IdType, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.features import COMPANION_TYPES, LARGEST_NUMBER, LONGEST_LIST, Feature
 from mtmd.config.limits import DataConfig, EvaluationConfig, GatesConfig, MonitorConfig, RetentionConfig
-from mtmd.config.mirrors import MirrorName, MirrorsConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
@@ -35,8 +34,6 @@ __all__ = [
     "GatesConfig",
     "IdType",
     "IdsConfig",
-    "MirrorName",
-    "MirrorsConfig",
     "ModelConfig",
     "MonitorConfig",
     "Preset",

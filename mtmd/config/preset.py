@@ -22,7 +22,6 @@ from mtmd.config.limits import (
     RetentionConfig,
     SimulationConfig,
 )
-from mtmd.config.mirrors import MirrorsConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.problems import wrong_values
@@ -89,10 +88,6 @@ class Preset(Frozen):
     ab_test: ABTestConfig = ABTestConfig()
     monitor: MonitorConfig = MonitorConfig()
     retention: RetentionConfig = RetentionConfig()
-    mirrors: MirrorsConfig = Field(
-        MirrorsConfig(),
-        description="where runs and models are shown once more",
-    )
     simulation: SimulationConfig = SimulationConfig()
     extras: Extras = Field(Extras(), description="the tables of extras, by their names")
 

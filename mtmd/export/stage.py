@@ -22,7 +22,7 @@ from mtmd.registry.records import ModelManifest, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
-from mtmd.store.outputs import read_record
+from mtmd.store.outputs import read_record, write_record
 from mtmd.train.stage import Trained, load_trained
 
 _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")
@@ -87,7 +87,7 @@ def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef
         fresh_process=check_fresh_process(model, directory, shard, rows, plan.preset),
     )
     if proofs.parity.passed and proofs.fresh_process.passed:  # a failure may be the moment's: look again
-        write_json(record, proofs.model_dump(mode="json"), seal=True)
+        write_record(record, proofs, seal=True)
     return proofs
 
 

@@ -21,9 +21,9 @@ from mtmd.extract.list_files import list_file, list_names, take_lists
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import EncodedSide
 from mtmd.store.columns import map_columns
-from mtmd.store.fetched import fetch
 from mtmd.store.files import digest, read_json
 from mtmd.store.sha256 import sha256_file
+from mtmd.store.stores import store_of
 
 SHARD_FORMAT = 1  # raise it whenever the same logs would give other bytes: it is part of every fingerprint
 MANIFEST = "manifest.json"
@@ -186,7 +186,7 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     try:
         manifest = read_manifest(path, verify=verify)
     except StorageError:
-        if not fetch(path):
+        if not store_of(path).fetch(path):
             raise
         manifest = read_manifest(path, verify=verify)
     columns = {table: map_columns(path / f"{table}.arrow") for table in TABLES}

@@ -33,8 +33,8 @@ from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
-from mtmd.store.fetched import fetch
-from mtmd.store.files import atomic_directory, digest, discard, write_json
+from mtmd.store.files import digest, write_json
+from mtmd.store.stores import store_of
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _write_shard(logs: _DayLogs, final: Path, *, ignore_undeclared: bool) -> Sha
     """Read the day and write its shard, whole or not at all; raises as `extract_day` does."""
     source, day, declarations = logs.source, logs.day, logs.declarations
     files = logs.files()
-    with atomic_directory(final) as directory:
+    with store_of(final).atomic_directory(final) as directory:
         with session(directory / "spill", source.readable(files)) as connection:
             widened = load_sources(
                 connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared
@@ -183,13 +183,13 @@ def _place(shards_root: Path, logs: _DayLogs) -> Path:
 def _kept(path: Path, logs: _DayLogs) -> ShardManifest | None:
     """A stored shard's manifest; None where there is none, or it was damaged, and is removed."""
     try:
-        return _verified(path, logs) if path.exists() or fetch(path) else None
+        return _verified(path, logs) if path.exists() or store_of(path).fetch(path) else None
     except StorageError as error:  # damaged after it was written: a shard appears whole or not at all
-        if fetch(path):
+        if store_of(path).fetch(path):
             with suppress(StorageError):
                 return _verified(path, logs)
         _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
-        discard(path)
+        store_of(path).discard(path)
         return None
 
 

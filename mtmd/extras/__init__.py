@@ -4,9 +4,11 @@ Deleting an extra's folder and its line takes it away whole; `mtmd.extension` sa
 """
 
 EXTRAS: tuple[str, ...] = (
+    "bucket",
     "clusters",
     "distillation",
     "kuairand",
+    "mirrors",
     "proposal",
     "ranks",
     "shadow",

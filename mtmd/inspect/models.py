@@ -12,7 +12,7 @@ from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.past import Gate, RecordedDecision, decision, latest_run
 from mtmd.store.files import read_json
-from mtmd.store.outputs import read_record, written_ns
+from mtmd.store.outputs import read_record
 from mtmd.store.sha256 import sha256_file
 from mtmd.store.workspace import Workspace
 
@@ -130,7 +130,7 @@ def _proofs(workspace: Workspace, bundle_id: str) -> dict[str, str]:
     """What the latest record of proofs of a bundle says."""
     paths = sorted(
         (workspace.root / "proofs").glob("*.json"),
-        key=lambda path: (written_ns(path), path.name),
+        key=lambda path: (path.stat().st_mtime_ns, path.name),
         reverse=True,
     )
     for path in paths:

@@ -24,7 +24,7 @@ from mtmd.model.build import ModelKind
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
-from mtmd.store.outputs import read_record, written_ns
+from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import choose_start, training_key
@@ -277,4 +277,4 @@ def _summaries(workspace: Workspace, as_of: date, trained: str | None = None) ->
     """Decisions about a day, or about one model of it; the latest is the last."""
     name = f"{as_of.isoformat()}-*" if trained is None else workspace.run(as_of, trained, "*").name
     paths = (workspace.root / "runs").glob(f"{name}/summary.json")
-    return sorted(paths, key=lambda path: (written_ns(path), path.parent.name))
+    return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.parent.name))

@@ -8,7 +8,6 @@ champion and of the model that the next rollback goes to, and the trainings of t
 from them.
 """
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +23,7 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.registry import Registry
 from mtmd.registry.run_records import run_paths
 from mtmd.serve.catalogue import Catalogue
-from mtmd.store.durable import shared
-from mtmd.store.fetched import files_of, sweep_uploads
-from mtmd.store.files import discard
+from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace
 from mtmd.train.additions import MOMENTS
 
@@ -99,7 +96,7 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
     for output in _outputs(workspace, retention):
         why = _age(output, newest, clock)
         if why and not _stays(output.kind, output.path, needed):
-            path, size = str(output.path), _size(output.path)
+            path, size = str(output.path), sum(store_of(output.path).sizes(output.path).values())
             removable.append(Removable(kind=output.kind, path=path, bytes=size, why=why, day=output.day))
         else:
             kept[output.kind] = kept.get(output.kind, 0) + 1
@@ -134,9 +131,9 @@ def clean_up(
     for output in planned.removable:
         if not _stays(output.kind, Path(output.path), needed) and _remove(registry, output):
             on_removed(output)
-    for swept in sweep_uploads(workspace.root, time.time() - _UPLOAD_DAYS * _DAY_S):
+    for swept in workspace.store.sweep(workspace.root, time.time() - _UPLOAD_DAYS * _DAY_S):
         why = f"uploads that did not end, over {_UPLOAD_DAYS} days ago"
-        on_removed(Removable(kind="uploads", path=str(swept.place), bytes=swept.bytes, why=why))
+        on_removed(Removable(kind="uploads", path=swept.place, bytes=swept.bytes, why=why))
 
 
 def _remove(registry: Registry, output: Removable) -> bool:
@@ -146,7 +143,7 @@ def _remove(registry: Registry, output: Removable) -> bool:
         return registry.discard(path.name)
     if output.kind == "ads":
         return _remove_ads(registry, path, output.day)
-    discard(path)
+    store_of(path).discard(path)
     return True
 
 
@@ -165,7 +162,7 @@ def _remove_ads(registry: Registry, path: Path, newest: date | None) -> bool:
         else:
             goes = catalogue.superseded(path.parent.name, path)
         if goes:
-            discard(path)
+            store_of(path).discard(path)
         return goes
 
 
@@ -186,7 +183,7 @@ def _needed(registry: Registry) -> dict[str, Sequence[str]]:
         with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
             if (training := registry.manifest(model_id).training) is not None:
                 trained.append(workspace.trained("mtmd", training))
-    lasting = [path.name for path in trained if MOMENTS in files_of(path)]
+    lasting = [path.name for path in trained if MOMENTS in workspace.store.sizes(path)]
     return {"models": registry.standing(), "ads": close, "trained": lasting}
 
 
@@ -257,15 +254,3 @@ def _day_of(name: str) -> date | None:
         return date.fromisoformat(match.group(1)) if match else None
     except ValueError:  # no day of the calendar: not ours
         return None
-
-
-def _size(path: Path) -> int:
-    """In the line's bucket, if it has one: on the disk there may be less. What a run removes meanwhile has none."""
-    if path.is_dir() and (there := shared(path)) is not None:
-        return sum(one.size for one in there.below())
-    below = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
-    size = 0
-    for file in below if path.is_dir() else (path,):
-        with suppress(FileNotFoundError):
-            size += file.stat().st_size
-    return size

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from mtmd import extension
 from mtmd.config import Preset, SourcesConfig
 from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
@@ -14,16 +16,41 @@ from mtmd.logs.checksums import require_as_listed
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import Identity, SourceFiles, file_identity, source_digests
 from mtmd.logs.locking import linked
-from mtmd.logs.remote.bucket import BucketTable
 from mtmd.logs.remote.spool import SpooledTable
 from mtmd.logs.sql import SQL, bare_sql, literals, parameter_names, statement, without_end
 from mtmd.logs.templates import DayTemplate, of_day, sums_at
-from mtmd.store.cache import ObjectCache
-from mtmd.store.files import resolve
-from mtmd.store.objects import in_bucket
+from mtmd.store.files import in_bucket, resolve
 from mtmd.store.sha256 import sha256_file
 
 _LAYOUT = SourcesConfig()
+
+
+@runtime_checkable
+class BucketTable(Protocol):
+    """One table's files in a bucket, which the extra `bucket` lists and fetches; all raises as `LogSource` does."""
+
+    @property
+    def place(self) -> str:
+        """Where the table's days are, for people."""
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where files are once they are fetched."""
+
+    def days(self) -> set[date]:
+        """The days that the table has now."""
+
+    def has_day(self, day: date) -> bool:
+        """Whether it has a day now."""
+
+    def refresh(self, day: date) -> None:
+        """List the day anew, and fetch what is new."""
+
+    def files(self, day: date) -> list[Path]:
+        """The files that were listed last."""
+
+    def digests(self, day: date) -> dict[str, str]:
+        """sha256 of each of them, by file name."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +81,10 @@ class LogSource:
         if not in_bucket(self.root):
             folders.append(resolve(self.root))
         for place in map(self._place, TABLES):
-            if isinstance(place, BucketTable):
-                folders.append(place.cache.folder)
-            elif not isinstance(place, SpooledTable):
+            if isinstance(place, list):
                 folders += [template.above for template in place]
+            elif not isinstance(place, SpooledTable):
+                folders += place.folders
         return folders
 
     def readable(self, *files: SourceFiles) -> list[Path]:
@@ -126,9 +153,8 @@ class LogSource:
     def day_files(self, table: str, day: date) -> list[Path]:
         """The files of one table and day.
 
-        Those of a remote table are as they were fetched or listed last. Those of a bucket may be removed from the cache
-        when nothing has the list any more: keep it while the files are read. Raises LogsError naming the table, the day
-        and the place when there are none, and ConfigError for what a remote table needs and has not.
+        Those of a remote table are as they were fetched or listed last. Raises LogsError naming the table, the day and
+        the place when there are none, and ConfigError for what a remote table needs and has not.
         """
         place = self._place(table)
         if not isinstance(place, list):
@@ -248,8 +274,9 @@ class LogSource:
             return [DayTemplate(resolve(self.root), text) for text in config.templates(table)]
         assert self.spool is not None, f"{table} is fetched; its reader says no folder for it"
         if isinstance(config, Files):
-            cache = ObjectCache.of_environment()
-            return BucketTable(table, str(self.root), config.templates(table), self.spool, cache)
+            readers = extension.required("bucket", "readers", f"{table}, whose files are in a bucket,")
+            remote: BucketTable = readers.table(table, str(self.root), config.templates(table), self.spool)
+            return remote
         root = str(self.root) if in_bucket(self.root) else resolve(self.root)
         return SpooledTable(table, config, self.spool, root)
 

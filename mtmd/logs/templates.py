@@ -8,19 +8,47 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from mtmd.config import DAY, DAY_CODES
 from mtmd.errors import LogsError
 from mtmd.logs.checksums import SUMS, Sums, read_sums
-from mtmd.store.objects import ObjectPath
 
 _DIGITS = {"%Y": r"(\d{4})", "%m": r"(\d{2})", "%d": r"(\d{2})", "%-m": r"(\d{1,2})", "%-d": r"(\d{1,2})"}
 _ISO = "%Y-%m-%d"
 _CODE = re.compile("|".join(DAY_CODES))
 
 
-Place = TypeVar("Place", Path, ObjectPath)
+class RemoteFolder(Protocol):
+    """A place in a bucket, with what finding the files of a day needs of a Path, and a listing of its own."""
+
+    @property
+    def name(self) -> str:
+        """The last name of its way."""
+
+    @property
+    def version(self) -> str:
+        """What the content of a file that was listed is known by."""
+
+    def __truediv__(self, behind: str | Path) -> Self: ...
+    def __lt__(self, other: Self) -> bool: ...
+    def exists(self) -> bool:
+        """Whether something is there."""
+
+    def iterdir(self) -> Iterator[Self]:
+        """The folders and files that are directly in it."""
+
+    def read_bytes(self) -> bytes:
+        """The content of a small file."""
+
+    def found(self) -> Self | None:
+        """The file of this very name."""
+
+    def matching(self, *ways: tuple[re.Pattern[str], ...]) -> list[Self]:
+        """The files below whose way there has the names of one of these, in order."""
+
+
+Place = TypeVar("Place", Path, RemoteFolder)
 
 
 @dataclass(frozen=True)
@@ -95,10 +123,10 @@ class DayTemplate(Generic[Place]):
         return set(_walk(self.folder, parts[:literal], {}))
 
 
-def sums_at(place: Path | ObjectPath, table: str, day: date) -> Sums:
+def sums_at(place: Path | RemoteFolder, table: str, day: date) -> Sums:
     """The list of checksums of a place that `files_and_sums` gave; raises LogsError where it can't be read."""
     try:
-        version = place.version if isinstance(place, ObjectPath) else None
+        version = None if isinstance(place, Path) else place.version
         return read_sums(str(place).removesuffix(f"/{SUMS}"), place.read_bytes(), version)
     except FileNotFoundError as error:
         raise LogsError(
@@ -136,13 +164,13 @@ def _readable(found: list[Place], table: str, day: date) -> list[Place]:
 def _found(place: Place, behind: tuple[str, ...]) -> list[Place]:
     """The files of these names behind a place, and the lists of checksums in each folder on the way."""
     ways = [behind, *((*behind[:n], SUMS) for n in range(len(behind)))]
-    if isinstance(place, ObjectPath):
+    if not isinstance(place, Path):
         if "*" not in "".join(behind):  # what else is in the folder need not be listed
-            exact = [place / behind[0], place / SUMS]
-            return [found for one in exact if (found := one.found()) is not None]
+            exact = (place / behind[0], place / SUMS)
+            return [one for one in (path.found() for path in exact) if one is not None]
         return place.matching(*(tuple(re.compile(_escaped(part)) for part in way) for way in ways))
-    found = {path for way in ways for path in _behind(place, way)}
     named = "*" in "".join(behind)
+    found: set[Any] = {path for way in ways for path in _behind(place, way)}
     return sorted(path for path in found if named or path.name == SUMS or not path.is_dir())
 
 
@@ -189,7 +217,7 @@ def _walk(place: Place, parts: tuple[str, ...], known: dict[str, int]) -> Iterat
         return
     pattern, codes = _pattern(part)
     # A listing of a bucket's folder says by itself whether it is there.
-    is_folder = isinstance(place, ObjectPath) or place.is_dir()
+    is_folder = not isinstance(place, Path) or place.is_dir()
     children: list[Place] = sorted(place.iterdir()) if is_folder else []
     for child in children:
         match = pattern.fullmatch(child.name)
@@ -223,7 +251,7 @@ def _escaped(text: str) -> str:
     return ".*".join(map(re.escape, text.split("*")))
 
 
-def _day(place: Path | ObjectPath, known: dict[str, int]) -> date:
+def _day(place: Path | RemoteFolder, known: dict[str, int]) -> date:
     try:
         return date(known["Y"], known["m"], known["d"])
     except ValueError:

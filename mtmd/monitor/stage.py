@@ -17,12 +17,12 @@ from mtmd.monitor.figures import score_findings
 from mtmd.monitor.health import Finding, MonitorReport, threshold_finding
 from mtmd.monitor.profiles import feature_shifts, profile_features
 from mtmd.monitor.sampling import DayFigures, day_figures
-from mtmd.registry.ancestors import earlier_champions
+from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.records import Champion, ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
-from mtmd.store.files import read_json, write_json
-from mtmd.store.outputs import read_record
+from mtmd.store.files import read_json
+from mtmd.store.outputs import read_record, write_record
 from mtmd.store.workspace import Workspace
 
 
@@ -59,7 +59,7 @@ def monitor(
         champion_as_of=champion.as_of if champion else None,
         findings=tuple(findings),
     )
-    write_json(_record(workspace, day), report.model_dump(mode="json"), seal=True)
+    write_record(_record(workspace, day), report, seal=True)
     return report
 
 

@@ -74,7 +74,7 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
 def _further(registry: Registry, champion: Champion) -> str | None:
     """The model that another rollback would go to; where a bucket gives no answer any more, what the champion says."""
     try:
-        return registry.rollback_target()
+        return registry.require_champion().previous
     except StorageError:
         return champion.previous
 

@@ -20,8 +20,8 @@ from mtmd.registry.incumbent import incumbent
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
-from mtmd.store.files import digest, write_json
-from mtmd.store.outputs import read_record
+from mtmd.store.files import digest
+from mtmd.store.outputs import read_record, write_record
 from mtmd.store.workspace import Workspace
 from mtmd.train.additions import ChosenStart
 from mtmd.train.stage import Trained, candidate_of
@@ -111,10 +111,10 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         places=_places(run, directory),
     )
     if earlier is None:
-        write_json(directory / _VALIDATION, run.quality.model_dump(mode="json"), seal=True)
+        write_record(directory / _VALIDATION, run.quality, seal=True)
         made_with = origin(plan, run.days, run.trained)
-        write_json(directory / ORIGIN, made_with.model_dump(mode="json"), seal=True)
-        write_json(directory / _SUMMARY, summary.model_dump(mode="json"), seal=True)
+        write_record(directory / ORIGIN, made_with, seal=True)
+        write_record(directory / _SUMMARY, summary, seal=True)
     return summary
 
 

@@ -32,8 +32,8 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.published import AdBlock, PublishedAds, open_ads
 from mtmd.serve.scorer import Scorer
-from mtmd.store.fetched import fetch, require_durable
-from mtmd.store.files import atomic_file, digest, discard, resolve
+from mtmd.store.files import atomic_file, digest, resolve
+from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace
 
 # Of the ads that served before, in a snapshot that nobody named: from one day to the next a market changes by some per
@@ -159,7 +159,7 @@ def _publish(
     model_id = model or champion.model_id
     path = registry.verify(model_id)
     # every day: a person may have removed the live model from the bucket as damaged
-    require_durable(path)
+    workspace.store.commit(path)
     scorer = Scorer.load(path)
     digests = workspace.shards / "digests"
     sources = ads_digests(source, wanted, digests)
@@ -171,7 +171,7 @@ def _publish(
     counts = Counts()
     named = day is not None and held_out is None
     if served is not None and (keep or served.name == name or (served.day > wanted and not named)):
-        require_durable(catalogue.path(model_id, served.name))
+        workspace.store.commit(catalogue.path(model_id, served.name))
         current = served
     else:
         snapshot = _snapshot(scorer, source, wanted, sources, digests)
@@ -216,13 +216,14 @@ def _write(
     scorer: Scorer, ads: Iterator[EncodedAds], place: Path, previous: PublishedAds | None, counts: Counts
 ) -> int:
     """The number of ads of the publication, which is made unless it is there, complete."""
-    if place.exists() or fetch(place):
+    store = store_of(place)
+    if place.exists() or store.fetch(place):
         try:
             complete = len(open_ads(place, scorer.info))
-            require_durable(place)
+            store.commit(place)
             return complete
         except BundleError:  # damaged after it was written: a publication appears whole or not at all
-            discard(place)
+            store.discard(place)
     threads = len(os.sched_getaffinity(0))
     publish_ads(scorer, ads, place, threads=threads, previous=previous, counts=counts)
     return counts.embedded + counts.copied

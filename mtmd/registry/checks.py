@@ -1,44 +1,14 @@
-"""What the registry refuses before it writes."""
+"""What the registry refuses before it changes anything."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 
-from mtmd.errors import BundleError, RegistryError
-from mtmd.registry.bundle import load_bundle
-from mtmd.registry.history import taken_down
+from mtmd.errors import RegistryError
 from mtmd.registry.records import MODEL_ID, MODEL_ID_LENGTH, Champion, ChampionChange, ModelManifest
-from mtmd.store.outputs import differing_file
 
-_REQUIRED = ("bundle.json", "metrics.json")
-
-
-def check_built(directory: Path, manifest: ModelManifest) -> None:
-    """Raise RegistryError where a model lacks a file, or holds another bundle than its manifest says."""
-    missing = [name for name in _REQUIRED if not (directory / name).is_file()]
-    if missing:
-        raise RegistryError(f"model {manifest.model_id!r} was built without {missing}; export writes them")
-    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
-        raise RegistryError(
-            f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
-        )
-
-
-def check_stored(directory: Path, manifest: ModelManifest) -> None:
-    """Raise BundleError where a stored model is not, file by file, what its manifest says."""
-    remedy = "Restore it from a copy, or remove the model's directory and run its day again"
-    if lacking := [name for name in _REQUIRED if name not in manifest.files]:
-        raise BundleError(
-            f"the manifest of model {manifest.model_id!r} has no digest of {lacking}, so nothing says what "
-            f"they must be. {remedy}"
-        )
-    whose = f" of model {manifest.model_id!r}"
-    if (differing := differing_file(directory, manifest.files, whose)) is not None:
-        raise BundleError(f"{differing}. {remedy}")
-    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
-        raise BundleError(
-            f"model {manifest.model_id!r} holds bundle {bundle}; its manifest says {manifest.bundle_id}. {remedy}"
-        )
+History = Callable[
+    [], Iterable[ChampionChange]
+]  # read only where a refusal is told, so that promotions cost the same
 
 
 def require_id(model_id: str) -> str:
@@ -75,56 +45,47 @@ def require_rollback(champion: Champion | None, only: str | None) -> Champion:
         raise RegistryError(f"model {only!r} is not live ({live} is), so there is nothing to roll back")
     if champion is None:
         raise RegistryError("no model is live, so there is nothing to roll back; run a day first")
-    if champion.previous is None:
-        raise RegistryError(f"there is no champion before the live one ({live}); promote another model")
+    if not champion.below:
+        same = "is no other model" if len(champion.standing) > 1 else "is no champion"
+        raise RegistryError(f"there {same} before the live one ({live}) to go back to; promote another model")
     return champion
 
 
-def refusal(
-    manifest: ModelManifest,
-    champion: Champion,
-    banned: Mapping[str, str | None],
-    history: Callable[[], Sequence[ChampionChange]],
-) -> str | None:
+def refusal(manifest: ModelManifest, champion: Champion, history: History) -> str | None:
     """Why a model may not displace the champion: it is older, or was rolled back, by its id or by its content.
 
     Nor may one that a training made of a model that was rolled back meanwhile, unless it was champion itself before.
-    `banned` has the content of every model that was rolled back; None where it is not known. `history` is read for a
-    refusal's message, and where the training's start was rolled back: any other promotion costs the same after a
-    thousand others.
     """
     if manifest.as_of < champion.as_of:
         return (
             f"its as_of {manifest.as_of} is older than the champion's {champion.as_of}; it stays registered, "
             "and displaces nothing"
         )
-    same = [model_id for model_id, content in banned.items() if content == manifest.bundle_id]
-    if manifest.model_id not in banned and not same:
-        return _offspring(manifest, banned, history)
-    known = manifest.model_id if manifest.model_id in banned else same[-1]
-    rollback = taken_down(history(), known)
-    why = f" ({rollback.at:%Y-%m-%d %H:%M} UTC: {rollback.reason})" if rollback else ""
+    same = [model.model_id for model in champion.taken_down if model.bundle_id == manifest.bundle_id]
+    if manifest.model_id not in champion.rolled_back and not same:
+        return _offspring(manifest, champion, history)
+    known = manifest.model_id if manifest.model_id in champion.rolled_back else same[-1]
     who = known if known == manifest.model_id else f"{manifest.model_id} is {known} under another id, which"
     return (
-        f"{who} was rolled back before{why}; another window or preset gives a model of other content, which "
-        f"can be promoted. `mtmd reinstate {known}` lets this one come back"
+        f"{who} was rolled back before{_why(history(), known)}; another window or preset gives a model of other "
+        f"content, which can be promoted. `mtmd reinstate {known}` lets this one come back"
     )
 
 
-def _offspring(
-    manifest: ModelManifest,
-    banned: Mapping[str, str | None],
-    history: Callable[[], Sequence[ChampionChange]],
-) -> str | None:
+def _offspring(manifest: ModelManifest, champion: Champion, history: History) -> str | None:
     """A training may go on from the champion, and a person take that one down before the training ends."""
-    if manifest.started_from is None or (start := manifest.started_from.model_id) not in banned:
+    if manifest.started_from is None or (start := manifest.started_from.model_id) not in champion.rolled_back:
         return None
-    changes = history()
+    changes = tuple(history())
     if any(change.action == "promote" and change.model_id == manifest.model_id for change in changes):
         return None  # it was reinstated since
-    rollback = taken_down(changes, start)
-    why = f" ({rollback.at:%Y-%m-%d %H:%M} UTC: {rollback.reason})" if rollback else ""
     return (
-        f"its training went on from {start}, which was rolled back since then{why}. Run the day again: it goes on from "
-        f"another model. `mtmd reinstate {start}` lets this one be promoted, too"
+        f"its training went on from {start}, which was rolled back since then{_why(changes, start)}. Run the day "
+        f"again: it goes on from another model. `mtmd reinstate {start}` lets this one be promoted, too"
     )
+
+
+def _why(history: Iterable[ChampionChange], model_id: str) -> str:
+    """When the latest rollback took a model down, and its reason."""
+    taken = [change for change in history if change.action == "rollback" and change.previous == model_id]
+    return f" ({taken[-1].at:%Y-%m-%d %H:%M} UTC: {taken[-1].reason})" if taken else ""

@@ -1,12 +1,17 @@
-"""Which champion a candidate is compared with, and whether the two can be compared."""
+"""Which champions a day knows: the one that its candidate is compared with, and those of earlier days."""
 
+import logging
+from collections.abc import Iterator
 from datetime import date
 
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.registry.records import Champion, ChampionChange
+from mtmd.errors import BundleError, RegistryError
+from mtmd.registry.records import Champion, ChampionChange, ModelManifest
 from mtmd.registry.registry import Registry
+
+_log = logging.getLogger(__name__)
 
 
 class Incumbent(Frozen):
@@ -40,6 +45,27 @@ def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
         )
     newer = _newer(registry, live, as_of) if live.as_of > as_of else None
     return Incumbent(model_id=live.model_id, sequence=live.sequence, left_out=newer)
+
+
+def earlier_champions(registry: Registry, as_of: date) -> Iterator[ModelManifest]:
+    """Champions of earlier days that were not rolled back, the newest first.
+
+    One whose manifest can't be read is left out, with a warning.
+    """
+    for model_id in reversed(registry.standing()):
+        try:
+            manifest = registry.manifest(model_id)
+        except (BundleError, RegistryError) as error:
+            _log.warning("%s is passed over: %s", model_id, error)
+            continue
+        if manifest.as_of < as_of:
+            yield manifest
+
+
+def anchor(registry: Registry, as_of: date) -> str | None:
+    """The last fully retrained champion before a day; None where there is none."""
+    full = (model for model in earlier_champions(registry, as_of) if model.started_from is None)
+    return next((model.model_id for model in full), None)
 
 
 def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 
-REASON_LENGTH = 4000  # a history line stays short enough to find from the end of the file
+REGISTRY_FORMAT = 2  # of the champion's records
+REASON_LENGTH = 4000  # characters of a change's reason
 
 MODEL_ID, MODEL_ID_LENGTH = r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 200  # a name that stays below models/
 ModelId = Annotated[str, Field(pattern=MODEL_ID, max_length=MODEL_ID_LENGTH)]
-# Checked wherever it is read: a line that lost its seal and a part of this is no line any more.
 BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -74,7 +74,7 @@ class Registered(Frozen):
 
 
 class ChampionChange(Frozen):
-    """One change of the champion: a line of `history.jsonl`. Lines are ordered by `sequence`."""
+    """One change of the champion. Changes are ordered by `sequence`."""
 
     sequence: int = Field(ge=1)
     action: Literal["promote", "rollback", "reinstate"]
@@ -86,34 +86,56 @@ class ChampionChange(Frozen):
     reinstated: ModelId | None = Field(
         None, description="model that was rolled back and may be promoted again"
     )
-    bundle_id: BundleId | None = Field(
-        None,
-        description="content of the model that was promoted, taken down or reinstated; None in older lines",
-    )
 
     @property
     def about(self) -> str | None:
-        """The model that was promoted, taken down or reinstated; None where an older line does not say it."""
+        """The model that was promoted, taken down or reinstated."""
         return {"promote": self.model_id, "rollback": self.previous, "reinstate": self.reinstated}[
             self.action
         ]
 
 
-class Champion(Frozen):
-    """`champion.json`: the live model, and the change that made it so."""
+class KnownModel(Frozen):
+    """A model by its id and its content: the same content may have several ids."""
 
     model_id: ModelId
+    bundle_id: BundleId
+
+
+class Champion(Frozen):
+    """`champion.json` and each record of `history/`: the live model, and the change that made it so."""
+
+    format: int = REGISTRY_FORMAT
+    model_id: ModelId
     as_of: date
-    sequence: int = Field(ge=1, description="number of changes so far; compared before each swap")
-    previous: ModelId | None = Field(
-        description="the champion before; a rollback goes there, or past its copies"
+    sequence: int = Field(ge=1, description="number of changes so far; compared before each change")
+    standing: tuple[KnownModel, ...] = Field(
+        min_length=1, description="what rollbacks go back along, oldest first; the live model is the last"
     )
-    rolled_back: tuple[ModelId, ...] = Field((), description="models that must not come back by a re-run")
-    rolled_back_bundles: dict[str, BundleId] = Field(
-        {},
-        description="bundle_id of each of them: the same content under another model id must not come back either",
+    taken_down: tuple[KnownModel, ...] = Field(
+        (), description="models whose content must not come back by a re-run, in the order of the rollbacks"
     )
-    change: ChampionChange = Field(description="kept here too, so that a crash cannot lose its history line")
+    change: ChampionChange = Field(description="what made this model live, or who let another one come back")
+
+    @property
+    def content(self) -> str:
+        """The live model's `bundle_id`."""
+        return self.standing[-1].bundle_id
+
+    @property
+    def rolled_back(self) -> tuple[str, ...]:
+        """Ids of the models that must not come back."""
+        return tuple(model.model_id for model in self.taken_down)
+
+    @property
+    def below(self) -> tuple[KnownModel, ...]:
+        """What a rollback leaves standing, oldest first: champions of other content. It goes to the last of them."""
+        return tuple(model for model in self.standing if model.bundle_id != self.content)
+
+    @property
+    def previous(self) -> str | None:
+        """The model that a rollback would go to; None where there is none."""
+        return self.below[-1].model_id if self.below else None
 
 
 class Promotion(Frozen):

@@ -15,7 +15,7 @@ from mtmd.report.page.towers import trace_means
 from mtmd.report.since import since
 from mtmd.report.tables.evaluation import Table
 from mtmd.report.trend import trend
-from mtmd.store.files import digest, locked, write_text
+from mtmd.store.files import digest, locked
 from mtmd.store.workspace import INDEX_LOCK
 
 
@@ -34,7 +34,7 @@ def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = No
     try:
         page = render_report(_inputs(run, summary, ablated))
         with locked(run.plan.workspace.root / INDEX_LOCK):  # who writes the index may be linking the page
-            write_text(place, page)
+            run.plan.workspace.store.write_text(place, page)
     except Exception as error:
         raise ReportError(
             f"the report of {summary.model_id} could not be written to {place}: {error}. The decision stands "

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from mtmd.store.files import artifacts_folder
+from mtmd.store.stores import artifacts_folder
 
 
 def report_url(artifacts: str | Path, page: str) -> str | None:

@@ -19,10 +19,10 @@ from pydantic import Field, ValidationError
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.checks import require_id
-from mtmd.store.durable import POINTER, home
-from mtmd.store.files import locked, parsed_json, sealed_text, touch, write_text
-from mtmd.store.objects import Content
+from mtmd.store.files import locked, parsed_json, sealed_text
+from mtmd.store.stores import store_of
 
+POINTER = "current.json"
 _PATIENCE_S = 3600.0  # another publication of a million ads takes minutes
 
 
@@ -39,8 +39,8 @@ class Catalogue:
 
     def __init__(self, line: Path) -> None:
         self.root = line / "ads"
-        # Each model's pointer in a bucket, as it was read first.
-        self._seen: dict[str, Content | None] = {}
+        self._store = store_of(self.root)
+        self._seen: dict[str, bytes | None] = {}  # each model's pointer, as it was read first
 
     def path(self, model_id: str, name: str) -> Path:
         """A publication's directory; raises RegistryError for what can't be a model's id."""
@@ -49,21 +49,15 @@ class Catalogue:
     def current(self, model_id: str) -> Current | None:
         """The publication that serves a model; None before the first. Raises BundleError when that can't be told."""
         path = self._pointer(model_id)
-        there = home(path)
-        if there is not None:
-            found = there.content()
-            self._seen.setdefault(model_id, found)
-            content = None if found is None else found.bytes
-        else:
-            content = path.read_bytes() if path.is_file() else None
+        content = self._store.read(path)
+        self._seen.setdefault(model_id, content)
         if content is None:
             return None
+        place = self._store.place(path)
         try:
-            return Current.model_validate(parsed_json(content, there or path))
+            return Current.model_validate(parsed_json(content, place))
         except (StorageError, ValidationError) as error:
-            raise BundleError(
-                f"{there or path} cannot be read; remove it and publish again: {error}"
-            ) from error
+            raise BundleError(f"{place} cannot be read; remove it and publish again: {error}") from error
 
     def require_current(self, model_id: str) -> Current:
         """The publication that serves a model; raises BundleError where there is none, or that can't be told."""
@@ -86,17 +80,13 @@ class Catalogue:
         """
         before, path = self.known(model_id), self._pointer(model_id)
         text = sealed_text(current.model_dump(mode="json"))
-        if (there := home(path)) is None:
-            write_text(path, text)
-        else:
-            seen = self._seen.pop(model_id, None)
-            if not there.replace(text.encode(), seen):
-                raise RegistryError(
-                    f"another machine published ads for {model_id} meanwhile, so those of {current.day} do not serve "
-                    "it; publish again"
-                )
+        if not self._store.replace(path, text.encode(), self._seen.pop(model_id, None)):
+            raise RegistryError(
+                f"another machine published ads for {model_id} meanwhile, so those of {current.day} do not serve "
+                "it; publish again"
+            )
         if before is not None and before.name != current.name:
-            touch(self.path(model_id, before.name))
+            self._store.touch(self.path(model_id, before.name))
 
     def superseded(self, model_id: str, path: Path) -> bool:
         """Whether another publication than `path` serves the model; its time of writing is then since when."""
@@ -112,9 +102,8 @@ class Catalogue:
 
     def models(self) -> list[str]:
         """The models that have ads."""
-        if (there := home(self.root)) is not None:
-            return sorted(place.name for place in there.iterdir() if (place / POINTER).found() is not None)
-        return sorted(path.parent.name for path in self.root.glob(f"*/{POINTER}"))
+        names = self._store.names(self.root)
+        return sorted(name for name in names if self._store.read(self.root / name / POINTER) is not None)
 
     def publications(self) -> Iterator[tuple[str, Path, date]]:
         """Every publication: its model, its directory and its snapshot's day."""

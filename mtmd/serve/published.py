@@ -22,9 +22,9 @@ from mtmd.errors import BundleError, StorageError
 from mtmd.logs.ids import Id, id_list
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
-from mtmd.store.fetched import fetch
-from mtmd.store.files import atomic_directory, read_json, write_json
+from mtmd.store.files import read_json, write_json
 from mtmd.store.sha256 import sha256_file
+from mtmd.store.stores import store_of
 
 ADS_FORMAT = 3  # raise it whenever the same embeddings would be written as other files; readers refuse others
 ADS_FILE = "ads.json"
@@ -117,7 +117,7 @@ def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> A
     """
     if directory.exists():
         raise StorageError(f"{directory} exists; publish under a new name, or remove it first")
-    with atomic_directory(directory) as place:
+    with store_of(directory).atomic_directory(directory) as place:
         counts = _write(info, blocks, place)
         files = tuple(
             AdsFile(product=product, file=path.name, ads=ads, sha256=sha256_file(path))
@@ -198,7 +198,7 @@ def open_ads(directory: Path, info: BundleInfo) -> PublishedAds:
     try:
         return _opened(directory, info)
     except BundleError:
-        if not fetch(directory):
+        if not store_of(directory).fetch(directory):
             raise
     return _opened(directory, info)
 

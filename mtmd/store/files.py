@@ -1,8 +1,7 @@
 """The one module that writes files.
 
-Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none. What is
-below the working folder of a bucket (`mtmd/store/durable.py`) goes to the bucket first, then to its final name: what
-is whole on the disk is whole in the bucket.
+Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none. All of it
+is on this machine's disk: outputs and records of a line are written by the line's store (`mtmd/store/stores.py`).
 A directory under construction holds a kernel lock; a lock that can be taken belongs to a dead writer, and
 `sweep` removes what that writer left.
 """
@@ -13,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,24 +20,33 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path, PurePath
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlparse
 
 from filelock import FileLock, Timeout
 
 from mtmd.errors import StorageError
-from mtmd.store import pushed
-from mtmd.store.durable import shared, working_folder
-from mtmd.store.objects import ObjectPath, in_bucket
 from mtmd.store.refusals import writing
 from mtmd.store.sealed import parsed, sealed
 from mtmd.store.sha256 import sha256_file
 
-ARTIFACTS = "MTMD_ARTIFACTS"
+BUCKET = re.compile(r"(s3|gs|az):/+([^/]+)/*(.*)")
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
 _SCRATCH = "mtmd-scratch-"  # how the names begin of folders below TMPDIR
 _SHOWN = 100  # characters of a name that its temporary has
 _log = logging.getLogger(__name__)
+
+
+class Readable(Protocol):
+    """A file, or what is like one elsewhere."""
+
+    def read_bytes(self) -> bytes:
+        """Its content; raises FileNotFoundError."""
+
+
+def in_bucket(location: str | Path) -> bool:
+    """Whether a location is a bucket's URL, such as s3://bucket/prefix; also one that was made a Path by mistake."""
+    return BUCKET.fullmatch(str(location)) is not None
 
 
 def resolve(location: str | Path) -> Path:
@@ -70,23 +79,6 @@ def resolve(location: str | Path) -> Path:
     return Path(unquote(parts.path)).absolute()
 
 
-def place(location: str | Path) -> Path | ObjectPath:
-    """What is at a location that is only read: as `resolve` has it, or in a bucket."""
-    return ObjectPath.of(str(location)) if in_bucket(location) else resolve(location)
-
-
-def artifacts_folder(location: str | Path) -> Path:
-    """The folder of artifacts: a local one, or the working folder of a bucket's URL. Raises as `resolve` does.
-
-    The usual location, `artifacts`, is the one that MTMD_ARTIFACTS names, where it is set.
-    """
-    named = os.environ.get(ARTIFACTS) if str(location) == "artifacts" else None
-    location = named or location
-    if in_bucket(location):
-        return working_folder(ObjectPath.of(str(location)).bucket.url)
-    return resolve(location)
-
-
 def settle(path: Path) -> str:
     """Bring a file that was written to disk; its hex sha256."""
     _fsync(path)
@@ -102,7 +94,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_json(path: Path | ObjectPath) -> Any:
+def read_json(path: Readable) -> Any:
     """Parse a JSON file, without its seal.
 
     Raises StorageError that names the file when it is missing, not JSON, or not as it was sealed.
@@ -116,7 +108,7 @@ def read_json(path: Path | ObjectPath) -> Any:
     return parsed_json(content, path)
 
 
-def parsed_json(content: bytes, path: Path | ObjectPath) -> Any:
+def parsed_json(content: bytes, path: object) -> Any:
     """What `read_json` makes of the content of a path."""
     try:
         return parsed(content)
@@ -139,27 +131,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
     """Replace a JSON file atomically and durably; with `seal`, an object that `read_json` compares with its digest."""
-    write_text(path, sealed_text(value) if seal else _text(value))
+    write_text(path, sealed_text(value) if seal else json_text(value))
 
 
 def sealed_text(value: Any) -> str:
     """What `write_json` writes with a seal."""
     # Sealed as it is after writing and reading: keys are texts then.
-    return _text(sealed(json.loads(json.dumps(value, default=_plain))))
+    return json_text(sealed(json.loads(json.dumps(value, default=_plain))))
 
 
 @contextmanager
 def atomic_file(final: Path) -> Iterator[Path]:
     """Yield a path to write; on success it is fsynced and replaces `final`, on error it is removed."""
-    with fetched_file(final) as temporary:
-        yield temporary
-        if (there := shared(final)) is not None:
-            pushed.keep(temporary, there)
-
-
-@contextmanager
-def fetched_file(final: Path) -> Iterator[Path]:
-    """The same for what the bucket has already."""
     with _claimed(final) as directory:
         temporary = directory / "file"
         yield temporary
@@ -176,41 +159,8 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     """
     with _claimed(final) as temporary:
         yield temporary
-        if (there := shared(final)) is not None:
-            pushed.push(temporary, there)
         _fsync_all(temporary)
-        _rename_over_part(temporary, final)
-
-
-@contextmanager
-def fetched_directory(final: Path, *, whole: bool = True) -> Iterator[Path]:
-    """Yield a directory to fill with what the bucket has; on success it takes the place of `final`.
-
-    One that is not `whole` takes the place of nothing: who made the output may have finished it meanwhile.
-    """
-    with _claimed(final) as temporary:
-        yield temporary
-        _fsync_all(temporary)
-        if whole:
-            remove(final)
         _rename_unless_there(temporary, final)
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append one line durably; callers hold the lock of what the line belongs to.
-
-    A line that a dead writer left without its end is ended first, so that it cannot swallow this one.
-    """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        empty = not path.is_file() or not path.stat().st_size
-        torn = ends_in_half_a_line(path)
-        with path.open("ab") as file:
-            file.write(torn * b"\n" + line.rstrip("\n").encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    if empty:
-        _fsync(path.parent)
 
 
 def ends_in_half_a_line(path: Path) -> bool:
@@ -226,12 +176,10 @@ def touch(path: Path) -> None:
     """Let a file or directory be of this moment; nothing happens when it is not there."""
     with suppress(FileNotFoundError):
         os.utime(path)
-        if (there := shared(path)) is not None:
-            pushed.renew(there)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a directory tree of the disk; nothing happens when it is not there."""
+    """Remove a file or a directory tree; nothing happens when it is not there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -239,12 +187,7 @@ def remove(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or a directory tree, in its bucket too, if it has one.
-
-    A tree is gone from its name at once: whoever looks meanwhile, or after a kill, finds all of it or none.
-    """
-    if (there := shared(path)) is not None:
-        pushed.erase(there)
+    """The same, and a tree is gone from its name at once: whoever looks meanwhile finds all of it or none."""
     with suppress(FileNotFoundError):  # of another process that removes the same, or sweeps
         if path.is_dir() and not path.is_symlink():
             path = path.rename(_temporary(path))
@@ -318,7 +261,7 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _text(value: Any) -> str:
+def json_text(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n"
 
 
@@ -328,17 +271,6 @@ def _plain(value: Any) -> str:
     raise TypeError(
         f"{value!r} is a {type(value).__name__}, which has no fixed text in JSON; convert it first"
     )
-
-
-def _rename_over_part(temporary: Path, final: Path) -> None:
-    """Rename a directory that its bucket has, if it has one.
-
-    As soon as it is there, another process may have brought its JSON files down, which are less than the whole of it.
-    """
-    files = (path.relative_to(temporary) for path in temporary.rglob("*") if path.is_file())
-    if shared(final) is not None and final.exists() and not all((final / file).is_file() for file in files):
-        remove(final)
-    _rename_unless_there(temporary, final)
 
 
 def _rename_unless_there(temporary: Path, final: Path) -> None:

@@ -1,6 +1,7 @@
-"""Durable stage outputs: a directory with a manifest of its name and its files' digests, which a complete one fits.
+"""Outputs and records of a line's stages, in the line's store.
 
-What is not on the disk is asked for in the bucket, where the line has one.
+An output is a directory with a manifest of its name and its files' digests, which a complete one fits. What is not on
+the disk is asked for in the store.
 """
 
 import logging
@@ -12,13 +13,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mtmd.errors import StorageError
-from mtmd.store.durable import shared
-from mtmd.store.fetched import fetch, fetch_record
-from mtmd.store.files import atomic_directory, discard, read_json, write_json
+from mtmd.store.files import json_text, read_json, sealed_text, write_json
 from mtmd.store.sha256 import sha256_file
+from mtmd.store.stores import store_of
 
-_MANIFEST, _NAME = "manifest.json", "output"  # older manifests do not name their output
-_SECOND_NS = 1_000_000_000
+_MANIFEST, _NAME = "manifest.json", "output"
 _log = logging.getLogger(__name__)
 _Record = TypeVar("_Record", bound=BaseModel)
 
@@ -28,7 +27,7 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
 
     None, too, with a warning, where it can't be read: it was damaged, or written by a version with other fields.
     """
-    if not path.is_file() and not fetch_record(path):
+    if not path.is_file() and not store_of(path).fetch(path):
         return None
     try:
         return kind.model_validate(read_json(path))
@@ -42,19 +41,15 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
         return None
 
 
-def written_ns(record: Path) -> int:
-    """When a record was written, in nanoseconds of the epoch; whole seconds for a record in a bucket.
-
-    The fraction of such a record's time tells its versions apart (`set_version` in `mtmd/store/pushed.py`), and says
-    nothing of when it was written.
-    """
-    time_ns = record.stat().st_mtime_ns
-    return time_ns if shared(record) is None else time_ns // _SECOND_NS * _SECOND_NS
+def write_record(path: Path, value: BaseModel, *, seal: bool = False) -> None:
+    """Replace what a run wrote down; with `seal`, `read_record` compares it with its digest."""
+    content = value.model_dump(mode="json")
+    store_of(path).write_text(path, sealed_text(content) if seal else json_text(content))
 
 
 def written(record: Path) -> datetime:
-    """The same, in UTC."""
-    return datetime.fromtimestamp(written_ns(record) / _SECOND_NS, UTC)
+    """When a record was written, in UTC; where others read it from a bucket, in whole seconds."""
+    return datetime.fromtimestamp(record.stat().st_mtime, UTC)
 
 
 def file_digests(directory: Path) -> dict[str, str]:
@@ -64,8 +59,8 @@ def file_digests(directory: Path) -> dict[str, str]:
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether the directory exists and every file is as its manifest says; what a bucket has is fetched."""
-    return _verifies(directory) or (fetch(directory) and _verifies(directory))
+    """Whether the directory exists and every file is as its manifest says; what a store elsewhere has is fetched."""
+    return _verifies(directory) or (store_of(directory).fetch(directory) and _verifies(directory))
 
 
 def _verifies(directory: Path) -> bool:
@@ -77,7 +72,7 @@ def _verifies(directory: Path) -> bool:
         files: dict[str, str] = dict(content["files"])
     except (StorageError, KeyError, TypeError, ValueError):  # damaged after it was written
         return False
-    if content.get(_NAME, directory.name) != directory.name:  # another output was put in its place
+    if content.get(_NAME) != directory.name:  # another output was put in its place
         return False
     return bool(files) and differing_file(directory, files) is None
 
@@ -107,8 +102,8 @@ def make_once(directory: Path, build: Callable[[Path], None]) -> bool:
         return True
     if directory.exists():
         _log.warning("%s is made again, because its files are not as its manifest says", directory)
-        discard(directory)
-    with atomic_directory(directory) as temporary:
+        store_of(directory).discard(directory)
+    with store_of(directory).atomic_directory(directory) as temporary:
         build(temporary)
         write_json(temporary / _MANIFEST, {"files": file_digests(temporary), _NAME: directory.name})
     return False

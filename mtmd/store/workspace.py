@@ -5,8 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from mtmd.config import Preset
-from mtmd.store.durable import home
-from mtmd.store.files import artifacts_folder
+from mtmd.store.stores import Store, artifacts_folder, store_of
 
 INDEX_LOCK = (
     "index.lock"  # of a line's index and of the links in its pages; of the list of lines, where those lie
@@ -27,7 +26,12 @@ class Workspace:
     @property
     def place(self) -> str:
         """Where the line is, for people: a folder, or a bucket's URL."""
-        return str(home(self.root) or self.root)
+        return self.store.place(self.root)
+
+    @property
+    def store(self) -> Store:
+        """What keeps the line's outputs and records."""
+        return store_of(self.root)
 
     @property
     def shards(self) -> Path:
@@ -47,15 +51,6 @@ class Workspace:
     @property
     def monitoring(self) -> Path:
         return self.root / "monitoring"
-
-    def mirror(self, name: str) -> Path:
-        """How far a mirror is."""
-        return self.root / "mirrors" / f"{name}.json"
-
-    @property
-    def lineage(self) -> Path:
-        """Events of runs that wait to be sent."""
-        return self.root / "mirrors" / "events"
 
     def failure(self, as_of: date) -> Path:
         """Why the latest run of a day ended with an error."""

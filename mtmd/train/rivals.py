@@ -16,7 +16,6 @@ from pathlib import Path
 from mtmd.config import TwoTowerConfig
 from mtmd.model.build import ModelKind
 from mtmd.run import RunPlan
-from mtmd.store.files import touch
 from mtmd.store.outputs import is_complete
 from mtmd.train.stage import Trained, read_fit, read_recipe, training_key
 
@@ -62,7 +61,7 @@ def earlier(plan: RunPlan, kind: ModelKind, shards: Mapping[date, str]) -> Train
         if (why := _outdated(plan, path, shards)) is not None:
             _log.info("%s is not compared, because %s", path, why)
             continue
-        touch(path)
+        plan.workspace.store.touch(path)
         return Trained(
             kind=kind,
             seed=plan.preset.training.seed,

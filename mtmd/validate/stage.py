@@ -13,9 +13,9 @@ from mtmd.errors import LogsError
 from mtmd.expectations import day_expectations, window_expectations
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.run import RunPlan
-from mtmd.store.fetched import fetch_record
-from mtmd.store.files import digest, write_json
-from mtmd.store.outputs import read_record
+from mtmd.store.files import digest
+from mtmd.store.outputs import read_record, write_record
+from mtmd.store.stores import store_of
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
@@ -80,7 +80,7 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
     )
     # Failures too: it is read, never reused.
-    write_json(plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json"), seal=True)
+    write_record(plan.workspace.latest_validation(plan.as_of), quality, seal=True)
     return quality
 
 
@@ -100,7 +100,7 @@ def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowVa
         return passed
     result = validate_window(profiles, plan.preset)
     if result.passed:
-        write_json(stored, result.model_dump(mode="json"), seal=True)
+        write_record(stored, result, seal=True)
     return result
 
 
@@ -116,10 +116,10 @@ def stands(stored: DayValidation, earlier: int, limits: DataConfig) -> bool:
 
 def _keep(place: Path, passed: DayValidation, limits: DataConfig) -> None:
     """Store a day's pass, but not over one that is worth more: another run may have judged the day meanwhile."""
-    fetch_record(place)  # another machine may have stored one since this one looked
+    store_of(place).fetch(place)  # another machine may have stored one since this one looked
     there = read_record(place, DayValidation)
     if there is None or there.day != passed.day or _worth(there, limits) <= _worth(passed, limits):
-        write_json(place, passed.model_dump(mode="json"), seal=True)
+        write_record(place, passed, seal=True)
 
 
 def _worth(validation: DayValidation, limits: DataConfig) -> int:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.store import objects
-from mtmd.store.durable import FOLDER, POINTER, shared
-from mtmd.store.fetched import sweep_uploads
-from mtmd.store.files import artifacts_folder
-from mtmd.store.pushed import COMPLETE, CONTENT, Complete, described
+from mtmd.extras.bucket.access import opened
+from mtmd.extras.bucket.outputs import COMPLETE, CONTENT, Complete, described
+from mtmd.extras.bucket.stores import WORK
 from mtmd.store.sha256 import sha256_file
+from mtmd.store.stores import FOLDER, artifacts_folder, store_of
 from tests.buckets import S3
 from tests.faults.line import Line
 from tests.flows.runs import LINE, NEXT, Run
@@ -61,7 +60,7 @@ class BucketLine(Line):
 
     def become(self, machine: str) -> None:
         """Go on as on another machine."""
-        self.environment.setenv(FOLDER, str(self.artifacts / machine))
+        self.environment.setenv(WORK, str(self.artifacts / machine))
 
     def become_new(self) -> None:
         """Go on as on a machine that has nothing yet."""
@@ -78,7 +77,7 @@ class BucketLine(Line):
     def patience(self, seconds: float) -> None:
         """How long a request may take."""
         self.environment.setenv("AWS_TIMEOUT", f"{seconds} seconds")
-        objects._opened.cache_clear()
+        opened.cache_clear()
 
     def undo_decision(self) -> None:
         """Be as before the newest day's model was exported, in the bucket and on the machine that ran the day."""
@@ -90,13 +89,8 @@ class BucketLine(Line):
             for path in place.glob("proofs/*.json"):
                 if path.name not in proofs:
                     path.unlink()
+            (place / "history" / "00000002.json").unlink()
         shutil.copy(before / "champion.json", self.stored / "champion.json")
-        (self.stored / "history" / "00000002.json").unlink()
-
-    def undo_history(self) -> None:
-        """Be as a process left it that was killed between the pointer and the history, the day before."""
-        self.undo_decision()
-        (self.stored / "history" / "00000001.json").unlink()
 
     def undo_publication(self) -> None:
         """Be as before the newest day's ads were published."""
@@ -109,7 +103,7 @@ class BucketLine(Line):
         What `complete.json` names is there as it says, and nothing is there that none names.
         """
         self.become_new()
-        sweep_uploads(self.root, time.time() + 60)
+        store_of(self.root).sweep(self.root, time.time() + 60)
         found, named = {}, set()
         for complete in self.stored.rglob(COMPLETE):
             for name, file in Complete.model_validate_json(complete.read_bytes()).files.items():
@@ -149,11 +143,12 @@ def _objects(root: Path) -> Iterator[tuple[Path, bytes | Path]]:
         yield output / COMPLETE, complete.content
         for name, file in complete.files.items():
             yield _object(output, name, file.sha256), output / name
-    for number, line in enumerate((root / "history.jsonl").read_bytes().splitlines(keepends=True), start=1):
-        yield root / "history" / f"{number:08d}.json", line
     for path in root.rglob("*"):
-        ours = path.name in {"champion.json", POINTER} or shared(path) is not None
-        if path.is_file() and ours and not any(output in path.parents for output in outputs):
+        if (
+            path.is_file()
+            and store_of(path) is not FOLDER
+            and not any(output in path.parents for output in outputs)
+        ):
             yield path, path
 
 

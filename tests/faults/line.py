@@ -87,8 +87,8 @@ class Line:
         for pattern in (f"models/{NEXT:%Y%m%d}-*", f"ads/{NEXT:%Y%m%d}-*", f"runs/{NEXT}-*"):
             shutil.rmtree(next(self.root.glob(pattern)))
         self.newest("proofs/*.json").unlink()
-        for name in ("champion.json", "history.jsonl"):
-            shutil.copy(self.day_before / LINE / name, self.root / name)
+        shutil.copy(self.day_before / LINE / "champion.json", self.root / "champion.json")
+        (self.root / "history" / "00000002.json").unlink()
 
     def files(self) -> dict[str, str]:
         """sha256 of every file below the line."""

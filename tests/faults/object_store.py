@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from mtmd.store.pushed import COMPLETE
+from mtmd.extras.bucket.outputs import COMPLETE
 from tests.buckets import S3, listing
 from tests.faults import store_processes
 from tests.faults.bucket_line import URL, BucketLine
@@ -289,12 +289,6 @@ def _of_logs() -> Iterator[Fault]:
             _without_logs,
             "s3://logs/team.* can't be read: the bucket s3://logs does not exist",
         ),
-        (
-            "a listing that lacks a file of a day",
-            "refused",
-            _listing_without_a_file,
-            "the listing of .* lacks s3://logs/team",
-        ),
         ("a listing of files that were rewritten", "refused", _listing_before, "are not as they are listed"),
     )
     for name, outcome, strike, words in table:
@@ -311,14 +305,6 @@ def _fetching(effect: Effect, line: BucketLine) -> None:
 def _without_logs(line: BucketLine) -> None:
     line.upload_logs()
     _without("logs", line)
-
-
-def _listing_without_a_file(line: BucketLine) -> None:
-    """The file was listed before."""
-    line.upload_logs()
-    line.look_at_logs()
-    line.s3.frozen[_LOG] = listing(line.s3.root / "logs", "nothing/")
-    line.causes.append(line.s3.frozen.clear)
 
 
 def _listing_before(line: BucketLine) -> None:

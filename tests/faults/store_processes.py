@@ -14,8 +14,8 @@ from functools import partial
 from multiprocessing.context import ForkServerProcess
 
 from mtmd.errors import RegistryError
-from mtmd.store import objects
-from mtmd.store.durable import FOLDER
+from mtmd.extras.bucket import objects
+from mtmd.extras.bucket.stores import WORK
 from tests.buckets import hurry
 from tests.faults.bucket_line import WARM, BucketLine
 from tests.faults.crashes import CONTEXT
@@ -52,19 +52,15 @@ def _on(job: Job, line: Line) -> object:
 _KILLED = {
     "a file of a model": f"PUT .*/models/{NEW}-.*/sha256-",
     "a model's complete.json": f"PUT .*/models/{NEW}-.*/complete.json",
+    "a change of the champion": "PUT .*/history/00000002.json",
     "the champion's pointer": "PUT .*/champion.json",
-    "the entry of the history": "PUT .*/history/00000002.json",
     "a file of the ads": f"PUT .*/ads/{NEW}-.*/sha256-",
     "the pointer of the ads": f"PUT .*/ads/{NEW}-.*/current.json",
     "a run's summary": "PUT .*/runs/.*/summary.json",
 }
 _AT_ONCE: dict[str, tuple[str, Job]] = {
     "a model's complete.json": (f"PUT .*/models/{NEW}-.*/complete.json", BucketLine.undo_decision),
-    "the champion's pointer": ("PUT .*/champion.json", BucketLine.undo_decision),
-    "an entry of the history that a kill left out": (
-        "PUT .*/history/00000001.json",
-        BucketLine.undo_history,
-    ),
+    "a change of the champion": ("PUT .*/history/00000002.json", BucketLine.undo_decision),
     "the pointer of the ads": (f"PUT .*/ads/{NEW}-.*/current.json", BucketLine.undo_publication),
 }  # fmt: skip
 
@@ -147,13 +143,13 @@ def _at_once(words: str, undo: Job, line: BucketLine) -> None:
         process.join(_PATIENCE_S)
     assert line.s3.awaited == [], "they did not meet"
     ended = [process.exitcode for process in processes]
-    assert sorted(ended) == [0, _REFUSED] or ("champion" not in words and ended == [0, 0]), ended
+    assert sorted(ended) == [0, _REFUSED] or ("history" not in words and ended == [0, 0]), ended
 
 
 def _machine(line: BucketLine, name: str, part: int = objects.PART) -> ForkServerProcess:
     environment = {
         name: value for name, value in os.environ.items() if name.startswith(("AWS_", "MTMD_"))
-    } | {FOLDER: str(line.artifacts / name)}
+    } | {WORK: str(line.artifacts / name)}
     return CONTEXT.Process(target=_run, args=(environment, line.places, part))
 
 

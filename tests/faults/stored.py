@@ -105,7 +105,7 @@ KINDS = (
     Kind("the list of published ads", f"ads/{_NEW}-*/*/ads.json", "ads/*/*/ads.json", "healed"),
     Kind("which publication serves", f"ads/{_NEW}-*/current.json", "ads/*/current.json", "healed"),
     Kind("the champion", "champion.json", "champion.json", "healed"),
-    Kind("the history of champions", "history.jsonl", "history.jsonl", "healed"),
+    Kind("the history of champions", "history/*.json", "history/*.json", "healed"),
     Kind("an evaluation", "evaluations/*/report.json", "evaluations/*/report.json", "healed"),
     Kind("a replay", "evaluations/*/replay.json", "evaluations/*/replay.json", "healed"),
     Kind("an evaluation's manifest", "evaluations/*/manifest.json", "evaluations/*/manifest.json", "healed"),

@@ -14,7 +14,6 @@ import pytest
 from mtmd.errors import MtmdError
 from mtmd.jobs.clean_up import CleanUp, Removable, clean_up
 from mtmd.registry.bundle import load_bundle
-from mtmd.registry.history import champion_of
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
@@ -142,7 +141,7 @@ def check(root: Path) -> None:
     assert len(history) > 1
     assert [change.sequence for change in history] == list(range(1, len(history) + 1))
     assert [change.previous for change in history[1:]] == [change.model_id for change in history[:-1]]
-    assert champion_of(history) == champion
+    assert history[-1] == champion.change
     for model_id in registry.standing():  # what is live, and what rollbacks go to
         info = load_bundle(registry.verify(model_id))
         if (current := catalogue.current(model_id)) is not None:

@@ -159,8 +159,8 @@ def copied(source: Path, target: Path, *, champion: bool = True) -> Path:
     """A copy of a run's artifacts, on request as if nothing had been promoted yet."""
     shutil.copytree(source, target)
     if not champion:
-        for name in ("champion.json", "history.jsonl"):
-            (target / LINE / name).unlink()
+        (target / LINE / "champion.json").unlink()
+        shutil.rmtree(target / LINE / "history")
     return target
 
 

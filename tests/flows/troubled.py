@@ -12,10 +12,9 @@ from prefect import flow
 from mtmd.config import RetentionConfig, variants
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.flows import clean_up, mirrors, monitor, prefect_artifacts, rollback
+from mtmd.flows import clean_up, monitor, prefect_artifacts, rollback
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
 from mtmd.jobs.clean_up import plan_clean_up
-from mtmd.mirrors.state import MirrorState
 from mtmd.monitor.health import Finding, MonitorReport, Signal
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.promote.stage import RunSummary
@@ -214,10 +213,3 @@ def _publish(line: _Troubled) -> None:
         ads=AS_OF,
     )
     rollback.publish(done, Republished(words=f"the newest day's ads are not published: {_WHY}", failed=True))
-    behind = f"the server does not answer: {_WHY}"
-    mirrors.publish(
-        (
-            MirrorState.now("openlineage", "3 events sent", current=True),
-            MirrorState.now("mlflow", behind, current=False),
-        )
-    )

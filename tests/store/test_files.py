@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import json
 import os
 import re
 import signal
@@ -22,7 +21,6 @@ from mtmd.extract.database import reading
 from mtmd.store import files
 from mtmd.store.files import (
     _claim,
-    append_line,
     atomic_directory,
     atomic_file,
     digest,
@@ -430,22 +428,6 @@ def test_a_lock_is_free_after_an_exception(tmp_path: Path) -> None:
         raise RuntimeError("stop")
     with locked(path, timeout_s=0.1):
         pass
-
-
-def test_lines_are_appended(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "history.jsonl"
-    append_line(path, '{"n": 1}')
-    append_line(path, '{"n": 2}\n')
-    assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == [1, 2]
-
-
-def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:
-    path = tmp_path / "history.jsonl"
-    append_line(path, '{"n": 1}')
-    with path.open("a") as file:
-        file.write('{"n": 2')  # its writer was killed here
-    append_line(path, '{"n": 3}')
-    assert path.read_text().splitlines() == ['{"n": 1}', '{"n": 2', '{"n": 3}']
 
 
 # ---- removal --------------------------------------------------------------------------------------

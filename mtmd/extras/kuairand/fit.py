@@ -26,8 +26,7 @@ from mtmd.logs.contract import optional_columns
 from mtmd.logs.day_store import DayStore, alone, check_replaceable
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
-from mtmd.store.files import digest, resolve
-from mtmd.store.objects import in_bucket
+from mtmd.store.files import digest, in_bucket, resolve
 
 TEACHER_FORMAT = 1  # raise it when the same logs would get other scores
 MARKER = "fit-teacher.json"

@@ -20,7 +20,7 @@ from mtmd.extras.proposal.tasks import ProposedTask, ProposedTasks, find_tasks
 from mtmd.logs.contract import TABLES
 from mtmd.logs.locking import linked
 from mtmd.logs.sql import sql_name
-from mtmd.store.objects import in_bucket
+from mtmd.store.files import in_bucket
 from mtmd.validate.gx_duckdb import Database
 
 DAYS_LOOKED_AT = 8  # on the last one a weekday comes again

@@ -14,7 +14,7 @@ from mtmd.config import Declarations, Frozen, Preset
 from mtmd.extract.stage import shard_declarations
 from mtmd.extras.warmstart.carry import features_changed
 from mtmd.extras.warmstart.settings import Settings
-from mtmd.registry.ancestors import earlier_champions
+from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan

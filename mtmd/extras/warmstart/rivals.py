@@ -3,7 +3,7 @@
 from mtmd.extras.warmstart.settings import Settings
 from mtmd.promote.gates import Gate, GateInputs
 from mtmd.promote.slice_gates import GateResult, against
-from mtmd.registry.ancestors import earlier_champions
+from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 

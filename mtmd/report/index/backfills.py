@@ -6,7 +6,7 @@ from mtmd.config import load_preset
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.report.index.sources import Backfilled, Outcome
 from mtmd.report.index.stage import unless_it_fails, write_line
-from mtmd.store.files import write_json
+from mtmd.store.outputs import write_record
 from mtmd.store.workspace import Workspace
 
 
@@ -22,7 +22,7 @@ def record_backfill(
         workspace = Workspace.of(artifacts, load_preset(preset))
         told = tuple(Outcome(as_of=one.as_of, state=one.state, words=one.words) for one in outcomes)
         done = Backfilled(first=planned.first, last=planned.last, reprocess=planned.reprocess, outcomes=told)
-        write_json(workspace.backfill(planned.first, planned.last), done.model_dump(mode="json"))
+        write_record(workspace.backfill(planned.first, planned.last), done)
         write_line(workspace.root)
 
     unless_it_fails(artifacts, write)

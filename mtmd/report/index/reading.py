@@ -17,7 +17,6 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
-from mtmd.registry.history import read_history
 from mtmd.registry.records import Champion, ChampionChange
 from mtmd.registry.registry import Registry
 from mtmd.report.index.records import (
@@ -215,7 +214,8 @@ def _stays(one: Seen, oldest: date) -> bool:
 def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], str]:
     """Read without the registry's lock, so that nothing waits for a page."""
     try:
-        return Registry(root).champion(), read_history(root / "history.jsonl"), ""
+        registry = Registry(root)
+        return registry.champion(), registry.history(), ""
     except MtmdError as error:
         return None, (), str(error)
 

@@ -13,10 +13,9 @@ from mtmd.report.index.reading import RECORDS, KnownRecords, read_line
 from mtmd.report.index.render import LineSummary, render_line, render_lines, summary
 from mtmd.report.index.sources import Failure
 from mtmd.report.index.way import link_pages
-from mtmd.store.durable import home
-from mtmd.store.fetched import fetch_record
-from mtmd.store.files import artifacts_folder, discard, locked, sweep, write_json, write_text
-from mtmd.store.outputs import read_record
+from mtmd.store.files import locked, sweep
+from mtmd.store.outputs import read_record, write_record
+from mtmd.store.stores import artifacts_folder, store_of
 from mtmd.store.workspace import INDEX_LOCK, Workspace
 
 PAGE = "index.html"
@@ -41,7 +40,7 @@ def record_decision(workspace: Workspace, as_of: date) -> None:
     """Write the index after a run that decided: an error that ended an earlier run of its day is forgotten."""
 
     def write() -> None:
-        discard(workspace.failure(as_of))
+        workspace.store.discard(workspace.failure(as_of))
         write_line(workspace.root)
 
     unless_it_fails(workspace.root, write)
@@ -61,7 +60,7 @@ def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -
         if not isinstance(error, (ConfigError, ValidationError)):
             words = str(error) if isinstance(error, MtmdError) else repr(error)
             failure = Failure(as_of=as_of, words=words)
-            write_json(workspace.failure(as_of), failure.model_dump(mode="json"))
+            write_record(workspace.failure(as_of), failure)
         write_line(workspace.root)
 
     unless_it_fails(artifacts, write)
@@ -73,7 +72,7 @@ def write_index(artifacts: str | Path) -> Path:
     Raises StorageError where there is no such directory, and, when all others are written, for lines that could not be.
     """
     place = artifacts_folder(artifacts)
-    if home(place) is not None:
+    if store_of(place).elsewhere:
         place.mkdir(parents=True, exist_ok=True)
     if not place.is_dir():
         raise StorageError(
@@ -106,9 +105,10 @@ def write_line(root: Path) -> None:
     with locked(root / INDEX_LOCK):
         Registry(root).refresh()
         line = read_line(root)
-        write_text(root / PAGE, render_line(line))
+        store = store_of(root)
+        store.write_text(root / PAGE, render_line(line))
         ways = link_pages(root, line.runs, line.pages, line.ways)
-        write_text(root / RECORDS, KnownRecords(seen=line.seen, ways=ways).model_dump_json())
+        store.write_text(root / RECORDS, KnownRecords(seen=line.seen, ways=ways).model_dump_json())
         _write_lines(root.parent, summary(line))
 
 
@@ -116,24 +116,25 @@ def _write_lines(artifacts: Path, own: LineSummary | None) -> None:
     """The list of lines, with what is new of one; a line without an index yet is listed by its name."""
     with locked(artifacts / INDEX_LOCK):
         sweep(artifacts, below=False)  # of writers that were killed
-        fetch_record(artifacts / RECORDS)
+        store = store_of(artifacts)
+        store.fetch(artifacts / RECORDS)
         stored = read_record(artifacts / RECORDS, KnownLines) or KnownLines()
         known = {one.name: one for one in (*stored.lines, *((own,) if own else ()))}
         lines = tuple(
             known[root.name].model_copy(update={"page": True})
-            if root.name in known and ((root / PAGE).is_file() or fetch_record(root / PAGE))
+            if root.name in known and ((root / PAGE).is_file() or store.fetch(root / PAGE))
             else LineSummary(name=root.name, page=False)
             for root in _lines(artifacts)
         )
-        write_text(artifacts / RECORDS, KnownLines(lines=lines).model_dump_json())
-        write_text(artifacts / PAGE, render_lines(lines))
+        store.write_text(artifacts / RECORDS, KnownLines(lines=lines).model_dump_json())
+        store.write_text(artifacts / PAGE, render_lines(lines))
 
 
 def _lines(artifacts: Path) -> list[Path]:
     """Directories of lines; folders that hold something else are left alone."""
     found = {path for path in artifacts.iterdir() if _is_line(path)}
-    if (there := home(artifacts)) is not None:
-        found |= {artifacts / place.name for place in there.iterdir() if "." not in place.name}
+    if (store := store_of(artifacts)).elsewhere:
+        found |= {artifacts / name for name in store.names(artifacts) if "." not in name}
     return sorted(found)
 
 

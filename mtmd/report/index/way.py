@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from mtmd.config import Frozen
 from mtmd.report.index.records import RunRecord
-from mtmd.store.files import write_text
+from mtmd.store.stores import store_of
 
 BEGIN, END = "<!--way-->", "<!--/way-->"  # in a page, around its links
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def _linked(
     _, end, after = rest.partition(END)
     linked = f"{before}{BEGIN}{_links(root.name, previous, following)}{END}{after}"
     if end and linked != text:
-        write_text(page, linked)
+        store_of(page).write_text(page, linked)
     return way.model_copy(update={"mtime_ns": page.stat().st_mtime_ns})
 
 

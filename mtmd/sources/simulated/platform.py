@@ -30,7 +30,7 @@ from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_re
 from mtmd.sources.simulated.streams import generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import TASKS, Scores, score
-from mtmd.store.files import atomic_directory, place, read_json, resolve, sweep, write_json
+from mtmd.store.files import atomic_directory, read_json, resolve, sweep, write_json
 
 _FORMAT = 3  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
@@ -173,7 +173,7 @@ def world_at(logs: str | Path) -> WorldConfig | None:
 
     Raises LogsError where an older version of this platform wrote them.
     """
-    path = place(logs) / _IDENTITY
+    path = resolve(logs) / _IDENTITY
     if not path.exists():
         return None
     found = read_json(path)

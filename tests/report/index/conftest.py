@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mtmd.config import Preset
+from mtmd.registry.records import REGISTRY_FORMAT
 from mtmd.report.index.reading import LineRecords, Seen
 from mtmd.report.index.records import GateLine, RunRecord, TaskFigures
-from mtmd.store.files import append_line, read_json, write_json, write_text
+from mtmd.store.files import read_json, write_json, write_text
 from mtmd.store.workspace import Workspace
 from tests.inspect.conftest import Line, build
 
@@ -57,10 +58,14 @@ class Records(Line):
             "sequence": self.sequence, "action": action, "model_id": model, "as_of": str(day(number)),
             "previous": None, "reason": "all gates passed", "at": "2026-02-01T03:20:00Z",
         } | fields  # fmt: skip
-        pointer = {"model_id": model, "as_of": str(day(number)), "sequence": self.sequence, "previous": None}
         taken = [fields["previous"]] if action == "rollback" else []
-        write_json(self.root / "champion.json", pointer | {"change": change, "rolled_back": taken})
-        append_line(self.root / "history.jsonl", str(change).replace("'", '"').replace("None", "null"))
+        pointer = {
+            "format": REGISTRY_FORMAT, "model_id": model, "as_of": str(day(number)), "sequence": self.sequence,
+            "standing": [{"model_id": model, "bundle_id": "0" * 64}], "change": change,
+            "taken_down": [{"model_id": one, "bundle_id": "1" * 64} for one in taken],
+        }  # fmt: skip
+        for name in ("champion.json", f"history/{self.sequence:08d}.json"):
+            write_json(self.root / name, pointer)
 
     def monitor(self, number: int, *breaches: str) -> None:
         """Three findings that are judged, one that is not, and the breaches."""

@@ -103,10 +103,10 @@ def test_a_damaged_registry_is_said_and_hides_no_run(records: Records) -> None:
     assert line.champion is not None
     assert (line.champion.model_id, line.problem) == (model, "")
     write_text(records.root / "champion.json", "{")
-    write_text(records.root / "history.jsonl", "{")
+    write_text(records.root / "history" / "00000001.json", "{")
     line = read_line(records.root)
     assert _days(line) == [FIRST]
-    assert "champion.json" in line.problem
+    assert "00000001.json" in line.problem
 
 
 def test_a_line_whose_registry_was_lost_has_the_champion_of_its_history(records: Records) -> None:

@@ -12,8 +12,6 @@ from markdown_it import MarkdownIt
 
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
 from mtmd.jobs.clean_up import CleanUp, Removable
-from mtmd.mirrors import text
-from mtmd.mirrors.state import MirrorState
 from mtmd.monitor.health import Finding, MonitorReport
 from mtmd.report.markdown import backfill, clean_up, monitor, validation, verdict
 from mtmd.report.markdown.report_link import with_link
@@ -70,17 +68,12 @@ def _cleaned() -> str:
     return clean_up.clean_up(planned, dry_run=True)
 
 
-def _mirrored() -> str:
-    return text.mirrors([MirrorState.now("mlflow", HOSTILE[:300], current=False)])
-
-
 ARTIFACTS: dict[str, Callable[[], str]] = {
     "backfill-plan": _planned,
     "backfill": _backfilled,
     "data-quality": _validated,
     "monitor": _monitored,
     "clean-up": _cleaned,
-    "mirrors": _mirrored,
     "verdict": lambda: verdict.stopped(DAY, HOSTILE, None),
     "link": lambda: with_link("## head\n\nrest", HOSTILE),
 }

@@ -86,11 +86,11 @@ def test_a_service_that_starts_again_fetches_only_what_it_lacks(
     s3.asked.clear()
     again = Live(machine("service"), Settings())
     assert again.refresh()
-    # The pointers of the champion and of its ads, and once whether the history goes on after that champion.
-    assert sum("/history/" in asked for asked in s3.asked) == 1
-    assert len(s3.asked) == 3
-    s3.asked.clear()
-    assert not again.refresh()
-    assert len(s3.asked) == 2
+    for _ in range(2):
+        # The pointers of the champion and of its ads, and whether the history goes on after that champion.
+        assert sum("/history/" in asked for asked in s3.asked) == 1
+        assert len(s3.asked) == 3
+        s3.asked.clear()
+        assert not again.refresh()
     remove(machine("service") / "ads")
     assert Live(machine("service"), Settings()).refresh()

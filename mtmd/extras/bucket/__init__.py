@@ -1,0 +1,1 @@
+"""Buckets (S3, Google Cloud Storage, Azure): a line's artifacts, or logs, in them."""

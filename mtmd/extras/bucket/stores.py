@@ -1,0 +1,251 @@
+"""A line of models in a bucket, worked on in a folder of this machine's disk.
+
+    <MTMD_WORK>/<quoted URL>/<line>/…  ↔  <URL>/<line>/…
+
+The working folder has the line's files as any line has them. What is written goes to the bucket first, so what is
+whole on the disk is whole in the bucket. An output that another machine made has only its JSON files here, by which
+people and the clean-up find it, until a stage asks for the others.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote
+
+from mtmd.errors import StorageError
+from mtmd.extras.bucket.access import Listed
+from mtmd.extras.bucket.objects import ObjectPath, is_below
+from mtmd.extras.bucket.outputs import COMPLETE, CONTENT, erase, pull, push, renew, stored, sweep
+from mtmd.store import files
+from mtmd.store.sha256 import sha256_file
+from mtmd.store.stores import FOLDER, Store, Swept
+
+WORK = "MTMD_WORK"
+_LOCAL = (  # folders of a line that are this machine's
+    ("work",),  # checkpoints
+    ("spool",),
+    ("shadow",),
+    ("shards", "pending"),
+    ("shards", "digests"),  # of files on this machine's disk
+    ("monitoring", "profiles", "digests"),
+    ("mirrors", "events"),
+)
+_TAKEN_BACK = ("failures", "mirrors")  # folders of records that are removed when they no longer hold
+_SEEN = ".seen.json"  # the e-tag of each record on the disk, and the time that its file got then
+_AT_ONCE = 16  # small objects
+_LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
+_PATIENCE_S = 3600.0  # another process fetches the same output, which may be large
+
+
+def working_folder(url: str) -> Path:
+    """The folder of this machine in which the artifacts of a bucket's URL are worked on."""
+    return _all_lines() / quote(ObjectPath.of(url).bucket.url, safe="")
+
+
+def store_of(path: Path) -> Store | None:
+    """The store of a path below a working folder; None for any other path."""
+    try:
+        url, *below = path.relative_to(_all_lines()).parts
+    except (ValueError, RuntimeError):  # a user without a home has no working folder either
+        return None
+    if not files.in_bucket(unquote(url)):
+        return None
+    hidden = path.suffix == ".lock" or any(part.startswith(".") for part in below)
+    local = any(tuple(below[1 : 1 + len(names)]) == names for names in _LOCAL)
+    return FOLDER if hidden or local else BucketStore(ObjectPath.of(unquote(url)), _all_lines() / url)
+
+
+def _all_lines() -> Path:
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "mtmd-artifacts"
+    return Path(os.environ.get(WORK) or usual).expanduser().absolute()
+
+
+class BucketStore:
+    """The store of all lines below a bucket's prefix, which are worked on in `folder`."""
+
+    elsewhere = True
+
+    def __init__(self, root: ObjectPath, folder: Path) -> None:
+        self._root, self._folder = root, folder
+
+    def place(self, path: Path) -> str:
+        return str(self._at(path))
+
+    def write_text(self, path: Path, text: str) -> None:
+        self._at(path).put(text.encode())
+        files.write_text(path, text)
+
+    def read(self, path: Path) -> bytes | None:
+        with suppress(FileNotFoundError):
+            return self._at(path).read_bytes()
+        return None
+
+    def replace(self, path: Path, content: bytes, seen: bytes | None) -> bool:
+        there = self._at(path)
+        found = None if seen is None else there.content()
+        if (None if found is None else found.bytes) != seen:
+            return False
+        return there.replace(content, found)
+
+    def names(self, folder: Path) -> list[str]:
+        return [place.name for place in self._at(folder).iterdir()]
+
+    @contextmanager
+    def atomic_directory(self, final: Path) -> Iterator[Path]:
+        with files.atomic_directory(final) as temporary:
+            yield temporary
+            push(temporary, self._at(final))
+            if final.is_dir() and _names(temporary) - _names(
+                final
+            ):  # another process has brought its JSON files
+                files.remove(final)
+
+    def commit(self, directory: Path) -> None:
+        there = self._at(directory)
+        if stored(there) is None:
+            push(directory, there)
+
+    def fetch(self, path: Path) -> bool:
+        """Files of an output that are there and as they must be stay.
+
+        Raises StorageError for an output that was damaged in the bucket.
+        """
+        there = self._at(path)
+        if path.suffix and (found := there.found()) is not None:
+            return _write(found, path)
+        if (known := stored(there)) is None:
+            return False
+        with files.locked(path.with_name(f".fetch-{path.name}.lock"), _PATIENCE_S):
+            lacking = {name: file for name, file in known.files.items() if not _is(path / name, file.sha256)}
+            if lacking or _names(path) - known.files.keys():
+                with files.atomic_directory(path) as temporary:
+                    for name in known.files.keys() - lacking.keys():
+                        (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                        os.link(path / name, temporary / name)
+                    pull(there, lacking, temporary)
+                    files.remove(path)
+        return True
+
+    def touch(self, path: Path) -> None:
+        files.touch(path)
+        renew(self._at(path))
+
+    def discard(self, path: Path) -> None:
+        erase(self._at(path))
+        files.discard(path)
+
+    def sizes(self, path: Path) -> dict[str, int]:
+        """As the bucket has them: on the disk there may be less."""
+        there = self._at(path)
+        if (known := stored(there)) is not None:
+            return {name: file.bytes for name, file in known.files.items()}
+        found = {str(_way(there, one)): one.size for one in there.below()}
+        return found or FOLDER.sizes(path)
+
+    def refresh(self, line: Path) -> None:
+        """Also the JSON files of outputs. A listing says what is new.
+
+        What was removed from the bucket stays on the disk: the clean-up of this machine removes it by its age. Only
+        records that no longer hold leave it at once.
+        """
+        there = self._at(line)
+        line.mkdir(parents=True, exist_ok=True)
+        ways = {_way(there, one): one for one in there.below()}
+        outputs = {way.parent: one for way, one in ways.items() if way.name == COMPLETE}
+        records = {
+            way: one
+            for way, one in ways.items()
+            if way.name != COMPLETE and _output_of(way) is None and store_of(line / way) is not FOLDER
+        }
+        seen = _seen(line)
+
+        def bring(way: PurePosixPath) -> None:
+            found, path = ObjectPath(there.bucket, records[way].key, records[way]), line / way
+            if not _is_seen(path, records[way], seen.get(str(way))):
+                _write(found, path)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(bring, records))
+            list(pool.map(lambda way: _refresh_output(there / way, line / way, outputs[way]), outputs))
+        for path in (path for folder in _TAKEN_BACK for path in (line / folder).glob("*.json")):
+            if PurePosixPath(path.relative_to(line)) not in records:
+                files.remove(path)
+        brought = {
+            str(way): (line / way, one.e_tag) for way, one in records.items() if (line / way).is_file()
+        }
+        now = {way: [e_tag, path.stat().st_mtime_ns] for way, (path, e_tag) in brought.items()}
+        if now != seen:
+            files.write_json(line / _SEEN, now)
+
+    def sweep(self, line: Path, before_s: float) -> list[Swept]:
+        there, left = self._at(line), dict[PurePosixPath, list[Listed]]()
+        for one in there.below():
+            if one.written_s < before_s and (output := _output_of(_way(there, one))) is not None:
+                left.setdefault(output, []).append(one)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            swept = pool.map(lambda output: sweep(there / output, left[output]), left)
+            return [one for one in swept if one is not None]
+
+    def _at(self, path: Path) -> ObjectPath:
+        return self._root / path.relative_to(self._folder)
+
+
+def _refresh_output(place: ObjectPath, directory: Path, complete: Listed) -> None:
+    """Bring an output's JSON files, if nothing of it is there; the directory is as old as the output."""
+    if not directory.exists() and (known := stored(place)) is not None:
+        shown = {
+            name: file
+            for name, file in known.files.items()
+            if name.endswith(".json") and file.bytes <= _LARGEST
+        }
+        with files.atomic_directory(directory) as temporary:
+            pull(place, shown, temporary)
+    with suppress(FileNotFoundError):
+        os.utime(directory, (complete.written_s, complete.written_s))
+
+
+def _seen(line: Path) -> dict[str, list[str | int]]:
+    with suppress(StorageError):
+        return dict(files.read_json(line / _SEEN))
+    return {}
+
+
+def _is_seen(path: Path, listed: Listed, seen: list[str | int] | None) -> bool:
+    """Whether a record's file is of this version, and was not changed on the disk since."""
+    return path.is_file() and seen == [listed.e_tag, path.stat().st_mtime_ns]
+
+
+def _write(found: ObjectPath, path: Path) -> bool:
+    """Write a small object to the disk; False where it was removed a moment ago."""
+    with suppress(FileNotFoundError):
+        content = found.read_bytes()
+        with files.atomic_file(path) as temporary:
+            temporary.write_bytes(content)
+            os.utime(temporary, (found.as_listed.written_s, found.as_listed.written_s))
+        return True
+    return False
+
+
+def _names(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+
+
+def _is(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_file(path) == sha256
+
+
+def _way(there: ObjectPath, listed: Listed) -> PurePosixPath:
+    way = listed.key.removeprefix(f"{there.key}/")
+    if not is_below(way):
+        raise StorageError(
+            f"the object {listed.key} must stay below {there.key}, and its key leads elsewhere; remove it, then "
+            "run again"
+        )
+    return PurePosixPath(way)
+
+
+def _output_of(way: PurePosixPath) -> PurePosixPath | None:
+    """The output that an object is a file of; None for a record."""
+    return way.parent.parent if way.parent.name.startswith(CONTENT) else None

@@ -1,0 +1,132 @@
+"""The champion of a line and its history: a sealed record of each change, written once.
+
+    history/00000001.json    the first change, with the champion that it made
+    champion.json            a copy of the newest one, where readers begin
+
+Whoever creates the next number has made the change: of several writers one wins, on one disk and in a bucket. A crash
+before the copy is written leaves a copy that is one change behind; readers look for the next number, and the next
+change writes the copy again.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mtmd.errors import RegistryError, StorageError
+from mtmd.registry.records import REGISTRY_FORMAT, Champion, ChampionChange
+from mtmd.store.files import parsed_json, sealed_text
+from mtmd.store.stores import Store
+
+POINTER, HISTORY = "champion.json", "history"
+_log = logging.getLogger(__name__)
+
+
+class Champions:
+    """The changes of the champion below a line's directory; `store` is the line's."""
+
+    def __init__(self, root: Path, store: Store) -> None:
+        self._store, self.pointer, self._history = store, root / POINTER, root / HISTORY
+
+    def newest(self) -> Champion | None:
+        """The champion as the newest change made it; None before the first one.
+
+        Raises RegistryError where the newest change can't be read, or is of another format.
+        """
+        champion = self._pointed()
+        while (following := self._change(champion.sequence + 1 if champion else 1)) is not None:
+            champion = following
+        return champion
+
+    def make(self, champion: Champion) -> None:
+        """Write the next change; raises RegistryError where another machine has written one of its number."""
+        text = sealed_text(champion.model_dump(mode="json"))
+        path = self._path(champion.sequence)
+        if not self._store.replace(path, text.encode(), None):
+            raise RegistryError(
+                f"{self._store.place(path)} was written by another machine meanwhile, so this "
+                f"{champion.change.action} was not done; look at `mtmd status`, then run again if it is still wanted"
+            )
+        self._copy(text)
+
+    def mend(self, champion: Champion) -> None:
+        """Write the copy, or the change that only the copy has, where a crash or damage left it out.
+
+        Callers hold the lock.
+        """
+        text = sealed_text(champion.model_dump(mode="json"))
+        if self._store.read(self.pointer) != text.encode():
+            self._copy(text)
+        path = self._path(champion.sequence)
+        if (there := self._store.read(path)) != text.encode():
+            self._store.replace(path, text.encode(), there)
+
+    def changes(self) -> Iterator[ChampionChange]:
+        """Every change, oldest first; one that was lost or damaged is left out, with a warning."""
+        champion = self.newest()
+        for number in range(1, champion.sequence if champion else 0):
+            path = self._path(number)
+            try:
+                known = self._stored(path)
+            except RegistryError as error:
+                _log.warning("%s", error)
+                continue
+            if known is None:
+                _log.warning("%s is missing from the history", self._store.place(path))
+            else:
+                yield known.change
+        if champion is not None:
+            yield champion.change
+
+    def _copy(self, text: str) -> None:
+        """The change has happened: whoever read an error here would ask for it again, and roll back once too often."""
+        try:
+            self._store.write_text(self.pointer, text)
+        except StorageError as error:
+            _log.warning("%s is not up to date, and the next change writes it: %s", self.pointer, error)
+
+    def _pointed(self) -> Champion | None:
+        """What the copy says; where it is lost or damaged, the newest change that is there."""
+        try:
+            if (content := self._store.read(self.pointer)) is not None:
+                return _champion(content, self._store.place(self.pointer))
+        except RegistryError as error:
+            if (newest := self._last()) is None:
+                raise
+            _log.warning("%s; the history says what is live", error)
+            return newest
+        return self._last()
+
+    def _last(self) -> Champion | None:
+        numbers = [name.removesuffix(".json") for name in self._store.names(self._history)]
+        return self._change(max((int(name) for name in numbers if name.isdecimal()), default=0))
+
+    def _change(self, number: int) -> Champion | None:
+        """A change, as the store has it now; None where it is not there."""
+        path = self._path(number)
+        content = self._store.read(path)
+        return None if content is None else _champion(content, self._store.place(path))
+
+    def _stored(self, path: Path) -> Champion | None:
+        """A change of the past, which never changes: from the disk, and from the store where the disk has none."""
+        with suppress(FileNotFoundError, RegistryError):
+            return _champion(path.read_bytes(), str(path))
+        content = self._store.read(path)
+        return None if content is None else _champion(content, self._store.place(path))
+
+    def _path(self, number: int) -> Path:
+        return self._history / f"{number:08d}.json"
+
+
+def _champion(content: bytes, place: str) -> Champion:
+    """A record of this version, as it was sealed; raises RegistryError."""
+    try:
+        value = parsed_json(content, place)
+        if isinstance(value, dict) and value.get("format") != REGISTRY_FORMAT:
+            raise RegistryError(
+                f"{place} has format {value.get('format')}; this version reads {REGISTRY_FORMAT}. Leave the line as "
+                "it is, and begin another: give the preset another name, or name another folder of artifacts"
+            )
+        return Champion.model_validate(value)
+    except (StorageError, ValueError) as error:  # pydantic's errors are ValueErrors
+        raise RegistryError(f"{place} cannot be read; restore it from a copy: {error}") from error

@@ -1,0 +1,165 @@
+"""Where a line of models keeps its outputs and records: a store, which a folder is by itself.
+
+An output is a directory that is written once, a record a file that may be replaced. Both have their path below the
+line's directory, whatever the store; `mtmd/store/files.py` writes what stays on this machine. Other stores come from
+extras: a module `stores.py` there has `store_of`, `working_folder` and `opened`, as the functions here.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple, Protocol
+
+from mtmd import extension
+from mtmd.errors import StorageError
+from mtmd.store import files
+
+ARTIFACTS = "MTMD_ARTIFACTS"
+
+
+class Swept(NamedTuple):
+    """What an upload left that did not end: where, and how much."""
+
+    place: str
+    bytes: int
+
+
+class Store(Protocol):
+    """What stages ask of a line's store; all of it raises StorageError where the store can't do it."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it has more than this machine's disk."""
+
+    def place(self, path: Path) -> str:
+        """Where a path is, for people."""
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a record, in place of one that is there."""
+
+    def read(self, path: Path) -> bytes | None:
+        """A record as the store has it now; None where it is not there."""
+
+    def replace(self, path: Path, content: bytes, seen: bytes | None) -> bool:
+        """Write a record if it still is what was `seen` there, None for nothing; whether it has this content now.
+
+        Of several machines one wins. On a disk callers hold the lock of what the record belongs to.
+        """
+
+    def names(self, folder: Path) -> list[str]:
+        """Names of the records and folders in a folder."""
+
+    def atomic_directory(self, final: Path) -> AbstractContextManager[Path]:
+        """Yield a directory to fill; on success it is the output `final`, unless another one was first."""
+
+    def commit(self, directory: Path) -> None:
+        """Have an output that is whole on the disk in the store, before something there points to it."""
+
+    def fetch(self, path: Path) -> bool:
+        """Bring an output or a record to the disk; whether a store elsewhere has it, so False for a folder."""
+
+    def touch(self, path: Path) -> None:
+        """Let an output be of this moment."""
+
+    def discard(self, path: Path) -> None:
+        """Remove an output, a record, or a folder of them."""
+
+    def sizes(self, path: Path) -> dict[str, int]:
+        """Bytes of each file of an output, by its path below it."""
+
+    def refresh(self, line: Path) -> None:
+        """Bring the records of a line to the disk, before many are read."""
+
+    def sweep(self, line: Path, before_s: float) -> list[Swept]:
+        """Remove what uploads left that did not end, from before a time."""
+
+
+class Folder:
+    """A store that is the disk itself."""
+
+    elsewhere = False
+
+    def place(self, path: Path) -> str:
+        return str(path)
+
+    def write_text(self, path: Path, text: str) -> None:
+        files.write_text(path, text)
+
+    def read(self, path: Path) -> bytes | None:
+        return path.read_bytes() if path.is_file() else None
+
+    def replace(self, path: Path, content: bytes, seen: bytes | None) -> bool:
+        if self.read(path) != seen:
+            return False
+        files.write_bytes(path, content)
+        return True
+
+    def names(self, folder: Path) -> list[str]:
+        return [path.name for path in files.matching(folder, "*")]
+
+    def atomic_directory(self, final: Path) -> AbstractContextManager[Path]:
+        return files.atomic_directory(final)
+
+    def commit(self, directory: Path) -> None:
+        """It is there."""
+
+    def fetch(self, path: Path) -> bool:
+        return False
+
+    def touch(self, path: Path) -> None:
+        files.touch(path)
+
+    def discard(self, path: Path) -> None:
+        files.discard(path)
+
+    def sizes(self, path: Path) -> dict[str, int]:
+        """What another process removes meanwhile is left out."""
+        return dict(_sizes(path))
+
+    def refresh(self, line: Path) -> None:
+        """They are there."""
+
+    def sweep(self, line: Path, before_s: float) -> list[Swept]:
+        return []
+
+
+FOLDER: Store = Folder()
+
+
+def store_of(path: Path) -> Store:
+    """The store of a path below a line's directory."""
+    found = (seam.store_of(path) for seam in _seams())
+    return next((store for store in found if store is not None), FOLDER)
+
+
+def artifacts_folder(location: str | Path) -> Path:
+    """The folder of artifacts: a local one, or that in which this machine works on a bucket's.
+
+    The usual location, `artifacts`, is the one that MTMD_ARTIFACTS names, where it is set. Raises StorageError as
+    `resolve` does, and for a bucket's URL where no extra has stores in buckets.
+    """
+    named = os.environ.get(ARTIFACTS) if str(location) == "artifacts" else None
+    location = named or location
+    if not files.in_bucket(location):
+        return files.resolve(location)
+    for seam in _seams():
+        folder: Path = seam.working_folder(str(location))
+        return folder
+    raise StorageError(
+        f"{location} is in a bucket, which the extra `bucket` reads and writes; it is not here"
+    )
+
+
+@cache
+def _seams() -> tuple[ModuleType, ...]:
+    return tuple(extension.modules("stores").values())
+
+
+def _sizes(path: Path) -> Iterator[tuple[str, int]]:
+    for file in path.rglob("*") if path.is_dir() else (path,):
+        with suppress(FileNotFoundError):
+            if file.is_file():
+                yield str(file.relative_to(path)), file.stat().st_size

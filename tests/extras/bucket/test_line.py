@@ -1,0 +1,109 @@
+"""A line with logs and artifacts in a bucket, by settings only: what a local line has, on every machine."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mtmd.cli import main
+from mtmd.config import load_preset
+from mtmd.extract.shards import read_manifest
+from mtmd.jobs.clean_up import clean_up, plan_clean_up
+from mtmd.publish.stage import publish
+from mtmd.registry.registry import Registry
+from mtmd.report.index.stage import write_index
+from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.live import Live
+from mtmd.store.stores import store_of
+from mtmd.store.workspace import Workspace
+from tests.buckets import S3
+from tests.daily import run_stages
+from tests.flows.runs import AS_OF, LINE, TINY, Run
+
+LOGS, ARTIFACTS = "s3://logs/team", "s3://art/team"
+
+
+@pytest.fixture
+def buckets(s3: S3, first_run: Run, machine: Callable[[str], Path]) -> S3:
+    """The logs, and what takes long of the first run: another machine made it, and was lost before it could decide."""
+    shutil.copytree(first_run.logs, s3.path(LOGS))
+    root = machine("lost").parent / LINE
+    for path in (*first_run.root.glob("trained/*"), *first_run.root.glob("graphs/*/*")):
+        if path.is_dir():
+            final = root / path.relative_to(first_run.root)
+            shutil.copytree(path, final)
+            store_of(final).commit(final)
+    machine("a")
+    return s3
+
+
+def test_a_day_in_a_bucket_is_as_on_a_disk_and_all_machines_share_it(
+    buckets: S3, first_run: Run, machine: Callable[[str], Path], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    done = run_stages(LOGS, ARTIFACTS)
+    assert {model.reused for model in done.trained} == {True}
+    assert {day.reused for day in done.days.all} == {False}
+    summary = done.decide()
+    assert summary.promoted
+    assert publish(done.plan.workspace, done.plan.source, AS_OF).embedded > 0
+    for day in done.days.all:
+        (local,) = first_run.root.glob(f"shards/date={day.day}/*")
+        assert Path(day.path).name == local.name
+        assert read_manifest(Path(day.path)).files == read_manifest(local).files
+    model = first_run.summary.model_id
+    assert summary.model_id == model
+    assert done.registry.manifest(model).files == first_run.registry.manifest(model).files
+
+    machine("b")
+    again = run_stages(LOGS, ARTIFACTS)
+    assert {model.reused for model in again.trained} == {day.reused for day in again.days.all} == {True}
+    assert (len(again.quality.reused), again.evaluated.reused, again.exported.reused) == (21, True, True)
+    assert again.decide().words == f"{model} is already champion"
+    assert publish(again.plan.workspace, again.plan.source, AS_OF).embedded == 0
+
+    monkeypatch.setenv("MTMD_ARTIFACTS", ARTIFACTS)
+    root = machine("c").parent / LINE
+    live = Live(root, Settings())
+    assert live.refresh()
+    assert live.serving is not None
+    assert live.serving.ranker.model_id == model
+    for command in ("status", "runs"):
+        assert main([command, "--preset", TINY, "--json"]) == 0
+    status, runs = _two_documents(capsys.readouterr().out)
+    assert status["champion"]["model_id"] == model
+    assert [run["model_id"] for run in runs] == [model]
+    assert main(["show", model, "--preset", TINY]) == 0
+    assert main(["rollback", "--preset", TINY, "--reason", "try"]) == 1
+    assert "there is no champion before the live one" in capsys.readouterr().err
+    write_index(ARTIFACTS)
+    assert model in buckets.path(f"{ARTIFACTS}/{LINE}/index.html").read_text()
+    assert LINE in buckets.path(f"{ARTIFACTS}/index.html").read_text()
+
+    _clean_up_removes_old_outputs_of_the_bucket(buckets, Workspace(root))
+
+
+def _two_documents(text: str) -> tuple[dict, list]:  # type: ignore[type-arg]
+    first, end = json.JSONDecoder().raw_decode(text)
+    return first, json.loads(text[end:])
+
+
+def _clean_up_removes_old_outputs_of_the_bucket(buckets: S3, workspace: Workspace) -> None:
+    """Shards of days that are too old; the champion and its ads stay."""
+    retention = load_preset(TINY).retention.model_copy(update={"shards": 10, "most_share": 1.0})
+    planned = plan_clean_up(workspace, retention)
+    assert {output.kind for output in planned.removable} >= {"shards"}
+    assert min(output.bytes for output in planned.removable if output.kind == "shards") > 1000
+    gone: list[str] = []
+    clean_up(workspace, planned, lambda output: gone.append(output.path), allow_large=True)
+    days = {
+        path.name
+        for path in buckets.path(f"{ARTIFACTS}/{LINE}/shards").glob("*")
+        if any(path.rglob("*.arrow"))
+    }
+    assert days == {f"date={AS_OF - timedelta(days=n)}" for n in range(11)}
+    champion = Registry(workspace.root).require_champion().model_id
+    assert Registry(workspace.root).verify(champion).is_dir()

@@ -1,0 +1,194 @@
+"""A table's files in a bucket are found as those of a folder, and fetched as they were listed."""
+
+import json
+import shutil
+import threading
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import SourcesConfig
+from mtmd.errors import ConfigError, LogsError, UnreachableError
+from mtmd.logs.arrival import await_day
+from mtmd.logs.contract import TABLES
+from mtmd.logs.source import LogSource
+from mtmd.store.files import read_json, write_json
+from tests.buckets import S3, listing
+
+URL = "s3://data/team"
+DAY, NEXT = date(2026, 1, 5), date(2026, 1, 6)
+LAYOUTS = {
+    "usual": {},
+    "named the same": {"files": ["eu/{day}/hour=*/*.parquet", "us/{day:%Y}/{day:%-m}/{day:%-d}/x*.parquet"]},
+    "a file of a day": {"files": "ads-{day:%Y%m%d}.parquet"},
+}
+FILES = {
+    "usual": (
+        "ads/date=2026-01-05/b.parquet",
+        "ads/date=2026-01-05/a b.parquet",
+        "ads/date=2026-01-05/x/c.parquet",
+    ),
+    "named the same": (
+        *(f"eu/2026-01-05/hour={hour}/x.parquet" for hour in (1, 0)),
+        "us/2026/1/5/x.parquet",
+        "us/2026/1/5/x/x.parquet",
+    ),
+    "a file of a day": ("ads-20260105.parquet", "ads-20260105.csv"),
+}
+
+
+def source(tmp_path: Path, root: str = URL, **ads: object) -> LogSource:
+    return LogSource(root, tables=SourcesConfig.model_validate({"ads": ads}), spool=tmp_path / "spool")
+
+
+@pytest.fixture
+def logs(s3: S3, tmp_path: Path) -> LogSource:
+    """A day with two files of ads."""
+    for name in "ab":
+        s3.put(f"{URL}/ads/date={DAY}/{name}.parquet", name.encode() * 10)
+    return source(tmp_path)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_days_files_and_digests_are_those_of_the_same_folder(s3: S3, tmp_path: Path, layout: str) -> None:
+    for n, name in enumerate(FILES[layout]):
+        s3.put(f"{URL}/{name}", bytes([n]) * 10)
+    there, folder = source(tmp_path, **LAYOUTS[layout]), s3.path(URL)
+    local = LogSource(folder, tables=there.tables)
+    assert there.table_days("ads") == local.table_days("ads") == {DAY}
+    assert there.digests(DAY, ["ads"]) == local.digests(DAY, ["ads"])
+    found, expected = there.day_files("ads", DAY), local.day_files("ads", DAY)
+    assert [path.read_bytes() for path in found] == [path.read_bytes() for path in expected]
+    below = [path.relative_to(folder).as_posix() for path in expected]
+    assert [path.as_posix()[-len(way) :] for path, way in zip(found, below, strict=True)] == below
+    assert (there.has_day("ads", DAY), there.has_day("ads", NEXT)) == (True, False)
+    with pytest.raises(
+        LogsError, match=rf"^ads of {NEXT}: {URL}/.*{NEXT.day}.* does not exist; write the day's files"
+    ):
+        there.day_files("ads", NEXT)
+
+
+def test_a_known_day_is_listed_but_not_fetched(s3: S3, logs: LogSource, tmp_path: Path) -> None:
+    digests = logs.digests(DAY, ["ads"])
+    shutil.rmtree(tmp_path / "cache")
+    s3.asked.clear()
+    assert logs.digests(DAY, ["ads"]) == digests
+    assert s3.asked == []
+    logs.refresh(DAY, ["ads"])
+    assert logs.digests(DAY, ["ads"]) == digests
+    assert (s3.count("list-type=2"), len(s3.asked)) == (1, 1)
+
+
+def test_a_day_is_as_it_was_listed_until_it_is_listed_again(s3: S3, logs: LogSource, tmp_path: Path) -> None:
+    before = logs.digests(DAY, ["ads"])
+    s3.put(f"{URL}/ads/date={DAY}/a.parquet", b"corrected")
+    s3.put(f"{URL}/ads/date={DAY}/c.parquet", b"late")
+    assert logs.digests(DAY, ["ads"]) == before
+    assert [path.read_bytes() for path in logs.day_files("ads", DAY)] == [b"a" * 10, b"b" * 10]
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(
+        LogsError, match=rf"^ads of {DAY}: objects in {URL}/ads/.* changed since they were listed; run"
+    ):
+        logs.day_files("ads", DAY)
+    logs.refresh(DAY, ["ads"])
+    after = logs.digests(DAY, ["ads"])["ads"]
+    assert after == LogSource(s3.path(URL)).digests(DAY, ["ads"])["ads"]
+    assert [path.read_bytes() for path in logs.day_files("ads", DAY)] == [b"corrected", b"b" * 10, b"late"]
+
+
+def frozen(s3: S3, **files: bytes | None) -> None:
+    """The listing of the day stays as it is; then its files change, or are removed."""
+    folder = f"team/ads/date={DAY}"
+    s3.frozen = {f"{folder}/": listing(s3.path("s3://data"), f"{folder}/")}
+    for name, content in files.items():
+        path = s3.path(f"s3://data/{folder}/{name}.parquet")
+        path.unlink() if content is None else path.write_bytes(content)
+
+
+@pytest.mark.parametrize("content", [None, b"changed"])
+def test_an_object_that_is_not_as_it_is_listed_is_listed_again_and_then_an_error(
+    s3: S3, logs: LogSource, content: bytes | None
+) -> None:
+    frozen(s3, a=content)
+    with pytest.raises(
+        UnreachableError, match=rf"^ads of {DAY}: objects in {URL}/ads/.* are not as they are listed"
+    ):
+        logs.refresh(DAY, ["ads"])
+    assert s3.count("list-type=2") == 4
+    s3.frozen = {}
+    logs.refresh(DAY, ["ads"])
+    assert logs.digests(DAY, ["ads"]) == LogSource(s3.path(URL)).digests(DAY, ["ads"])
+
+
+def test_a_list_of_checksums_that_is_wrong_is_no_missing_day(s3: S3, logs: LogSource) -> None:
+    for table in TABLES:
+        s3.put(f"{URL}/{table}/date={DAY}/part-0.parquet", b"")
+    s3.put(f"{URL}/ads/date={DAY}/SHA256SUMS", b"no sum\n")
+    assert logs.has_day("ads", DAY)
+    await_day(logs, DAY, 0.0, print)
+    for read in (logs.refresh, logs.digests):
+        with pytest.raises(
+            LogsError, match=rf"^ads of {DAY}: {URL}/ads/.*/SHA256SUMS, line 1 \('no sum'\) is no checksum"
+        ):
+            read(DAY, ["ads"])
+
+
+def test_a_list_of_checksums_that_is_removed_meanwhile_is_named(s3: S3, logs: LogSource) -> None:
+    place = f"{URL}/ads/date={DAY}/SHA256SUMS"
+    s3.put(place, b"")
+    s3.at("SHA256SUMS", s3.path(place).unlink)
+    with pytest.raises(
+        LogsError, match=rf"^ads of {DAY}: {place} was removed after it was listed; run again when"
+    ):
+        logs.refresh(DAY, ["ads"])
+    logs.refresh(DAY, ["ads"])
+    assert len(logs.digests(DAY, ["ads"])["ads"]) == 2
+
+
+def test_other_content_under_the_same_tag_is_refused(s3: S3, logs: LogSource, tmp_path: Path) -> None:
+    logs.refresh(DAY, ["ads"])
+    for note in (tmp_path / "cache").rglob("*.sha256"):
+        note.unlink()
+    record = tmp_path / "spool" / "ads" / str(DAY) / "listed.json"
+    before = logs.digests(DAY, ["ads"])["ads"]["a.parquet"]
+    write_json(record, json.loads(json.dumps(read_json(record)).replace(before, "0" * 64)), seal=True)
+    with pytest.raises(
+        LogsError, match=r"ads/date=2026-01-05/a.parquet has another content than before under the same"
+    ):
+        logs.day_files("ads", DAY)
+
+
+def test_a_late_day_is_waited_for(s3: S3, tmp_path: Path) -> None:
+    s3.put(f"{URL}/other", b"")
+    logs, said = source(tmp_path), []
+
+    def deliver() -> None:
+        for table in TABLES:
+            s3.put(f"{URL}/{table}/date={DAY}/part-0.parquet", b"")
+
+    def hear(words: str) -> None:
+        if not said:
+            threading.Timer(0.05, deliver).start()
+        said.append(words)
+
+    await_day(logs, DAY, 60.0, hear, every_s=0.02)
+    assert said[-1] == f"the logs of {DAY} came after 0 min"
+
+
+@pytest.mark.parametrize(
+    ("root", "files"), [(URL, "/mnt/{day}.parquet"), ("logs", [f"{URL}/{{day}}", "{day}"])]
+)
+def test_folders_and_buckets_of_one_table_are_not_mixed(
+    s3: S3, tmp_path: Path, root: str, files: str | list[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"\[sources.ads\] has the local place .* beside a bucket"):
+        source(tmp_path, root, files=files).table_days("ads")
+
+
+def test_a_table_may_be_in_a_bucket_of_its_own(s3: S3, tmp_path: Path) -> None:
+    s3.put("s3://others/x/2026-01-05.parquet", b"ads")
+    mixed = source(tmp_path, str(tmp_path / "logs"), files="s3://others/x/{day}.parquet")
+    assert [path.name for path in mixed.day_files("ads", DAY)] == ["2026-01-05.parquet"]
+    assert (mixed.is_remote("ads"), mixed.is_remote("requests")) == (True, False)
+    assert mixed.place("ads") == "s3://others/x/{day}.parquet"

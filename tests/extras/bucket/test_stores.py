@@ -1,0 +1,410 @@
+"""Outputs and records of a line in a bucket: whole or not there, on every machine the same."""
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from mtmd.errors import StorageError, UnreachableError
+from mtmd.extras.bucket import stores
+from mtmd.extras.bucket.access import Bucket, Listed
+from mtmd.extras.bucket.objects import ObjectPath
+from mtmd.extras.bucket.stores import _way
+from mtmd.store.files import sweep, write_json
+from mtmd.store.outputs import is_complete, make_once, read_record, write_record
+from mtmd.store.stores import Swept, artifacts_folder, store_of
+from tests.buckets import S3
+
+URL = "s3://art/team"
+Machine = Callable[[str], Path]
+
+
+class Note(BaseModel):
+    """A record."""
+
+    words: str
+
+
+def build(words: str) -> Callable[[Path], None]:
+    def fill(directory: Path) -> None:
+        (directory / "sub").mkdir()
+        (directory / "sub" / "weights").write_text(words)
+        (directory / "weights").write_text("the same")
+        write_json(directory / "fit.json", {"words": words})
+
+    return fill
+
+
+def refresh(line: Path) -> None:
+    store_of(line).refresh(line)
+
+
+def sweep_uploads(line: Path, before_s: float) -> list[Swept]:
+    return store_of(line).sweep(line, before_s)
+
+
+def explode(_: Path) -> None:
+    raise AssertionError("built again")
+
+
+def words_of(directory: Path) -> str:
+    return (directory / "sub" / "weights").read_text()
+
+
+def test_an_output_is_made_once_for_all_machines(s3: S3, machine: Machine) -> None:
+    first = machine("a") / "trained" / "mtmd-1"
+    assert not make_once(first, build("one"))
+    there = s3.path(f"{URL}/line/trained/mtmd-1")
+    assert set(json.loads((there / "complete.json").read_text())["files"]) == {
+        "fit.json", "manifest.json", "sub/weights", "weights"
+    }  # fmt: skip
+    second = machine("b") / "trained" / "mtmd-1"
+    assert second != first
+    assert make_once(second, explode)
+    assert words_of(second) == "one"
+    s3.asked.clear()
+    assert make_once(second, explode)
+    assert s3.asked == []  # what is whole on the disk is not asked for
+
+
+def test_a_damaged_copy_is_fetched_again(s3: S3, machine: Machine) -> None:
+    path = machine("a") / "trained" / "mtmd-1"
+    make_once(path, build("one"))
+    (path / "sub" / "weights").write_text("two")
+    (path / "extra").write_text("")
+    s3.asked.clear()
+    assert make_once(path, explode)
+    assert words_of(path) == "one"
+    assert s3.count("weights") == 2  # head and content of one; the others stay
+    assert not (path / "extra").exists()
+
+
+def test_the_first_of_two_machines_has_made_an_output(
+    s3: S3, machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = machine("b") / "trained" / "mtmd-1"
+
+    def meanwhile(directory: Path) -> None:
+        build("late")(directory)
+        make_once(machine("a") / "trained" / "mtmd-1", build("first"))
+        machine("b")
+
+    assert not make_once(path, meanwhile)
+    assert words_of(path) == "first"
+    assert is_complete(path)
+    assert "was made by another machine meanwhile; its files are taken" in caplog.text
+
+
+def test_two_machines_that_upload_at_once_leave_one_output(s3: S3, machine: Machine) -> None:
+    """Both have looked, and neither saw the other's."""
+    path = machine("b") / "trained" / "mtmd-1"
+
+    def meanwhile() -> None:
+        make_once(machine("a") / "trained" / "mtmd-1", build("first"))
+        machine("b")
+
+    s3.at("fit.json", meanwhile)
+    assert not make_once(path, build("late"))
+    assert words_of(path) == "first"
+    assert s3.awaited == []
+
+
+def test_an_output_that_is_removed_while_it_is_written_is_an_error(s3: S3, machine: Machine) -> None:
+    path = machine("b") / "trained" / "mtmd-1"
+    complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
+
+    def created() -> None:
+        s3.put(f"{URL}/line/trained/mtmd-1/complete.json", b"{}")
+        s3.at("complete.json", complete.unlink, nth=2)  # after it was seen to be another, before it is read
+
+    s3.at("manifest.json", lambda: s3.at("complete.json", created))
+    with pytest.raises(
+        StorageError, match=r"mtmd-1 was removed while it was written, by a clean-up or a person"
+    ):
+        make_once(path, build("one"))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("writes", [0, 1, 3])
+def test_a_run_that_was_cut_before_its_manifest_is_made_again(s3: S3, machine: Machine, writes: int) -> None:
+    line = machine("a")
+    path = line / "trained" / "mtmd-1"
+    s3.dies_after = writes
+    with pytest.raises(UnreachableError, match=f"^{URL}/line/trained/mtmd-1/"):
+        make_once(path, build("one"))
+    s3.dies_after = None
+    assert not path.exists()
+    assert not is_complete(machine("b") / "trained" / "mtmd-1")
+    assert not make_once(machine("a") / "trained" / "mtmd-1", build("two"))
+    assert words_of(path) == "two"
+    machine("b")
+    assert make_once(machine("b") / "trained" / "mtmd-1", explode)
+    assert words_of(machine("b") / "trained" / "mtmd-1") == "two"
+    assert sweep(line) == []
+
+
+def test_uploads_that_did_not_end_are_swept_by_their_age(s3: S3, machine: Machine) -> None:
+    line = machine("a")
+    make_once(line / "trained" / "whole", build("one"))
+    s3.dies_after = 2
+    with pytest.raises(UnreachableError):
+        make_once(line / "trained" / "half", build("one"))
+    s3.dies_after = None
+    write_record(line / "runs" / "a" / "summary.json", Note(words=""))
+    s3.put(f"{URL}/line/trained/whole/sha256-0000000000000000/weights", b"of a machine that was killed")
+    assert sweep_uploads(line, time.time() - 60) == []
+    half, whole = sorted(sweep_uploads(line, time.time() + 60))
+    assert (str(half.place), half.bytes > 0) == (f"{URL}/line/trained/half", True)
+    assert (str(whole.place), whole.bytes) == (f"{URL}/line/trained/whole", 28)
+    assert make_once(machine("b") / "trained" / "whole", explode)
+    names = {
+        path.relative_to(s3.path(f"{URL}/line")).parts[:2] for path in s3.root.rglob("*") if path.is_file()
+    }
+    assert names == {("trained", "whole"), ("runs", "a")}
+
+
+def half_made(s3: S3, path: Path) -> None:
+    """All files of an output are uploaded, and its machine dies before `complete.json`."""
+    s3.dies_after = 4
+    with pytest.raises(UnreachableError):
+        make_once(path, build("one"))
+    s3.dies_after = None
+
+
+@pytest.fixture
+def swept_line(s3: S3, machine: Machine) -> Path:
+    """A line with an old upload that did not end."""
+    line = machine("a")
+    half_made(s3, line / "trained" / "half")
+    for path in s3.path(f"{URL}/line/trained/half").glob("sha256-*/*"):
+        os.utime(path, (1000, 1000))
+    return line
+
+
+def test_an_upload_that_goes_on_during_the_clean_up_stays(s3: S3, machine: Machine, swept_line: Path) -> None:
+    s3.at("GET .*/half/complete.json", lambda: half_made(s3, machine("b") / "trained" / "half"))
+    assert sweep_uploads(swept_line, time.time() + 60) == []
+    assert len(list(s3.path(f"{URL}/line/trained/half").glob("sha256-*/*"))) == 4
+    assert s3.awaited == []
+
+
+def test_an_upload_that_ends_during_the_clean_up_stays(
+    s3: S3, machine: Machine, swept_line: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # all files were looked at again, and are still the old ones
+    s3.at("HEAD .*/half/sha256", lambda: make_once(machine("b") / "trained" / "half", build("one")), nth=4)
+    sweep_uploads(swept_line, time.time() + 60)
+    assert make_once(machine("c") / "trained" / "half", explode)
+    assert "is removed" not in caplog.text
+
+
+def test_an_output_that_is_made_while_its_old_files_are_removed_is_made_again(
+    s3: S3, machine: Machine, swept_line: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.at("POST .*delete", lambda: make_once(machine("b") / "trained" / "half", build("one")))
+    (swept,) = sweep_uploads(swept_line, time.time() + 60)
+    assert str(swept.place) == f"{URL}/line/trained/half"
+    assert "trained/half was made while the clean-up removed old files of it; " in caplog.text
+    assert not make_once(machine("c") / "trained" / "half", build("one"))
+    assert make_once(machine("d") / "trained" / "half", explode)
+
+
+def test_a_file_that_a_clean_up_takes_during_an_upload_is_uploaded_again(s3: S3, machine: Machine) -> None:
+    def take() -> None:
+        next(s3.path(f"{URL}/line/trained/mtmd-1").glob("sha256-*/fit.json")).unlink()
+
+    s3.at("PUT .*/complete.json", take)
+    assert not make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    assert make_once(machine("b") / "trained" / "mtmd-1", explode)
+
+
+def test_damage_in_the_bucket_is_an_error_that_names_it(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    (file,) = s3.path(f"{URL}/line/trained/mtmd-1").glob("sha256-*/fit.json")
+    content = file.read_bytes()
+    path = machine("b") / "trained" / "mtmd-1"
+    file.write_bytes(b"x" * len(content))
+    with pytest.raises(StorageError, match=r"fit.json has sha256 .*remove .*/mtmd-1 in the bucket"):
+        make_once(path, explode)
+    file.unlink()
+    with pytest.raises(StorageError, match=r"fit.json is missing, which .*complete.json names"):
+        make_once(path, explode)
+    assert not path.exists()
+    s3.put(f"{URL}/line/trained/mtmd-1/complete.json", b"{}")
+    with pytest.raises(StorageError, match=r"complete.json can't be read \(Field required\)"):
+        make_once(path, explode)
+
+
+@pytest.mark.parametrize("name", ["../../weights", "{tmp}/weights", "sub/../../../weights", "", "."])
+def test_a_list_of_files_that_leads_out_of_the_output_is_refused(
+    s3: S3, machine: Machine, tmp_path: Path, name: str
+) -> None:
+    """Whoever writes to the bucket must not write elsewhere on the machines that read it."""
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
+    named = json.loads(complete.read_text())
+    named["files"][name.format(tmp=tmp_path)] = named["files"]["weights"]
+    complete.write_text(json.dumps(named))
+    path = machine("b") / "trained" / "mtmd-1"
+    with pytest.raises(StorageError, match=r"complete.json can't be read .*must stay below the output"):
+        make_once(path, explode)
+    assert not path.exists()
+    assert not list(tmp_path.glob("weights")) + list(path.parents[1].glob("weights"))
+
+
+@pytest.mark.parametrize("key", ["team/line/../other/champion.json", "team/line//etc/x.json"])
+def test_an_object_whose_key_leads_out_of_the_line_is_refused(key: str) -> None:
+    with pytest.raises(StorageError, match=f"{key} must stay below team/line"):
+        _way(ObjectPath(Bucket("s3://art", None), "team/line"), Listed(key, 1, "tag"))
+
+
+def test_records_are_those_of_all_machines(s3: S3, machine: Machine) -> None:
+    write_record(machine("a") / "runs" / "1" / "summary.json", Note(words="from a"), seal=True)
+    other = machine("b") / "runs" / "1" / "summary.json"
+    assert read_record(other, Note) == Note(words="from a")  # by its name
+    assert read_record(other.with_name("none.json"), Note) is None
+    write_record(other, Note(words="from b"), seal=True)
+    line = machine("a")
+    later = time.time() + 5  # of another second than the first
+    os.utime(s3.path(f"{URL}/line/runs/1/summary.json"), (later, later))
+    refresh(line)
+    found = line / "runs" / "1" / "summary.json"
+    assert read_record(found, Note) == Note(words="from b")
+    assert int(found.stat().st_mtime) == int(later)
+    s3.asked.clear()
+    refresh(line)
+    assert len(s3.asked) == 1  # the listing
+
+
+def test_a_record_is_fetched_where_its_file_is_not_of_the_bucket(s3: S3, machine: Machine) -> None:
+    line = machine("a")
+    path = line / "runs" / "1" / "summary.json"
+    s3.asked.clear()
+    write_record(path, Note(words="from a"), seal=True)
+    assert len(s3.asked) == 1  # the record is written, and nothing else is asked
+    os.utime(s3.path(f"{URL}/line/runs/1/summary.json"), (1000, 1000))
+    refresh(line)
+    assert int(path.stat().st_mtime) == 1000  # its age is by the bucket's clock
+    s3.asked.clear()
+    refresh(line)
+    assert len(s3.asked) == 1
+    path.write_text(path.read_text().replace("from a", "from x"))
+    refresh(line)
+    assert read_record(path, Note) == Note(words="from a")
+
+
+def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    path = machine("b") / "trained" / "mtmd-1"
+    s3.at("GET .*/fit.json", lambda: setattr(s3, "era", "another"))
+    assert make_once(path, explode)
+
+
+def test_a_refresh_brings_the_json_files_of_outputs(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    line = machine("b")
+    refresh(line)
+    path = line / "trained" / "mtmd-1"
+    assert sorted(one.name for one in path.iterdir()) == ["fit.json", "manifest.json"]
+    assert store_of(path).sizes(path).keys() == {"fit.json", "manifest.json", "sub/weights", "weights"}
+    assert make_once(path, explode)
+    assert words_of(path) == "one"
+
+
+def test_a_failure_that_one_machine_takes_back_is_gone_on_all(machine: Machine) -> None:
+    names = ("failures/as_of=2026-01-01.json", "failures/as_of=2026-01-02.json", "runs/a/summary.json")
+    line = machine("a")
+    for name in names:
+        write_record(line / name, Note(words=name))
+    other = machine("b")
+    refresh(other)
+    machine("a")
+    for name in (names[0], names[2]):
+        store_of(line).discard(line / name)
+    machine("b")
+    refresh(other)
+    assert [(other / name).is_file() for name in names] == [False, True, True]
+
+
+def test_a_refresh_leaves_an_output_whole_that_another_process_makes(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = machine("a")
+    push = stores.push
+
+    def push_slowly(directory: Path, place: ObjectPath) -> None:
+        push(directory, place)
+        refresh(line)
+
+    monkeypatch.setattr(stores, "push", push_slowly)
+    make_once(line / "trained" / "mtmd-1", build("one"))
+    assert words_of(line / "trained" / "mtmd-1") == "one"
+
+
+def test_a_refresh_leaves_an_output_whole_that_another_process_fetches(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    line = machine("b")
+    s3.at("GET .*/fit.json", lambda: store_of(line).fetch(line / "trained" / "mtmd-1"))
+    refresh(line)
+    assert s3.awaited == []
+    assert words_of(line / "trained" / "mtmd-1") == "one"
+
+
+def test_what_is_discarded_is_gone_everywhere_and_what_is_used_is_young(s3: S3, machine: Machine) -> None:
+    line = machine("a")
+    path, record = line / "trained" / "mtmd-1", line / "failures" / "as_of=2026-01-01.json"
+    make_once(path, build("one"))
+    write_record(record, Note(words=""))
+    complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
+    os.utime(complete, (0, 0))
+    store_of(line).touch(path)
+    assert complete.stat().st_mtime > time.time() - 60
+    store_of(line).discard(path)
+    store_of(line).discard(record)
+    assert [one for one in s3.root.rglob("*") if one.is_file()] == []
+    assert not path.exists()
+    assert not store_of(line).fetch(path)
+
+
+def test_what_something_points_to_is_in_the_bucket(s3: S3, machine: Machine) -> None:
+    path = machine("a") / "models" / "m"
+    make_once(path, build("one"))
+    shutil.rmtree(s3.path(URL))
+    store_of(path).commit(path)
+    store_of(path).commit(path)
+    assert make_once(machine("b") / "models" / "m", explode)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "work/mtmd-1/checkpoint.safetensors",
+        "spool/ads/2026-01-01/listed.json",
+        "shards/digests/date=2026-01-01.json",
+        "mirrors/events/a.json",
+        "champion.lock",
+        "models/.fetch-a.lock",
+    ],
+)
+def test_what_is_a_machines_own_stays_on_its_disk(s3: S3, machine: Machine, way: str) -> None:
+    path = machine("a") / way
+    write_record(path, Note(words="mine"))
+    assert path.is_file()
+    assert s3.asked == []
+
+
+def test_the_working_folder_is_told_from_the_url(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = machine("a")
+    assert line.parent.name == "s3%3A%2F%2Fart%2Fteam"
+    assert line.parent == artifacts_folder(f"{URL}/")
+    assert store_of(line).place(line / "runs" / "a") == f"{URL}/line/runs/a"
+    assert not store_of(line.parents[2] / "elsewhere").elsewhere
+    monkeypatch.setenv("MTMD_ARTIFACTS", URL)
+    assert artifacts_folder("artifacts") == line.parent

@@ -1,0 +1,168 @@
+"""A line in a real MLflow store, through the client that a run uses, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmd.extras.mirrors.stage import mirror_within
+from mtmd.extras.mirrors.state import MirrorState
+from mtmd.store.files import discard, read_json, write_json
+from tests.extras.mirrors.conftest import KEPT, LIVE, Mirrored
+
+pytest.importorskip("mlflow", reason="pip install -e '.[mlflow]' brings it")
+
+_SNAPSHOT = """
+import json
+from mlflow import MlflowClient
+client = MlflowClient()
+runs = client.search_runs([client.get_experiment_by_name("mtmd-tiny").experiment_id])
+told = {
+    "runs": {
+        run.data.tags["mtmd.run"]: {
+            "id": run.info.run_id, "status": run.info.status, "params": run.data.params, "metrics": run.data.metrics,
+            "points": {key: len(client.get_metric_history(run.info.run_id, key)) for key in run.data.metrics},
+            "tags": {key: value for key, value in run.data.tags.items() if key.startswith("mtmd.")},
+            "files": sorted(file.path for folder in ("records", "bundle")
+                            for file in client.list_artifacts(run.info.run_id, folder)),
+        }
+        for run in runs
+    },
+    "versions": {one.tags["mtmd.model_id"]: {"version": str(one.version), "run": one.run_id, "tags": one.tags}
+                 for one in client.search_model_versions("name = 'mtmd-tiny'")},
+    "aliases": {key: str(one) for key, one in client.get_registered_model("mtmd-tiny").aliases.items()},
+}
+print(json.dumps(told, sort_keys=True))
+"""
+_CUT_OFF = """
+import sys
+from mlflow import MlflowClient
+client = MlflowClient()
+experiment = client.create_experiment("mtmd-tiny")
+print(client.create_run(experiment, tags={"mtmd.run": sys.argv[1], "mtmd.line": "tiny"}).info.run_id)
+"""
+Ask = Callable[..., str]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Runs a script with MLflow's client; its last line."""
+    monkeypatch.chdir(tmp_path)  # where this store puts artifacts
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+
+    def run(script: str, *arguments: str) -> str:
+        command = [sys.executable, "-c", script, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+
+    return run
+
+
+def test_a_line_is_mirrored_once_and_aliases_follow_the_champion(mirrored: Mirrored, ask: Ask) -> None:
+    first, second = (run.name for run in mirrored.runs)
+    cut_off = ask(_CUT_OFF, first)
+    assert _mirror(mirrored).words == "2 of 2 runs are in MLflow's experiment 'mtmd-tiny'"
+    told = _snapshot(ask)
+    assert told["runs"].keys() == {first, second}
+    run = told["runs"][first]
+    assert run["id"] == cut_off  # taken up again where it was cut off
+    assert (run["status"], run["tags"]["mtmd.mirrored"]) == ("FINISHED", "1")
+    assert run["params"]["window.days"] == "3"
+    assert run["metrics"]["logmae/search/standard/ctr"] == 0.4
+    assert {"records/report.html", "records/summary.json", "bundle/bundle.json"} <= set(run["files"])
+    assert {name: one["version"] for name, one in told["versions"].items()} == {LIVE: "1", KEPT: "2"}
+    assert told["versions"][LIVE]["run"] == cut_off
+    assert told["aliases"] == {"champion": "1", "candidate": "2"}
+
+    assert _mirror(mirrored).current
+    assert _snapshot(ask) == told  # the same thing once
+    assert set(run["points"].values()) == {1}
+
+    registry = mirrored.line.registry
+    registry.promote(KEPT, mirrored.runs[1].decision.as_of, "by hand", 1)
+    registry.rollback("bad", lambda directory: None)
+    assert _mirror(mirrored).current
+    told = _snapshot(ask)
+    assert told["aliases"] == {"champion": "1", "candidate": "2"}
+    assert [name for name, one in told["versions"].items() if "mtmd.rolled_back" in one["tags"]] == [KEPT]
+
+    registry.reinstate(KEPT, "it was the logs")
+    registry.promote(KEPT, mirrored.runs[1].decision.as_of, "by hand", 4)
+    assert _mirror(mirrored).current
+    told = _snapshot(ask)
+    assert told["aliases"] == {"champion": "2", "candidate": "2"}
+    assert not [one for one in told["versions"].values() if "mtmd.rolled_back" in one["tags"]]
+
+
+def test_an_altered_bundle_is_no_version_and_the_words_say_so(mirrored: Mirrored, ask: Ask) -> None:
+    (mirrored.line.registry.path(KEPT) / "metrics.json").write_text("altered")
+    state = _mirror(mirrored)
+    assert not state.current
+    assert state.words.startswith("1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; the others follow")
+    assert f"model {KEPT} is not mirrored: " in state.words
+    told = _snapshot(ask)
+    assert told["versions"].keys() == {LIVE}
+    assert told["aliases"] == {"champion": "1"}
+
+
+def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
+    mirrored: Mirrored, ask: Ask
+) -> None:
+    manifest = mirrored.line.registry.path(KEPT) / "manifest.json"
+    whole = manifest.read_bytes()
+    manifest.write_text("damaged")
+    state = _mirror(mirrored)
+    assert not state.current
+    assert f"model {KEPT} is not mirrored: manifest of model '{KEPT}' cannot be read" in state.words
+    told, name = _snapshot(ask), mirrored.runs[1].name
+    assert told["versions"].keys() == {LIVE}
+    run = told["runs"][name]  # it is there, but not as a whole one
+    assert run["metrics"]["logmae/search/standard/ctr"] == 0.4
+    assert "records/report.html" in run["files"]
+    assert "window.days" not in run["params"]
+    assert "mtmd.mirrored" not in run["tags"]
+    manifest.write_bytes(whole)
+    assert _mirror(mirrored).current
+    told = _snapshot(ask)
+    assert told["versions"].keys() == {LIVE, KEPT}
+    again = told["runs"][name]
+    assert again["id"] == run["id"]
+    assert (again["params"]["window.days"], again["tags"]["mtmd.mirrored"]) == ("3", "1")
+
+
+def test_a_run_whose_record_cannot_be_read_is_named_and_holds_nothing_back(
+    mirrored: Mirrored, ask: Ask
+) -> None:
+    damaged = mirrored.runs[1]
+    record = read_json(damaged.directory / "summary.json")
+    del record["champion"]  # as if a version with other fields had written it
+    write_json(damaged.directory / "summary.json", record)
+    state = _mirror(mirrored)
+    assert state.current
+    assert state.words == (
+        "1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; the records of 1 of 2 runs can't be read, "
+        f"such as tiny/runs/{damaged.name}: run its day again, or remove this folder"
+    )
+    assert _snapshot(ask)["runs"].keys() == {mirrored.runs[0].name}
+
+
+def test_a_run_whose_model_the_clean_up_removed_is_mirrored_without_it(mirrored: Mirrored, ask: Ask) -> None:
+    discard(mirrored.line.registry.path(LIVE))
+    assert "1 of 2 runs" not in _mirror(mirrored).words
+    told = _snapshot(ask)
+    assert told["runs"].keys() == {run.name for run in mirrored.runs}
+    assert told["versions"].keys() == {KEPT}
+
+
+def _mirror(mirrored: Mirrored) -> MirrorState:
+    (state,) = mirror_within(mirrored.file, mirrored.artifacts, 300, ("mlflow",))
+    return state
+
+
+def _snapshot(ask: Ask) -> Any:
+    return json.loads(ask(_SNAPSHOT))

@@ -1,0 +1,225 @@
+"""The champion's records: a change is made once, and whatever is lost of its files, no older model goes live."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import RegistryError, StorageError
+from mtmd.registry.records import Champion
+from mtmd.registry.registry import Registry
+from tests.registry.conftest import AddModel
+
+Promote = Callable[[str, int], str]
+
+# A promotion whose process is killed just before it replaces a file of this name.
+KILLED = """
+import os, signal, sys
+from datetime import date
+from pathlib import Path
+from mtmd.registry.registry import Registry
+
+replace = Path.replace
+
+def killed(path, target):
+    if target.name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+Path.replace = killed
+Registry(Path(sys.argv[1])).promote("b", date(2026, 1, 6), "killed", int(sys.argv[3]))
+"""
+
+
+def trust(_: Path) -> None:
+    """The models here are no real ones."""
+
+
+def pointer(registry: Registry) -> Path:
+    return registry.root / "champion.json"
+
+
+def change(registry: Registry, number: int) -> Path:
+    return registry.root / "history" / f"{number:08d}.json"
+
+
+@pytest.fixture
+def taken_down(registry: Registry, promote: Promote) -> Champion:
+    """a and b were promoted, and b was rolled back."""
+    promote("a", 5)
+    promote("b", 6)
+    return registry.rollback("b was bad", trust)[1]
+
+
+@pytest.mark.parametrize(("before", "done"), [("champion.json", True), ("00000002.json", False)])
+def test_a_kill_at_any_file_of_a_change_loses_and_doubles_nothing(
+    registry: Registry, add: AddModel, promote: Promote, before: str, done: bool
+) -> None:
+    promote("a", 5)
+    add("b", 6)
+    arguments = [str(registry.root), before, "1"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], timeout=60, check=False)
+    assert killed.returncode == -9
+    expected = ["a", "b"] if done else ["a"]
+    assert registry.require_champion().model_id == expected[-1]
+    assert [line.model_id for line in registry.history()] == expected
+    again = registry.promote("b", date(2026, 1, 6), "again", 1)
+    assert again.outcome == ("already champion" if done else "promoted")
+    assert pointer(registry).read_bytes() == change(registry, 2).read_bytes()
+    assert [line.sequence for line in registry.history()] == [1, 2]
+
+
+def test_a_kill_in_the_very_first_change_is_mended_by_a_rollback(
+    registry: Registry, add: AddModel, promote: Promote
+) -> None:
+    add("b", 6)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(registry.root), "champion.json", "0"], timeout=60, check=False
+    )
+    assert killed.returncode == -9
+    promote("c", 7)
+    assert registry.rollback("it died", trust)[1].model_id == "b"
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "lost": lambda _: None,
+    "empty": lambda _: b"",
+    "torn": lambda content: content[: len(content) // 2],
+    "no champion": lambda _: b"{}",
+    "no record": lambda _: b"[]",
+    "one letter": lambda content: content.replace(b'"b"', b'"c"'),
+}
+
+
+def damaged(path: Path, damage: str) -> None:
+    content = path.read_bytes()
+    if (after := DAMAGES[damage](content)) is None:
+        path.unlink()
+    else:
+        assert after != content
+        path.write_bytes(after)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_pointer_is_what_the_history_says_and_is_written_again(
+    registry: Registry, promote: Promote, taken_down: Champion, damage: str
+) -> None:
+    """Also where it still reads as a champion: one letter of a banned model would let that model come back."""
+    written = pointer(registry).read_bytes()
+    damaged(pointer(registry), damage)
+    assert registry.champion() == taken_down
+    assert promote("b", 6) == "refused"
+    assert pointer(registry).read_bytes() == written
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_newest_change_is_what_the_pointer_says_and_is_written_again(
+    registry: Registry, promote: Promote, taken_down: Champion, damage: str
+) -> None:
+    written = change(registry, 3).read_bytes()
+    damaged(change(registry, 3), damage)
+    assert registry.champion() == taken_down
+    assert promote("b", 6) == "refused"
+    assert change(registry, 3).read_bytes() == written
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_change_of_the_past_is_left_out_of_the_history(
+    registry: Registry, promote: Promote, taken_down: Champion, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged(change(registry, 2), damage)
+    assert [line.sequence for line in registry.history()] == [1, 3]
+    assert "00000002.json" in caplog.text
+    assert registry.champion() == taken_down
+    assert promote("b2", 6) == "refused"
+    assert promote("c", 7) == "promoted"
+    assert registry.rollback("c too", trust)[1].model_id == "a"
+
+
+def test_an_older_copy_of_the_pointer_makes_no_older_model_live(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    older = pointer(registry).read_bytes()
+    registry.rollback("b was bad", trust)
+    pointer(registry).write_bytes(older)
+    assert registry.require_champion().model_id == "a"
+    assert promote("b", 6) == "refused"
+
+
+@pytest.mark.parametrize("damage", ["torn", "no champion"])
+def test_what_neither_pointer_nor_history_says_is_an_error(
+    registry: Registry, promote: Promote, damage: str
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    damaged(pointer(registry), damage)
+    damaged(change(registry, 2), damage)
+    with pytest.raises(RegistryError, match=r"00000002\.json (cannot be read; restore it|has format None)"):
+        registry.champion()
+    with pytest.raises(RegistryError, match=r"00000002\.json"):
+        promote("c", 7)
+
+
+def test_a_line_of_another_format_is_refused_and_left_as_it_is(registry: Registry) -> None:
+    registry.root.mkdir(parents=True)
+    pointer(registry).write_text(json.dumps({"model_id": "a", "sequence": 1}))
+    (registry.root / "history.jsonl").write_text("{}\n")
+    for ask in (registry.champion, registry.status, lambda: registry.rollback("bad", trust)):
+        with pytest.raises(
+            RegistryError, match=r"has format None; this version reads 2\. Leave .* begin another"
+        ):
+            ask()
+    assert pointer(registry).read_text() == '{"model_id": "a", "sequence": 1}'
+
+
+def test_a_line_that_cannot_be_written_can_be_read(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    (registry.root / "champion.lock").unlink()
+    (registry.root / "champion.lock").mkdir()
+    assert [line.model_id for line in registry.status().history] == ["a", "b"]
+    with pytest.raises(StorageError, match=r"champion\.lock can't be written"):
+        promote("c", 7)
+
+
+def test_a_pointer_that_cannot_be_written_is_a_warning(
+    registry: Registry, promote: Promote, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever read an error would ask again, and a second rollback goes back further."""
+    promote("a", 5)
+    pointer(registry).unlink()
+    pointer(registry).mkdir()
+    assert promote("b", 6) == "promoted"
+    assert "champion.json is not up to date" in caplog.text
+    assert registry.require_champion().model_id == "b"
+
+
+def test_rollbacks_reach_a_bounded_number_of_champions(
+    registry: Registry, promote: Promote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtmd.registry.registry._STANDING", 3)
+    for number, name in enumerate("abcde", start=1):
+        promote(name, number)
+    assert registry.standing() == ("c", "d", "e")
+
+
+def test_a_long_reason_is_cut_and_keeps_its_letters(registry: Registry, add: AddModel) -> None:
+    add("a", 5)
+    registry.promote("a", date(2026, 1, 5), "home_feed × standard\n" * 1000, 0)
+    (line,) = registry.history()
+    assert line.reason == ("home_feed × standard\n" * 1000)[:4000]
+
+
+def test_the_lock_of_a_killed_holder_is_free(registry: Registry, promote: Promote) -> None:
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom mtmd.store.files import locked\n"
+        "with locked(Path(sys.argv[1])):\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    lock = registry.root / "champion.lock"
+    done = subprocess.run([sys.executable, "-c", code, str(lock)], timeout=60, check=False)
+    assert done.returncode == -9
+    assert promote("a", 5) == "promoted"
