@@ -222,7 +222,8 @@ def _read(directory: Path) -> AdsInfo:
     path = directory / ADS_FILE
     try:
         content = read_json(path)
-        if (made := content.get("format")) != ADS_FORMAT:
+        made = content.get("format") if isinstance(content, dict) else None
+        if made != ADS_FORMAT:
             raise BundleError(f"{path} has format {made}; this version reads {ADS_FORMAT}. Publish again")
         published = AdsInfo.model_validate(content)
     except (StorageError, ValidationError) as error:
