@@ -127,4 +127,4 @@ def test_every_shipped_search_fits_its_preset(path: Path) -> None:
     names = [(one.kind, one.name) for one in search.tries]
     assert len(set(names)) == len(names)
     for one in search.tries:
-        assert patched(preset, one) != preset or not (one.patch or one.change_features)
+        patched(preset, one)  # raises where a key is not the preset's; one try may be what the preset has today
