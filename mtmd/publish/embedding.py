@@ -8,9 +8,10 @@ An ad whose features did not change keeps the embeddings that an earlier publica
 Shapes: n ads of a block, N ads of a product in the earlier publication.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
@@ -25,7 +26,7 @@ from mtmd.serve.published import AdBlock, AdsInfo, PublishedAds, tasks_of, write
 from mtmd.serve.scorer import Scorer
 
 BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths
-BLOCK = 1 << 13  # ads of a record batch: while one is written the next is embedded, and two are in memory
+BLOCK = 1 << 13  # ads of a record batch
 
 
 @dataclass
@@ -50,7 +51,7 @@ def publish_ads(
     threads   batches at once
     previous  ads that were published with this bundle: those whose features did not change are copied
     counts    is told how many were embedded, and how many copied
-    Memory holds two blocks, one of the given parts, and the ids of `previous`. Raises BundleError for rows that do not
+    Memory holds one block, one of the given parts, and the ids of `previous`. Raises BundleError for rows that do not
     fit the bundle's declarations, embeddings with numbers beyond ±LARGEST or `previous` of another bundle,
     StorageError when the directory is there already.
     """
@@ -112,15 +113,29 @@ def embedded(
     earlier: Mapping[str, EarlierAds] | None = None,
     counts: Counts | None = None,
 ) -> Iterator[AdBlock]:
-    """Blocks of embeddings in float32, each a step ahead of its reader."""
-    ahead: tuple[AdBlock, list[Future[None]]] | None = None
+    """Blocks of embeddings in float32: copied from what was published before, or made by the pool."""
     for part in _blocks(ads):
-        started = _start(scorer, part, pool, earlier or {}, counts or Counts())
-        if ahead is not None:
-            yield _finished(*ahead)
-        ahead = started
-    if ahead is not None:
-        yield _finished(*ahead)
+        matrices = {
+            task: np.empty((len(part.ad_id), scorer.info.widths[task]), np.float32)
+            for task in tasks_of(scorer.info, part.product)
+        }
+        block = AdBlock(part.product, part.ad_id, matrices, part.bid, feature_digests(part.rows))
+        known = (earlier or {}).get(part.product)
+        new = np.arange(len(block)) if known is None else known.copy_into(block)
+        if counts is not None:
+            counts.embedded += len(new)
+            counts.copied += len(block) - len(new)
+        batches = [new[start : start + BATCH] for start in range(0, len(new), BATCH)]
+        for _ in pool.map(partial(_embed, scorer, part, block), batches):
+            pass
+        yield block
+
+
+def _embed(scorer: Scorer, ads: EncodedAds, block: AdBlock, rows: NDArray[np.int64]) -> None:
+    """Put the embeddings of some rows into the block."""
+    made = scorer.embed("item", ads.product, ads.rows.take(rows)).tasks
+    for task, matrix in block.tasks.items():
+        matrix[rows] = made[task]
 
 
 def feature_digests(rows: EncodedSide) -> NDArray[np.int64]:
@@ -147,32 +162,3 @@ def _blocks(ads: Iterable[EncodedAds]) -> Iterator[EncodedAds]:
         for start in range(0, len(part.ad_id), BLOCK):
             rows = slice(start, start + BLOCK)
             yield EncodedAds(part.product, part.ad_id[rows], part.rows.part(rows), part.bid[rows])
-
-
-def _start(
-    scorer: Scorer, ads: EncodedAds, pool: Executor, earlier: Mapping[str, EarlierAds], counts: Counts
-) -> tuple[AdBlock, list[Future[None]]]:
-    """A block that the pool fills, with what was published before already in its place."""
-    count = len(ads.ad_id)
-    tasks = {
-        task: np.empty((count, scorer.info.widths[task]), np.float32)
-        for task in tasks_of(scorer.info, ads.product)
-    }
-    block = AdBlock(ads.product, ads.ad_id, tasks, ads.bid, feature_digests(ads.rows))
-    known = earlier.get(ads.product)
-    new = np.arange(count) if known is None else known.copy_into(block)
-    counts.embedded += len(new)
-    counts.copied += count - len(new)
-
-    def embed(rows: NDArray[np.int64]) -> None:
-        made = scorer.embed("item", ads.product, ads.rows.take(rows)).tasks
-        for task, matrix in tasks.items():
-            matrix[rows] = made[task]
-
-    return block, [pool.submit(embed, new[start : start + BATCH]) for start in range(0, len(new), BATCH)]
-
-
-def _finished(block: AdBlock, running: Sequence[Future[None]]) -> AdBlock:
-    for future in running:
-        future.result()
-    return block
