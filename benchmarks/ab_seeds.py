@@ -26,8 +26,8 @@ from mtmd.abtest.traffic import draw_traffic
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import Estimate
 from mtmd.model.build import ModelKind
-from mtmd.report.tables.ab_test import change_table
-from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, spoken
+from mtmd.report.ab_test import change_table
+from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
@@ -165,7 +165,7 @@ def _ranges(
             if mean.change is None or len(known) < len(seeds)
             else Estimate(value=mean.change, low=min(known), high=max(known))
         )
-    return ((spoken(cell), *values) for (_, cell), values in cells.items())
+    return ((cell.replace("_", " "), *values) for (_, cell), values in cells.items())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from mtmd.extras.bucket.cache import FOLDER as CACHE
 from mtmd.extras.bucket.objects import ObjectPath
 from mtmd.extras.bucket.stores import WORK
 from mtmd.registry.registry import Registry
-from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.report.tables import Cell, Column, Table
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import resolve, write_text
 from mtmd.validate.stage import day_sources

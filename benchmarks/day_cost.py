@@ -19,7 +19,7 @@ from mtmd.config import Preset, load_preset, variants
 from mtmd.errors import MtmdError
 from mtmd.evaluate.ablation import ablate, to_train
 from mtmd.promote.stage import DayRun
-from mtmd.report.tables.evaluation import Column, Table
+from mtmd.report.tables import Column, Table
 from mtmd.run import RunPlan, plan_run
 from mtmd.train.stage import train
 

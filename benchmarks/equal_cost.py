@@ -40,7 +40,7 @@ from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
 from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
-from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.report.tables import Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import window_data

@@ -24,7 +24,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.logs.contract import TABLES
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
-from mtmd.report.tables.evaluation import Column, Table
+from mtmd.report.tables import Column, Table
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.validate.runner import validate_day

@@ -25,7 +25,7 @@ from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import day_directory
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
-from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.report.tables import Cell, Column, Table
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.validate.comparisons import comparisons

@@ -21,7 +21,7 @@ from mtmd.evaluate.predictors import score_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.promote.slice_gates import against
-from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.report.tables import Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train

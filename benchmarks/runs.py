@@ -17,7 +17,7 @@ from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import window_fingerprint
 from mtmd.model.build import ModelKind
-from mtmd.report.tables.evaluation import Table
+from mtmd.report.tables import Table
 from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns

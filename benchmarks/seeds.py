@@ -15,22 +15,15 @@ from rich.console import Console
 from benchmarks.runs import daily_plan, extracted, told, window_parser
 from mtmd.config import Slice
 from mtmd.evaluate.cold import cold_rows
+from mtmd.evaluate.contributions import over_seeds
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.model.build import ModelKind
-from mtmd.report.tables.ablation import over_seeds
-from mtmd.report.tables.buckets import ALL_TASKS, gain_of
-from mtmd.report.tables.evaluation import (
-    Cell,
-    Column,
-    Table,
-    bucket_columns,
-    columns_of,
-    compared_buckets,
-)
+from mtmd.report.evaluation import ALL_TASKS, bucket_columns, estimate
+from mtmd.report.tables import Cell, Column, Table, columns_of
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
@@ -114,7 +107,7 @@ def _bounds(
     reports: Sequence[EvaluationReport], rival: str, where: Slice
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
     """The least and the most that a slice gains: as a mean, of one seed, and by the interval; None where undefined."""
-    gains = [gain_of(report, rival, where, None) for report in reports]
+    gains = [estimate(report, rival, where, None) for report in reports]
     values = [gain.value for gain in gains if gain is not None]
     both = over_seeds(gains, reports[0].confidence)
     if both is None or both.low is None or both.high is None:
@@ -127,16 +120,19 @@ def buckets_over_seeds(reports: Sequence[EvaluationReport]) -> tuple[Table, Tabl
 
     First with intervals over seeds and requests together, then with the lowest and the highest seed.
     """
-    buckets = compared_buckets(reports[0])
+    buckets = reports[0].compared_buckets
     both: list[tuple[Cell, ...]] = []
     spread: list[tuple[Cell, ...]] = []
     for rival in MODELS[1:]:
         for where in (*reports[0].aggregates, EVERYTHING):
-            found = [[gain_of(report, rival, where, bucket) for report in reports] for bucket in buckets]
+            found = [[estimate(report, rival, where, bucket) for report in reports] for bucket in buckets]
             labels = (rival, ALL_TASKS if where == EVERYTHING else where.task)
             both.append((*labels, *(over_seeds(own, reports[0].confidence) for own in found)))
             spread.append((*labels, *(_range(own) for own in found)))
-    columns = (*columns_of("text", ("over", "task")), *bucket_columns(buckets))
+    columns = (
+        *columns_of("text", ("over", "task")),
+        *bucket_columns(reports[0]),
+    )
     title = (
         f"Gain of MTMD in LogMAE by rank bucket on {reports[0].as_of}, mean of {len(reports)} training seeds"
     )

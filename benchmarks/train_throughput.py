@@ -35,7 +35,7 @@ from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
-from mtmd.report.tables.evaluation import Column, Table
+from mtmd.report.tables import Column, Table
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text

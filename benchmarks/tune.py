@@ -30,7 +30,7 @@ from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
 from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
-from mtmd.report.tables.evaluation import Column, Table
+from mtmd.report.tables import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.level import move_level

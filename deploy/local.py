@@ -26,7 +26,7 @@ from deploy import deployments, processes
 from mtmd.command_line import literal
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.flows.automations import apply, packaged
-from mtmd.report.index.stage import unless_it_fails, write_index
+from mtmd.report.index import unless_it_fails, write_index
 from mtmd.store.files import read_json, remove, write_json
 from mtmd.store.stores import artifacts_folder
 

@@ -24,7 +24,7 @@ from mtmd.flows.parameters import (
 )
 from mtmd.flows.terminal import print_table
 from mtmd.model.build import ModelKind
-from mtmd.report.tables.ab_test import outcome_tables
+from mtmd.report.ab_test import outcome_tables
 from mtmd.train.rivals import compared
 
 Samples = Annotated[

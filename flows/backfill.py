@@ -86,7 +86,7 @@ def _without_running(plan: BackfillPlan, preset: str, artifacts: str) -> list[Da
 def _publish(plan: BackfillPlan, outcomes: list[DayOutcome], preset: str, artifacts: str) -> None:
     """The artifact and the index, with what is known so far."""
     prefect_artifacts.backfill(plan, outcomes, artifacts)
-    index.backfill(artifacts, preset, plan, outcomes)
+    index.update(artifacts, preset)
 
 
 def _require_completed(plan: BackfillPlan, outcomes: list[DayOutcome]) -> None:

@@ -6,12 +6,11 @@ from prefect import flow, get_run_logger, task
 from pydantic import Field
 
 from mtmd.config import load_preset
-from mtmd.flows import index, run_names
+from mtmd.flows import index, prefect_artifacts, run_names
 from mtmd.flows.parameters import Artifacts, PresetName, described
-from mtmd.flows.prefect_artifacts import markdown_artifact
 from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
-from mtmd.report.markdown import clean_up as render
+from mtmd.report import jobs
 from mtmd.store.workspace import Workspace
 
 AllowLarge = Annotated[
@@ -49,7 +48,7 @@ def publish(planned: CleanUp, dry_run: bool, allow_large: bool) -> None:
     """What goes, what stays, and how much that is."""
     note = ", dry run" if dry_run else ", refused" if planned.large and not allow_large else ""
     words = f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB{note}"
-    markdown_artifact("clean-up", words, render.clean_up(planned, dry_run, allow_large))
+    prefect_artifacts.publish("clean-up", words, jobs.clean_up(planned, dry_run, allow_large))
 
 
 @task(persist_result=False)

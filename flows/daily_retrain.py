@@ -35,7 +35,7 @@ from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.slice_gates import GateResult
 from mtmd.promote.stage import DayRun, RunSummary
-from mtmd.report.index.stage import record_failure
+from mtmd.report.index import record_failure
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 
@@ -88,7 +88,6 @@ def daily_retrain(
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
     steps.report(whole(run), whole(summary))
-    prefect_artifacts.link_page(run.plan, whole(summary))
     extension.tell("decided", whole(summary), preset, logs, artifacts)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
@@ -119,7 +118,7 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
     tested: tuple[GateResult, ...] = ()
     if plan.preset.ab_test.gate:
         found = steps.ab_test(plan, trained, champion=evaluated.incumbent.compared)
-        prefect_artifacts.ab_test(plan, found, of_a_day=True)
+        prefect_artifacts.ab_test(plan, found)
         tested = (ab_gate(found, plan.preset.gates.significance),)
         laps.done("A/B test")
     exported = steps.export(plan, trained[0], evaluated, days)

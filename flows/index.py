@@ -2,9 +2,7 @@
 
 from prefect import task
 
-from mtmd.report.index import backfills
-from mtmd.report.index import stage as index_stage
+from mtmd.report import index
 
-update = task(persist_result=False, name="index")(index_stage.update_index)
-failure = task(persist_result=False, name="index")(index_stage.record_failure)
-backfill = task(persist_result=False, name="index")(backfills.record_backfill)
+update = task(persist_result=False, name="index")(index.update_index)
+failure = task(persist_result=False, name="index")(index.record_failure)

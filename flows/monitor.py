@@ -6,13 +6,12 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from mtmd.flows import index, run_names
+from mtmd.flows import index, prefect_artifacts, run_names
 from mtmd.flows.events import tell
 from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
-from mtmd.flows.prefect_artifacts import markdown_artifact
 from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
-from mtmd.report.markdown import monitor as monitor_render
+from mtmd.report import jobs
 
 BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
 
@@ -46,5 +45,5 @@ def look(day: date, preset: str, logs: str | None, artifacts: str) -> MonitorRep
 @task(persist_result=False, name="publish monitor")
 def publish(report: MonitorReport, preset: str, artifacts: str) -> None:
     """Breaches, figures, drift, and the trend with the days before."""
-    text = monitor_render.monitor(report, monitor_stage.monitored(preset, report.day, artifacts=artifacts))
-    markdown_artifact("monitor", f"{report.day}: {report.words[:200]}", text)
+    trend = monitor_stage.monitored(preset, report.day, artifacts=artifacts)
+    prefect_artifacts.publish("monitor", f"{report.day}: {report.words[:200]}", jobs.monitor(report, trend))

@@ -9,14 +9,14 @@ from pydantic import Field
 
 from mtmd import extension
 from mtmd.config import load_preset
-from mtmd.flows import index, run_names
+from mtmd.flows import index, prefect_artifacts, run_names
 from mtmd.flows.events import tell
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, described
-from mtmd.flows.prefect_artifacts import markdown_artifact, may_fail
+from mtmd.flows.prefect_artifacts import may_fail
 from mtmd.logs.source import LogSource
 from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
-from mtmd.report.markdown import verdict as render
+from mtmd.report import jobs
 from mtmd.store.workspace import Workspace
 
 UNPUBLISHED = "Unpublished"  # a state that ends a run: the automation crash-zombies waits for these
@@ -85,4 +85,4 @@ def publish(done: RolledBack, ads: Republished | None = None) -> None:
     words = f"{done.words}; {ads.words}" if ads else done.words
     # A failed run would invite a second rollback.
     with may_fail("the artifact rollback could not be published"):
-        markdown_artifact("rollback", words, render.rollback(done, ads))
+        prefect_artifacts.publish("rollback", words, jobs.rollback(done, ads))

@@ -35,8 +35,8 @@ from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import NoLongerLive, Published
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
+from mtmd.report import index as index_stage
 from mtmd.report import stage as report_stage
-from mtmd.report.index import stage as index_stage
 from mtmd.run import RunPlan, outline, plan_run
 from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
@@ -139,11 +139,11 @@ def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
 def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQuality, Days]:
     """Validate the plan's days, show what the suites said, and extract them; runs inside a flow.
 
-    The run of a day, which writes a page, has `laps`.
+    The run of a day has `laps`.
     """
-    of_a_day, laps = laps is not None, laps or Laps()
+    laps = laps or Laps()
     quality = validate(planned)
-    prefect_artifacts.data_quality(planned, whole(quality), of_a_day=of_a_day)
+    prefect_artifacts.data_quality(planned, whole(quality))
     laps.done("validate")
     require(whole(quality))
     with runners.of_days() as runner:

@@ -177,7 +177,7 @@ def rollback(
     further.
     """
     from mtmd.promote import rollback as rollback_stage
-    from mtmd.report.index.stage import update_index
+    from mtmd.report.index import update_index
 
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
@@ -208,7 +208,7 @@ def reinstate(
     The next run of its day does it.
     """
     from mtmd.registry.registry import Registry
-    from mtmd.report.index.stage import update_index
+    from mtmd.report.index import update_index
 
     champion = Registry(_workspace(preset, artifacts).root).reinstate(model, reason)
     update_index(artifacts, preset)
@@ -222,7 +222,7 @@ def index(artifacts: Artifacts = "artifacts") -> None:
 
     Every run does it by itself, for its own line of models. This command does it for all lines.
     """
-    from mtmd.report.index.stage import write_index
+    from mtmd.report.index import write_index
 
     console.print(literal(str(write_index(artifacts))))
 

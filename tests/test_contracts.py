@@ -26,8 +26,8 @@ from mtmd.config import Preset, load_preset
 from mtmd.flows import ablation
 from mtmd.flows import daily_retrain as daily
 from mtmd.logs.contract import table_columns
-from mtmd.report.index.reading import RECORDS
-from mtmd.report.index.stage import PAGE
+from mtmd.report.index import PAGE
+from mtmd.report.line import RECORDS
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.workspace import Workspace
 from tests.documented import documented_commands

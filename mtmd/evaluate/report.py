@@ -202,6 +202,12 @@ class EvaluationReport(Frozen):
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface != ALL))
 
     @cached_property
+    def compared_buckets(self) -> tuple[int | None, ...]:
+        """The rank buckets that have intervals, top first, then None for all rows."""
+        buckets = {pair.bucket for pair in self.comparisons}
+        return (*sorted(bucket for bucket in buckets if bucket is not None), None)
+
+    @cached_property
     def aggregates(self) -> tuple[Slice, ...]:
         """One ("all", "all", task) per task."""
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))

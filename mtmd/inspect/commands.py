@@ -1,23 +1,25 @@
 """Commands that read what is stored: text by default, JSON on request."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel, TypeAdapter
 
-from mtmd.command_line import Artifacts, AsJson, PresetName, app, console
+from mtmd.command_line import Artifacts, AsJson, PresetName, app, console, literal
 from mtmd.config import load_preset
-from mtmd.inspect import comparison, models, text
-from mtmd.inspect.runs import runs_table
+from mtmd.inspect.models import StoredModel, beside, markdown_of, note_beside, stored_model
 from mtmd.registry.registry import Registry
-from mtmd.report import past
+from mtmd.report.evaluation import metrics_table
+from mtmd.report.line import read_line
+from mtmd.report.past import RunRecord
+from mtmd.report.tables import Table, columns_of
+from mtmd.report.text import number, short
 from mtmd.store.workspace import Workspace
 
 commands = app()
 _A_MODEL = "champion, a model_id, or the beginning of one"
-Model = Annotated[str, typer.Argument(metavar="MODEL", help=_A_MODEL)]
-First = Annotated[str, typer.Argument(metavar="A", help=_A_MODEL)]
-Second = Annotated[str, typer.Argument(metavar="B", help="another one")]
+_REASON = 40  # characters of a reason in a table
 
 
 @commands.command()
@@ -27,8 +29,29 @@ def status(preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJs
     found = Registry(workspace.root).status()
     if as_json:
         _print_json(found)
+        return
+    champion = found.champion
+    facts: list[tuple[str, object]] = [("line", workspace.place)]
+    if champion is None:
+        facts.append(("champion", "none: no run has promoted a model yet"))
     else:
-        text.show_status(found, workspace.place, console)
+        facts += [
+            ("champion", champion.model_id),
+            ("as_of", champion.as_of),
+            ("before it", found.rolls_back_to or "none: there is nothing to roll back to"),
+            ("rolled back", ", ".join(champion.rolled_back) or "none"),
+        ]
+    _print_facts([*facts, ("models", found.candidates)])
+    rows = tuple(
+        (
+            *(f"{one.at:%Y-%m-%d %H:%M}", one.action, one.about or one.model_id, one.model_id),
+            short(one.reason, _REASON),
+        )
+        for one in found.history
+    )
+    columns = columns_of("text", ("at (UTC)", "change", "of model", "live then", "reason"))
+    if rows:
+        _print_table(Table(title="latest changes, oldest first", columns=columns, rows=rows))
 
 
 @commands.command()
@@ -40,40 +63,67 @@ def runs(
 ) -> None:
     """List the last runs: day, verdict, model, rows, reason."""
     workspace = _workspace(preset, artifacts)
-    found = past.runs(workspace, last)
+    line = read_line(workspace.root)
+    found = sorted(line.runs, key=lambda run: (run.at, run.as_of), reverse=True)[:last]
     if as_json:
-        adapter = TypeAdapter(tuple[past.RunLine, ...])
-        console.print(adapter.dump_json(found, indent=2).decode(), markup=False)
-    else:
-        text.show_table(runs_table(found, workspace.place), console)
+        listed = TypeAdapter(list[RunRecord]).dump_json(found, indent=2)
+        console.print(listed.decode(), markup=False)
+        return
+    rows = tuple(
+        (
+            *(f"{run.as_of}", f"{run.at:%Y-%m-%d %H:%M}", line.verdict(run), run.model_id or "–"),
+            *(number(run.rows, ",d"), number(run.training_seconds, ".0f"), short(run.reason, _REASON)),
+        )
+        for run in found
+    )
+    columns = columns_of("text", ("as_of", "decided (UTC)", "verdict", "model", "rows", "train s", "why"))
+    _print_table(Table(title=f"the last {len(rows)} runs of {workspace.place}", columns=columns, rows=rows))
 
 
 @commands.command()
 def show(
-    model: Model, preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJson = False
-) -> None:
-    """Show a model: its origin, gates, proofs and metrics."""
-    page = models.page_of(_workspace(preset, artifacts), model)
-    if as_json:
-        _print_json(page)
-    else:
-        text.show_model(page, console)
-
-
-@commands.command()
-def compare(
-    first: First,
-    second: Second,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=_A_MODEL)],
     preset: PresetName,
     artifacts: Artifacts = "artifacts",
+    other: Annotated[
+        str | None, typer.Option("--with", metavar="MODEL", help="compare its metrics with another model's")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two models, slice by slice."""
-    compared = comparison.compare(_workspace(preset, artifacts), first, second)
+    """Show a model: its origin, proofs and the report of its run."""
+    workspace = _workspace(preset, artifacts)
+    found = [stored_model(workspace, name) for name in (model, *([other] if other else []))]
     if as_json:
-        _print_json(compared)
+        for one in found:
+            _print_json(one)
+    elif other is not None:
+        console.print(literal(note_beside(*found)))
+        _print_table(beside(*found))
     else:
-        text.show_comparison(compared, console)
+        _print_model(workspace, found[0])
+
+
+def _print_model(workspace: Workspace, found: StoredModel) -> None:
+    manifest, (first, last) = found.manifest, found.window
+    _print_facts(
+        [
+            ("model", f"{found.model_id}{' (live)' if found.live else ''}"),
+            ("as_of", manifest.as_of),
+            ("trained on", f"{first} to {last} ({len(manifest.window)} days)"),
+            ("started from", found.started_from),
+            ("commit", manifest.git_commit or "unknown: made outside a repository"),
+            ("seeds", ", ".join(f"{name} {seed}" for name, seed in manifest.seeds.items())),
+            ("packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())),
+            ("content", manifest.bundle_id),
+            ("run", found.run or "its record is gone"),
+            ("verdict", found.verdict or "–"),
+            *((f"gate {gate.name}", f"{gate.words}: {gate.detail}") for gate in found.gates),
+        ]
+    )
+    if text := markdown_of(workspace, found.run):
+        console.print(literal(f"\n{text}"))
+    else:
+        _print_table(metrics_table(found.metrics))
 
 
 def _workspace(preset: str, artifacts: str) -> Workspace:
@@ -84,3 +134,15 @@ def _workspace(preset: str, artifacts: str) -> Workspace:
 
 def _print_json(found: BaseModel) -> None:
     console.print(found.model_dump_json(indent=2), markup=False)
+
+
+def _print_table(table: Table) -> None:
+    console.print(literal(f"\n{table.markdown()}"))
+
+
+def _print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Names and values, aligned."""
+    facts = list(facts)
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        console.print(literal(f"{name:<{width}}  {value}"))

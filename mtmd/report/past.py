@@ -1,28 +1,30 @@
-"""The runs of a line, as their records say: decisions, and days that the suites stopped."""
+"""What the records of earlier runs say: decisions, days that the suites stopped, and errors that ended a run."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtmd.config import Frozen, Slice
+from mtmd.evaluate.report import ALL
 from mtmd.promote.counts import result_words
 from mtmd.promote.slice_gates import Result, result_of
-from mtmd.registry import run_records
-from mtmd.registry.records import RunOrigin
-from mtmd.registry.run_records import SUMMARY
+from mtmd.registry.run_records import SUMMARY, origin, run_paths
+from mtmd.report.text import short
 from mtmd.store.outputs import read_record, written
 from mtmd.store.workspace import Workspace
-from mtmd.validate.results import DayValidation, WindowValidation
+from mtmd.validate.results import DayValidation, ExpectationResult, WindowValidation
 
-_DATED = re.compile(r"\d{4}-\d\d-\d\d-")
-_VALIDATION = re.compile(r"as_of=\d{4}-\d\d-\d\d")
+__all__ = ["origin", "run_paths"]  # and what is defined here
+
+_LONGEST = 300  # characters of a text
+_DAMAGED = "the record of its validation is damaged, or of another version; run the day again"
+RunVerdict = Literal["promoted", "kept", "stopped", "failed", "validated"]
 
 
-class _Finding(BaseModel):
+class RecordedFinding(BaseModel):
     """What a gate decided about a slice, as far as slices are counted."""
 
     surface: str
@@ -46,7 +48,7 @@ class Gate(BaseModel):
     passed: bool
     detail: str
     applicable: bool = Field(True, description="False where it had nothing to judge")
-    slices: tuple[_Finding, ...] = ()
+    slices: tuple[RecordedFinding, ...] = ()
 
     @property
     def result(self) -> Result:
@@ -66,7 +68,7 @@ class _Verdict(BaseModel):
 
 
 class RecordedDecision(BaseModel):
-    """A run's `summary.json`, as far as it is shown; a version with more fields is read, too."""
+    """A run's `summary.json`, as far as it is shown."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -85,7 +87,7 @@ class RecordedDecision(BaseModel):
 
 
 class RecordedMetrics(BaseModel):
-    """One predictor's figures on a slice, a bucket or a task, as far as earlier runs are compared by them."""
+    """One predictor's figures on a slice, a bucket or a task, as far as runs are compared by them."""
 
     predictor: str
     surface: str
@@ -99,10 +101,23 @@ class RecordedMetrics(BaseModel):
     auc: float | None = None
 
     @property
+    def slice(self) -> Slice:
+        return Slice(self.surface, self.product, self.task)
+
+    @property
     def calibration(self) -> float | None:
         if self.mean_prediction is None or not self.mean_teacher:
             return None
         return self.mean_prediction / self.mean_teacher
+
+
+class _Report(BaseModel):
+    candidate: str = "mtmd"
+    metrics: tuple[RecordedMetrics, ...] = ()
+
+
+class _Decided(RecordedDecision):
+    report: _Report = _Report()
 
 
 class RecordedQuality(BaseModel):
@@ -111,67 +126,125 @@ class RecordedQuality(BaseModel):
     days: tuple[DayValidation, ...]
     window: WindowValidation | None
 
+    @property
+    def failures(self) -> list[ExpectationResult]:
+        """What stopped the run."""
+        suites = (*self.days, *((self.window,) if self.window else ()))
+        return [result for suite in suites for result in suite.failures]
 
-class RunLine(Frozen):
-    """One run, in a line."""
+
+class Failure(BaseModel):
+    """An error that ended a run before it decided."""
+
+    as_of: date
+    words: str
+
+
+class RunRecord(Frozen):
+    """One run of a day, or the validation of a day that no run has decided about; figures are the candidate's."""
 
     as_of: date
     at: datetime = Field(description="when its record was written")
-    verdict: Literal["promoted", "kept", "stopped"]
-    model_id: str | None
-    rows: int | None = Field(description="candidate rows of the training window; None in older records")
-    training_seconds: float | None = Field(description="None in older records")
-    reason: str = Field(description="which gates or suites failed; empty for none")
-    run: str = Field(description="name of its record; of a stopped run, of the validation")
+    verdict: RunVerdict
+    run: str = Field("", description="its directory in runs/; empty for a run that did not decide")
+    model_id: str | None = None
+    rows: int | None = Field(None, description="candidate rows of the training window")
+    training_seconds: float | None = None
+    reason: str = Field("", description="failed gates, failed suites or the error; empty for none")
     start: str = Field("", description="what its training went on from; empty where it was fresh")
+    live: str | None = Field(None, description="the champion after the run")
+    detail: str = Field("", description="what the first failed gate said")
+    logmae: dict[str, float | None] = Field({}, description="by task over its slices, and of `all` tasks")
+    bound: float | None = Field(
+        None, description="the champion's LogMAE of all tasks on the same rows × (1 + its tolerance)"
+    )
+    calibration: tuple[float, float] | None = Field(
+        None, description="lowest and highest mean prediction / mean teacher of the judged slices"
+    )
+    auc: dict[str, float] = Field({}, description="on actions, task by task")
 
-    @classmethod
-    def of_decision(cls, path: Path, decision: RecordedDecision) -> Self:
-        made_with = run_records.origin(path)
-        failed = [gate.name for gate in decision.verdict.gates if not gate.passed]
-        return cls(
-            as_of=decision.as_of,
-            at=written(path / SUMMARY),
-            verdict="promoted" if decision.promoted else "kept",
-            model_id=decision.model_id,
-            rows=made_with and made_with.window_rows,
-            training_seconds=made_with and made_with.training_seconds,
-            reason=", ".join(failed) or decision.verdict.refusal or "",
-            run=path.name,
-            start=decision.start,
-        )
+    @property
+    def decided(self) -> bool:
+        return self.verdict in {"promoted", "kept"}
 
 
-def runs(workspace: Workspace, last: int) -> tuple[RunLine, ...]:
-    """The last runs that left a record, the newest first."""
-    lines = [*_decided(workspace, last), *_stopped(workspace, last)]
-    return tuple(sorted(lines, key=lambda line: (line.at, line.as_of), reverse=True)[:last])
+def run_record(path: Path) -> RunRecord | None:
+    """Of a run's `summary.json`; None, after a warning in the log, where it can't be read."""
+    found = read_record(path, _Decided)
+    if found is None:
+        return None
+    made_with = origin(path.parent)
+    failed = [gate for gate in found.verdict.gates if not gate.passed]
+    return RunRecord(
+        as_of=found.as_of,
+        at=written(path),
+        verdict="promoted" if found.promoted else "kept",
+        run=path.parent.name,
+        model_id=found.model_id,
+        rows=made_with and made_with.window_rows,
+        training_seconds=made_with and made_with.training_seconds,
+        reason=short(", ".join(gate.name for gate in failed) or found.verdict.refusal or "", _LONGEST),
+        start=short(found.start, _LONGEST),
+        live=found.champion,
+        detail=short(failed[0].detail, _LONGEST) if failed else "",
+        **_numbers(found, made_with.preset if made_with else {}),
+    )
 
 
-def runs_until(workspace: Workspace, until: date, last: int) -> tuple[RunLine, ...]:
-    """The last runs of days up to `until`, the oldest day first; runs of one day in the order of their records.
+def _numbers(found: _Decided, preset: Mapping[str, object]) -> dict[str, Any]:
+    whole = [one for one in found.report.metrics if one.bucket is None]
+    own = [one for one in whole if one.predictor == found.report.candidate]
+    tasks = [one for one in own if one.surface == ALL]
+    champion = _logmae(one for one in whole if one.predictor == "champion" and one.surface == ALL)
+    gates = preset.get("gates")
+    tolerance = gates.get("champion_tolerance") if isinstance(gates, Mapping) else None
+    findings = [one for gate in found.verdict.gates if gate.name == "calibration" for one in gate.slices]
+    judged = {one.slice for one in findings if one.judged}
+    ratios = [ratio for one in own if one.slice in judged and (ratio := one.calibration)]
+    return {
+        "logmae": {one.task: one.logmae for one in tasks} | ({ALL: _logmae(tasks)} if tasks else {}),
+        "bound": None if champion is None or tolerance is None else champion * (1.0 + float(tolerance)),
+        "calibration": (min(ratios), max(ratios)) if ratios else None,
+        "auc": {one.task: one.auc for one in tasks if one.auc is not None},
+    }
 
-    No more records are read than are told: days are in the names of files, and a validation that is older than a
-    decision of its day stopped no run.
-    """
-    found: list[tuple[date, datetime, Path]] = []
-    decided: dict[date, datetime] = {}
-    for run in run_paths(workspace):
-        if not _DATED.match(run.name):  # a copy that a person made
-            continue
-        day, at = date.fromisoformat(run.name[:10]), written(run / SUMMARY)
-        decided[day] = max(at, decided.get(day, at))
-        found.append((day, at, run))
-    for path in _validations(workspace):
-        day, at = _validated(path), written(path)
-        if day not in decided or at > decided[day]:
-            found.append((day, at, path))
-    lines: list[RunLine] = []
-    for _, _, path in sorted((one for one in found if one[0] <= until), reverse=True):
-        lines += [line] if (line := _line(path)) else []
-        if len(lines) == last:
-            break
-    return tuple(reversed(lines))
+
+def _logmae(metrics: Iterable[RecordedMetrics]) -> float | None:
+    """Over the rows of all tasks: each row of each task counts once."""
+    known = [(one.rows, one.logmae) for one in metrics if one.logmae is not None]
+    rows = sum(count for count, _ in known)
+    return sum(count * value for count, value in known) / rows if rows else None
+
+
+def validation_record(path: Path) -> RunRecord:
+    """A day whose suites stopped it, or let it pass; a damaged record says neither, and is shown as a failure."""
+    quality = read_record(path, RecordedQuality)
+    if quality is None:
+        return RunRecord(as_of=_day(path), at=written(path), verdict="failed", reason=_DAMAGED)
+    if not quality.failures:
+        return validated(path)
+    first = quality.failures[0]
+    reason = f"{len(quality.failures)} in data suites: {first.table} {first.name}"
+    return RunRecord(as_of=_day(path), at=written(path), verdict="stopped", reason=short(reason, _LONGEST))
+
+
+def validated(path: Path) -> RunRecord:
+    """A day whose suites passed, by the place of its record alone."""
+    return RunRecord(as_of=_day(path), at=written(path), verdict="validated")
+
+
+def failure_record(path: Path) -> RunRecord | None:
+    """A run that ended with an error."""
+    found = read_record(path, Failure)
+    if found is None:
+        return None
+    return RunRecord(
+        as_of=found.as_of, at=written(path), verdict="failed", reason=short(found.words, _LONGEST)
+    )
+
+
+def _day(path: Path) -> date:
+    return date.fromisoformat(path.stem.partition("=")[2])
 
 
 def decision(path: Path) -> RecordedDecision | None:
@@ -179,83 +252,13 @@ def decision(path: Path) -> RecordedDecision | None:
     return read_record(path / SUMMARY, RecordedDecision)
 
 
-def origin(path: Path) -> RunOrigin | None:
-    """Of a run's directory; None where an older version wrote it."""
-    return run_records.origin(path)
-
-
-def run_paths(workspace: Workspace) -> list[Path]:
-    """The directories of decided runs, the latest record first."""
-    return run_records.run_paths(workspace)
-
-
-def latest_run(workspace: Workspace, model_id: str) -> Path | None:
-    """The latest run that decided about a model, None where its record is gone; a day's runs alone are read."""
-    return next((path for path, _ in _about(workspace, model_id)), None)
-
-
 def made_by(workspace: Workspace, model_id: str) -> Path | None:
     """The run that promoted a model, else the latest that decided about it, None where no record is left.
 
     A later run of its day, such as with other gates, says nothing of how a champion was made.
     """
-    found = list(_about(workspace, model_id))
+    day = f"{model_id[:4]}-{model_id[4:6]}-{model_id[6:8]}-"
+    paths = [path for path in run_paths(workspace) if path.name.startswith(day)]
+    found = [(path, made) for path in paths if (made := decision(path)) and made.model_id == model_id]
     promoting = (path for path, made in found if made.promotes)
     return next(promoting, found[0][0] if found else None)
-
-
-def _about(workspace: Workspace, model_id: str) -> Iterator[tuple[Path, RecordedDecision]]:
-    """The runs that decided about a model, the latest first."""
-    day = f"{model_id[:4]}-{model_id[4:6]}-{model_id[6:8]}-"
-    for path in run_paths(workspace):
-        if path.name.startswith(day) and (found := decision(path)) and found.model_id == model_id:
-            yield path, found
-
-
-def _decided(workspace: Workspace, last: int) -> list[RunLine]:
-    return [line for path in run_paths(workspace)[:last] if (line := _line(path))]
-
-
-def _line(path: Path) -> RunLine | None:
-    """Of a run's directory, or of a validation's file; None where it has no record, or stopped no run."""
-    if path.is_dir():
-        known = decision(path)
-        return RunLine.of_decision(path, known) if known else None
-    quality = read_record(path, RecordedQuality)
-    return stopped(path, quality) if quality else None
-
-
-def stopped(path: Path, quality: RecordedQuality) -> RunLine | None:
-    """The run that a day's latest validation stopped; None where it passed."""
-    validations = (*quality.days, *((quality.window,) if quality.window else ()))
-    failures = [result for validation in validations for result in validation.failures]
-    if not failures:
-        return None
-    first = failures[0]
-    return RunLine(
-        as_of=_validated(path),
-        at=written(path),
-        verdict="stopped",
-        model_id=None,
-        rows=None,
-        training_seconds=None,
-        reason=f"{len(failures)} in data suites: {first.table} {first.name}",
-        run=path.name,
-    )
-
-
-def _stopped(workspace: Workspace, last: int) -> list[RunLine]:
-    """Days whose latest run ended in validation."""
-    paths = sorted(_validations(workspace), key=written, reverse=True)[:last]
-    return [line for path in paths if (line := _line(path))]
-
-
-def _validations(workspace: Workspace) -> Iterator[Path]:
-    """Of each day, what the suites said in its latest run."""
-    paths = (workspace.root / "validation").glob("as_of=*.json")
-    return (path for path in paths if _VALIDATION.fullmatch(path.stem))  # and no copy that a person made
-
-
-def _validated(path: Path) -> date:
-    """The day of a validation's file."""
-    return date.fromisoformat(path.stem.partition("=")[2])

@@ -11,18 +11,19 @@ from typing import Any
 
 from mtmd.errors import RegistryError
 from mtmd.evaluate.report import ALL, EVERYTHING, EvaluationReport
-from mtmd.expectations import Measure
 from mtmd.promote.gates import CHAMPION
 from mtmd.registry.records import ModelManifest, RunOrigin
 from mtmd.registry.registry import Registry
+from mtmd.report.evaluation import estimate
 from mtmd.report.past import made_by, origin
-from mtmd.report.tables.evaluation import Table, columns_of, estimate
+from mtmd.report.tables import Table, columns_of
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, Status, WindowValidation
 
 _MOST = 30  # keys of the preset that are listed
 _LONG = 60  # characters of a value
-_BANDS = tuple(f"{measure}_{end}" for measure in Measure for end in ("steady", "as_usual"))
+_BANDS = ("_steady", "_as_usual")  # ends of the names of expectations that compare with earlier days
+_COSTS = {"window_rows", "training_seconds"}
 Row = tuple[str, str, str]
 
 
@@ -82,7 +83,7 @@ def _figures(report: EvaluationReport) -> Iterator[Row]:
     yield f"LogMAE, {ALL} tasks", "", "–" if gain is None else f"{gain:+.2%} better"
     for where in report.aggregates:
         theirs, own = (report.get(name, where) for name in (CHAMPION, report.candidate))
-        found = estimate(report, report.candidate, CHAMPION, where)
+        found = estimate(report, CHAMPION, where)
         yield f"LogMAE, {where.task}", _number(theirs.logmae), f"{_number(own.logmae)} ({found or '–'})"
         level = f"mean prediction, {where.task} (teacher {_number(own.mean_teacher)})"
         yield level, _number(theirs.mean_prediction), _number(own.mean_prediction)
@@ -94,26 +95,15 @@ def _number(value: float | None) -> str:
 
 def _beyond(validations: Sequence[DayValidation | WindowValidation], first: date) -> Iterator[Row]:
     """Shares, null rates, mean scores and categories of the days since that are outside of their bands."""
-    days = [one for one in validations if isinstance(one, DayValidation) and one.day >= first]
-    failed = [
-        (day.day, result)
-        for day in days
-        for result in day.results
-        if result.name in _BANDS and result.status is Status.FAILED
-    ]
-    for day, result in failed:
-        measure = result.name.removesuffix("_steady").removesuffix("_as_usual").replace("_", " ")
-        sample = next(iter(result.samples), {})
-        of = " ".join(sample.get(key, "") for key in ("subject", "domain")).strip()
-        count = result.unexpected or len(result.samples)
-        such = f"{count} beyond the band; {of}: {sample.get('observed', '–')}"
-        yield f"{day}: {result.table}, {measure}", f"usual {sample.get('usual', '–')}", such
-    if not failed:
-        yield "numbers of the data beyond their band", "", "none"
+    for day in validations:
+        for result in day.results if isinstance(day, DayValidation) and day.day >= first else ():
+            if result.name.endswith(_BANDS) and result.status is Status.FAILED:
+                found = result.unexpected or len(result.samples)
+                yield f"{day.title}: {result.table}.{result.name}", "", f"{found} numbers beyond their band"
 
 
 def _made(before: RunOrigin | None, now: RunOrigin | None) -> Iterator[Row]:
-    """Keys of the preset, commit, formats and packages that differ; whether SQL or expectations do."""
+    """Keys of the preset, commit, formats, packages, SQL and expectations that differ."""
     if before is None or now is None:
         yield (
             "how it was made",
@@ -121,7 +111,7 @@ def _made(before: RunOrigin | None, now: RunOrigin | None) -> Iterator[Row]:
             "not recorded" if now is None else "",
         )
         return
-    first, second = _recorded(before), _recorded(now)
+    first, second = (dict(_flat(made.model_dump(mode="json", exclude=_COSTS), "")) for made in (before, now))
     keys = [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
     for key in keys[:_MOST]:
         yield key, _short(first.get(key)), _short(second.get(key))
@@ -131,25 +121,13 @@ def _made(before: RunOrigin | None, now: RunOrigin | None) -> Iterator[Row]:
         yield "how it was made", "", "as the champion was"
 
 
-def _recorded(made: RunOrigin) -> dict[str, str]:
-    """All that is recorded, by dotted key; of SQL and expectations the text or digest of each."""
-    return {
-        **dict(flat(made.preset, "preset")),
-        "git commit": str(made.git_commit),
-        **{f"format of {name}": str(number) for name, number in made.formats.items()},
-        **{f"package {name}": version for name, version in made.packages.items()},
-        **{f"SQL {name}": " ".join(text.split()) for name, text in made.sql.items()},
-        **{f"expectation {name}": text for name, text in made.expectations.items()},
-    }
-
-
-def flat(values: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _flat(values: Any, prefix: str) -> Iterator[tuple[str, str]]:
     """(dotted key, JSON) of every value; a list of tables that have names goes by name, another list is one value."""
     if isinstance(values, list) and values and all(isinstance(one, dict) and "name" in one for one in values):
         values = {f"{one.get('side', '')}.{one['name']}".lstrip("."): one for one in values}
     if isinstance(values, Mapping) and values:
         for key, value in values.items():
-            yield from flat(value, f"{prefix}.{key}")
+            yield from _flat(value, f"{prefix}.{key}" if prefix else key)
     else:
         yield prefix, values if isinstance(values, str) else json.dumps(values)
 

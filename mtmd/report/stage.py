@@ -1,30 +1,28 @@
-"""Write the page that a person reads to decide whether to trust the run's model."""
+"""Write the page that a person reads to decide whether to trust the run's model, and the same as Markdown beside it."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from mtmd.abtest.stage import find_ab_test
 from mtmd.errors import ReportError
 from mtmd.evaluate.ablation import Ablation
-from mtmd.evaluate.stage import read_replay
-from mtmd.export.stage import load_mtmd
-from mtmd.extract.shards import open_shard
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.registry.registry import Registry
-from mtmd.report.page.render import ReportInputs, render_report
-from mtmd.report.page.towers import trace_means
+from mtmd.report import render
+from mtmd.report.line import read_line
+from mtmd.report.past import RunRecord
 from mtmd.report.since import since
-from mtmd.report.tables.evaluation import Table
-from mtmd.report.trend import trend
-from mtmd.store.files import digest, locked
-from mtmd.store.workspace import INDEX_LOCK
+from mtmd.report.view import RunRecords, view
+from mtmd.store.workspace import Workspace
+
+MARKDOWN = "report.md"
+_LAST = 30  # runs
 
 
 def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> Path:
     """The page of a run that has decided, at the place that its summary names; returns that place.
 
     Written again with the ablations when these are done. The page of a decision that an earlier run took is
-    left as it is, unless it is missing or there are ablations to add. A simulated A/B of the candidate is in it where
-    one of the preset's size was run before the page is written.
+    left as it is, unless it is missing or there are ablations to add.
 
     Raises ReportError, whatever went wrong: what was decided stands, and the message says so.
     """
@@ -32,9 +30,10 @@ def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = No
     if summary.repeated and ablated is None and place.is_file():
         return place
     try:
-        page = render_report(_inputs(run, summary, ablated))
-        with locked(run.plan.workspace.root / INDEX_LOCK):  # who writes the index may be linking the page
-            run.plan.workspace.store.write_text(place, page)
+        document = view(_records(run, summary, ablated))
+        store = run.plan.workspace.store
+        store.write_text(place.with_name(MARKDOWN), render.markdown(document, pictures=False))
+        store.write_text(place, render.page(document, run.plan.preset.name))
     except Exception as error:
         raise ReportError(
             f"the report of {summary.model_id} could not be written to {place}: {error}. The decision stands "
@@ -43,42 +42,19 @@ def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = No
     return place
 
 
-def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> ReportInputs:
-    plan, held_out = run.plan, open_shard(Path(run.days.held_out.path))
-    return ReportInputs(
-        as_of=plan.as_of,
-        preset=plan.preset.name,
-        features=plan.preset.features,
-        left_out=plan.left_out,
-        words=summary.verdict.words(),
-        verdict=summary.verdict,
-        live=summary.champion,
-        evaluation=summary.report,
-        replay=read_replay(summary.places["evaluation"]),
-        gates=plan.preset.gates,
-        fits={model.name: model.fit for model in run.trained},
-        trained={model.name: model.key for model in run.trained},
-        config=digest(plan.preset.model_dump(mode="json")),
-        validations=run.quality.validations,
-        days=run.days,
-        manifest=Registry(plan.workspace.root).manifest(summary.model_id),
-        parity=run.proofs.parity,
-        traces=trace_means(load_mtmd(plan, run.candidate), held_out, plan.preset),
-        ablations=ablated.reports if ablated else (),
-        untrained=ablated.missing if ablated else (),
-        variants=ablated.trained if ablated else {},
-        tested=find_ab_test(plan, run.trained, run.days.window, run.evaluated.incumbent.compared),
-        start=summary.start,
-        past=trend(plan.workspace, plan.as_of),
-        since=_since(run, summary),
-    )
-
-
-def _since(run: DayRun, summary: RunSummary) -> Table | None:
-    """What changed since the champion that the run was compared with; None before the first promotion."""
-    champion, workspace = summary.verdict.champion, run.plan.workspace
-    if champion is None:
-        return None
+def _records(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> RunRecords:
+    workspace = run.plan.workspace
     manifest = Registry(workspace.root).manifest(summary.model_id)
-    place = Path(summary.places["run"])
-    return since(workspace, champion, place, manifest, run.quality.validations, summary.report)
+    found = RunRecords(run, summary, manifest, past=_past(workspace, summary), ablated=ablated)
+    champion = summary.verdict.champion
+    if champion is None:
+        return found
+    place, validations = Path(summary.places["run"]), run.quality.validations
+    return replace(found, since=since(workspace, champion, place, manifest, validations, summary.report))
+
+
+def _past(workspace: Workspace, summary: RunSummary) -> tuple[tuple[RunRecord, str], ...]:
+    """The last runs of days up to the run's, the oldest day first, each with what came of it."""
+    line = read_line(workspace.root)
+    runs = [one for one in line.runs if one.as_of <= summary.as_of][:_LAST]
+    return tuple((one, line.verdict(one)) for one in reversed(runs))

@@ -3,7 +3,7 @@
 import pytest
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.report.tables.ab_test import outcome_tables, paper_tables, reference_tables, whole_tables
+from mtmd.report.ab_test import outcome_tables, paper_tables, reference_tables, whole_tables
 from tests.abtest.outcomes import planted
 
 

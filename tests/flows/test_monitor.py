@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mtmd.flows import events
-from mtmd.flows import monitor as monitor_flow
+from mtmd.flows import events, prefect_artifacts
 from mtmd.flows.monitor import monitor
 from tests.flows.runs import LINE, NEXT, TINY, Run, copied, published, told
 
@@ -26,8 +25,8 @@ def test_a_quiet_day_completes_with_an_artifact(first_run: Run, tmp_path: Path) 
     )
     found = published(state.state_details.flow_run_id)
     assert set(found) == {"monitor"}
-    assert f"## {NEXT}: all is well" in found["monitor"]
-    assert f"<b>{NEXT}: all is well</b>" in (artifacts / LINE / "index.html").read_text()
+    assert f"## ✓ {NEXT}: all is well" in found["monitor"]
+    assert f"<dd>{NEXT}: all is well</dd>" in (artifacts / LINE / "index.html").read_text()
 
 
 def test_a_breach_names_its_state_and_emits_an_event(
@@ -50,6 +49,6 @@ def test_a_breach_is_told_although_its_artifact_cannot_be_published(
         raise httpx.ConnectError("no server")
 
     monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
-    monkeypatch.setattr(monitor_flow, "markdown_artifact", unreachable)
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", unreachable)
     assert _monitor(first_run, tmp_path / "none").is_failed()
     assert [event["event"] for event in emitted] == ["mtmd.monitor.breach"]

@@ -38,7 +38,7 @@ def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
     ):
         assert words in text
 
-    assert 'data-verdict="rolled back"' in (artifacts / LINE / "index.html").read_text()
+    assert '<span class="mark rolled-back">' in (artifacts / LINE / "index.html").read_text()
 
     again = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
     assert again.summary.words.startswith(f"kept champion {good} because {bad} was rolled back before (")
@@ -64,8 +64,8 @@ def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
 @pytest.mark.parametrize(
     ("keep_ads", "name", "words"),
     [
-        (False, UNPUBLISHED, "- ads: ✗ **the newest day's ads are not published: "),
-        (True, "Completed", f"- ads: at the flip, its published ads are those of {AS_OF}"),
+        (False, UNPUBLISHED, "- ✗ **ads**: the newest day's ads are not published: "),
+        (True, "Completed", f"- **ads**: at the flip, its published ads are those of {AS_OF}"),
     ],
     ids=["cannot be published", "kept"],
 )

@@ -6,7 +6,7 @@ import pytest
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.terminal import show, show_ablation, what_next
 from mtmd.store.files import write_json
-from tests.flows.runs import Run
+from tests.flows.runs import TINY, Run
 from tests.inspect.conftest import metrics
 
 
@@ -14,21 +14,22 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     next_day: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    show(next_day.summary, "tiny", "artifacts")
+    show(next_day.summary, TINY, "artifacts")
     text = capsys.readouterr().out
     report = next_day.summary.report
     assert "…" not in text
-    for where in (*report.slices, *report.aggregates):
-        (line,) = [line for line in text.splitlines() if line.split()[:3] == list(where)]
-        shown = [f"{report.get(name, where).logmae:.3f}" for name in ("mtmd", "champion", "per_slice")]
-        assert line.split()[4:7] == shown
-        assert len(line) <= 80
-    assert f"{next_day.summary.model_id}: promoted" in text
-    assert "shards 20 of 21" in text
-    assert str(next_day.root / "models" / next_day.summary.model_id) in text
-    assert "--as-of 2026-01-23" in text
-    (shown,) = [line for line in text.splitlines() if line.split()[:1] == ["report"]]
-    assert shown.split()[1] == next_day.summary.places["report"]
+    for where in report.slices:
+        line = next(line for line in text.splitlines() if line.startswith(f"| {where} "))
+        assert line.split("|")[2].strip() == f"{report.get('mtmd', where).logmae:.4f}"
+    for words in (
+        "## ✓ Promoted",
+        "shards 20 of 21",
+        "- ✓ **parity**: pass",
+        str(next_day.root / "models" / next_day.summary.model_id),
+        f"place of report: {next_day.summary.places['report']}",
+        "--as-of 2026-01-23",
+    ):
+        assert words in text, words
 
 
 def test_an_ablation_says_which_variants_were_not_compared(
@@ -39,7 +40,7 @@ def test_an_ablation_says_which_variants_were_not_compared(
     why = "unconstrained: preset tiny is that already"
     done = Ablation(paths=(str(tmp_path),), seeds=(0,), trained={}, missing=(why,))
     show_ablation(done)
-    assert capsys.readouterr().out == f"not compared: {why}\n"
+    assert f"- ✗ **not compared**: {why}\n" in capsys.readouterr().out
 
 
 def test_the_next_command_can_be_copied() -> None:

@@ -185,11 +185,10 @@ def _publish(line: _Troubled) -> None:
     assert champion is not None
 
     prefect_artifacts.stopped(NEXT, f"{_WHY}\n{_WHY}", summary.champion)
-    prefect_artifacts.data_quality(plan, line.quality(), of_a_day=True)
+    prefect_artifacts.data_quality(plan, line.quality())
     prefect_artifacts.ab_test(plan, planted(unconstrained=True, HDR=30.0))
     kept = line.kept()
     prefect_artifacts.verdict(plan, kept, {"plan": 0.2, "validate": 61.0, "train": 3700.0, "prove": 9.0})
-    prefect_artifacts.link_page(plan, kept)
     prefect_artifacts.ablation(plan, line.ablated(), kept.places["report"])
     backfilled, outcomes = line.backfill()
     prefect_artifacts.backfill_plan(backfilled)

@@ -1,21 +1,11 @@
 """Models and runs by the names that people type."""
 
-from collections.abc import Callable
-
 import pytest
 
 from mtmd.errors import BundleError, RegistryError
-from mtmd.inspect.comparison import compare
-from mtmd.inspect.models import find_model, page_of
-from mtmd.store.files import remove, write_json, write_text
-from mtmd.store.workspace import Workspace
+from mtmd.inspect.models import beside, find_model, markdown_of, note_beside, stored_model
+from mtmd.store.files import remove, write_text
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
-
-
-def _prove(line: Line, bundle_id: str, words: str) -> None:
-    parity = {"bundle_id": bundle_id, "passed": True, "worst": words, "files": []}
-    fresh = {"passed": True, "detail": "a fresh process answered", "bundle_id": bundle_id}
-    write_json(line.workspace.proofs(bundle_id), {"parity": parity, "fresh_process": fresh})
 
 
 def test_a_model_is_found_as_champion_by_its_id_and_by_its_beginning(two_models: Line) -> None:
@@ -41,44 +31,59 @@ def test_the_champion_of_a_line_without_one_is_refused(line: Line) -> None:
         find_model(line.workspace, "champion")
 
 
-def test_a_page_has_origin_gates_and_the_proofs_of_its_content(two_models: Line) -> None:
+def test_a_model_has_its_origin_and_gates(two_models: Line) -> None:
     run = two_models.decide("20260125-a1", FIRST, failed=("champion",))
-    content = two_models.registry.manifest("20260125-a1").bundle_id
-    _prove(two_models, content, "scores differ by at most 2e-07")
-    _prove(two_models, "0" * 64, "of another model")
-    write_text(two_models.workspace.proofs("damaged"), "{")
-    page = page_of(two_models.workspace, "champion")
+    page = stored_model(two_models.workspace, "champion")
     assert (page.model_id, page.live, page.run) == ("20260125-a1", True, run.name)
     assert [str(day) for day in page.window] == ["2026-01-22", "2026-01-24"]
     assert [(gate.name, gate.passed) for gate in page.gates] == [("champion", False), ("parity", True)]
     assert page.verdict == "kept champion x because it is better"
     assert page.metrics == metrics(FIRST, 0.5)
-    assert page.proofs == {
-        "parity": "scores differ by at most 2e-07",
-        "fresh process": "a fresh process answered",
-    }
 
 
-def test_a_model_whose_run_and_proofs_are_gone_has_a_page(two_models: Line) -> None:
+def test_a_model_whose_run_is_gone_is_shown(two_models: Line) -> None:
     two_models.decide("20260126-other", SECOND)
-    page = page_of(two_models.workspace, "20260126-b1")
-    assert (page.live, page.run, page.verdict, page.gates, page.proofs) == (False, None, None, (), {})
+    page = stored_model(two_models.workspace, "20260126-b1")
+    assert (page.live, page.run, page.verdict, page.gates) == (False, None, None, ())
 
 
 def test_metrics_that_cannot_be_read_are_named(two_models: Line) -> None:
     remove(two_models.registry.path("20260125-a1") / "metrics.json")
     with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' cannot be read"):
-        page_of(two_models.workspace, "champion")
+        stored_model(two_models.workspace, "champion")
 
 
-@pytest.mark.parametrize("command", [page_of, lambda workspace, name: compare(workspace, name, name)])
-def test_metrics_that_were_altered_are_refused(
-    two_models: Line, command: Callable[[Workspace, str], object]
-) -> None:
+def test_metrics_that_were_altered_are_refused(two_models: Line) -> None:
     path = two_models.registry.path("20260125-a1") / "metrics.json"
     text = path.read_text()
     path.write_text(text.replace('"rows": 200', '"rows": 900'))
     with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' is .* says sha256"):
-        command(two_models.workspace, "20260125-a1")
+        stored_model(two_models.workspace, "20260125-a1")
     path.write_text(text)
-    command(two_models.workspace, "20260125-a1")
+    stored_model(two_models.workspace, "20260125-a1")
+
+
+def test_the_markdown_of_a_run_is_what_its_page_was_written_with(two_models: Line) -> None:
+    run = two_models.decide("20260125-a1", FIRST)
+    assert markdown_of(two_models.workspace, run.name) == ""
+    assert markdown_of(two_models.workspace, None) == ""
+    write_text(run / "report.md", "## Promoted\n")
+    assert markdown_of(two_models.workspace, run.name) == "## Promoted\n"
+
+
+def test_two_models_stand_beside_each_other_metric_by_metric(two_models: Line) -> None:
+    first, second = (stored_model(two_models.workspace, name) for name in ("champion", "20260126"))
+    rows = {row["metric"]: row for row in beside(first, second).records()}
+    logmae = rows["search × standard × ctr: LogMAE"]
+    assert (logmae["A"], logmae["B"], logmae["B better"]) == (0.5, 0.4, pytest.approx(0.2))
+    auc = rows["all × all × ctr: AUC"]
+    assert (auc["A"], auc["B"], auc["B better"]) == (0.75, None, None)
+    assert "the days differ" in note_beside(first, second)
+    other = second.model_copy(update={"metrics": first.metrics})
+    assert "its logs or features changed in between" in note_beside(first, other)
+    assert (
+        note_beside(first, first) == "A and B on the same rows of held-out day 2026-01-25, without intervals."
+    )
+    only = metrics(SECOND, 0.4, surface="home_feed")
+    missing = beside(first, second.model_copy(update={"metrics": only}))
+    assert ("search × standard × ctr: LogMAE", 0.5, None, None) in missing.rows

@@ -11,11 +11,16 @@ from mtmd.errors import RegistryError
 from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor, monitored
 from mtmd.registry.registry import Registry
-from mtmd.report.markdown.monitor import monitor as render
+from mtmd.report import jobs
+from mtmd.report.render import markdown
 from mtmd.store.files import read_json, write_json
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 PROFILES = Path(LINE) / "monitoring" / "profiles"
+
+
+def render(report: MonitorReport, trend: list[MonitorReport]) -> str:
+    return markdown(jobs.monitor(report, trend))
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +68,9 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
     assert trend == [report, later]
     assert monitored(TINY, report.day, artifacts=str(artifacts)) == [report]
     text = render(later, trend)
-    assert f"## {later.day}: all is well" in text
-    assert "| all × all × ctr | (" in text
-    assert "| logmae | 18 of 18 | home_feed × standard ×" in text
+    assert f"## ✓ {later.day}: all is well" in text
+    assert "all × all × ctr " in text
+    assert "- **not judged, logmae**: 18 of 18, such as home_feed × standard ×" in text
     assert "data:image/svg+xml;base64," in text
 
 
@@ -81,7 +86,7 @@ def test_what_the_day_before_suspected_is_remembered(first_run: Run, artifacts: 
     rolled_back = before.model_copy(update={"champion": "20260120-bbbbbbbbbb"})
     record.write_text(rolled_back.model_dump_json())
     assert _look(first_run, artifacts).of("logmae")[-1].reference == place.reference
-    assert "- suspected, logmae: " in render(before, [before])
+    assert "- ○ **suspected, logmae**: " in render(before, [before])
     assert before.verdict == "1 suspicion"
 
 
@@ -139,7 +144,7 @@ def test_a_planted_drift_is_a_breach_that_names_the_feature(
     assert {one.where for one in report.breaches} == {"format × standard", "format × shopping"}
     assert "format × s" in report.words
     assert "**feature drift**: format × s" in render(report, [report])
-    assert "| **breach** |" in render(report, [report])
+    assert "✗ breach" in render(report, [report])
 
 
 def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
@@ -150,7 +155,7 @@ def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
         "2 breaches: the newest logs are of 2026-01-23, not of 2026-01-30; "
         "the champion is of 2026-01-21, at most 3 days before 2026-01-30 are allowed"
     )
-    assert render(report, [report]).count("| **breach** |") == 2
+    assert render(report, [report]).count("✗ breach") == 2
     logs = tmp_path / "logs"
     shutil.copytree(first_run.logs, logs)
     (file,) = (logs / "requests" / f"date={NEXT}").glob("*.parquet")

@@ -5,7 +5,7 @@ from datetime import date
 from mtmd.config import GatesConfig
 from mtmd.evaluate.report import ColdMetrics, Comparison, EvaluationReport
 from mtmd.promote.cold import cold_findings
-from mtmd.report.tables.cold import cold_gate_table, cold_words
+from mtmd.report.evaluation import new_values_table
 
 GATES = GatesConfig(min_requests=50)
 
@@ -69,15 +69,9 @@ def test_every_rival_has_its_findings_and_the_constant_none() -> None:
     found = cold_findings(report(tuple(pair(one, "ctr", -0.3) for one in rivals), predictors=rivals), GATES)
     assert [one.rival for one in found] == ["champion", "per_slice", "pooled"]
     assert (found[0].own, found[0].reference, found[0].rows) == (0.5, 0.6, 180)
-    assert cold_words(found) == (
-        "On rows with new values, feature by feature and task by task: against the champion 0 of 1 worse and 1 better; "
-        "against the per-slice baselines 0 of 1 worse and 1 better; against the pooled two-tower 0 of 1 worse and "
-        "1 better."
-    )
-    row = cold_gate_table(found).texts()[0]
-    assert row == ["champion", "ad_id", "ctr", "180", "0.6000", "0.5000", "25.92% [10.00, 50.00]", "better"]
+    row = new_values_table(found).texts()[0]
+    assert row == ["ad_id", "ctr", "champion", "180", "0.5000", "0.6000", "25.92% [10.00, 50.00]", "better"]
 
 
 def test_a_day_without_new_values_says_so() -> None:
     assert cold_findings(report(predictors=("pooled",)), GATES) == ()
-    assert cold_words(()) == "The held-out day has no row with a new value."

@@ -9,9 +9,9 @@ from mtmd.promote.slice_gates import GateResult
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
-from mtmd.report.markdown.metrics import metrics
-from mtmd.report.markdown.verdict import verdict
+from mtmd.report import view
 from mtmd.report.past import made_by
+from mtmd.report.render import markdown
 from mtmd.store.files import read_json, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.stage import DataQuality
@@ -164,7 +164,7 @@ def test_an_older_candidate_is_not_compared_with_a_newer_champion(next_day: Run,
     (gate,) = (gate for gate in summary.verdict.gates if gate.name == "champion")
     words = f"champion {live} (as_of 2026-01-22) is newer: it trained on this day, so it is not compared"
     assert (gate.passed, gate.detail, gate.slices) == (True, words, ())
-    assert f"\n- {words}\n" in metrics(done.plan, done.evaluated)
+    assert words in "\n".join(view.metrics(done.plan, done.evaluated).words)
 
 
 def test_a_refusal_after_a_rollback_leaves_the_record_of_the_promotion(next_day: Run, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_test_that_an_extra_made_blocks_and_names_the_decision(done: Done) -> 
     assert summary.places["run"] != off["run"]
     assert done.registry.champion() is None
     assert _record(summary).verdict.failed == ("a test",)
-    assert "- ✗ **a test**: **fail**, 1 of 6 metrics" in verdict(summary)
+    assert "- ✗ **a test**: fail, 1 of 6 metrics" in markdown(view.decision(summary, done.plan.preset.gates))
     done.decide(tested=(lost,), override="another funnel")
     reason = "override (another funnel) of failed gates: a test"
     assert [change.reason for change in done.registry.history()] == [reason]

@@ -11,8 +11,8 @@ import pytest
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import LogsError, ValidationError
 from mtmd.extract import stage as extract_stage
-from mtmd.report.markdown import daily as render
-from mtmd.report.markdown.validation import render_markdown
+from mtmd.report import view
+from mtmd.report.render import markdown
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import read_json, write_json
 from mtmd.validate import stage as validate_stage
@@ -103,7 +103,7 @@ def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(plan:
         assert quality.reused == plan.days
     with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id_unique: 2 unexpected"):
         validate_stage.require(quality)
-    assert "**stops the run**" in render_markdown(quality.validations)
+    assert ": stops the run; " in markdown(view.data_quality(plan, quality))
 
 
 def test_a_renamed_column_fails_the_day(plan: RunPlan) -> None:
@@ -154,7 +154,7 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan)
     quality = validate_stage.validate(without)
     validate_stage.require(quality)
     assert [one.day for one in quality.days] == [*plan.days[:-1], AS_OF]
-    assert f"without {gone}: the disk was full" in render.data_quality(without, quality)
+    assert f"without {gone} (the disk was full)" in markdown(view.data_quality(without, quality))
     with pytest.raises(LogsError, match=str(gone)):
         validate_stage.validate(plan)
 

@@ -17,7 +17,7 @@ def mirror(preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
     Every run does it by itself, for a limited time. This command has no time limit.
     """
     from mtmd.extras.mirrors.stage import mirror as bring_up_to_date
-    from mtmd.report.index.stage import update_index
+    from mtmd.report.index import update_index
 
     chosen = load_preset(preset)
     if not chosen.extra(Settings).to:

@@ -16,7 +16,7 @@ from mtmd.extras.mirrors.records import read_run
 from mtmd.extras.mirrors.settings import MirrorName, Settings
 from mtmd.extras.mirrors.stage import mirror_within
 from mtmd.extras.mirrors.state import behind, forget_others, markdown
-from mtmd.report.index.stage import PAGE, update_index
+from mtmd.report.index import PAGE, update_index
 from mtmd.run import scheduled_as_of
 from mtmd.store.workspace import Workspace
 

@@ -27,7 +27,7 @@ from mtmd.extras.mirrors.records import MirroredRun, newest_first, read_run
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.extras.mirrors.state import MirrorError
 from mtmd.registry.registry import Registry
-from mtmd.report.url import report_url
+from mtmd.report.text import report_url
 from mtmd.store.workspace import Workspace
 
 CHAMPION, CANDIDATE = "champion", "candidate"

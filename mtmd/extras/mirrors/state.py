@@ -11,7 +11,7 @@ from pydantic import Field
 from mtmd.config import Frozen, Preset
 from mtmd.errors import MtmdError
 from mtmd.extras.mirrors.settings import MirrorName, Settings
-from mtmd.report.markdown.plain import plain
+from mtmd.report.text import plain
 from mtmd.store.outputs import read_record, write_record
 from mtmd.store.workspace import Workspace
 

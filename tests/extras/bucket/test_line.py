@@ -14,7 +14,7 @@ from mtmd.extract.shards import read_manifest
 from mtmd.jobs.clean_up import clean_up, plan_clean_up
 from mtmd.publish.stage import publish
 from mtmd.registry.registry import Registry
-from mtmd.report.index.stage import write_index
+from mtmd.report.index import write_index
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.stores import store_of

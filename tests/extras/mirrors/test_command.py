@@ -6,7 +6,7 @@ from mtmd.cli import main
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.extras.mirrors.stage import mirror
 from mtmd.extras.mirrors.state import MirrorState, write_state
-from mtmd.report.index.stage import write_line
+from mtmd.report.index import write_line
 from tests.extras.mirrors.conftest import Mirrored
 
 
@@ -26,9 +26,9 @@ def test_what_is_not_up_to_date_is_an_error_and_is_in_the_index(
     assert "mlflow: the environment variable MLFLOW_TRACKING_URI is not set" in said.out
     assert "not up to date: mlflow, openlineage; mend what the lines above name" in said.err
     page = (mirrored.workspace.root / "index.html").read_text()
-    assert "<b>Mirrors</b> are not up to date; <code>mtmd mirror</code> or the next run catches up." in page
+    assert "Mirrors are not up to date; `mtmd mirror` or the next run catches up." in page
     assert re.search(
-        r"<b>mlflow</b> \(20\d\d-\d\d-\d\d \d\d:\d\d\): the environment variable MLFLOW_TRACKING_URI", page
+        r"mlflow \(20\d\d-\d\d-\d\d \d\d:\d\d\): the environment variable MLFLOW_TRACKING_URI", page
     )
 
 
@@ -50,7 +50,7 @@ def test_reinstating_warns_where_a_mirror_is_behind(
     assert "may be promoted again" in capsys.readouterr().out
     assert "mlflow is not up to date: " in caplog.text
     page = (mirrored.workspace.root / "index.html").read_text()
-    assert "<b>Mirrors</b> are not up to date" in page
+    assert "Mirrors are not up to date" in page
     assert not mirror(mirrored.workspace, mirrored.preset, names=("mlflow",))[0].current
 
 
@@ -58,4 +58,4 @@ def test_the_index_names_the_mirrors_that_are_up_to_date(mirrored: Mirrored) -> 
     write_state(mirrored.workspace, MirrorState.now("mlflow", "2 of 2 runs", current=True))
     write_line(mirrored.workspace.root)
     page = (mirrored.workspace.root / "index.html").read_text()
-    assert "<b>Mirrors</b> are up to date: mlflow." in page
+    assert "Mirrors are up to date: mlflow." in page

@@ -16,7 +16,7 @@ from mtmd.config.preset_files import PRESETS
 from mtmd.extras.mirrors.state import MirrorState, write_state
 from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.flows.rollback import rollback
-from mtmd.report.index.stage import write_line
+from mtmd.report.index import write_line
 from mtmd.store.files import write_text
 from mtmd.store.workspace import Workspace
 from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published, run_daily
@@ -44,7 +44,6 @@ def test_a_run_that_is_not_mirrored_decides_as_ever_and_says_so(
     said = run.published["mirrors"]
     assert said.startswith("## ✗ Not up to date: mlflow, openlineage\n")
     assert "MLFLOW_TRACKING_URI is not set" in said
-    assert "<b>Mirrors</b> are not up to date" in (run.root / "index.html").read_text()
     start, end = _waiting(artifacts, 2)
     assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
     assert {start["run"]["runId"], end["run"]["runId"]} == {str(run.id)}
@@ -75,7 +74,7 @@ def test_a_run_that_is_cancelled_is_aborted(preset: str, tmp_path: Path) -> None
         hook(daily_retrain, cancelled, state)
     (end,) = _waiting(tmp_path, 1)
     assert (end["eventType"], end["run"]["runId"]) == ("ABORT", str(cancelled.id))
-    assert "<b>Mirrors</b> are not up to date" in (tmp_path / LINE / "index.html").read_text()
+    assert "Mirrors are not up to date" in (tmp_path / LINE / "index.html").read_text()
     assert end["run"]["facets"]["errorMessage"]["message"] == "by a person"
 
 
@@ -83,7 +82,7 @@ def test_a_mirror_that_the_preset_names_no_more_leaves_the_index(tiny_preset: Pr
     workspace = Workspace.of(tmp_path, tiny_preset)
     write_state(workspace, MirrorState.now("mlflow", "the server is gone", current=False))
     write_line(workspace.root)
-    assert "<b>Mirrors</b> are not up to date" in (workspace.root / "index.html").read_text()
+    assert "Mirrors are not up to date" in (workspace.root / "index.html").read_text()
     extension.tell("started", AS_OF, TINY, None, str(tmp_path))
     write_line(workspace.root)
     assert "Mirrors" not in (workspace.root / "index.html").read_text()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from mtmd.config import Preset
 from mtmd.extras.mirrors.state import MirrorState, forget_others, markdown, read_state, write_state
-from mtmd.report.index.stage import write_line
+from mtmd.report.index import write_line
 from mtmd.store.files import write_text
 from mtmd.store.workspace import Workspace
 from tests.extras.mirrors.conftest import Mirrored
@@ -28,7 +28,7 @@ def test_a_mirror_that_another_machine_forgets_leaves_the_bucket_and_every_index
     def shown(name: str) -> bool:
         root = machine(name)
         write_line(root)
-        return "<b>Mirrors</b> are not up to date" in (root / "index.html").read_text()
+        return "Mirrors are not up to date" in (root / "index.html").read_text()
 
     line = machine("a")
     write_state(Workspace(line), MirrorState.now("mlflow", "the server is gone", current=False))

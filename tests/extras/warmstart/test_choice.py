@@ -1,6 +1,5 @@
 """What a day goes on from: the champion of an earlier day, unless something speaks for a full retrain."""
 
-import io
 import logging
 import shutil
 from datetime import date, timedelta
@@ -8,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from mtmd.config import Feature, Preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
-from mtmd.inspect.models import page_of
-from mtmd.inspect.text import show_model
+from mtmd.inspect.models import stored_model
 from mtmd.jobs.backfill import plan_backfill
 from mtmd.registry.records import StartedFrom
-from mtmd.report.markdown.verdict import verdict
+from mtmd.report.render import markdown
 from mtmd.report.stage import write_report
+from mtmd.report.view import decision
 from mtmd.store.files import read_json, write_json
 from mtmd.train.additions import MOMENTS
 from mtmd.train.stage import train, training_key
@@ -59,12 +57,11 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line:
         "anchor": warm_line.first.model_id
     }  # it is the champion too, so it is scored once
     assert "anchor" not in run.evaluated.report.predictors
-    assert second.start in verdict(second)
+    assert second.start in markdown(decision(second, run.plan.preset.gates))
     assert second.start in write_report(run, second).read_text()
-    output = io.StringIO()
-    show_model(page_of(run.plan.workspace, second.model_id), Console(file=output))
     first = warm_line.first.model_id
-    assert f"{first}; last full retrain: {first}, 1 day before" in " ".join(output.getvalue().split())
+    shown = stored_model(run.plan.workspace, second.model_id)
+    assert shown.started_from == f"{first}; last full retrain: {first}, 1 day before"
 
 
 def test_the_anchor_is_scored_beside_a_champion_that_went_on_from_it(line: Line) -> None:

@@ -1,0 +1,101 @@
+"""What people read of a run or a job: a headline, facts and sections of blocks. One template makes a page of it, one
+Markdown (`mtmd.report.render`); artifacts, the terminal and `mtmd show` have parts of that Markdown.
+
+An extra adds sections to the page of a run by the seam `page.py`, which has
+
+    def sections(run: mtmd.report.view.RunRecords) -> Sequence[Section]: ...
+
+A section's `order` puts it between those of the core (10 gates, 20 since the champion, 30 against rivals, 40 rank
+buckets, 50 ablations, 60 replay, 70 calibration, 80 training, 90 data, 100 past runs, 110 lineage). Where the extra has
+nothing to say of a run, it returns none. All texts are plain: whoever renders them escapes them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mtmd.report.tables import Table
+
+Kind = Literal["good", "bad", "held", ""]
+MARKS: dict[Kind, str] = {"good": "✓", "bad": "✗", "held": "○", "": "–"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a list: how good it is, a name, what is said of it, and where a link leads."""
+
+    kind: Kind
+    name: str
+    words: str = ""
+    url: str = ""
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.kind]
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list."""
+
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing, and what a reader who doesn't see it is told; Markdown has it as a data: URI."""
+
+    svg: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text that is shown as it is, line by line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that the page shows when a reader asks for them."""
+
+    title: str
+    blocks: Sequence["Block"]
+
+
+Block = str | Items | Picture | Code | Fold | Table  # a text is a paragraph
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a document.
+
+    anchor   its id on the page
+    order    its place among the sections
+    lead     what it says in a sentence, and how good that is
+    how      how to read it
+    """
+
+    anchor: str
+    title: str
+    order: int
+    blocks: Sequence[Block]
+    lead: str = ""
+    kind: Kind = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A headline with what qualifies it, paragraphs below it, facts by name, and sections in their order."""
+
+    title: str
+    kind: Kind
+    words: Sequence[str] = ()
+    facts: Sequence[tuple[str, str]] = ()
+    sections: Sequence[Section] = ()
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.kind]

@@ -1,0 +1,227 @@
+"""What people read of backfills, monitored days, clean-ups and rollbacks, and of a run that stopped."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+
+from mtmd.jobs.backfill import BackfillPlan, DayOutcome
+from mtmd.jobs.clean_up import CleanUp
+from mtmd.monitor.health import Finding, MonitorReport
+from mtmd.promote.rollback import Republished, RolledBack
+from mtmd.report.charts import line_chart
+from mtmd.report.document import Block, Code, Document, Item, Items, Kind, Picture, Section
+from mtmd.report.tables import Column, Table, columns_of
+from mtmd.report.text import number, time_words
+
+_STATES: dict[str, Kind] = {
+    "completed": "good",
+    "failed": "bad",
+    "blocked": "bad",
+    "skipped": "held",
+    "left out": "held",
+}
+_ROWS = 20
+_MOST_PATHS = 100
+_CODE_CHARACTERS = 84  # in a line of a block of code, in a window of 1,024 px
+
+
+def _of(title: str, kind: Kind, words: str, *blocks: Block) -> Document:
+    return Document(title, kind, (words,), sections=(Section("", "", 0, blocks),))
+
+
+def backfill_plan(plan: BackfillPlan) -> Document:
+    """Which days are blocked and why, how many would run and at which cost, and what each of these would do."""
+    running = [day for day in plan.days if day.runs]
+    items = [Item("bad", f"blocked {day.as_of}", day.note) for day in plan.blocked]
+    others = [day for day in plan.days if not day.runs and day.status != "blocked"]
+    items += [
+        Item("held", status, _ranges([day.as_of for day in others if day.status == status]))
+        for status in dict.fromkeys(day.status for day in others)
+    ]
+    items += [Item("held", f"{day.as_of}", day.note) for day in others if day.note]
+    items += [Item("", "training of the days that would run", _cost(plan))] if running else []
+    table = Table(
+        title="Days that would run, in this order; what one day makes, the days after it reuse",
+        columns=(
+            *columns_of("text", ("as_of", "was")),
+            *columns_of("count", ("days to validate", "days to extract")),
+            *columns_of("text", ("models to train", "training, about")),
+        ),
+        rows=tuple(
+            (
+                *(f"{day.as_of}", day.status, day.validate_days, day.extract_days),
+                *(", ".join(day.train) or "–", time_words(day.seconds)),
+            )
+            for day in running
+        ),
+    )
+    blocked = f", {len(plan.blocked)} blocked" if plan.blocked else ""
+    title = f"{len(running)} of {len(plan.days)} days would run{blocked}"
+    words = f"{plan.first} to {plan.last}, reprocess {plan.reprocess}."
+    return _of(title, "bad" if plan.blocked else "good", words, Items(items), table)
+
+
+def _ranges(days: Sequence[date]) -> str:
+    """`2026-01-01 to 2026-01-05, 2026-01-07`."""
+    runs: list[list[date]] = []
+    for day in sorted(days):
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def _cost(plan: BackfillPlan) -> str:
+    about = "not known" if plan.seconds is None else f"about {time_words(plan.seconds)}"
+    if plan.past is None:
+        return f"{about}; no run of this line says what it took"
+    past = plan.past
+    spread = f" ({time_words(past.fastest)} to {time_words(past.slowest)})" if past.runs > 1 else ""
+    return f"{about}; the last {past.runs} runs: {time_words(past.seconds)}{spread} on {past.rows:,} rows"
+
+
+def backfill(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> Document:
+    """What did not complete first; then day × metrics, oldest first, with their trend and the days' `pages` (URLs)."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.as_of)
+    tasks = list(dict.fromkeys(task for outcome in ordered for task in outcome.logmae))
+    missed = [outcome for outcome in ordered if _STATES[outcome.state] == "bad"]
+    items = [
+        Item(
+            _STATES[one.state],
+            f"{one.as_of} {one.model_id or ''}".strip(),
+            one.words,
+            pages.get(one.as_of, ""),
+        )
+        for one in (*missed, *(outcome for outcome in ordered if outcome not in missed))
+    ]
+    table = Table(
+        title="The days so far, oldest first",
+        columns=(
+            *columns_of("text", ("as_of", "state")),
+            *columns_of("number", (f"LogMAE {task}" for task in tasks)),
+            Column(name="vs per-slice", kind="percent"),
+        ),
+        rows=tuple(
+            (f"{one.as_of}", one.state, *(one.logmae.get(task) for task in tasks), one.gain)
+            for one in ordered
+        ),
+    )
+    series = {task: [one.logmae.get(task) for one in ordered] for task in tasks}
+    title = f"{len(ordered)} of {len(plan.days)} days" + (f", {len(missed)} not completed" if missed else "")
+    words = f"{plan.first} to {plan.last}, reprocess {plan.reprocess}."
+    trend = _trend("LogMAE of the candidates, oldest day first", series)
+    return _of(title, "bad" if missed else "good", words, Items(items), table, *trend)
+
+
+def _trend(title: str, series: Mapping[str, Sequence[float | None]]) -> Iterator[Picture]:
+    if any(value is not None for values in series.values() for value in values):
+        yield Picture(line_chart(title, "", series), title)
+
+
+def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
+    """A monitored day: breaches first, then the champion's figures and drift; `trend` has the days before it too."""
+    champion = (
+        f"champion {report.champion}, as_of {report.champion_as_of}" if report.champion else "no champion"
+    )
+    items = [Item("bad", finding.signal, finding.words) for finding in report.breaches]
+    items += [Item("held", f"suspected, {finding.signal}", finding.words) for finding in report.suspicions]
+    for signal in dict.fromkeys(finding.signal for finding in report.unjudged):
+        without = [finding for finding in report.of(signal) if not finding.judged]
+        words = f"{len(without)} of {len(report.of(signal))}, such as {without[0].where}: {without[0].words}"
+        items.append(Item("", f"not judged, {signal}", words))
+    days = {one.day: dict(_figures(one)) for one in trend}
+    tasks = dict.fromkeys(task for figures in days.values() for task in figures)
+    series = {task: [figures.get(task) for figures in days.values() if figures] for task in tasks}
+    pictures = _trend("LogMAE of the champion on each new day, oldest first", series)
+    kind: Kind = "bad" if report.breaches else "held" if report.suspicions else "good"
+    title = f"{report.day}: {report.verdict}"
+    return _of(title, kind, champion, Items(items), *_figures_tables(report), *pictures)
+
+
+def _figures_tables(report: MonitorReport) -> Iterator[Table]:
+    """A table for each kind of number, what stands out most first."""
+    for signal in dict.fromkeys(finding.signal for finding in report.findings):
+        found = sorted(report.of(signal), key=_excess, reverse=True)
+        columns = (
+            *columns_of("text", ("of",)),
+            *columns_of("number", ("on the day", "at promotion, or its bound")),
+            *columns_of("text", ("verdict",)),
+        )
+        rows = tuple(
+            (one.where, number(one.value, ".4g"), number(one.reference, ".4g"), _verdict(one))
+            for one in found[:_ROWS]
+        )
+        yield Table(title=f"{signal}, {len(rows)} of {len(found)}", columns=columns, rows=rows)
+
+
+def _excess(finding: Finding) -> tuple[bool, bool, float]:
+    return finding.breach, finding.judged, (finding.value or 0.0) / max(finding.reference or 0.0, 0.01)
+
+
+def _figures(report: MonitorReport) -> Iterator[tuple[str, float]]:
+    """LogMAE by task, of the tasks that have one."""
+    for finding in report.of("logmae"):
+        if finding.where.startswith("all × ") and finding.value is not None:
+            yield finding.where.removeprefix("all × all × "), finding.value
+
+
+def _verdict(finding: Finding) -> str:
+    if finding.breach:
+        return "✗ breach"
+    return "○ suspected" if finding.suspected else "ok" if finding.judged else "too few rows"
+
+
+def clean_up(planned: CleanUp, dry_run: bool, allow_large: bool = False) -> Document:
+    """What goes and what stays, by kind; then path by path, at most a hundred."""
+    refused = planned.large and not allow_large
+    verb = "would be removed (dry run)" if dry_run else "are not removed" if refused else "are removed"
+    rows = []
+    for kind in dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable))):
+        going = [output for output in planned.removable if output.kind == kind]
+        rows.append(
+            (kind, len(going), f"{sum(one.bytes for one in going) / 1e6:,.1f}", planned.kept.get(kind, 0))
+        )
+    columns = (*columns_of("text", ("kind",)), *columns_of("count", ("go", "MB", "stay")))
+    paths = [Item("", output.path, output.why) for output in planned.removable[:_MOST_PATHS]]
+    more = len(planned.removable) - _MOST_PATHS
+    large = (
+        "More than [retention] lets go at once: it needs `allow_large`; look whether the newest run is right."
+    )
+    return _of(
+        f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}",
+        "bad" if refused else "",
+        f"Newest run: {planned.newest}; kept for rollbacks: {', '.join(planned.standing) or 'none'}.",
+        *([large] if refused else []),
+        Table(title="By kind", columns=columns, rows=tuple(rows)),
+        Items(paths),
+        *([f"And {more} more."] if more > 0 else []),
+    )
+
+
+def stopped(as_of: date, words: str, live: str | None) -> Document:
+    """A run that ended before its decision was recorded; `live` is the champion afterwards."""
+    wrapper = textwrap.TextWrapper(_CODE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
+    told = "\n".join(wrapper.fill(line) for line in words.strip().splitlines())
+    return _of(
+        "Stopped before a decision was recorded",
+        "bad",
+        f"as_of {as_of} · live now: {live or 'no model found'}",
+        Code(told or "an error without words; see the log of the run"),
+        "Mend what it names, then run the day again: what is complete is reused.",
+    )
+
+
+def rollback(done: RolledBack, ads: Republished | None = None) -> Document:
+    """What was taken down, what is live, why, with which ads, and how the model could come back."""
+    champion = done.champion
+    failed: Kind = "bad" if ads is not None and ads.failed else ""
+    items = [
+        Item("", "live now", f"{champion.model_id}, as_of {champion.as_of}, sequence {champion.sequence}"),
+        Item("", "before it was flipped", done.check),
+        Item(failed, "ads", f"at the flip, {done.ads_words}" if ads is None else ads.words),
+        Item("", "another rollback would go to", done.further or "nothing"),
+        Item("", f"{done.taken_down} is not promoted again by a run of its day",
+             f"mtmd reinstate {done.taken_down} --reason … lets it come back"),
+    ]  # fmt: skip
+    return _of(done.words, failed, f"Reason: {champion.change.reason}", Items(items))

@@ -1,0 +1,195 @@
+"""All that is stored of a line of models, day by day.
+
+`index.json` keeps what is shown of each decided run. So a summary is parsed once, and a run stays listed when the
+clean-up has removed its directory.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel
+
+from mtmd.errors import MtmdError
+from mtmd.registry.records import Champion, ChampionChange
+from mtmd.registry.registry import Registry
+from mtmd.report.past import RunRecord, failure_record, origin, run_record, validated, validation_record
+from mtmd.report.text import short
+from mtmd.store.outputs import read_record, written
+
+RECORDS = "index.json"
+DAYS = 400  # what is shown: so many days up to the newest, and so many runs
+_MONITORED = 60  # days whose monitor's record is read
+_AHEAD = timedelta(days=31)
+_MODEL = re.compile(r"(\d{4})(\d{2})(\d{2})-")
+_Record = TypeVar("_Record")
+_log = logging.getLogger(__name__)
+
+
+class _Finding(BaseModel):
+    breach: bool
+    words: str
+
+
+class MonitorRecord(BaseModel):
+    """What the monitor said of a day, as far as it is shown."""
+
+    day: date
+    findings: tuple[_Finding, ...]
+
+    @property
+    def breaches(self) -> int:
+        return sum(finding.breach for finding in self.findings)
+
+    @property
+    def words(self) -> str:
+        """The first breaches; empty without one."""
+        return short("; ".join([one.words for one in self.findings if one.breach][:3]), 300)
+
+
+class _KnownRuns(BaseModel):
+    """`index.json` of a line, as far as it saves reading: the decided runs, those that a clean-up removed too."""
+
+    format: Literal[2] = 2
+    runs: tuple[RunRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class LineRecords:
+    """One line of models.
+
+    records     every run that ended, and every day that was only validated
+    monitored   the monitor's days, the newest first
+    champion    the live model
+    history     every change of the champion, oldest first
+    problem     why the registry could not be read; empty where it was
+    exported    days that a model in the registry is of
+    left_out    days that the preset of the newest run leaves out, and why
+    pages       runs whose page is there
+    """
+
+    name: str
+    records: tuple[RunRecord, ...]
+    monitored: tuple[MonitorRecord, ...] = ()
+    champion: Champion | None = None
+    history: tuple[ChampionChange, ...] = ()
+    problem: str = ""
+    exported: frozenset[date] = frozenset()
+    left_out: dict[date, str] = field(default_factory=dict)
+    pages: frozenset[str] = frozenset()
+
+    @cached_property
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Runs that ended, the newest day first; of a day the latest run first."""
+        ended = [run for run in self.records if run.verdict != "validated"]
+        return tuple(sorted(ended, key=lambda run: (run.as_of, run.at, run.run), reverse=True))
+
+    @property
+    def validated(self) -> frozenset[date]:
+        """Days whose suites passed in their latest run."""
+        return frozenset(run.as_of for run in self.records if run.verdict == "validated")
+
+    @cached_property
+    def newest(self) -> date | None:
+        """The newest day that a record is of; a mistyped day, which had no logs and is far ahead, does not count."""
+        had_logs = [run.as_of for run in self.records if run.verdict != "failed"]
+        last = max(had_logs, default=date.max - _AHEAD) + _AHEAD
+        days = [*(run.as_of for run in self.records), *(one.day for one in self.monitored)]
+        return max((day for day in days if day <= last), default=None)
+
+    def verdict(self, run: RunRecord) -> str:
+        """What came of a run: of a promotion, whether its model was taken down and not reinstated."""
+        taken_down = self.champion.rolled_back if self.champion else ()
+        down = run.verdict == "promoted" and run.model_id in taken_down
+        return "rolled back" if down else run.verdict
+
+
+def read_line(root: Path) -> LineRecords:
+    """Read what is new or changed below a line's directory, and the other runs from `index.json`."""
+    runs = _runs(root)
+    champion, history, problem = _registry(root)
+    latest: dict[date, datetime] = {}
+    for run in runs:
+        latest[run.as_of] = max(run.at, latest.get(run.as_of, run.at))
+    validations = _each(sorted(root.glob("validation/as_of=*.json")), lambda path: _validation(path, latest))
+    failures = _each(sorted(root.glob("failures/as_of=*.json")), failure_record)
+    monitored = sorted(root.glob("monitoring/date=*.json"), reverse=True)[:_MONITORED]
+    line = LineRecords(
+        name=root.name,
+        records=(*runs, *validations, *failures),
+        monitored=_each(monitored, lambda path: read_record(path, MonitorRecord)),
+        champion=champion,
+        history=history,
+        problem=problem,
+        exported=frozenset(_exported(root)),
+        pages=frozenset(path.parent.name for path in root.glob("runs/*/report.html")),
+    )
+    return replace(line, left_out=_left_out(root, line))
+
+
+def _runs(root: Path) -> tuple[RunRecord, ...]:
+    """Of decided runs, the newest 400 days; a summary that was not written again since is not read again."""
+    stored = read_record(root / RECORDS, _KnownRuns) or _KnownRuns()
+    known = {run.run: run for run in stored.runs}
+
+    def read(path: Path) -> RunRecord | None:
+        before = known.get(path.parent.name)
+        return before if before and before.at == written(path) else run_record(path)
+
+    found = known | {run.run: run for run in _each(sorted(root.glob("runs/*/summary.json")), read)}
+    oldest = max((run.as_of for run in found.values()), default=date.max) - timedelta(days=DAYS)
+    return tuple(run for run in found.values() if run.as_of > oldest)
+
+
+def _each(paths: Iterable[Path], read: Callable[[Path], _Record | None]) -> tuple[_Record, ...]:
+    """What can be read; of the rest the log has a warning."""
+    found = []
+    for path in paths:
+        try:
+            record = read(path)
+        except FileNotFoundError:  # removed a moment ago
+            continue
+        except (OSError, ValueError) as error:  # not to be read, or named after no day: the others are listed
+            _log.warning("%s is not listed: %s", path, error)
+            continue
+        found += [] if record is None else [record]
+    return tuple(found)
+
+
+def _validation(path: Path, decided: Mapping[date, datetime]) -> RunRecord:
+    """A day whose decision came after its validation passed it, so most days' megabyte is not read at all."""
+    own = validated(path)
+    return own if own.as_of in decided and own.at <= decided[own.as_of] else validation_record(path)
+
+
+def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], str]:
+    """Read without the registry's lock, so that nothing waits for a page."""
+    try:
+        registry = Registry(root)
+        return registry.champion(), registry.history(), ""
+    except MtmdError as error:
+        return None, (), str(error)
+
+
+def _exported(root: Path) -> Iterator[date]:
+    """Model ids begin with the model's day."""
+    for path in root.glob("models/[!.]*"):
+        if match := _MODEL.match(path.name):
+            try:
+                yield date(*map(int, match.groups()))
+            except ValueError:  # no day of the calendar: not ours
+                continue
+
+
+def _left_out(root: Path, line: LineRecords) -> dict[date, str]:
+    """From the newest run that wrote down its preset."""
+    for run in line.runs:
+        if run.decided and (made_with := origin(root / "runs" / run.run)) is not None:
+            found = made_with.preset.get("left_out")
+            return {date.fromisoformat(day): str(why) for day, why in (found or {}).items()}
+    return {}

@@ -1,1 +1,0 @@
-"""Flow-run artifacts as Markdown."""

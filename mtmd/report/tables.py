@@ -1,0 +1,162 @@
+"""Tables of plain values under typed columns, which the page, Markdown, a terminal and JSON all read."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.evaluate.report import Estimate
+from mtmd.report.text import cell, minus
+
+NOT_APPLICABLE = "N/A"
+# Prefect's UI wraps no cell, and cuts off what is wider than its column: px of a table in a window of 1,024 px.
+_WIDTH, _PER_CHARACTER, _PER_BOLD, _PER_CELL = 720, 7.4, 8.6, 24.0
+_NAME, _TEXT, _HEAD = 36, 22, 12  # characters of a line: names of rows, texts, names of columns
+_BREAK = "<br>"
+_FULL = (0.02, 0.05, 0.10, 0.25, 0.50, 1.00)  # shares that may get the full colour
+
+Cell = str | int | float | Estimate | None
+Kind = Literal["text", "count", "number", "percent", "share", "estimate"]
+
+
+class Column(Frozen):
+    """A column; its kind says how a value is written."""
+
+    name: str
+    kind: Kind = "number"
+
+    def text(self, value: Cell) -> str:
+        """A value as people read it; an undefined one is a dash."""
+        if value is None:
+            return "–"
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Estimate):
+            return minus(str(value))
+        forms = {
+            "text": "{}",
+            "count": "{:,}",
+            "number": "{:.4f}",
+            "percent": "{:+.2%}",
+            "share": "{:.2%}",
+            "estimate": "{:.2%}",
+        }
+        return minus(forms[self.kind].format(value))
+
+
+def columns_of(kind: Kind, names: Iterable[str]) -> tuple[Column, ...]:
+    """Columns of one kind."""
+    return tuple(Column(name=name, kind=kind) for name in names)
+
+
+SLICE_COLUMNS = columns_of("text", ("surface", "product", "task"))
+
+
+class Table(Frozen):
+    """Rows of plain values under typed columns."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    keys: int = Field(1, description="so many first columns name a row together")
+
+    def records(self) -> list[dict[str, Cell]]:
+        """One {column: value} per row."""
+        return [dict(zip((c.name for c in self.columns), row, strict=True)) for row in self.rows]
+
+    def texts(self) -> list[list[str]]:
+        """The rows as people read them."""
+        return [
+            [column.text(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows
+        ]
+
+    def shade(self, value: Cell) -> float:
+        """How deep the colour of an estimate is, −1 to 1; 1 is the least round share that no estimate exceeds."""
+        if not isinstance(value, Estimate):
+            return 0.0
+        most = max(abs(one.value) for row in self.rows for one in row if isinstance(one, Estimate))
+        full = next((step for step in _FULL if most <= step), _FULL[-1])
+        return max(-1.0, min(1.0, value.value / full))
+
+    def markdown(self, *, narrow: bool = False) -> str:
+        """A GitHub-flavoured table under its title; text left, numbers right; no text of it becomes markup.
+
+        `narrow` fits it to Prefect's UI: long texts are broken, an interval stands below its value, and a table of
+        many columns becomes several that begin with the same column.
+        """
+        parts = _parts(self) if narrow else [[_wide(self, place) for place in range(len(self.columns))]]
+        lines: list[str] = []
+        for number, part in enumerate(parts):
+            title = "continued" if number else cell(self.title)
+            lines += [f"**{title}**", ""] if title else []
+            lines += [*map(_line, zip(*part, strict=True)), ""]
+        return "\n".join(lines)
+
+
+def is_sure(value: Cell) -> bool:
+    """Whether an estimate's interval leaves zero out."""
+    if not isinstance(value, Estimate) or value.low is None or value.high is None:
+        return False
+    return value.low > 0.0 or value.high < 0.0
+
+
+def _wide(table: Table, place: int) -> list[str]:
+    """A column with its name and rule, its cells as wide as the widest: it can be read as text, too."""
+    left = table.columns[place].kind == "text"
+    texts = [
+        cell(table.columns[place].name),
+        *(_escaped(table.columns[place], row[place]) for row in table.texts()),
+    ]
+    width = max(3, *map(len, texts))
+    texts = [text.ljust(width) if left else text.rjust(width) for text in texts]
+    rule = ":" + "-" * (width - 1) if left else "-" * (width - 1) + ":"
+    return [texts[0], rule, *texts[1:]]
+
+
+def _parts(table: Table) -> Iterator[list[list[str]]]:
+    """Groups of columns that fit Prefect's UI, each led by the column that names a row."""
+    texts = table.texts()
+    heads = [column.name for column in table.columns]
+    names = [" × ".join(parts[: table.keys]) for parts in (heads, *texts)]
+    key = [_wrap(names[0], _NAME), ":--", *(_wrap(name, _NAME) for name in names[1:])]
+    part = [key]
+    for place, column in enumerate(table.columns[table.keys :], table.keys):
+        rule = ":--" if column.kind == "text" else "--:"
+        shown = [_wrap(column.name, _HEAD), rule, *(_narrow(column, row[place]) for row in texts)]
+        if len(part) > 1 and _pixels([*part, shown]) > _WIDTH:
+            yield part
+            part = [key]
+        part.append(shown)
+    yield part
+
+
+def _narrow(column: Column, text: str) -> str:
+    return _wrap(text, _TEXT) if column.kind == "text" else text.replace(" [", f"{_BREAK}[")
+
+
+def _escaped(column: Column, text: str) -> str:
+    """Numbers are ours, and their intervals are no links."""
+    return cell(text) if column.kind == "text" else text
+
+
+def _wrap(text: str, width: int) -> str:
+    """No word is broken: it may be a name that somebody copies."""
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return _BREAK.join(map(cell, lines))
+
+
+def _pixels(columns: Sequence[Sequence[str]]) -> float:
+    return sum(
+        _PER_CELL + max(_PER_BOLD * _longest(head), _PER_CHARACTER * max(map(_longest, cells), default=0))
+        for head, _, *cells in columns
+    )
+
+
+def _longest(text: str) -> int:
+    return max(len(line.replace("\\", "")) for line in text.split(_BREAK))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

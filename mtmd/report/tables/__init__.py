@@ -1,1 +1,0 @@
-"""Results as typed tables, for terminals, artifacts and Markdown."""

@@ -1,0 +1,271 @@
+"""A run as one document, built once from what is recorded of it; its page, Markdown, artifacts and terminal show it.
+
+Artifacts that a run publishes before it has decided are documents of the stage's own section.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mtmd import extension
+from mtmd.config import GatesConfig
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.report import ALL
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export.stage import Proofs
+from mtmd.extract.shards import Days
+from mtmd.promote.gates import CHAMPION, Verdict
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.registry.records import ModelManifest
+from mtmd.report import sections, stages
+from mtmd.report.charts import line_chart
+from mtmd.report.document import Block, Document, Fold, Kind, Picture, Section
+from mtmd.report.past import RunRecord
+from mtmd.report.replay import replay_section
+from mtmd.report.tables import Column, Table, columns_of
+from mtmd.report.text import enumerated, number, short, stage_words, time_words
+from mtmd.run import RunPlan
+from mtmd.store.files import digest
+from mtmd.train.stage import Trained
+from mtmd.validate.stage import DataQuality
+
+_WORDS = 300  # characters of what a run says of itself
+_ODD = 0.3  # a held-out day with so much fewer or more rows than usual is pointed out
+_SIGNS = {
+    "kept": "K",
+    "stopped": "S",
+    "failed": "F",
+    "rolled back": "R",
+}  # above a run; none where it promoted
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """What is recorded of a run that decided; what the sections of its page, an extra's too, are made of.
+
+    manifest   of the candidate
+    since      what changed since the champion; None before the first promotion
+    past       the last runs of the line up to this one, oldest first, each with what came of it
+    ablated    the ablations, where they are done
+    """
+
+    run: DayRun
+    summary: RunSummary
+    manifest: ModelManifest
+    since: Table | None = None
+    past: Sequence[tuple[RunRecord, str]] = ()
+    ablated: Ablation | None = None
+
+
+def view(found: RunRecords) -> Document:
+    """The whole run; sections that extras add stand between those of the core."""
+    run, summary = found.run, found.summary
+    plan, report, bounds = run.plan, summary.report, run.plan.preset.gates
+    core = [
+        sections.gates(summary.verdict, report),
+        _since(found.since),
+        sections.rivals(report, bounds, summary.verdict.cold),
+        sections.buckets(report),
+        stages.ablations(*((found.ablated.reports, found.ablated.missing) if found.ablated else ((), ()))),
+        replay_section(run.evaluated.replay),
+        sections.calibration(report, bounds),
+        stages.training(run.trained, plan.as_of, summary.start),
+        stages.data(run.quality.validations, run.days, len(run.quality.reused)),
+        _past(found.past),
+        stages.parity(run.proofs),
+        _lineage(found),
+    ]
+    extras = [section for module in extension.modules("page").values() for section in module.sections(found)]
+    whole = decision(summary, bounds, run.days)
+    return Document(
+        title=whole.title,
+        kind=whole.kind,
+        words=whole.words,
+        facts=(*whole.facts, ("window", _window(plan))),
+        sections=sorted((*core, *extras), key=lambda section: section.order),
+    )
+
+
+def decision(
+    summary: RunSummary,
+    bounds: GatesConfig,
+    days: Days | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> Document:
+    """What came of a run and why, gate by gate and against its rivals; `seconds` says how long each stage took."""
+    verdict, report = summary.verdict, summary.report
+    title, kind = headline(verdict, summary.champion)
+    odd = odd_day(days) if days else ""
+    but = "; ".join(filter(None, (odd, verdict.unjudged if verdict.promoted else "")))
+    facts = [
+        ("as_of", f"{summary.as_of}"),
+        ("candidate", summary.model_id),
+        ("compared with champion", _compared(summary)),
+        ("live now", summary.champion or "nothing"),
+        ("reused", ", ".join(f"{name} {share}" for name, share in summary.reused.items())),
+    ]
+    facts += [("training", summary.start)] if summary.start else []
+    facts += [("time", stage_words(seconds))] if seconds else []
+    repeated = "An earlier run took this decision; its record and its page stay." if summary.repeated else ""
+    words = summary.words[:1].upper() + summary.words[1:]
+    return Document(
+        title=f"{title}; {but}" if but else title,
+        kind=kind,
+        words=(short(f"{words}.", _WORDS) if words.lower() != title.lower() else "", repeated),
+        facts=facts,
+        sections=(sections.gates(verdict, report), sections.rivals(report, bounds, verdict.cold)),
+    )
+
+
+def headline(verdict: Verdict, live: str | None) -> tuple[str, Kind]:
+    """Promoted or not, and the cause in few words; `live` is the champion after the run.
+
+    It is good, bad, or held where a passed candidate stays down all the same.
+    """
+    if verdict.promoted:
+        return ("Promoted by override", "held") if verdict.failed else ("Promoted", "good")
+    if verdict.promotion is not None:
+        return "Promoted before, and that stands", "held" if verdict.passed else "bad"
+    kept = "Kept the champion" if live else "Nothing promoted"
+    if verdict.passed:
+        return f"{kept}: {verdict.refusal}", "held"
+    plural = "s" if len(verdict.failed) > 1 else ""
+    return f"{kept}: gate{plural} {enumerated(verdict.failed)} failed", "bad"
+
+
+def odd_day(days: Days) -> str:
+    """`49% fewer rows than usual on the held-out day`; empty where the day is about as large as the window's."""
+    usual = sum(shard.candidates for shard in days.window) / len(days.window)
+    change = days.held_out.candidates / usual - 1.0 if usual else 0.0
+    if abs(change) <= _ODD:
+        return ""
+    return f"{abs(change):.0%} {'fewer' if change < 0 else 'more'} rows than usual on the held-out day"
+
+
+def _compared(summary: RunSummary) -> str:
+    champion = summary.verdict.champion
+    if champion is None:
+        return "none yet"
+    return champion if CHAMPION in summary.report.predictors else f"{champion} was left out"
+
+
+def _since(found: Table | None) -> Section:
+    blocks: list[Block] = [found] if found else ["There is no champion to compare with."]
+    return Section("since", "Since the last champion", 20, blocks)
+
+
+def _past(past: Sequence[tuple[RunRecord, str]]) -> Section:
+    """LogMAE of the last runs with the champion's bound, and all numbers of each run in a table."""
+    if not past:
+        return Section("past", "The last runs", 100, ["No record of an earlier run was found."])
+    values = [run.logmae.get(ALL) for run, _ in past]
+    blocks: list[Block] = []
+    if any(value is not None for value in values):
+        title = "LogMAE over all tasks, run by run"
+        series = {"candidate": values, "bound": [run.bound for run, _ in past]}
+        marks = [(_SIGNS.get(verdict, ""), f"{run.as_of}: {verdict} {run.reason}") for run, verdict in past]
+        ends = {0: f"{past[0][0].as_of}", len(past) - 1: f"{past[-1][0].as_of}"}
+        ticks = [ends.get(place, "") for place in range(len(past))]
+        blocks.append(Picture(line_chart(title, "", series, ticks=ticks, marks=marks, width=900), title))
+    table = Table(
+        title="Runs, the newest first",
+        columns=(
+            *columns_of("text", ("as_of", "verdict", "why")),
+            *columns_of("number", ("LogMAE", "bound", "calibration", "AUC")),
+            Column(name="rows", kind="count"),
+            Column(name="training"),
+        ),
+        rows=tuple(
+            (
+                *(f"{run.as_of}", verdict, run.reason, run.logmae.get(ALL), run.bound),
+                "–" if run.calibration is None else f"{run.calibration[0]:.2f} to {run.calibration[1]:.2f}",
+                ", ".join(f"{task} {number(auc, '.3f')}" for task, auc in run.auc.items()),
+                *(run.rows, time_words(run.training_seconds)),
+            )
+            for run, verdict in reversed(past)
+        ),
+    )
+    how = (
+        "The bound is the champion's LogMAE on the same rows plus its tolerance, over all tasks; the gate judges slice "
+        "by slice. K: not promoted, R: rolled back later, S: stopped by the data suites, F: ended with an error."
+    )
+    blocks.append(Fold("Run by run", [table]))
+    return Section("past", f"The last {len(past)} runs", 100, blocks, how=how)
+
+
+def _lineage(found: RunRecords) -> Section:
+    """What the model was made from, and where its files are."""
+    manifest, run = found.manifest, found.run
+    rows = [
+        ("model", manifest.model_id),
+        ("bundle", manifest.bundle_id),
+        ("held-out shard", str(manifest.held_out)),
+        ("git commit", manifest.git_commit or "not in a repository"),
+        *((f"seed, {name}", str(seed)) for name, seed in manifest.seeds.items()),
+        (f"preset {run.plan.preset.name}", digest(run.plan.preset.model_dump(mode="json"))),
+        *((f"trained {model.name}", model.key) for model in run.trained),
+        *(
+            (f"ablation {name}", key)
+            for name, key in (found.ablated.trained if found.ablated else {}).items()
+        ),
+        *((f"package {name}", version) for name, version in manifest.packages.items()),
+        *((f"place of {name}", place) for name, place in found.summary.places.items()),
+    ]
+    table = Table(title="Lineage", columns=columns_of("text", ("what", "value")), rows=tuple(rows))
+    return Section(
+        "lineage", "Lineage", 110, [Fold("What the model was made from, and where it is", [table])]
+    )
+
+
+def _window(plan: RunPlan) -> str:
+    left_out = "".join(f", without {day} ({why})" for day, why in plan.left_out.items())
+    return f"{plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days{left_out})"
+
+
+def head(plan: RunPlan) -> str:
+    """Which day, window, preset and logs."""
+    return f"as_of {plan.as_of}, window {_window(plan)}, preset {plan.preset.name}, logs {plan.logs}"
+
+
+def of_stage(plan: RunPlan, section: Section, kind: Kind = "good", title: str = "") -> Document:
+    """The document of one stage: its section's lead is the headline."""
+    shown = replace(section, title="", lead="")
+    return Document(title or f"{section.title}: {section.lead}", kind, (head(plan),), sections=(shown,))
+
+
+def training(plan: RunPlan, trained: Sequence[Trained]) -> Document:
+    """A summary of each training, and its curves."""
+    return of_stage(plan, stages.training(trained, plan.as_of))
+
+
+def data_quality(plan: RunPlan, quality: DataQuality) -> Document:
+    """How many days hold; failures come with counts and sample keys."""
+    section = stages.data(quality.validations, reused=len(quality.reused))
+    return of_stage(plan, section, section.kind)
+
+
+def metrics(plan: RunPlan, evaluated: Evaluated) -> Document:
+    """Where the candidate stands against its rivals: by slice and rank bucket, on actions, and after a cut."""
+    report, opponent = evaluated.report, evaluated.incumbent
+    against = opponent.left_out or f"champion {opponent.model_id}" if opponent.model_id else "no champion"
+    parts = (
+        sections.rivals(report, plan.preset.gates),
+        sections.buckets(report),
+        replay_section(evaluated.replay),
+    )
+    title = f"Metrics of {report.candidate.upper()} on {report.as_of}"
+    return Document(title, "", (head(plan), f"Compared with {against}."), sections=parts)
+
+
+def parity(plan: RunPlan, proofs: Proofs) -> Document:
+    """The exported files beside the trained model, and the fresh process."""
+    good = proofs.parity.passed and proofs.fresh_process.passed
+    title = f"Parity {'holds' if proofs.parity.passed else 'FAILED'}"
+    title += f", fresh process {'answers' if proofs.fresh_process.passed else 'FAILED'}"
+    return of_stage(plan, stages.parity(proofs), "good" if good else "bad", title)
+
+
+def ablation(plan: RunPlan, ablated: Ablation) -> Document:
+    """What each factor contributes (paper Table 6)."""
+    section = stages.ablations(ablated.reports, ablated.missing)
+    seeds = f"Ablation on {plan.as_of}, seeds {', '.join(map(str, ablated.seeds))}"
+    return of_stage(plan, section, "", seeds)

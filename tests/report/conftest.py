@@ -1,0 +1,267 @@
+"""A run's records without a run: a synthetic held-out day, hand-made trainings, validations and proofs."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from mtmd.config import EvaluationConfig, GatesConfig, Preset
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.replay import replay_day
+from mtmd.evaluate.replay_report import ReplayReport
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export.fresh_process import FreshProcessReport
+from mtmd.export.parity import DayParity, FileParity, ParityReport
+from mtmd.export.stage import Proofs
+from mtmd.extract.shards import Days, ShardRef
+from mtmd.promote.gates import GateInputs, Verdict, apply_gates
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.registry.incumbent import Incumbent
+from mtmd.registry.records import ModelManifest, Registered
+from mtmd.report.past import RunRecord
+from mtmd.report.view import RunRecords
+from mtmd.run import RunPlan
+from mtmd.store.files import write_json
+from mtmd.train.results import EpochRecord, FitResult
+from mtmd.train.stage import Trained
+from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
+from mtmd.validate.stage import DataQuality
+
+AS_OF = date(2026, 1, 21)
+CANDIDATE, CHAMPION = "20260121-aaaa", "20260120-bbbb"
+GATES = GatesConfig(min_requests=10)
+FRESH = FreshProcessReport(
+    bundle_id="b", requests=2, ads=8, score_delta=0.0, seconds=1.0, passed=True, detail="it answered"
+)
+
+
+@pytest.fixture(scope="session")
+def day(tiny_preset: Preset) -> HeldOutDay:
+    """80 requests of four rows in each domain; a third is impressed."""
+    rng = np.random.default_rng(0)
+    domain = np.repeat(np.arange(6), 320)
+    exists = tiny_preset.declarations.domains.task_mask[domain]
+    teacher = np.where(exists, rng.uniform(0.01, 0.4, exists.shape), np.nan).astype(np.float32)
+    impressed = rng.random(len(domain)) < 0.33
+    labels = np.where(exists & impressed[:, None], rng.random(exists.shape) < np.nan_to_num(teacher), -1)
+    return HeldOutDay(
+        teacher=teacher,
+        labels=labels.astype(np.int8),
+        impressed=impressed,
+        domain=domain,
+        request=np.repeat(np.arange(480), 4),
+    )
+
+
+def off_by(day: HeldOutDay, error: float | list[float]) -> np.ndarray:
+    """Log-probabilities that are too low by `error` in every row, or by task."""
+    return np.log(np.nan_to_num(day.teacher, nan=0.5)) - np.asarray(error)
+
+
+def evaluate(day: HeldOutDay, preset: Preset, **errors: float | list[float]) -> EvaluationReport:
+    """Predictors that are all off by a constant: every improvement and its interval is known."""
+    predictions = {name: off_by(day, error) for name, error in errors.items()}
+    cold = {"ad_id": np.arange(len(day.domain)) % 100 == 0}
+    return evaluate_predictors(AS_OF, preset.declarations, day, predictions, preset.evaluation, cold=cold)
+
+
+def changed(report: EvaluationReport, **fields: object) -> EvaluationReport:
+    """The report with other fields; a copy would keep the look-ups of the first."""
+    return EvaluationReport.model_validate(
+        {name: getattr(report, name) for name in type(report).model_fields} | fields
+    )
+
+
+@pytest.fixture(scope="session")
+def report(day: HeldOutDay, tiny_preset: Preset) -> EvaluationReport:
+    """MTMD is 50 % better than the baselines and 20 % than pooled, and 25 % worse than the champion."""
+    return evaluate(day, tiny_preset, mtmd=0.1, per_slice=0.2, pooled=0.125, constant=1.0, champion=0.08)
+
+
+@pytest.fixture(scope="session")
+def replay(day: HeldOutDay, tiny_preset: Preset) -> ReplayReport:
+    """One of four candidates is taken; the champion errs least, the constant knows bids alone."""
+    rng = np.random.default_rng(1)
+    errors = {"mtmd": 0.5, "per_slice": 1.0, "pooled": 0.7, "champion": 0.3}
+    predictions = {
+        name: np.minimum(off_by(day, 0.0) + error * rng.normal(size=day.teacher.shape), -1e-3)
+        for name, error in errors.items()
+    }
+    predictions["constant"] = np.full(day.teacher.shape, -2.0)
+    config = EvaluationConfig(replay_top=1, replay_kept=(1, 2, 3), resamples=200)
+    bid = rng.uniform(1, 5, len(day.domain))
+    return replay_day(AS_OF, tiny_preset.declarations, day, bid, predictions, config, reference="champion")
+
+
+@pytest.fixture(scope="session")
+def parity() -> ParityReport:
+    file = FileParity(
+        file="query_search.onnx", batch_size=7, rows=9, scores=63, embedding_delta=2.5e-7, score_delta=1e-8
+    )
+    day = DayParity(candidates=1920, score_delta=1e-8, rankings=90, top_k=20, disagreements=0, identical=90)
+    return ParityReport.judge("b" * 64, GATES, (file,), day)
+
+
+@pytest.fixture(scope="session")
+def verdict(report: EvaluationReport, parity: ParityReport) -> Verdict:
+    """The champion gate fails; the others pass."""
+    return apply_gates(
+        GateInputs(
+            candidate=CANDIDATE,
+            champion=CHAMPION,
+            data_passed=True,
+            training_finite=True,
+            evaluation=report,
+            parity=parity,
+            fresh_process=FRESH,
+            gates=GATES,
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def fit() -> FitResult:
+    epochs = [
+        EpochRecord(epoch=e, train_loss=1.0 / e, validation_loss=1.5 / e, validation_logmae={}, seconds=1.0)
+        for e in (1, 2, 3)
+    ]
+    return FitResult(
+        kind="mtmd",
+        epochs=tuple(epochs),
+        best_epoch=3,
+        stopped_early=False,
+        rows_per_s=12345.6,
+        parameters=1_234_567,
+        embedding_parameters=1_000_000,
+        precision="float32",
+    )
+
+
+@pytest.fixture(scope="session")
+def days() -> Days:
+    """20 days of 100 candidates, and the held-out day of 50."""
+    return Days.of(
+        [
+            ShardRef(
+                day=AS_OF - timedelta(days=back),
+                fingerprint=f"{back:02d}" + "f" * 62,
+                path="nowhere",
+                requests=10,
+                ads=5,
+                candidates=100 if back else 50,
+                sources="s" * 64,
+                reused=True,
+            )
+            for back in range(20, -1, -1)
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
+def validations() -> tuple[DayValidation | WindowValidation, ...]:
+    """One day with a pass, a warning and a skipped expectation; the window stops the run."""
+    warning = ExpectationResult(
+        table="ads", name="ads_change", description="stale ads", severity="warning", status=Status.FAILED,
+        unexpected=1234,
+    )  # fmt: skip
+    results = (
+        ExpectationResult(table="ads", name="rows", description="no rows", status=Status.PASSED),
+        warning,
+        ExpectationResult(
+            table="candidates", name="mix", description="mix", status=Status.SKIPPED, message="no earlier day"
+        ),
+    )
+    raised = ExpectationResult(
+        table="window", name="days", description="holes", status=Status.RAISED, message="division by <zero>"
+    )
+    return (
+        DayValidation(day=AS_OF, results=results),
+        WindowValidation(first=AS_OF - timedelta(days=20), last=AS_OF, results=(raised,)),
+    )
+
+
+@pytest.fixture(scope="session")
+def records(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_preset: Preset,
+    report: EvaluationReport,
+    replay: ReplayReport,
+    verdict: Verdict,
+    parity: ParityReport,
+    fit: FitResult,
+    days: Days,
+    validations: tuple[DayValidation | WindowValidation, ...],
+) -> RunRecords:
+    """Of a run that kept its champion; the champion gate failed in every slice."""
+    place = tmp_path_factory.mktemp("evaluation")
+    write_json(place / "report.json", report.model_dump(mode="json"))
+    write_json(place / "replay.json", replay.model_dump(mode="json"))
+    plan = RunPlan(
+        as_of=AS_OF,
+        days=tuple(shard.day for shard in days.window),
+        preset=tiny_preset.model_copy(update={"gates": GATES}),
+        logs="the logs",
+        artifacts="artifacts",
+        left_out={AS_OF - timedelta(days=2): "clicks were not logged"},
+    )
+    run = DayRun(
+        plan=plan,
+        quality=DataQuality(days=validations[:1], window=validations[1], reused=(), sources=("s",)),
+        days=days,
+        trained=tuple(
+            Trained(kind=kind, seed=7, key=key * 64, path="nowhere", reused=kind == "pooled", fit=fit)
+            for kind, key in (("mtmd", "c"), ("per_slice", "d"), ("pooled", "e"))
+        ),
+        evaluated=Evaluated(key="k", path=str(place), incumbent=Incumbent(model_id=CHAMPION), reused=False),
+        exported=Registered(model_id=CANDIDATE, path="nowhere", reused=False),
+        proofs=Proofs(parity=parity, fresh_process=FRESH),
+    )
+    summary = RunSummary(
+        as_of=AS_OF,
+        model_id=CANDIDATE,
+        promoted=False,
+        words=verdict.words(),
+        champion=CHAMPION,
+        verdict=verdict,
+        reused={"shards": "20 of 21"},
+        report=report,
+        places={"report": "artifacts/tiny/runs/a/report.html", "run": "artifacts/tiny/runs/a"},
+    )
+    manifest = ModelManifest(
+        model_id=CANDIDATE,
+        as_of=AS_OF,
+        bundle_id="b" * 64,
+        window={},
+        held_out="00" + "f" * 62,
+        git_commit="0123abcd",
+        seeds={"training": 7},
+        packages={"torch": "2.9.1"},
+    )
+    return RunRecords(run, summary, manifest)
+
+
+def thirty_runs() -> list[tuple[RunRecord, str]]:
+    """A month: two days that the suites stopped, four runs that were not promoted, one model rolled back later."""
+    at = datetime(2026, 2, 1, 3, 40, tzinfo=UTC)
+    runs = []
+    for number in range(30):
+        day = AS_OF - timedelta(days=29 - number)
+        if number in {7, 19}:
+            run = RunRecord(as_of=day, at=at, verdict="stopped", reason="2 in data suites: ads has_rows")
+        else:
+            run = RunRecord(
+                as_of=day,
+                at=at,
+                verdict="kept" if number in {3, 12, 25, 29} else "promoted",
+                model_id=f"model-{number}",
+                logmae={"all": 0.4 - 0.001 * number, "ctr": 0.3},
+                bound=0.41 - 0.001 * number if number else None,
+                calibration=(0.92 + 0.001 * number, 1.1),
+                auc={"ctr": 0.75, "gctr": 0.72},
+                rows=1_200_000 + 9_000 * number,
+                training_seconds=800.0,
+            )
+        runs.append((run, "rolled back" if number == 15 else run.verdict))
+    return runs

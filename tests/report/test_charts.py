@@ -1,0 +1,87 @@
+import base64
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from mtmd.report.charts import data_uri, line_chart, strip
+
+
+def test_chart_is_well_formed_and_escapes_its_texts() -> None:
+    svg = ET.fromstring(
+        line_chart("a < b", "epoch", {"train & co": [1.0, 0.5], "validation": [1.1, 0.7]}, best=2)
+    )
+    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
+    assert {"a < b", "train & co", "validation", "epoch"} <= set(texts)
+    assert len([e for e in svg.iter() if e.tag.endswith("polyline")]) == 2
+
+
+def test_highest_value_is_drawn_highest() -> None:
+    svg = line_chart("t", "x", {"only": [0.0, 2.0, 1.0]})
+    line = next(e for e in ET.fromstring(svg).iter() if e.tag.endswith("polyline"))
+    heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
+    assert heights[1] == min(heights)
+    assert heights[0] == max(heights)
+
+
+def test_constant_and_single_point_series_are_drawn() -> None:
+    assert "polyline" in line_chart("t", "x", {"only": [0.3]})
+
+
+def test_a_missing_value_is_a_gap_and_moves_no_other() -> None:
+    svg = ET.fromstring(line_chart("t", "x", {"all": [1.0, 2.0, 3.0, 4.0], "some": [1.0, None, 3.0, 4.0]}))
+    whole, alone, rest = (
+        [point.split(",")[0] for point in line.attrib["points"].split()]
+        for line in svg.iter()
+        if line.tag.endswith("polyline")
+    )
+    assert (alone, rest) == (whole[:1], whole[2:])
+    (dot,) = (one for one in svg.iter() if one.tag.endswith("circle"))
+    assert dot.attrib["cx"] == whole[0]
+
+
+def test_every_tick_is_named() -> None:
+    svg = ET.fromstring(line_chart("t", "x", {"only": [1.0, 2.0, 4.0]}, ticks=["1 ×", "2 ×", "4 ×"]))
+    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
+    assert {"1 ×", "2 ×", "4 ×"} <= set(texts)
+    assert "3" not in texts
+
+
+def test_an_empty_chart_is_refused() -> None:
+    with pytest.raises(ValueError, match="'t' has no values"):
+        line_chart("t", "x", {})
+    with pytest.raises(ValueError, match="'t' has no values"):
+        line_chart("t", "x", {"only": [None]})
+
+
+def test_data_uri_decodes_to_the_svg_on_white_paper() -> None:
+    uri = data_uri('<svg width="9"><g/></svg>')
+    svg = base64.b64decode(uri.removeprefix("data:image/svg+xml;base64,")).decode()
+    assert re.fullmatch(
+        r'<svg width="9"><style>svg { fill: #444c5a }</style><rect [^>]*fill="#ffffff"/><g/></svg>', svg
+    )
+
+
+def test_a_seventh_line_is_told_from_the_first_though_there_are_six_colours() -> None:
+    """A day of a warm start replays six predictors, and a cut at random."""
+    chart = line_chart("seven", "kept", {f"series {place}": [1.0, place] for place in range(13)})
+    styles = re.findall(r'<polyline [^>]*fill="none" ([^>]*)/>', chart)
+    assert len(styles) == len(set(styles)) == 13
+    labels = re.findall(r'<line [^>]*(stroke="#[0-9a-f]{6}" stroke-width="2"[^>]*)/>', chart)
+    assert labels == styles
+
+
+def test_marks_stand_above_their_place_with_their_words() -> None:
+    svg = line_chart("t", "x", {"only": [1.0, 2.0]}, marks=[("", "a promotion"), ("K", "kept <because>")])
+    assert svg.count("<title>") == 1
+    assert "<title>kept &lt;because&gt;</title>" in svg
+
+
+def test_ratios_stand_left_and_right_of_one_and_stay_on_the_strip() -> None:
+    svg = strip(
+        {"own": [(0.5, "bad", "low"), (1.0, "good", "<even>"), (1e6, "bad", "far")]}, (0.9, 1.1), "levels"
+    )
+    low, even, far = (float(x) for x in re.findall(r'<circle cx="([0-9.]+)"', svg))
+    assert low < even < far <= 640
+    assert "<title>&lt;even&gt;</title>" in svg
+    assert 'aria-label="levels"' in svg

@@ -1,0 +1,208 @@
+"""Documents of backfills, monitored days, clean-ups, rollbacks and stopped runs."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import pytest
+
+from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
+from mtmd.jobs.clean_up import CleanUp, Removable
+from mtmd.jobs.cost import PastCost
+from mtmd.monitor.health import Finding, MonitorReport
+from mtmd.promote.rollback import Republished, RolledBack
+from mtmd.registry.records import Champion, ChampionChange
+from mtmd.report import jobs
+from mtmd.report.document import Document
+from mtmd.report.render import markdown, page
+from tests.report.hostile import HOSTILE, markup
+
+FIRST, LAST = date(2026, 1, 1), date(2026, 1, 2)
+PLAN = BackfillPlan(
+    first=FIRST,
+    last=LAST,
+    reprocess="none",
+    days=(
+        PlannedDay(
+            as_of=LAST, status="new", runs=True, extract_days=3, train=("mtmd", "pooled"), seconds=90.0
+        ),
+        PlannedDay(as_of=FIRST, status="done", runs=False, seconds=0.0),
+    ),
+)
+
+
+def _lines(document: Document) -> list[str]:
+    return [" ".join(line.split()) for line in markdown(document).splitlines() if line]
+
+
+def test_a_plan_says_what_runs_and_what_it_costs() -> None:
+    lines = _lines(jobs.backfill_plan(PLAN))
+    assert lines[:2] == ["## ✓ 1 of 2 days would run", "2026-01-01 to 2026-01-02, reprocess none."]
+    assert "- ○ **done**: 2026-01-01" in lines
+    cost = "about 1 min 30 s; no run of this line says what it took"
+    assert f"- **training of the days that would run**: {cost}" in lines
+    assert "| 2026-01-02 | new | 0 | 3 | mtmd, pooled | 1 min 30 s |" in lines
+    nothing = _lines(jobs.backfill_plan(PLAN.model_copy(update={"days": PLAN.days[1:]})))
+    assert not [line for line in nothing if "training" in line or line.startswith("|")]
+
+
+def test_blocked_days_come_first_with_their_reasons_and_are_not_counted() -> None:
+    others = [
+        PlannedDay(as_of=date(2026, 1, 3), status="blocked", runs=False, note="logs lack\n2026-01-03"),
+        PlannedDay(as_of=date(2026, 1, 4), status="left out", runs=False, note="a holiday"),
+        *(PlannedDay(as_of=date(2026, 1, day), status="done", runs=False) for day in (5, 6, 8)),
+    ]
+    past = PastCost(runs=3, rows=47_366, seconds=52.0, fastest=50.0, slowest=61.0, per_row=0.0011)
+    lines = _lines(jobs.backfill_plan(PLAN.model_copy(update={"days": (*PLAN.days, *others), "past": past})))
+    assert lines[0] == "## ✗ 1 of 7 days would run, 1 blocked"
+    assert [line for line in lines if line.startswith("-")] == [
+        "- ✗ **blocked 2026-01-03**: logs lack 2026-01-03",
+        "- ○ **done**: 2026-01-01, 2026-01-05 to 2026-01-06, 2026-01-08",
+        "- ○ **left out**: 2026-01-04",
+        "- ○ **2026-01-04**: a holiday",
+        "- **training of the days that would run**: about 1 min 30 s; the last 3 runs: 52 s (50 s to 1 min 1 s) on "
+        "47,366 rows",
+    ]
+
+
+def test_outcomes_that_did_not_complete_come_first_and_days_link_their_pages() -> None:
+    outcomes = [
+        DayOutcome(as_of=LAST, state="failed", words="no logs"),
+        DayOutcome(
+            as_of=FIRST, state="completed", words="promoted", model_id="m", logmae={"ctr": 0.5}, gain=0.1
+        ),
+    ]
+    document = jobs.backfill(PLAN, outcomes, {FIRST: "http://host/report.html"})
+    lines = _lines(document)
+    assert lines[0] == "## ✗ 2 of 2 days, 1 not completed"
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- ✗ **2026-01-02**: no logs",
+        "- ✓ **2026-01-01 m**: promoted ([report.html](http://host/report.html))",
+    ]
+    assert "| 2026-01-01 | completed | 0.5000 | +10.00% |" in lines
+    assert "| 2026-01-02 | failed | – | – |" in lines
+    assert markdown(document).count("data:image/svg+xml") == 1
+
+
+def _finding(**changes: object) -> Finding:
+    values = {"signal": "logmae", "where": "all × all × ctr", "value": 0.5, "reference": 0.4, "judged": True}
+    return Finding.model_validate(values | {"breach": False} | changes)
+
+
+def _monitored(*findings: Finding) -> MonitorReport:
+    whole = [_finding(signal=signal) for signal in ("calibration", "auc", "score shift")]
+    return MonitorReport(
+        line="tiny", day=FIRST, champion="m", champion_as_of=FIRST, findings=(*findings, *whole)
+    )
+
+
+def test_a_monitored_day_has_breaches_first_then_figures_and_drift() -> None:
+    drifts = [
+        _finding(signal="feature drift", where=f"f{n}", value=0.01 * n, reference=0.1) for n in range(30)
+    ]
+    breach = _finding(breach=True, words="LogMAE rose")
+    fresh = _finding(signal="freshness", where="logs", value=0, reference=1, suspected=True, words="late")
+    old = _finding(signal="freshness", where="champion", judged=False, words="no day")
+    report = _monitored(breach, fresh, old, *drifts)
+    lines = _lines(jobs.monitor(report, [report]))
+    assert lines[:2] == ["## ✗ 2026-01-01: 1 breach, 1 suspicion", "champion m, as_of 2026-01-01"]
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- ✗ **logmae**: LogMAE rose",
+        "- ○ **suspected, freshness**: late",
+        "- **not judged, freshness**: 1 of 2, such as champion: no day",
+    ]
+    assert "| all × all × ctr | 0.5 | 0.4 | ✗ breach |" in lines
+    assert next(line for line in lines if line.startswith("| f")).startswith("| f29 | 0.29 |")
+    assert len([line for line in lines if line.startswith("| f")]) == 20  # of thirty
+    assert "**feature drift, 20 of 30**" in lines
+    quiet = jobs.monitor(
+        MonitorReport(line="x", day=FIRST, champion=None, champion_as_of=None, findings=()), []
+    )
+    assert (quiet.kind, quiet.words) == ("good", ("no champion",))
+
+
+def test_a_clean_up_says_what_goes_and_what_stays() -> None:
+    removable = tuple(Removable(kind="shards", path=f"a/{n}", bytes=10**6, why="91 days") for n in range(101))
+    planned = CleanUp(newest=LAST, removable=removable, kept={"runs": 3, "shards": 1}, standing=("m1", "m2"))
+    lines = _lines(jobs.clean_up(planned, dry_run=True))
+    assert lines[:2] == [
+        "## 101 outputs, 101.0 MB, would be removed (dry run)",
+        "Newest run: 2026-01-02; kept for rollbacks: m1, m2.",
+    ]
+    assert "| runs | 0 | 0.0 | 3 |" in lines
+    assert "| shards | 101 | 101.0 | 1 |" in lines
+    assert ("- **a/99**: 91 days" in lines, "- **a/100**: 91 days" in lines) == (True, False)
+    assert lines[-1] == "And 1 more."
+
+
+def _rolled_back(words: str = "bad conversions") -> RolledBack:
+    change = ChampionChange(
+        sequence=3, action="rollback", model_id="good", as_of=FIRST, previous="bad", reason=words, at=datetime.now(UTC)
+    )  # fmt: skip
+    champion = Champion(model_id="good", as_of=FIRST, sequence=3, previous=None, change=change)
+    return RolledBack(taken_down="bad", champion=champion, further=None, check="answered", ads=FIRST)
+
+
+@pytest.mark.parametrize(
+    ("ads", "kind", "said"),
+    [
+        (None, "", "- **ads**: at the flip, "),
+        (Republished(words="not published", failed=True), "bad", "- ✗ **ads**: not published"),
+        (Republished(words="9 embedded", failed=False), "", "- **ads**: 9 embedded"),
+    ],
+)
+def test_a_rollback_says_what_is_live_and_how_to_come_back(
+    ads: Republished | None, kind: str, said: str
+) -> None:
+    document = jobs.rollback(_rolled_back(), ads)
+    text = markdown(document)
+    assert document.kind == kind
+    for words in (
+        "Reason: bad conversions",
+        "- **live now**: good, as_of 2026-01-01, sequence 3",
+        "mtmd reinstate bad",
+        said,
+    ):
+        assert words in text
+
+
+def test_a_stopped_run_shows_its_error_as_it_is_in_lines_that_fit() -> None:
+    text = markdown(jobs.stopped(FIRST, f"{'word ' * 40}\nsecond `line`", "m"))
+    assert text.startswith("## ✗ Stopped before a decision was recorded\n\nas_of 2026-01-01 · live now: m\n")
+    block = text.split("```")[1]
+    assert "second `line`" in block
+    assert max(map(len, block.splitlines())) <= 84
+    assert "an error without words" in markdown(jobs.stopped(FIRST, " ", None))
+
+
+def _hostile_monitor() -> Document:
+    common = {"signal": "freshness", "where": HOSTILE, "words": HOSTILE}
+    kinds = ((True, True, True), (True, False, True), (False, False, False))
+    found = [_finding(**common, judged=judged, breach=breach, suspected=odd) for judged, breach, odd in kinds]
+    return jobs.monitor(_monitored(*found).model_copy(update={"champion": HOSTILE}), [])
+
+
+REMOVED = Removable(kind="a", path=HOSTILE, bytes=1, why=HOSTILE)
+ALL: dict[str, Callable[[], Document]] = {
+    "plan": lambda: jobs.backfill_plan(
+        PLAN.model_copy(update={"days": tuple(
+            PlannedDay(as_of=FIRST, status=status, runs=False, note=HOSTILE) for status in ("blocked", "left out")
+        )})
+    ),
+    "backfill": lambda: jobs.backfill(PLAN, [DayOutcome(as_of=FIRST, state="failed", words=HOSTILE)], {}),
+    "monitor": _hostile_monitor,
+    "clean-up": lambda: jobs.clean_up(
+        CleanUp(newest=LAST, kept={}, standing=(HOSTILE,), removable=(REMOVED,)), dry_run=False
+    ),
+    "rollback": lambda: jobs.rollback(_rolled_back(HOSTILE), Republished(words=HOSTILE, failed=True)),
+    "stopped": lambda: jobs.stopped(FIRST, HOSTILE, HOSTILE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_text_of_others_becomes_markup(name: str) -> None:
+    document = ALL[name]()
+    for narrow in (False, True):
+        shown = markdown(document, narrow=narrow)
+        assert markup(shown) == set()
+        assert "alert(1)" in shown  # it is there, as text
+    assert "<img" not in page(document, "tiny")

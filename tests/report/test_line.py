@@ -1,0 +1,229 @@
+"""What is known of a line: each file is read once, and what was removed stays listed."""
+
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.report.index import LineSummary, days, write_line
+from mtmd.report.line import LineRecords, read_line
+from mtmd.report.past import RunRecord
+from mtmd.store.files import read_json, remove, write_json, write_text
+from tests.report.line_records import FIRST, Records, build, day, records
+
+__all__ = ["build", "records"]
+DAMAGED = "the record of its validation is damaged, or of another version; run the day again"
+
+
+def _days(line: LineRecords) -> list[date]:
+    return [run.as_of for run in line.runs]
+
+
+def test_the_newest_day_comes_first_and_of_a_day_the_latest_run(records: Records) -> None:
+    records.run(1)
+    records.run(0)
+    second = records.decide("20260122-later", day(1), failed=("parity",))
+    line = read_line(records.root)
+    assert _days(line) == [day(1), day(1), FIRST]
+    assert line.runs[0].run == second.name
+    assert line.newest == day(1)
+    assert line.champion is not None
+    assert len(line.history) == 2
+    assert len(line.pages) == 2
+
+
+def test_a_run_that_is_known_is_not_read_again_until_it_is_written_again(records: Records) -> None:
+    records.run(0)
+    write_line(records.root)
+    (path,) = records.root.glob("runs/*/summary.json")
+    time = path.stat().st_mtime_ns
+    write_text(path, "{")  # damaged, and as old as before
+    os.utime(path, ns=(time, time))
+    assert [run.verdict for run in read_line(records.root).runs] == ["promoted"]
+    records.decide("20260121-again", FIRST, failed=("parity",))
+    assert [run.verdict for run in read_line(records.root).runs] == ["kept", "promoted"]
+    os.utime(path, (time, time // 10**9 + 1))
+    assert len(read_line(records.root).runs) == 2  # what was known of it stays
+
+
+def test_runs_that_the_clean_up_removed_stay_listed_for_400_days(records: Records) -> None:
+    records.every_kind()
+    write_line(records.root)
+    for name in ("runs", "validation", "monitoring", "failures"):
+        remove(records.root / name)
+    line = read_line(records.root)
+    assert _days(line) == [day(2), day(1), FIRST]
+    assert line.pages == frozenset()
+    records.run(400)
+    assert _days(read_line(records.root)) == [day(400), day(2), day(1)]
+
+
+def test_an_index_of_another_version_is_made_again(records: Records) -> None:
+    records.run(0)
+    write_line(records.root)
+    write_json(records.root / "index.json", {"format": 1, "runs": [{"path": "x"}]})
+    assert _days(read_line(records.root)) == [FIRST]
+    write_line(records.root)
+    assert read_json(records.root / "index.json")["format"] == 2
+
+
+def test_a_damaged_registry_is_said_and_hides_no_run(records: Records) -> None:
+    """The pointer is taken from the history; where that is damaged too, nothing says what is live."""
+    model = records.run(0)
+    write_text(records.root / "champion.json", "{")
+    line = read_line(records.root)
+    assert _days(line) == [FIRST]
+    assert line.champion is not None
+    assert (line.champion.model_id, line.problem) == (model, "")
+    write_text(records.root / "champion.json", "{")
+    write_text(records.root / "history" / "00000001.json", "{")
+    line = read_line(records.root)
+    assert _days(line) == [FIRST]
+    assert "00000001.json" in line.problem
+
+
+def test_a_line_whose_registry_was_lost_has_the_champion_of_its_history(records: Records) -> None:
+    model = records.run(0)
+    (records.root / "champion.json").unlink()
+    line = read_line(records.root)
+    assert line.champion is not None
+    assert line.champion.model_id == model
+
+
+def test_days_that_the_newest_preset_leaves_out_come_from_its_run(records: Records) -> None:
+    line = read_line(records.every_kind().root)
+    assert line.left_out == {day(7): "a holiday of the platform"}
+    assert line.exported == {day(5)}
+    shutil.rmtree(records.root / "runs")
+    (records.root / "models" / "99999999-abc").mkdir()
+    line = read_line(records.root)
+    assert (line.left_out, line.exported) == ({}, {day(5)})
+
+
+def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stays(records: Records) -> None:
+    records.run(0)
+    write_line(records.root)
+    remove(records.root / "runs")
+    typo = date(2126, 1, 22)
+    write_json(records.workspace.failure(typo), {"as_of": str(typo), "words": "the logs lack 20 days"})
+    records.monitor((typo - FIRST).days, "the newest logs are of 2026-01-22")
+    line = read_line(records.root)
+    assert _days(line) == [typo, FIRST]
+    assert line.newest == FIRST
+    assert [one.day for one in days(line)] == [FIRST]
+    said = LineSummary.of(line)
+    assert (said.verdict, said.verdict_day, said.monitored) == ("promoted", FIRST, None)
+
+
+def test_a_file_that_is_named_after_no_day_hides_no_other(records: Records) -> None:
+    records.run(0)
+    records.stop(day(1), "has_rows")
+    copy = records.workspace.latest_validation(day(1))
+    shutil.copy(copy, copy.with_name(f"{copy.stem} (copy).json"))
+    (records.root / "runs" / "a-copy").mkdir()
+    (records.root / "runs" / "a-copy" / "summary.json").write_text("{")
+    assert _days(read_line(records.root)) == [day(1), FIRST]
+
+
+def test_nothing_is_known_of_an_empty_directory(tmp_path: Path) -> None:
+    line = read_line(tmp_path)
+    assert (line.runs, line.newest, line.champion, line.records) == ((), None, None, ())
+
+
+def _runs(records: Records) -> dict[str, RunRecord]:
+    return {run.verdict: run for run in read_line(records.root).runs}
+
+
+def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: Records) -> None:
+    records.run(0, 0.45, failed=("champion",))
+    run = _runs(records)["kept"]
+    assert run.logmae == {"ctr": 0.45, "hides": None, "all": 0.45}
+    assert run.auc == {"ctr": 0.75}
+    assert (run.rows, run.training_seconds, run.reason) == (12_345, 61.6, "champion")
+    assert run.detail == "what champion saw"
+
+
+def test_a_run_has_the_champions_bound_and_the_level_of_judged_slices(records: Records) -> None:
+    records.run(0)
+    (path,) = records.root.glob("runs/*/summary.json")
+    stored, origin = read_json(path), read_json(path.with_name("origin.json"))
+    whole = next(one for one in stored["report"]["metrics"] if one["surface"] == "all")
+    rival = whole | {"predictor": "champion", "logmae": 0.6, "bucket": None, "surface": "all"}
+    stored["report"]["metrics"].append(rival)
+    finding = {"surface": "search", "product": "all", "task": "ctr", "decision": "not shown wrong"}
+    unjudged = finding | {"surface": "all", "decision": "not enough data"}
+    gate = {"name": "calibration", "passed": True, "detail": "", "slices": [finding, unjudged]}
+    stored["verdict"]["gates"].append(gate)
+    write_json(path, stored)
+    write_json(path.with_name("origin.json"), origin | {"preset": {"gates": {"champion_tolerance": 0.02}}})
+    (run,) = read_line(records.root).runs
+    assert run.bound == pytest.approx(0.6 * 1.02)
+    assert run.calibration == pytest.approx((1.5, 1.5))
+
+
+def test_days_that_ended_before_a_decision_have_their_reasons(records: Records) -> None:
+    runs = _runs(records.every_kind())
+    assert runs["stopped"].reason == "1 in data suites: ads has_rows"
+    assert runs["failed"].reason == "the logs of the day are missing"
+    assert runs["stopped"].as_of == day(3)
+
+
+def test_a_day_that_passed_with_warnings_is_not_stopped(records: Records) -> None:
+    """The word `failed` is in its file, and nothing in it stops a run."""
+    warned = {"table": "ads", "name": "few", "description": "why", "status": "failed", "severity": "warning"}
+    days = [{"day": str(day(0)), "results": [warned], "profile": None}]
+    place = records.workspace.latest_validation(day(0))
+    write_json(place, {"days": days, "window": None, "reused": [], "sources": ["a"]})
+    line = read_line(records.root)
+    assert (line.runs, line.validated) == ((), {day(0)})
+
+
+def test_a_validation_that_was_altered_is_shown_as_damaged(
+    records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is valid JSON, and says that every suite passed; its seal says otherwise."""
+    failed = {"table": "ads", "name": "few", "description": "why", "status": "failed", "severity": "critical"}
+    days = [{"day": str(day(0)), "results": [failed], "profile": None}]
+    place = records.workspace.latest_validation(day(0))
+    write_json(place, {"days": days, "window": None, "reused": [], "sources": ["a"]}, seal=True)
+    assert _runs(records)["stopped"].reason == "1 in data suites: ads few"
+    write_text(place, place.read_text().replace("failed", "passed"))
+    line = read_line(records.root)
+    assert [(run.as_of, run.verdict, run.reason) for run in line.runs] == [(day(0), "failed", DAMAGED)]
+    assert line.validated == set()
+    assert "was altered" in caplog.text
+
+
+def test_a_validation_that_a_decision_came_after_is_not_read(records: Records) -> None:
+    """The day was decided, so its suites passed; one that is newer than the decision may have stopped a later run."""
+    place = records.workspace.latest_validation(day(0))
+    write_text(place, "{")
+    os.utime(place, (0, 0))
+    records.run(0)
+    line = read_line(records.root)
+    assert ({run.verdict for run in line.runs}, line.validated) == ({"promoted"}, {day(0)})
+    write_text(place, "{ ")
+    assert _runs(records)["failed"].reason == DAMAGED
+
+
+def test_the_monitor_is_summed_up(records: Records) -> None:
+    breach, quiet = read_line(records.every_kind().root).monitored
+    assert (breach.breaches, breach.words) == (2, "search × ctr: AUC 0.6; the champion is old")
+    assert (quiet.breaches, quiet.words) == (0, "")
+
+
+def test_files_that_cannot_be_read_are_left_out_with_a_warning(
+    records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    records.every_kind()
+    for pattern in ("runs/*/summary.json", "failures/*", "monitoring/*"):
+        for path in records.root.glob(pattern):
+            write_text(path, '{"failed": ')
+    write_text(records.workspace.latest_validation(day(3)), '"failed"')
+    line = read_line(records.root)
+    assert line.monitored == ()
+    assert [(run.as_of, run.verdict, run.reason) for run in line.runs] == [(day(3), "failed", DAMAGED)]
+    assert line.validated == {day(5), day(6)}
+    assert len(caplog.records) == 7

@@ -1,0 +1,96 @@
+"""The tables of a replay that was worked out by hand: one request of four candidates on one surface."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from mtmd.config import Declarations, EvaluationConfig
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.replay import replay_day
+from mtmd.evaluate.replay_report import ReplayReport
+from mtmd.report.replay import replay_section, replay_table, replay_words
+from tests.evaluate.conftest import declarations
+
+__all__ = ["declarations"]
+
+CONFIG = EvaluationConfig(replay_top=2, replay_kept=(2, 3), resamples=100)
+
+
+@pytest.fixture(scope="module")
+def day() -> HeldOutDay:
+    """Two requests in home feed × standard, for ctr: A to D of 0.4 to 0.1, and one that has nothing to choose."""
+    teacher = np.full((5, 3), 0.05, np.float32)
+    teacher[:, 0] = [0.4, 0.3, 0.2, 0.1, 0.5]
+    return HeldOutDay(
+        teacher=teacher,
+        labels=np.full((5, 3), -1, np.int8),
+        impressed=np.zeros(5, np.bool_),
+        domain=np.zeros(5, np.int64),
+        request=np.array([0, 0, 0, 0, 1]),
+    )
+
+
+@pytest.fixture(scope="module")
+def report(day: HeldOutDay, declarations: Declarations) -> ReplayReport:
+    """By value D, B, A, C (1.0, 0.6, 0.4, 0.2): mtmd would have C before B, the champion knows all."""
+    guess = np.repeat(np.array([0.4, 0.05, 0.35, 0.1, 0.5])[:, None], 3, axis=1)
+    predictions = {"mtmd": np.log(guess), "champion": np.log(day.teacher)}
+    bid = np.array([1.0, 2.0, 1.0, 10.0, np.nan])
+    return replay_day(date(2026, 1, 21), declarations, day, bid, predictions, CONFIG, reference="champion")
+
+
+def test_the_table_has_a_row_per_surface_cut_and_quantity(report: ReplayReport) -> None:
+    """By value mtmd has D, A, C, B: of D and A it loses B, 1.4 of 1.6 and 0.5 of 0.4 clicks; of three the same."""
+    table = replay_table(report, report.by_value)
+    assert len(table.rows) == 2 * 2 * 3  # other surfaces have no request to cut
+    names = [column.name for column in table.columns]
+    assert names == [
+        "surface", "kept", "requests cut", "share of", "mtmd", "champion", "difference", "at random",
+    ]  # fmt: skip
+    first = [row[:4] for row in table.texts()[:4]]
+    assert first == [
+        ["all", "2", "1", "the top 2"],
+        ["all", "2", "1", "expected actions"],
+        ["all", "2", "1", "value"],
+        ["all", "3", "1", "the top 2"],
+    ]
+    assert [row[4].split()[0] for row in table.texts()[:3]] == ["50.00%", "125.00%", "87.50%"]
+    assert [row[5] for row in table.texts()[:3]] == ["100.00%"] * 3
+    assert [row[6].split()[0] for row in table.texts()[:3]] == ["−50.00%", "25.00%", "−12.50%"]
+    assert table.texts()[0][7] == "50.00%"
+    assert len(replay_section(report).blocks) == 2
+
+
+def test_words_say_what_is_counted(day: HeldOutDay, declarations: Declarations, report: ReplayReport) -> None:
+    """The request with one candidate whose bid is unknown has none to rank by value."""
+    assert replay_words(report) == (
+        "1 of 1 requests have two candidates or more. Requests that are cut, by the number of candidates that is kept: "
+        "1 at 2, 1 at 3. 1 candidates have no bid, so no value."
+    )
+    known = replay_day(  # with a bid, the request counts as one that has nothing to choose
+        date(2026, 1, 21),
+        declarations,
+        day,
+        np.ones(5),
+        {"mtmd": np.log(day.teacher)},
+        CONFIG,
+        reference="mtmd",
+    )
+    assert replay_words(known).startswith(
+        "1 of 2 requests have two candidates or more; the others have nothing to choose, and are not counted. Requests"
+    )
+    alone = replace(day, request=np.arange(5))
+    found = replay_day(
+        date(2026, 1, 21),
+        declarations,
+        alone,
+        np.ones(5),
+        {"mtmd": np.log(day.teacher)},
+        CONFIG,
+        reference="mtmd",
+    )
+    assert replay_words(found) == (
+        "0 of 5 requests have two candidates or more: there is nothing to choose, so nothing to replay."
+    )

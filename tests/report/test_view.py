@@ -1,0 +1,264 @@
+"""A run as one document: its page and its Markdown say the same, load nothing, and no text of others becomes markup."""
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from markdown_it import MarkdownIt
+
+from mtmd import extension, extras
+from mtmd.config import Preset, variants
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.extract.shards import Days
+from mtmd.promote.gates import Verdict
+from mtmd.report import view as views
+from mtmd.report.document import Document, Section
+from mtmd.report.render import markdown, page
+from mtmd.report.tables import Table, columns_of
+from mtmd.report.view import RunRecords, decision, headline, odd_day, view
+from mtmd.store.files import write_json
+from tests.report.conftest import CANDIDATE, CHAMPION, GATES, evaluate, thirty_runs
+from tests.report.hostile import HOSTILE, markup
+
+CORE = (
+    "gates", "since", "rivals", "buckets", "ablations", "replay", "calibration", "training", "data", "past", "parity",
+    "lineage",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(
+    records: RunRecords, day: HeldOutDay, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory
+) -> RunRecords:
+    """With all that a page can show."""
+    place = tmp_path_factory.mktemp("ablated")
+    report = evaluate(day, tiny_preset, mtmd=0.1, **dict.fromkeys(variants(), 0.1234))
+    write_json(place / "report.json", report.model_dump(mode="json"))
+    keys = {f"{name}, seed 0": "1" * 64 for name in variants()}
+    ablated = Ablation(
+        paths=(str(place),), seeds=(0,), trained=keys, missing=("post_norm, seed 0: a reason",)
+    )
+    since = Table(
+        title="Since champion x",
+        columns=columns_of("text", ("what", "a", "b")),
+        rows=(("preset.a", "4", "12"),),
+    )
+    return replace(records, past=thirty_runs(), ablated=ablated, since=since)
+
+
+def test_the_headline_says_verdict_and_cause(whole: RunRecords) -> None:
+    document = view(whole)
+    assert document.title == (
+        "Kept the champion: gate champion failed; 50% fewer rows than usual on the held-out day"
+    )
+    assert document.kind == "bad"
+    facts = dict(document.facts)
+    assert (facts["candidate"], facts["compared with champion"], facts["live now"]) == (
+        CANDIDATE,
+        CHAMPION,
+        CHAMPION,
+    )
+    assert facts["window"].endswith("without 2026-01-19 (clicks were not logged))")
+    assert facts["reused"] == "shards 20 of 21"
+
+
+def test_headlines_of_all_verdicts(verdict: Verdict) -> None:
+    gates = tuple(gate.model_copy(update={"passed": True}) for gate in verdict.gates)
+    passed = verdict.model_copy(update={"gates": gates})
+    overridden = verdict.model_copy(update={"override": "a reason"})
+    more = verdict.model_copy(
+        update={"gates": tuple(one.model_copy(update={"passed": False}) for one in verdict.gates[:3])}
+    )
+    found = [
+        headline(passed, CANDIDATE),
+        headline(overridden, CANDIDATE),
+        headline(verdict, None),
+        headline(more, CHAMPION),
+        headline(passed.refused("the run was told not to promote"), CHAMPION),
+        headline(passed.promoted_before("before").refused("x"), CHAMPION),
+    ]
+    assert found == [
+        ("Promoted", "good"),
+        ("Promoted by override", "held"),
+        ("Nothing promoted: gate champion failed", "bad"),
+        ("Kept the champion: gates data suites, training and champion failed", "bad"),
+        ("Kept the champion: the run was told not to promote", "held"),
+        ("Promoted before, and that stands", "held"),
+    ]
+
+
+def test_a_promotion_says_what_no_gate_could_judge(records: RunRecords) -> None:
+    summary = records.summary
+    gates = tuple(gate.model_copy(update={"passed": True}) for gate in summary.verdict.gates)
+    first = gates[2].model_copy(update={"applicable": False, "slices": ()})
+    verdict = summary.verdict.model_copy(update={"gates": (*gates[:2], first, *gates[3:])})
+    promoted = summary.model_copy(update={"verdict": verdict, "promoted": True, "words": "promoted"})
+    document = decision(promoted, GATES, seconds={"train": 30.0, "prove": 11.0})
+    assert document.title == "Promoted; the champion gate had nothing to judge"
+    assert dict(document.facts)["time"] == "41 s: train 30 s, prove 11 s"
+    assert "- **champion**: not applicable, " in markdown(document)
+
+
+def test_a_day_about_as_large_as_usual_is_not_odd(days: Days) -> None:
+    def held_out(candidates: int) -> str:
+        return odd_day(
+            days.model_copy(update={"held_out": days.held_out.model_copy(update={"candidates": candidates})})
+        )
+
+    assert held_out(75) == ""
+    assert held_out(150) == "50% more rows than usual on the held-out day"
+
+
+def test_page_and_markdown_have_every_section(whole: RunRecords) -> None:
+    document = view(whole)
+    html, text = page(document, "tiny"), markdown(document, pictures=False)
+    assert tuple(section.anchor for section in document.sections) == CORE
+    for section in document.sections:
+        assert f'<section id="{section.anchor}">' in html
+        assert f"\n### {section.title}\n" in text
+        assert f'<a href="#{section.anchor}">' in html
+    for words in (
+        "✗ champion",  # the failed gate, first
+        "none of 15 judged slices and 3 judged tasks is shown worse than the baseline",
+        "Slices that fail the gate champion",
+        "MTMD is worth its cost: against pooling alone it is ahead on ctr, gctr and octr.",
+        "not compared",
+        "0.90 to 0.90 in 15 judged slices",
+        "2 of 3 models trained now, in 6.0 s",
+        "1 of 1 days hold, the window does not, 1 warning",
+        "division by",
+        "480 of 480 requests have two candidates or more",
+        "The last 30 runs",
+        "0123abcd",
+        "preset.a",
+    ):
+        assert words in html, words
+        assert words.replace("✗ champion", "✗ **champion**") in text, words
+    assert "data:image" not in text
+    assert markdown(document).count("data:image/svg+xml;base64,") == html.count("<figure") == 5
+
+
+def test_the_page_loads_nothing_and_is_the_same_each_time(whole: RunRecords) -> None:
+    html = page(view(whole), "tiny")
+    assert html == page(view(whole), "tiny")
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in html
+    assert "<script" not in html
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", html)
+    assert 'href="../../index.html">All days and runs of tiny</a>' in html
+    assert "prefers-color-scheme: dark" in html
+    assert len(html.encode()) < 400_000
+    assert set(re.findall(r'href="#([^"]+)"', html)) <= set(re.findall(r'id="([^"]+)"', html))
+
+
+def test_a_run_without_past_champion_or_ablations_says_so(records: RunRecords) -> None:
+    text = markdown(view(records))
+    for words in (
+        "There is no champion to compare with.",
+        "No ablation variants are trained for this run yet.",
+        "No record of an earlier run was found.",
+    ):
+        assert words in text
+    scarce = records.run.plan.preset.model_copy(
+        update={"gates": GATES.model_copy(update={"min_requests": 1e9})}
+    )
+    run = records.run.model_copy(update={"plan": records.run.plan.model_copy(update={"preset": scarce})})
+    assert "No slice has the data to be judged." in markdown(view(replace(records, run=run)))
+
+
+def test_an_extra_adds_its_section_in_its_place(records: RunRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the seam `page.py`: here a registered extra of two modules in memory."""
+
+    def sections(run: RunRecords) -> Sequence[Section]:
+        return [Section("toy", "Toy", 55, [f"about {run.summary.model_id}"], lead="<b>plain</b>")]
+
+    package, module = ModuleType("mtmd.extras.toy"), ModuleType("mtmd.extras.toy.page")
+    package.__path__ = []
+    module.sections = sections  # type: ignore[attr-defined]
+    module.__spec__ = package.__spec__ = sys.modules[__name__].__spec__
+    monkeypatch.setitem(sys.modules, "mtmd.extras.toy", package)
+    monkeypatch.setitem(sys.modules, "mtmd.extras.toy.page", module)
+    monkeypatch.setattr(extras, "EXTRAS", ("toy",))
+    assert list(extension.modules("page")) == ["toy"]
+    document = view(records)
+    anchors = [section.anchor for section in document.sections]
+    assert anchors[anchors.index("toy") - 1] == "ablations"
+    assert "&lt;b&gt;plain&lt;/b&gt;" in page(document, "tiny")
+
+
+def _hostile(records: RunRecords) -> Document:
+    run, summary = records.run, records.summary
+    gates = tuple(gate.model_copy(update={"detail": HOSTILE}) for gate in summary.verdict.gates)
+    verdict = summary.verdict.model_copy(update={"gates": gates, "refusal": HOSTILE})
+    changed = {
+        "verdict": verdict,
+        "words": HOSTILE,
+        "start": HOSTILE,
+        "champion": HOSTILE,
+        "places": {"a": HOSTILE},
+    }
+    (validated,) = run.quality.days
+    results = tuple(
+        one.model_copy(update={"description": HOSTILE, "message": HOSTILE, "samples": ({HOSTILE: HOSTILE},)})
+        for one in validated.results
+    )
+    quality = run.quality.model_copy(update={"days": (validated.model_copy(update={"results": results}),)})
+    plan = run.plan.model_copy(
+        update={"left_out": {run.plan.as_of - timedelta(days=1): HOSTILE}, "logs": HOSTILE}
+    )
+    return view(
+        replace(
+            records,
+            run=run.model_copy(update={"quality": quality, "plan": plan}),
+            summary=summary.model_copy(update=changed),
+            since=Table(
+                title=HOSTILE, columns=columns_of("text", (HOSTILE, "b")), rows=((HOSTILE, HOSTILE),)
+            ),
+        )
+    )
+
+
+def test_no_text_of_others_becomes_markup_of_the_page_or_of_markdown(records: RunRecords) -> None:
+    document = _hostile(records)
+    html = page(document, HOSTILE)
+    assert "<script" not in html
+    assert "<img" not in html
+    assert html.count("alert(1)") > 10
+    for narrow in (False, True):
+        assert markup(markdown(document, narrow=narrow, pictures=False)) == set()
+
+
+@pytest.mark.parametrize("text", ["# x", "- x", "+ x", "> x", "1. x", "- [ ] x", "---", "===", "-", "1."])
+def test_a_text_at_the_beginning_of_a_line_begins_a_paragraph(text: str) -> None:
+    tokens = MarkdownIt("commonmark").parse(markdown(Document("head", "", (text,))))
+    assert [token.type for token in tokens[3:]] == ["paragraph_open", "inline", "paragraph_close"]
+    assert "".join(span.content for span in tokens[4].children or ()) == text
+
+
+def test_documents_of_stages_have_their_section_under_its_words(records: RunRecords, tmp_path: Path) -> None:
+    run = records.run
+    trained = [
+        run.trained[0].model_copy(update={"last": run.plan.as_of - timedelta(days=5)}),
+        *(model.model_copy(update={"reused": True}) for model in run.trained[1:]),
+    ]
+    found = {
+        "training": views.training(run.plan, trained),
+        "quality": views.data_quality(run.plan, run.quality),
+        "metrics": views.metrics(run.plan, run.evaluated),
+        "parity": views.parity(run.plan, run.proofs),
+    }
+    titles = {name: document.title for name, document in found.items()}
+    assert titles == {
+        "training": "Training: every model was reused",
+        "quality": "Data quality: 1 of 1 days hold, the window does not, 1 warning",
+        "metrics": "Metrics of MTMD on 2026-01-21",
+        "parity": "Parity holds, fresh process answers",
+    }
+    assert (found["quality"].kind, found["parity"].kind) == ("bad", "good")
+    assert "of an earlier day: its window ends 2026-01-16, 5 days before as_of" in markdown(found["training"])
+    assert all("preset tiny, logs the logs" in document.words[0] for document in found.values())
