@@ -130,20 +130,6 @@ def test_compose_names_what_is_there() -> None:
     assert all(re.search(r":[\w.-]*\d", image) for image in images if "mtmd" not in image), "pin a version"
 
 
-def test_every_working_folder_of_compose_has_a_bound() -> None:
-    """The service fetches each champion and its ads, and would keep them all."""
-    working = {
-        name for name, service in SERVICES.items() if "MTMD_ARTIFACTS" in service.get("environment", ())
-    }
-    kept = {
-        name for name in working if any(":/data/work" in one for one in SERVICES[name].get("volumes", ()))
-    }
-    assert kept == {"worker", "service"}
-    assert {SERVICES[name]["environment"]["MTMD_WORK_GIB"] for name in kept} == {"${MTMD_WORK_GIB:-100}"}
-    documented = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    assert "have a working folder each, of at most 100 GiB each" in " ".join(documented.split())
-
-
 def test_the_queue_that_compose_limits_can_be_of_another_pool() -> None:
     """The server makes the queue when a deployment names it, so it is there only in the deployments' pool."""
     *_, script = SERVICES["deployments"]["command"]
@@ -213,7 +199,7 @@ def test_runs_of_a_docker_pool_are_as_the_worker_of_compose() -> None:
     named = {volume for volume in worker["volumes"] if not volume.startswith("./")}
     assert set(values["volumes"]) == {f"{COMPOSE['name']}_{volume}" for volume in named}
     assert f":-{values['image']}}}" in worker["image"]
-    own = {"AWS_SECRET_ACCESS_KEY", "MTMD_REPORTS_URL", "MTMD_WORK_GIB"}
+    own = {"AWS_SECRET_ACCESS_KEY", "MTMD_REPORTS_URL"}
     same = {name: value for name, value in worker["environment"].items() if name not in own}
     assert "PREFECT_API_URL" in same
     assert same.items() <= values["env"].items()
