@@ -1,7 +1,6 @@
 """The champion's ads on the tiny platform: published once, brought up to date, and what is refused."""
 
 import shutil
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -22,13 +21,9 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.published import PublishedAds, open_ads
 from mtmd.serve.scorer import Scorer
-from mtmd.store.files import write_json
 from mtmd.store.workspace import Workspace
-from tests.buckets import S3
 from tests.daily import Done
 from tests.flows.runs import AS_OF, NEXT, TINY, Run, copied
-from tests.registry.conftest import manifest_of
-from tests.serve.conftest import A, MakeBundle
 
 
 def ads_of(workspace: Workspace, model_id: str) -> PublishedAds:
@@ -51,14 +46,6 @@ def test_a_promotion_publishes_every_ad_of_its_day(first_run: Run) -> None:
     wanted = scorer.embed("item", "shopping", shard.item.take(rows)).tasks["gctr"]
     own = np.concatenate([block.tasks["gctr"] for block in found.blocks if block.product == "shopping"])
     np.testing.assert_allclose(own, wanted, atol=1e-6)
-
-
-def test_each_promotion_has_ads_of_its_own(next_day: Run, first_run: Run) -> None:
-    workspace = Workspace(next_day.root)
-    for run in (first_run, next_day):
-        assert ads_of(workspace, run.summary.model_id).bundle_id == (
-            next_day.registry.manifest(run.summary.model_id).bundle_id
-        )
 
 
 @pytest.fixture
@@ -224,21 +211,3 @@ def test_without_a_champion_or_ads_nothing_is_published(live: Workspace, tmp_pat
         publish(Workspace(tmp_path / "none"), LogSource(tmp_path))
     with pytest.raises(LogsError, match="has no day of ads"):
         publish(live, LogSource(tmp_path / "empty"))
-
-
-def test_a_champion_that_was_removed_from_the_bucket_is_uploaded_by_a_day_without_a_promotion(
-    s3: S3, machine: Callable[[str], Path], make_bundle: MakeBundle, tmp_path: Path
-) -> None:
-    root, bundle = machine("a"), make_bundle(A)
-
-    def build(directory: Path) -> None:
-        shutil.copytree(bundle, directory, dirs_exist_ok=True)
-        write_json(directory / "metrics.json", {})
-
-    registry, manifest = Registry(root), manifest_of("a", 5).model_copy(update={"bundle_id": A})
-    registry.add(build, manifest)
-    registry.promote("a", manifest.as_of, "first", 0)
-    shutil.rmtree(s3.path("s3://art/team/line/models/a"))
-    with pytest.raises(LogsError, match=f"{AS_OF}"):
-        publish(Workspace(root), LogSource(tmp_path / "empty"), AS_OF)
-    assert Scorer.load(Registry(machine("b")).verify("a")).info.bundle_id == A

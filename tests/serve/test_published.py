@@ -88,11 +88,6 @@ def test_ids_of_text_come_back_however_long_they_are_in_each_block(
         write_ads(info, [wrong], tmp_path / "wrong")
 
 
-def test_no_ads_are_a_publication_too(info: BundleInfo, tmp_path: Path) -> None:
-    write_ads(info, [], tmp_path / "ads")
-    assert len(open_ads(tmp_path / "ads", info)) == 0
-
-
 def test_ads_of_another_bundle_are_refused_naming_both(
     published: Path, make_bundle: Callable[..., Path]
 ) -> None:
@@ -165,11 +160,6 @@ def test_a_bit_that_flipped_in_any_file_is_noticed(info: BundleInfo, published: 
     (published / name).write_bytes(content)
     with pytest.raises(BundleError, match="altered"):
         open_ads(published, info)
-
-
-def test_a_directory_without_ads_is_refused(info: BundleInfo, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"ads\.json does not exist"):
-        open_ads(tmp_path, info)
 
 
 @pytest.mark.parametrize(

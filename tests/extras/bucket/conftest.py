@@ -1,5 +1,6 @@
 """Registries whose models are bundles in name, on machines that share a bucket."""
 
 from tests.registry.conftest import build
+from tests.serve.conftest import declarations, make_bundle
 
-__all__ = ["build"]
+__all__ = ["build", "declarations", "make_bundle"]

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from starlette.requests import Request
 
 from mtmd.errors import ConfigError
 from mtmd.serve.http import __main__ as service
@@ -48,29 +47,6 @@ def test_keys_are_exchanged_without_a_restart(
         file.write_text(NEW)
         assert [asked(client, bearer(key)) for key in (OLD, NEW)] == [401, 200]
         _every_path_asks_for_one(client)
-
-
-def test_a_file_that_could_not_be_read_is_read_again_though_its_times_are_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(keys_module, "_POLL_S", 0.0)
-    file = tmp_path / "keys"
-    file.write_text(f"{OLD}\n{NEW}\n")
-    keys = Keys.of(file, {})
-    assert keys is not None
-    file.write_bytes(b"\xff" * len(NEW))  # as a file without permissions: it can't be read
-    was = file.stat()
-    with caplog.at_level(logging.WARNING):
-        assert [keys.admit(shows(key)) for key in (OLD, NEW)] == [True, True]
-        assert [keys.admit(shows(key)) for key in (OLD, NEW)] == [True, True]
-    assert caplog.text.count("stay as they were") == 1
-    file.write_text(NEW)
-    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))  # chmod changes no time either
-    assert [keys.admit(shows(key)) for key in (OLD, NEW)] == [False, True]
-
-
-def shows(key: str) -> Request:
-    return Request({"type": "http", "headers": [(b"x-api-key", key.encode())]})
 
 
 def _every_path_asks_for_one(client: Client) -> None:
