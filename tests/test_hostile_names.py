@@ -55,7 +55,6 @@ def contents(artifacts: Path) -> dict[Path, bytes]:
     [
         ["show", "{}"],
         ["compare", "b", "{}"],
-        ["diff", "{}", "b"],
         ["reinstate", "{}", "--reason", "why not"],
         ["rollback", "--model", "{}", "--reason", "why not"],
         ["publish", "--model", "{}", "--logs", "nowhere", "--day", "2026-01-05"],
