@@ -12,6 +12,7 @@ EXTRAS: tuple[str, ...] = (
     "proposal",
     "ranks",
     "shadow",
+    "tables",
     "warmstart",
 )
 

@@ -19,7 +19,7 @@ def await_day(
     Raises LogsError naming the tables that lack the day after `limit_s` seconds.
     """
     start, looks, missing = time.monotonic(), 0, list(TABLES)
-    while missing := [table for table in missing if not source.has_arrived(table, day)]:
+    while missing := [table for table in missing if not source.has_day(table, day)]:
         waited = time.monotonic() - start
         if waited >= limit_s:
             raise LogsError(

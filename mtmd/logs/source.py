@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from mtmd import extension
 from mtmd.config import Preset, SourcesConfig
@@ -16,7 +16,6 @@ from mtmd.logs.checksums import require_as_listed
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import Identity, SourceFiles, file_identity, source_digests
 from mtmd.logs.locking import linked
-from mtmd.logs.remote.spool import SpooledTable
 from mtmd.logs.sql import SQL, bare_sql, literals, parameter_names, statement, without_end
 from mtmd.logs.templates import DayTemplate, of_day, sums_at
 from mtmd.store.files import in_bucket, resolve
@@ -25,9 +24,8 @@ from mtmd.store.sha256 import sha256_file
 _LAYOUT = SourcesConfig()
 
 
-@runtime_checkable
-class BucketTable(Protocol):
-    """One table's files in a bucket, which the extra `bucket` lists and fetches; all raises as `LogSource` does."""
+class FetchedTable(Protocol):
+    """One table whose days an extra fetches; all raises as `LogSource` does."""
 
     @property
     def place(self) -> str:
@@ -35,7 +33,7 @@ class BucketTable(Protocol):
 
     @property
     def folders(self) -> list[Path]:
-        """Where files are once they are fetched."""
+        """Where files are once they are fetched, outside the spool."""
 
     def days(self) -> set[date]:
         """The days that the table has now."""
@@ -44,13 +42,13 @@ class BucketTable(Protocol):
         """Whether it has a day now."""
 
     def refresh(self, day: date) -> None:
-        """List the day anew, and fetch what is new."""
+        """Ask for the day anew, and fetch what is new."""
 
     def files(self, day: date) -> list[Path]:
-        """The files that were listed last."""
+        """The day's files, as they were fetched or listed last."""
 
-    def digests(self, day: date) -> dict[str, str]:
-        """sha256 of each of them, by file name."""
+    def digests(self, day: date) -> dict[str, str] | None:
+        """sha256 of each file, by name, where it is known without the file; None where the files are read for it."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,7 @@ class LogSource:
         if not in_bucket(self.root):
             folders.append(resolve(self.root))
         for place in map(self._place, TABLES):
-            if isinstance(place, list):
-                folders += [template.above for template in place]
-            elif not isinstance(place, SpooledTable):
-                folders += place.folders
+            folders += [template.above for template in place] if isinstance(place, list) else place.folders
         return folders
 
     def readable(self, *files: SourceFiles) -> list[Path]:
@@ -168,15 +163,8 @@ class LogSource:
             if not isinstance(place, list):
                 place.refresh(day)
 
-    def has_arrived(self, table: str, day: date) -> bool:
-        """Whether a table has the day by now: what was fetched before may have had no rows."""
-        place = self._place(table)
-        if isinstance(place, SpooledTable) and not place.has_day(day):
-            place.refresh(day)
-        return self.has_day(table, day)
-
     def has_day(self, table: str, day: date) -> bool:
-        """Whether a table has the day."""
+        """Whether a table has the day by now."""
         place = self._place(table)
         if not isinstance(place, list):
             return place.has_day(day)
@@ -212,9 +200,9 @@ class LogSource:
         files = self.files_at_hand(day, tables) if at_hand is None else at_hand
         digests = source_digests(files, cache) if files else {}
         for table, place in places.items():
-            if isinstance(place, BucketTable):
-                digests[table] = place.digests(day)
-            elif isinstance(place, list) and table in files:
+            if not isinstance(place, list):
+                digests |= {} if (known := place.digests(day)) is None else {table: known}
+            elif table in files:
                 found = dict(zip(map(str, files[table]), digests[table].values(), strict=True))
                 sums = [sums_at(one, table, day) for one in _sums(place, table, day)]
                 require_as_listed(table, day, found, sums, of_day(place, day))
@@ -226,7 +214,7 @@ class LogSource:
         Raises as `digests` does.
         """
         place = self._place(table)
-        if isinstance(place, BucketTable) or (isinstance(place, list) and _sums(place, table, day)):
+        if self.is_in_bucket(table) or (isinstance(place, list) and _sums(place, table, day)):
             self.digests(day, [table])
 
     def table_days(self, table: str) -> set[date]:
@@ -250,9 +238,7 @@ class LogSource:
     def place(self, table: str) -> str:
         """Where the table's days are, for people."""
         place = self._place(table)
-        if isinstance(place, SpooledTable):
-            return f"the table of [sources.{table}]"
-        if isinstance(place, BucketTable):
+        if not isinstance(place, list):
             return place.place
         return " and ".join(str(template.folder / template.text) for template in place)
 
@@ -268,17 +254,20 @@ class LogSource:
         config = self.tables.of(table)
         return isinstance(config, Files) and any(map(in_bucket, (self.root, *config.templates(table))))
 
-    def _place(self, table: str) -> list[DayTemplate[Path]] | SpooledTable | BucketTable:
+    def _place(self, table: str) -> list[DayTemplate[Path]] | FetchedTable:
         config = self.tables.of(table)
         if isinstance(config, Files) and not self.is_in_bucket(table):
             return [DayTemplate(resolve(self.root), text) for text in config.templates(table)]
         assert self.spool is not None, f"{table} is fetched; its reader says no folder for it"
+        fetched: FetchedTable
         if isinstance(config, Files):
             readers = extension.required("bucket", "readers", f"{table}, whose files are in a bucket,")
-            remote: BucketTable = readers.table(table, str(self.root), config.templates(table), self.spool)
-            return remote
-        root = str(self.root) if in_bucket(self.root) else resolve(self.root)
-        return SpooledTable(table, config, self.spool, root)
+            fetched = readers.table(table, str(self.root), config.templates(table), self.spool)
+        else:
+            readers = extension.required("tables", "readers", f"[sources.{table}] of kind {config.kind!r}")
+            root = str(self.root) if in_bucket(self.root) else resolve(self.root)
+            fetched = readers.table(table, config, self.spool, root)
+        return fetched
 
 
 @lru_cache(maxsize=64)  # asked for with each day

@@ -10,9 +10,9 @@ import pytest
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.remote.spool import SpooledTable
-from mtmd.logs.remote.table import blaming, bounds, days_of
-from tests.logs.remote.conftest import DAY, DRIVERS, NEXT, VARIABLE
+from mtmd.extras.tables.readers import SpooledTable
+from mtmd.extras.tables.table import blaming, bounds, days_of
+from tests.extras.tables.conftest import DAY, DRIVERS, NEXT, VARIABLE
 
 SECTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {"connection": VARIABLE, "table": "ads"},

@@ -16,7 +16,7 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.config.sources import RemoteTable
 from mtmd.errors import LogsError
-from mtmd.logs.remote.table import blaming, opened
+from mtmd.extras.tables.table import blaming, opened
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import make_once, read_record
 
@@ -60,8 +60,26 @@ class SpooledTable:
             write_json(folder / "current.json", fetched.model_dump(mode="json"), seal=True)
         return fetched
 
+    @property
+    def place(self) -> str:
+        """Where the table's days are, for people."""
+        return f"the table of [sources.{self.name}]"
+
+    @property
+    def folders(self) -> list[Path]:
+        """Files are in the spool alone."""
+        return []
+
+    def digests(self, day: date) -> None:
+        """Nothing is known of a fetched file but its content."""
+
     def has_day(self, day: date) -> bool:
-        """Whether the day has rows; it is fetched if it was not before."""
+        """Whether the day has rows by now; it is asked for where it was not fetched before, or had none then."""
+        if not self._has_rows(day):
+            self.refresh(day)
+        return self._has_rows(day)
+
+    def _has_rows(self, day: date) -> bool:
         return bool(pq.read_metadata(self._file(day)).num_rows)
 
     def files(self, day: date) -> list[Path]:
@@ -98,3 +116,8 @@ def _write(rows: pa.RecordBatchReader, path: Path) -> None:
     with pq.ParquetWriter(path, schema) as writer:
         for batch in rows:
             writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+
+
+def table(name: str, config: RemoteTable, folder: Path, root: Path | str) -> SpooledTable:
+    """A table of the logs whose days are fetched; `folder` keeps them."""
+    return SpooledTable(name, config, folder, root)

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mtmd.errors import ConfigError, LogsError, MtmdError
+from mtmd.errors import LogsError, MtmdError
+
+USE = "reads tables of this kind"  # of a driver
 
 
 class Opened(Protocol):
@@ -59,16 +61,6 @@ def _without_zone(kind: pa.DataType) -> pa.DataType:
     return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
 
 
-def driver(module: str, extra: str) -> Any:
-    """An optional package's module; raises ConfigError that says how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{error.name} is not installed, which reads tables of this kind; install it: pip install 'mtmd[{extra}]'"
-        ) from error
-
-
 @contextmanager
 def blaming(table: str) -> Iterator[None]:
     """Turn what a driver raises into a LogsError that names the table and the preset's section."""
@@ -86,5 +78,5 @@ def blaming(table: str) -> Iterator[None]:
 def opened(config: Any, root: Path | str) -> AbstractContextManager[Opened]:
     """Open a table; a path is seen from `root`. Raises ConfigError where its driver is missing, and driver's errors."""
     # Each kind's module imports this one.
-    module = importlib.import_module(f"mtmd.logs.remote.{config.kind}")
+    module = importlib.import_module(f"mtmd.extras.tables.{config.kind}")
     return module.opened(config, root)  # type: ignore[no-any-return]

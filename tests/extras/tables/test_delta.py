@@ -3,7 +3,7 @@
 import pytest
 
 from mtmd.errors import LogsError
-from tests.logs.remote.conftest import DAY, NEXT, Remote
+from tests.extras.tables.conftest import DAY, NEXT, Remote
 
 pytest.importorskip("deltalake", reason="deltalake is not installed")
 pytestmark = pytest.mark.parametrize("remote", ["delta"], indirect=True)

@@ -12,7 +12,7 @@ from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError
 from mtmd.logs.arrival import await_day
 from mtmd.logs.source import LogSource
-from tests.logs.remote.conftest import DAY, NEXT, Remote, rows
+from tests.extras.tables.conftest import DAY, NEXT, Remote, rows
 
 
 def ads(paths: list[Path]) -> list[int]:
@@ -42,7 +42,7 @@ def test_the_columns_are_those_of_the_table_or_those_that_are_asked_for(remote: 
 def test_a_day_is_fetched_once_for_each_of_its_versions(
     remote: Remote, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="mtmd.logs.remote.spool")
+    caplog.set_level(logging.INFO, logger="mtmd.extras.tables.readers")
     table = remote.spooled()
     first = table.refresh(DAY)
     assert table.refresh(DAY) == first

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from mtmd.config.sources import IcebergTable
-from mtmd.logs.remote.table import Version, bounds, days_of, driver
+from mtmd.extension import library
+from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.store.files import digest
 
 
@@ -18,10 +19,12 @@ from mtmd.store.files import digest
 def opened(config: IcebergTable, _root: Path | str) -> Iterator["_Table"]:
     """The table at its current snapshot; raises ConfigError where pyiceberg is missing, and pyiceberg's errors."""
     if config.catalog is None:
-        static = driver("pyiceberg.table", "iceberg").StaticTable
+        static = library("pyiceberg.table", "iceberg", USE).StaticTable
         table = static.from_metadata(config.table, properties=config.properties)
     else:
-        catalog = driver("pyiceberg.catalog", "iceberg").load_catalog(config.catalog, **config.properties)
+        catalog = library("pyiceberg.catalog", "iceberg", USE).load_catalog(
+            config.catalog, **config.properties
+        )
         table = catalog.load_table(config.table)
     yield _Table(config, table)
 
@@ -50,9 +53,9 @@ class _Table:
         return self._scan(day).to_arrow_batch_reader()
 
     def _scan(self, day: date) -> Any:
-        expressions = driver("pyiceberg.expressions", "iceberg")
+        expressions = library("pyiceberg.expressions", "iceberg", USE)
         column = self.config.day_column
-        arrow = driver("pyiceberg.io.pyarrow", "iceberg").schema_to_pyarrow(self.table.schema())
+        arrow = library("pyiceberg.io.pyarrow", "iceberg", USE).schema_to_pyarrow(self.table.schema())
         first, after = (_text(bound) for bound in bounds(day, arrow.field(column).type))
         within = expressions.And(
             expressions.GreaterThanOrEqual(column, first), expressions.LessThan(column, after)

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from mtmd.config.sources import DeltaTable
-from mtmd.logs.remote.table import Version, bounds, days_of, driver
+from mtmd.extension import library
+from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.store.files import digest
 
 
@@ -20,7 +21,7 @@ def opened(config: DeltaTable, root: Path | str) -> Iterator["_Table"]:
     """The table at its newest version; raises ConfigError where deltalake is missing, and deltalake's errors."""
     below = f"{root}/{config.path}" if isinstance(root, str) else str(root / config.path)
     place = config.path if "://" in config.path else below
-    table = driver("deltalake", "delta").DeltaTable(place)
+    table = library("deltalake", "delta", USE).DeltaTable(place)
     yield _Table(config, table.version(), table.to_pyarrow_dataset())
 
 

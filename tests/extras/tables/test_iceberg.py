@@ -5,7 +5,7 @@ import sqlite3
 import pyarrow.parquet as pq
 import pytest
 
-from tests.logs.remote.conftest import DAY, NEXT, Remote, rows
+from tests.extras.tables.conftest import DAY, NEXT, Remote, rows
 
 pytest.importorskip("pyiceberg", reason="pyiceberg is not installed")
 pytestmark = pytest.mark.parametrize("remote", ["iceberg"], indirect=True)

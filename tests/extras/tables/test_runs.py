@@ -16,7 +16,7 @@ from mtmd.logs.files import day_files
 from mtmd.run import RunPlan
 from mtmd.validate.stage import validate
 from tests.conftest import FIRST_DAY
-from tests.logs.remote.conftest import Remote, empty, server
+from tests.extras.tables.conftest import Remote, empty, server
 
 pytestmark = pytest.mark.slow
 

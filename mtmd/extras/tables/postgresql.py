@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from mtmd.config.sources import PostgresqlTable
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.remote.table import Version, bounds, days_of, driver
+from mtmd.extension import library
+from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.logs.sql import quoted
 
 _SNAPSHOT = ("set transaction isolation level repeatable read, read only", "set local time zone 'UTC'")
@@ -27,7 +28,7 @@ def opened(config: PostgresqlTable, _root: Path | str) -> Iterator["_Table"]:
     Raises ConfigError where the driver or the environment variable is missing, and LogsError for what the database
     says, without the connection string.
     """
-    dbapi = driver("adbc_driver_postgresql.dbapi", "postgres")
+    dbapi = library("adbc_driver_postgresql.dbapi", "postgres", USE)
     address = os.environ.get(config.connection)
     if not address:
         raise ConfigError(

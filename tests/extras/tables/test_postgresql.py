@@ -8,10 +8,10 @@ import pytest
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.remote.spool import SpooledTable
-from mtmd.logs.remote.table import opened
+from mtmd.extras.tables.readers import SpooledTable
+from mtmd.extras.tables.table import opened
+from tests.extras.tables.conftest import DAY, NEXT, VARIABLE, Remote, rows
 from tests.flows.postgresql import PASSWORD
-from tests.logs.remote.conftest import DAY, NEXT, VARIABLE, Remote, rows
 
 pytest.importorskip("adbc_driver_postgresql", reason="adbc_driver_postgresql is not installed")
 only_postgresql = pytest.mark.parametrize("remote", ["postgresql"], indirect=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mtmd.config import SourcesConfig
-from mtmd.logs.remote.spool import SpooledTable
+from mtmd.extras.tables.readers import SpooledTable
 from tests.flows.postgresql import PASSWORD, PostgreSQL, installed, running
 
 DAY = date(2026, 1, 5)

@@ -1,1 +1,0 @@
-"""Tables that are no files: fetched day by day into Parquet files, which everything else reads."""
