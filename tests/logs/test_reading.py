@@ -3,7 +3,8 @@
 import gzip
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from math import inf, isnan, nan
 from pathlib import Path
@@ -26,56 +27,59 @@ SOURCE = LogSource("logs")
 DAY = date(2026, 1, 2)
 
 
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as opened:
-        opened.execute("set TimeZone = 'America/New_York'")  # no cast may depend on it
-        yield opened
-
-
-@pytest.fixture
-def write(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callable[..., Path]:
-    """`write(query)`: the query's rows as a Parquet file."""
-
-    def made(query: str, name: str = "a.parquet") -> Path:
-        connection.execute(f"copy ({query}) to '{tmp_path / name}' (format parquet)")
-        return tmp_path / name
-
-    return made
-
-
-CSV = LogSource("logs", tables=SourcesConfig.model_validate({"ads": {"format": "csv"}}))
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> Callable[..., Path]:
-    """`text(lines)`: a CSV file."""
-
-    def made(lines: str, name: str = "a.csv") -> Path:
-        (tmp_path / name).write_bytes(
-            gzip.compress(lines.encode()) if name.endswith("gz") else lines.encode()
-        )
-        return tmp_path / name
-
-    return made
-
-
 def team(folder: Path, statement: str) -> LogSource:
     folder.mkdir(exist_ok=True)
     (folder / "source_ads.sql").write_text(statement)
     return LogSource("logs", folder)
 
 
-def read(
-    connection: duckdb.DuckDBPyConnection,
-    files: list[Path],
-    declared: dict[str, str],
-    source: LogSource = SOURCE,
-) -> list[tuple[Any, ...]]:
-    create_checked_view(connection, "source_ads", source, "ads", files, DAY, declared)
-    described = connection.execute("describe source_ads").fetchall()
-    assert {row[0]: row[1] for row in described} == declared
-    return connection.execute("from source_ads order by all").fetchall()
+CSV = LogSource("logs", tables=SourcesConfig.model_validate({"ads": {"format": "csv"}}))
+
+
+@dataclass
+class Reader:
+    """A session, and a folder for its files of ads."""
+
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+
+    def write(self, query: str, name: str = "a.parquet") -> Path:
+        """The query's rows as a Parquet file."""
+        self.connection.execute(f"copy ({query}) to '{self.folder / name}' (format parquet)")
+        return self.folder / name
+
+    def text(self, lines: str, name: str = "a.csv") -> Path:
+        """A CSV file."""
+        content = gzip.compress(lines.encode()) if name.endswith("gz") else lines.encode()
+        (self.folder / name).write_bytes(content)
+        return self.folder / name
+
+    def view(
+        self, files: list[Path], declared: dict[str, str], source: LogSource = SOURCE, **more: Any
+    ) -> Any:
+        return create_checked_view(self.connection, "source_ads", source, "ads", files, DAY, declared, **more)
+
+    def read(
+        self, files: list[Path], declared: dict[str, str], source: LogSource = SOURCE
+    ) -> list[tuple[Any, ...]]:
+        self.view(files, declared, source)
+        described = self.connection.execute("describe source_ads").fetchall()
+        assert {row[0]: row[1] for row in described} == declared
+        return self.connection.execute("from source_ads order by all").fetchall()
+
+    def blame(
+        self, files: list[Path], declared: dict[str, str] | None = None, source: LogSource = SOURCE
+    ) -> str:
+        """What is said to be mended; empty for nothing."""
+        columns = {} if declared is None else {"ads": declared}
+        return blame(self.connection, source, {"ads": files}, DAY, columns) or ""
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    with duckdb.connect() as opened:
+        opened.execute("set TimeZone = 'America/New_York'")  # no cast may depend on it
+        yield Reader(opened, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -114,15 +118,9 @@ def read(
     ],
 )
 def test_values_are_read_in_the_declared_type(
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    write: Callable[..., Path],
-    value: str,
-    kind: str,
-    declared: str,
-    expected: Any,
+    reader: Reader, value: str, kind: str, declared: str, expected: Any
 ) -> None:
-    ((found,),) = read(connection, [write(f"select cast({value} as {kind}) as x")], {"x": declared})
+    ((found,),) = reader.read([reader.write(f"select cast({value} as {kind}) as x")], {"x": declared})
     assert found == expected or (isnan(expected) and isnan(found))
 
 
@@ -137,19 +135,13 @@ def test_values_are_read_in_the_declared_type(
     ],
 )
 def test_types_that_only_a_statement_can_give_are_read_too(
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    write: Callable[..., Path],
-    tmp_path: Path,
-    expression: str,
-    declared: str,
-    expected: Any,
+    reader: Reader, tmp_path: Path, expression: str, declared: str, expected: Any
 ) -> None:
-    path = write("select timestamp '2026-01-01 12:00:00' as x")
+    path = reader.write("select timestamp '2026-01-01 12:00:00' as x")
     source = team(
         tmp_path / "sql", f"select {expression} as x from read_parquet($paths) -- ends in a comment"
     )
-    ((found,),) = read(connection, [path], {"x": declared}, source)
+    ((found,),) = reader.read([path], {"x": declared}, source)
     np.testing.assert_equal(found, expected)
 
 
@@ -170,17 +162,10 @@ UUID = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
         ("repeat('é', 128)", "VARCHAR", "é" * 128),
     ],
 )
-def test_ids_are_read_as_their_text(
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    write: Callable[..., Path],
-    value: str,
-    declared: str,
-    expected: str | None,
-) -> None:
-    files = [write(f"select {value} as ad_id")]
-    create_checked_view(connection, "source_ads", SOURCE, "ads", files, DAY, {"ad_id": declared})
-    assert connection.execute("select ad_id, typeof(ad_id) from source_ads").fetchall() == [
+def test_ids_are_read_as_their_text(reader: Reader, value: str, declared: str, expected: str | None) -> None:
+    files = [reader.write(f"select {value} as ad_id")]
+    reader.view(files, {"ad_id": declared})
+    assert reader.connection.execute("select ad_id, typeof(ad_id) from source_ads").fetchall() == [
         (expected, "VARCHAR")
     ]
 
@@ -197,75 +182,59 @@ def test_ids_are_read_as_their_text(
     ids=["empty", "long", "nul", "empty uuid", "no uuid"],
 )
 def test_a_text_that_is_no_id_is_named_with_the_rule(
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    write: Callable[..., Path],
-    value: str,
-    declared: str,
-    words: str,
+    reader: Reader, value: str, declared: str, words: str
 ) -> None:
-    path, columns = write(f"select {value} as ad_id"), {"ad_id": declared}
-    create_checked_view(connection, "source_ads", SOURCE, "ads", [path], DAY, columns)
+    path, columns = reader.write(f"select {value} as ad_id"), {"ad_id": declared}
+    reader.view([path], columns)
     with pytest.raises(duckdb.Error) as caught:
-        connection.execute("from source_ads").fetchall()
+        reader.connection.execute("from source_ads").fetchall()
     assert words in str(caught.value)
-    blamed = blame(connection, SOURCE, {"ads": [path]}, DAY, {"ads": columns})
-    assert blamed is not None
+    blamed = reader.blame([path], columns)
     assert words in blamed
     assert "cast the column yourself in source_ads.sql" in blamed
 
 
-def test_other_text_columns_may_be_empty(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
-) -> None:
-    assert read(connection, [write("select '' as product")], {"product": "VARCHAR"}) == [("",)]
+def test_other_text_columns_may_be_empty(reader: Reader) -> None:
+    assert reader.read([reader.write("select '' as product")], {"product": "VARCHAR"}) == [("",)]
 
 
 @pytest.mark.parametrize(
     ("kind", "declared", "value"), [("integer", "FLOAT", 2**24 + 1), ("bigint", "DOUBLE", -(2**53) - 1)]
 )
 def test_a_whole_number_that_the_declared_type_may_lack_is_named(
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    write: Callable[..., Path],
-    kind: str,
-    declared: str,
-    value: int,
+    reader: Reader, kind: str, declared: str, value: int
 ) -> None:
-    path = write(f"select cast(x as {kind}) as price from (values (1), ({value}), (null)) as t (x)")
+    path = reader.write(f"select cast(x as {kind}) as price from (values (1), ({value}), (null)) as t (x)")
     with pytest.raises(duckdb.Error) as caught:
-        read(connection, [path], {"price": declared})
-    words = blame(connection, SOURCE, {"ads": [path]}, DAY, {"ads": {"price": declared}})
+        reader.read([path], {"price": declared})
+    words = reader.blame([path], {"price": declared})
     for text in (
         f"ads.price is {kind.upper()} and has the value {value}, but {declared} has every",
         "declare",
     ):
         assert text in str(caught.value)
-        assert words is not None
         assert text in words
 
 
-def test_files_of_different_types_are_one_table(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
-) -> None:
+def test_files_of_different_types_are_one_table(reader: Reader) -> None:
     declared = {"id": "BIGINT", "x": "FLOAT"}
     files = [
         # The first file's types would spoil the others' values, or could not hold them.
-        write("select 1::smallint as id, 0.5::decimal(3, 1) as x", "a.parquet"),
-        write("select 0.25::double as x, 99999999999 as id", "b.parquet"),
-        write("select 3::int as id, 0.125::float as x", "c.parquet"),
-        write("select 4::int as id, 7::float as x", "d.parquet"),
+        reader.write("select 1::smallint as id, 0.5::decimal(3, 1) as x", "a.parquet"),
+        reader.write("select 0.25::double as x, 99999999999 as id", "b.parquet"),
+        reader.write("select 3::int as id, 0.125::float as x", "c.parquet"),
+        reader.write("select 4::int as id, 7::float as x", "d.parquet"),
     ]
-    assert read(connection, files, declared) == [(1, 0.5), (3, 0.125), (4, 7.0), (99999999999, 0.25)]
+    assert reader.read(files, declared) == [(1, 0.5), (3, 0.125), (4, 7.0), (99999999999, 0.25)]
 
 
 def test_a_statement_that_casts_reads_files_of_different_types_in_their_own(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+    reader: Reader, tmp_path: Path
 ) -> None:
     files = [
-        write("select 1 as id, 300 as cents, timestamp '2026-01-02 10:00:00' as ts", "a.parquet"),
+        reader.write("select 1 as id, 300 as cents, timestamp '2026-01-02 10:00:00' as ts", "a.parquet"),
         # As pandas writes a column of whole numbers once one of them is not there, or has a fraction.
-        write(
+        reader.write(
             "select 2 as id, 7.5::double as cents, timestamptz '2026-01-02 10:00:00+00' as ts", "b.parquet"
         ),
     ]
@@ -273,65 +242,62 @@ def test_a_statement_that_casts_reads_files_of_different_types_in_their_own(
     declared = {"id": "INTEGER", "bid": "DOUBLE", "ts": "TIMESTAMP"}
     own = team(tmp_path / "sql", f"select {casts} from read_parquet($paths)")
     ten = datetime(2026, 1, 2, 10)
-    assert read(connection, files, declared, own) == [(1, 3.0, ten), (2, 0.075, ten)]
+    assert reader.read(files, declared, own) == [(1, 3.0, ten), (2, 0.075, ten)]
 
 
 @pytest.mark.parametrize(("option", "rows"), [("", 2), (", union_by_name = true", 1)])
 def test_a_statement_may_read_files_of_different_types_together(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path, option: str, rows: int
+    reader: Reader, tmp_path: Path, option: str, rows: int
 ) -> None:
-    files = [write("select 1::smallint as id"), write("select 1 as id", "b.parquet")]
+    files = [reader.write("select 1::smallint as id"), reader.write("select 1 as id", "b.parquet")]
     own = team(tmp_path / "sql", f"select distinct id::bigint as id\nfrom read_parquet($paths{option})")
-    assert read(connection, files, {"id": "BIGINT"}, own) == [(1,)] * rows
+    assert reader.read(files, {"id": "BIGINT"}, own) == [(1,)] * rows
 
 
 @pytest.mark.parametrize("unread", ["", ", null::integer as debug"])
 def test_a_column_that_the_statement_does_not_read_keeps_no_files_apart(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path, unread: str
+    reader: Reader, tmp_path: Path, unread: str
 ) -> None:
     """A statement that removes doubled rows must see all of them."""
-    files = [write(f"select 1 as id{unread}"), write("select 1 as id, 'x' as debug", "b.parquet")]
+    files = [
+        reader.write(f"select 1 as id{unread}"),
+        reader.write("select 1 as id, 'x' as debug", "b.parquet"),
+    ]
     own = team(tmp_path / "sql", "select distinct id::bigint as id\nfrom read_parquet($paths)")
-    assert read(connection, files, {"id": "BIGINT"}, own) == [(1,)]
+    assert reader.read(files, {"id": "BIGINT"}, own) == [(1,)]
 
 
-def test_columns_that_a_pattern_names_are_read_in_their_own_types(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
-) -> None:
-    files = [write("select 1 as id, 3 as bid"), write("select 2 as id, 0.5::double as bid", "b.parquet")]
+def test_columns_that_a_pattern_names_are_read_in_their_own_types(reader: Reader, tmp_path: Path) -> None:
+    files = [
+        reader.write("select 1 as id, 3 as bid"),
+        reader.write("select 2 as id, 0.5::double as bid", "b.parquet"),
+    ]
     own = team(tmp_path / "sql", "select id, cast(columns('b.*') as double)\nfrom read_parquet($paths)")
-    assert read(connection, files, {"id": "INTEGER", "bid": "DOUBLE"}, own) == [(1, 3.0), (2, 0.5)]
+    assert reader.read(files, {"id": "INTEGER", "bid": "DOUBLE"}, own) == [(1, 3.0), (2, 0.5)]
 
 
-def test_a_statement_may_read_files_of_another_kind(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_a_statement_may_read_files_of_another_kind(reader: Reader, tmp_path: Path) -> None:
     files = [tmp_path / "a.json", tmp_path / "b.json"]
     for n, file in enumerate(files):
         file.write_text(f'{{"id": {n}}}\n')
     own = team(tmp_path / "sql", "select id::bigint as id\nfrom read_json($paths)")
-    assert read(connection, files, {"id": "BIGINT"}, own) == [(0,), (1,)]
+    assert reader.read(files, {"id": "BIGINT"}, own) == [(0,), (1,)]
 
 
-def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
-) -> None:
-    files = [write("select 1.0 as x, true as hidden"), write("select 1e300 as x", "b.parquet")]
+def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(reader: Reader) -> None:
+    files = [reader.write("select 1.0 as x, true as hidden"), reader.write("select 1e300 as x", "b.parquet")]
     declared = {"x": "FLOAT", "hidden": "BOOLEAN"}
     create_checked_view(
-        connection, "source_ads", SOURCE, "ads", files, DAY, declared, optional=frozenset({"hidden"})
+        reader.connection, "source_ads", SOURCE, "ads", files, DAY, declared, optional=frozenset({"hidden"})
     )
-    words = blame(connection, SOURCE, {"ads": files}, DAY, {"ads": declared})
-    assert words is not None
+    words = reader.blame(files, declared)
     assert words.startswith("ads.x has a value that its declared type FLOAT can't hold")
 
 
-def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
-) -> None:
-    files = [write("select 1 as id"), write("select true as hidden, 2 as id", "b.parquet")]
+def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(reader: Reader) -> None:
+    files = [reader.write("select 1 as id"), reader.write("select true as hidden, 2 as id", "b.parquet")]
     widened = create_checked_view(
-        connection,
+        reader.connection,
         "source_ads",
         SOURCE,
         "ads",
@@ -341,20 +307,20 @@ def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(
         optional=frozenset({"hidden"}),
     )
     assert widened == {"id": "INTEGER as BIGINT"}
-    assert connection.execute("from source_ads order by id").fetchall() == [(1, None), (2, True)]
+    assert reader.connection.execute("from source_ads order by id").fetchall() == [(1, None), (2, True)]
 
 
 def test_columns_that_cannot_be_read_as_declared_are_named_with_file_and_statement(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+    reader: Reader, tmp_path: Path
 ) -> None:
-    files = [write("select 1 as id"), write("select 'one' as id", "b.parquet")]
+    files = [reader.write("select 1 as id"), reader.write("select 'one' as id", "b.parquet")]
     own = team(tmp_path / "sql", "from read_parquet($paths)")
     for source, where in (
         (SOURCE, "write a source_ads.sql of your own, in a folder that the preset names as `sql`"),
         (own, f"the statement in {tmp_path / 'sql' / 'source_ads.sql'}"),
     ):
         with pytest.raises(LogsError) as caught:
-            create_checked_view(connection, "v", source, "ads", files, DAY, {"id": "INTEGER"})
+            create_checked_view(reader.connection, "v", source, "ads", files, DAY, {"id": "INTEGER"})
         assert str(caught.value) == (
             f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: cast(id as INTEGER)). "
             f"Correct the file, the preset's features, or {where}"
@@ -378,58 +344,45 @@ from read_parquet($paths)
     ],
 )
 def test_a_wrong_statement_is_blamed_with_its_file_and_line(
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    write: Callable[..., Path],
-    tmp_path: Path,
-    wrong: str,
-    words: str,
+    reader: Reader, tmp_path: Path, wrong: str, words: str
 ) -> None:
-    path = write("select 7 as ad_id, 'free' as amount")
+    path = reader.write("select 7 as ad_id, 'free' as amount")
     source = team(tmp_path / "sql", STATEMENT.format(wrong=wrong))
-    told = blame(connection, source, {"ads": [path]}, DAY, {})
-    assert told is not None
+    told = reader.blame([path], source=source)
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}, line 4 ({wrong} as price): {words}")
     assert told.endswith(f"what it reads ({path}) is sound Parquet; correct the statement and run again")
 
 
 def test_an_error_without_a_line_names_the_statement_and_a_damaged_file_comes_first(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+    reader: Reader, tmp_path: Path
 ) -> None:
-    files = [write("select 7 as ad_id"), write("select 8 as ad_id", "b.parquet")]
+    files = [reader.write("select 7 as ad_id"), reader.write("select 8 as ad_id", "b.parquet")]
     source = team(tmp_path / "sql", "select error('no') as ad_id from read_parquet($paths)")
-    told = blame(connection, source, {"ads": files}, DAY, {})
-    assert told is not None
+    told = reader.blame(files, source=source)
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}: Invalid Input Error: no. ")
     assert f"({files[0]} and 1 more)" in told
     files[1].write_bytes(b"nothing")
-    assert (blame(connection, source, {"ads": files}, DAY, {}) or "").startswith(
-        f"{files[1]} can't be read ("
-    )
+    assert (reader.blame(files, source=source)).startswith(f"{files[1]} can't be read (")
 
 
-def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
-) -> None:
-    path = write("select 1::double as fine, [1e300] as vector")
+def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(reader: Reader) -> None:
+    path = reader.write("select 1::double as fine, [1e300] as vector")
     declared = {"fine": "FLOAT", "vector": "FLOAT[]"}
     with pytest.raises(duckdb.Error) as caught:
-        read(connection, [path], declared)
-    error = reading_error(connection, SOURCE, {"ads": [path]}, DAY, caught.value, {"ads": declared})
+        reader.read([path], declared)
+    error = reading_error(reader.connection, SOURCE, {"ads": [path]}, DAY, caught.value, {"ads": declared})
     assert str(error).startswith(
         "ads of 2026-01-02: ads.vector has a value that its declared type FLOAT[] can't hold (Conversion Error: Type "
         "DOUBLE with value 1e+300"
     )
 
 
-def test_what_can_be_read_again_is_blamed_on_nothing(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
-) -> None:
-    path = write("select 1 as id")
-    read(connection, [path], {"id": "INTEGER"})
+def test_what_can_be_read_again_is_blamed_on_nothing(reader: Reader) -> None:
+    path = reader.write("select 1 as id")
+    reader.read([path], {"id": "INTEGER"})
     files = {"requests": [path], "ads": [path]}
     error = reading_error(
-        connection, SOURCE, files, DAY, duckdb.Error("disk full"), {"ads": {"id": "INTEGER"}}
+        reader.connection, SOURCE, files, DAY, duckdb.Error("disk full"), {"ads": {"id": "INTEGER"}}
     )
     assert (
         str(error)
@@ -437,12 +390,10 @@ def test_what_can_be_read_again_is_blamed_on_nothing(
     )
 
 
-def test_the_columns_of_a_file_are_the_statements(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
-) -> None:
-    path = write("select 1 as id")
+def test_the_columns_of_a_file_are_the_statements(reader: Reader, tmp_path: Path) -> None:
+    path = reader.write("select 1 as id")
     source = team(tmp_path / "sql", "-- ours\nselect id, 'x' as word from read_parquet($paths)")
-    assert file_columns(connection, source, "ads", path, DAY) == {"id": "INTEGER", "word": "VARCHAR"}
+    assert file_columns(reader.connection, source, "ads", path, DAY) == {"id": "INTEGER", "word": "VARCHAR"}
 
 
 @pytest.mark.parametrize(
@@ -467,14 +418,9 @@ def test_the_columns_of_a_file_are_the_statements(
     ],
 )
 def test_text_of_a_csv_file_is_read_in_the_declared_type(
-    *,
-    connection: duckdb.DuckDBPyConnection,
-    text: Callable[..., Path],
-    value: str,
-    declared: str,
-    expected: Any,
+    reader: Reader, value: str, declared: str, expected: Any
 ) -> None:
-    ((found, _),) = read(connection, [text(f"x,y\n{value},1\n")], {"x": declared, "y": "VARCHAR"}, CSV)
+    ((found, _),) = reader.read([reader.text(f"x,y\n{value},1\n")], {"x": declared, "y": "VARCHAR"}, CSV)
     assert found == expected or (isnan(expected) and isnan(found))
 
 
@@ -491,46 +437,40 @@ def test_text_of_a_csv_file_is_read_in_the_declared_type(
     ],
 )
 def test_text_that_is_no_value_is_blamed_on_its_column(
-    *, connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], value: str, declared: str, words: str
+    reader: Reader, value: str, declared: str, words: str
 ) -> None:
-    path, columns = text(f"x\n{value}\n"), {"x": declared}
-    create_checked_view(connection, "source_ads", CSV, "ads", [path], DAY, columns)
-    told = blame(connection, CSV, {"ads": [path]}, DAY, {"ads": columns})
-    assert words in (told or "")
+    path, columns = reader.text(f"x\n{value}\n"), {"x": declared}
+    reader.view([path], columns, CSV)
+    told = reader.blame([path], columns, CSV)
+    assert words in told
 
 
-def test_csv_files_are_matched_by_the_names_in_their_headers(
-    connection: duckdb.DuckDBPyConnection, text: Callable[..., Path]
-) -> None:
-    files = [text("id,word\n1,one\n"), text("word,id\ntwo,2\n", "b.csv.gz")]
-    assert read(connection, files, {"id": "BIGINT", "word": "VARCHAR"}, CSV) == [(1, "one"), (2, "two")]
+def test_csv_files_are_matched_by_the_names_in_their_headers(reader: Reader) -> None:
+    files = [reader.text("id,word\n1,one\n"), reader.text("word,id\ntwo,2\n", "b.csv.gz")]
+    assert reader.read(files, {"id": "BIGINT", "word": "VARCHAR"}, CSV) == [(1, "one"), (2, "two")]
     with pytest.raises(LogsError, match=r"b\.csv\.gz has other columns than declared: word \(not declared"):
-        create_checked_view(connection, "v", CSV, "ads", files[1:], DAY, {"id": "BIGINT"})
+        create_checked_view(reader.connection, "v", CSV, "ads", files[1:], DAY, {"id": "BIGINT"})
 
 
 @pytest.mark.parametrize(
     "lines", ["1,one,more\n", "1,one\n2,two,more\n", "1\n", '1,"one\n', "# a comment\n1,one\n"]
 )
-def test_a_csv_file_with_a_line_that_does_not_fit_is_blamed_by_its_name(
-    connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], lines: str
-) -> None:
-    path = text(f"id,word\n{lines}")
-    told = blame(connection, CSV, {"ads": [path]}, DAY, {})
-    assert (told or "").startswith(f"{path} can't be read (")
+def test_a_csv_file_with_a_line_that_does_not_fit_is_blamed_by_its_name(reader: Reader, lines: str) -> None:
+    path = reader.text(f"id,word\n{lines}")
+    told = reader.blame([path], source=CSV)
+    assert told.startswith(f"{path} can't be read (")
 
 
-def test_a_teams_statement_gets_the_day_and_reads_csv(
-    connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_teams_statement_gets_the_day_and_reads_csv(reader: Reader, tmp_path: Path) -> None:
     own = team(
         tmp_path / "sql", "select id as ad_id, $day as seen from read_csv($paths, all_varchar = true);\n"
     )
     source = LogSource("logs", own.sql, CSV.tables)
-    path = text("id\n7\n")
-    assert read(connection, [path], {"ad_id": "BIGINT", "seen": "DATE"}, source) == [(7, DAY)]
+    path = reader.text("id\n7\n")
+    assert reader.read([path], {"ad_id": "BIGINT", "seen": "DATE"}, source) == [(7, DAY)]
     (tmp_path / "sql" / "source_ads.sql").write_text("select ix as ad_id from read_csv($paths)\n")
-    told = blame(connection, source, {"ads": [path]}, DAY, {})
-    assert f"what it reads ({path}) is sound CSV" in (told or "")
+    told = reader.blame([path], source=source)
+    assert f"what it reads ({path}) is sound CSV" in told
 
 
 @pytest.mark.parametrize("below_tmpdir", [False, True])
