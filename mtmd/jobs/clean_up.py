@@ -20,8 +20,8 @@ from pydantic import Field
 
 from mtmd.config import Frozen, RetentionConfig
 from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.registry.records import run_paths
 from mtmd.registry.registry import Registry
-from mtmd.registry.run_records import run_paths
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace

@@ -12,7 +12,7 @@ from mtmd.config import Frozen
 from mtmd.errors import StorageError
 from mtmd.extract.shards import read_manifest
 from mtmd.model.build import ModelKind
-from mtmd.registry.run_records import origin, run_paths
+from mtmd.registry.records import origin, run_paths
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.train.results import FitResult

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mtmd.errors import RegistryError, StorageError
 from mtmd.registry.records import REGISTRY_FORMAT, Champion, ChampionChange
-from mtmd.store.files import parsed_json, sealed_text
+from mtmd.store.sealed import parsed_json, sealed_text
 from mtmd.store.stores import Store
 
 POINTER, HISTORY = "champion.json", "history"

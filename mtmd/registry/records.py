@@ -1,12 +1,16 @@
 """What the registry stores and returns."""
 
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mtmd.config import Frozen
+from mtmd.store.outputs import read_record
+from mtmd.store.workspace import Workspace
 
+SUMMARY, _ORIGIN = "summary.json", "origin.json"  # of a decided run
 REGISTRY_FORMAT = 2  # of the champion's records
 REASON_LENGTH = 4000  # characters of a change's reason
 
@@ -155,3 +159,14 @@ class RegistryStatus(Frozen):
     )
     candidates: int = Field(description="models in the registry, the champion included")
     history: tuple[ChampionChange, ...] = Field(description="latest changes, oldest first")
+
+
+def run_paths(workspace: Workspace) -> list[Path]:
+    """The directories of decided runs, the latest record first; of records of one time, the later day first."""
+    paths = [path.parent for path in (workspace.root / "runs").glob(f"*/{SUMMARY}")]
+    return sorted(paths, key=lambda path: ((path / SUMMARY).stat().st_mtime_ns, path.name), reverse=True)
+
+
+def origin(path: Path) -> RunOrigin | None:
+    """What the decided run of a directory was made with; None where that can't be read."""
+    return read_record(path / _ORIGIN, RunOrigin)

@@ -11,7 +11,7 @@ from mtmd.config import Frozen, Slice
 from mtmd.evaluate.report import ALL
 from mtmd.promote.counts import result_words
 from mtmd.promote.slice_gates import Result, result_of
-from mtmd.registry.run_records import SUMMARY, origin, run_paths
+from mtmd.registry.records import SUMMARY, origin, run_paths
 from mtmd.report.text import short
 from mtmd.store.outputs import read_record, written
 from mtmd.store.workspace import Workspace

@@ -19,7 +19,8 @@ from pydantic import Field, ValidationError
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.checks import require_id
-from mtmd.store.files import locked, parsed_json, sealed_text
+from mtmd.store.files import locked
+from mtmd.store.sealed import parsed_json, sealed_text
 from mtmd.store.stores import store_of
 
 POINTER = "current.json"

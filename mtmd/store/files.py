@@ -1,9 +1,7 @@
-"""The one module that writes files.
+"""The one module that writes files of this machine's disk; a line's own are written by its store (`stores.py`).
 
-Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none. All of it
-is on this machine's disk: outputs and records of a line are written by the line's store (`mtmd/store/stores.py`).
-A directory under construction holds a kernel lock; a lock that can be taken belongs to a dead writer, and
-`sweep` removes what that writer left.
+Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none. What is
+under construction holds a kernel lock; a lock that can be taken belongs to a dead writer, whose work `sweep` removes.
 """
 
 import fcntl
@@ -17,8 +15,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
-from pathlib import Path, PurePath
+from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Protocol
 from urllib.parse import unquote, urlparse
@@ -27,12 +24,12 @@ from filelock import FileLock, Timeout
 
 from mtmd.errors import StorageError
 from mtmd.store.refusals import writing
-from mtmd.store.sealed import parsed, sealed
+from mtmd.store.sealed import json_text, parsed_json, plain, sealed_text
 from mtmd.store.sha256 import sha256_file
 
 BUCKET = re.compile(r"(s3|gs|az):/+([^/]+)/*(.*)")
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
-_SCRATCH = "mtmd-scratch-"  # how the names begin of folders below TMPDIR
+_SCRATCH = "mtmd-scratch"
 _SHOWN = 100  # characters of a name that its temporary has
 _log = logging.getLogger(__name__)
 
@@ -90,7 +87,7 @@ def digest(value: Any) -> str:
 
     Raises TypeError for values whose text may differ between processes, ValueError for NaN and infinity.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=plain, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -108,36 +105,15 @@ def read_json(path: Readable) -> Any:
     return parsed_json(content, path)
 
 
-def parsed_json(content: bytes, path: object) -> Any:
-    """What `read_json` makes of the content of a path."""
-    try:
-        return parsed(content)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
-    except ValueError as error:
-        raise StorageError(f"{path} was altered: {error}; remove it and run again") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file's content atomically and durably."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """The same for content that is no text, or may be none any more."""
+def write_text(path: Path, text: str | bytes) -> None:
+    """Replace a file's content atomically and durably; bytes are a text that is encoded already."""
     with atomic_file(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(text.encode() if isinstance(text, str) else text)
 
 
 def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
     """Replace a JSON file atomically and durably; with `seal`, an object that `read_json` compares with its digest."""
     write_text(path, sealed_text(value) if seal else json_text(value))
-
-
-def sealed_text(value: Any) -> str:
-    """What `write_json` writes with a seal."""
-    # Sealed as it is after writing and reading: keys are texts then.
-    return json_text(sealed(json.loads(json.dumps(value, default=_plain))))
 
 
 @contextmanager
@@ -161,15 +137,6 @@ def atomic_directory(final: Path) -> Iterator[Path]:
         yield temporary
         _fsync_all(temporary)
         _rename_unless_there(temporary, final)
-
-
-def ends_in_half_a_line(path: Path) -> bool:
-    """Whether the last line has no end, as a writer that was killed, or a disk that was full, may have left it."""
-    if not path.is_file() or not path.stat().st_size:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
 
 
 def touch(path: Path) -> None:
@@ -248,29 +215,11 @@ def scratch() -> Iterator[Path]:
     What killed processes left of such folders goes first.
     """
     place = Path(gettempdir())
-    for left in matching(place, f"{_SCRATCH}*"):
+    for left in matching(place, f"{TEMPORARY}{_SCRATCH}*"):
         with suppress(OSError):  # another user's
             _remove_unless_claimed(left)
-    folder = place / f"{_SCRATCH}{uuid.uuid4().hex}"
-    with writing(folder):
-        held = _claim(folder, lambda path: path.mkdir(mode=0o700))
-    try:
+    with _claimed(place / _SCRATCH, mode=0o700) as folder:
         yield folder
-    finally:
-        os.close(held)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def json_text(value: Any) -> str:
-    return json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, date | PurePath):
-        return str(value)
-    raise TypeError(
-        f"{value!r} is a {type(value).__name__}, which has no fixed text in JSON; convert it first"
-    )
 
 
 def _rename_unless_there(temporary: Path, final: Path) -> None:
@@ -285,7 +234,7 @@ def _rename_unless_there(temporary: Path, final: Path) -> None:
 
 
 @contextmanager
-def _claimed(final: Path) -> Iterator[Path]:
+def _claimed(final: Path, mode: int = 0o777) -> Iterator[Path]:
     """Yield a locked temporary directory beside `final`, which is removed afterwards.
 
     A file has one too: a lock on the file itself is lost where a writer replaces the file, as safetensors does.
@@ -293,7 +242,7 @@ def _claimed(final: Path) -> Iterator[Path]:
     with writing(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(final)
-        held = _claim(temporary, Path.mkdir)
+        held = _claim(temporary, lambda path: path.mkdir(mode))
         try:
             yield temporary
         finally:

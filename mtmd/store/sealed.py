@@ -1,8 +1,12 @@
-"""JSON objects with the digest of their own content beside it, by which any later change is noticed."""
+"""JSON: its one text, and objects with the digest of their content beside it, by which any later change is noticed."""
 
 import hashlib
 import json
+from datetime import date
+from pathlib import PurePath
 from typing import Any
+
+from mtmd.errors import StorageError
 
 _SEAL = "content_sha256"  # the digest of all other keys
 
@@ -45,3 +49,33 @@ def parsed(content: bytes) -> Any:
 def _digest(value: dict[str, Any]) -> str:
     """NaN is allowed, unlike in `mtmd.store.files.digest`."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def parsed_json(content: bytes, path: object) -> Any:
+    """What `read_json` makes of the content of a path."""
+    try:
+        return parsed(content)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
+    except ValueError as error:
+        raise StorageError(f"{path} was altered: {error}; remove it and run again") from error
+
+
+def sealed_text(value: Any) -> str:
+    """What `write_json` writes with a seal."""
+    # Sealed as it is after writing and reading: keys are texts then.
+    return json_text(sealed(json.loads(json.dumps(value, default=plain))))
+
+
+def json_text(value: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(value, indent=2, sort_keys=True, default=plain) + "\n"
+
+
+def plain(value: Any) -> str:
+    """The text of a date or a path; raises TypeError for other values that JSON has no form for."""
+    if isinstance(value, date | PurePath):
+        return str(value)
+    raise TypeError(
+        f"{value!r} is a {type(value).__name__}, which has no fixed text in JSON; convert it first"
+    )

@@ -94,7 +94,7 @@ class Folder:
     def replace(self, path: Path, content: bytes, seen: bytes | None) -> bool:
         if self.read(path) != seen:
             return False
-        files.write_bytes(path, content)
+        files.write_text(path, content)
         return True
 
     def names(self, folder: Path) -> list[str]:

@@ -9,9 +9,8 @@ from pydantic import BaseModel
 
 from mtmd.config import Slice
 from mtmd.errors import BundleError, RegistryError
-from mtmd.registry.records import ModelManifest, RunOrigin
+from mtmd.registry.records import SUMMARY, ModelManifest, RunOrigin
 from mtmd.registry.registry import Registry
-from mtmd.registry.run_records import SUMMARY
 from mtmd.report.past import RecordedDecision, RecordedMetrics, origin, run_paths
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
