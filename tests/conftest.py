@@ -226,6 +226,7 @@ def done_live(taken: "Callable[[Path, bool], Done]", tmp_path: Path) -> "Done":
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
     """An S3 of this test alone, which obstore finds by the environment; its cache is the test's, too."""
     pytest.importorskip("obstore", reason="obstore is not installed: buckets can't be tried")
+    pytest.importorskip("mtmd.extras.bucket", reason="the extra `bucket` is not here")
     from mtmd.extras.bucket import access, readers
     from tests.buckets import hurry, serving
 

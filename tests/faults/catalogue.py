@@ -1,7 +1,18 @@
-"""All faults, in the order of docs/reliability.md."""
+"""All faults; those of buckets where the extra `bucket` is."""
 
-from tests.faults import clocks, crashes, disks, object_store, servers, sources, stored
+from collections.abc import Iterator
+
+from mtmd import extension
+from tests.faults import clocks, crashes, disks, servers, sources, stored
 from tests.faults.fault import Fault
+
+
+def _of_buckets() -> Iterator[Fault]:
+    if "bucket" in extension.names():
+        from tests.faults import object_store  # noqa: PLC0415
+
+        yield from object_store.faults()
+
 
 FAULTS: tuple[Fault, ...] = (
     *stored.faults(),
@@ -10,5 +21,5 @@ FAULTS: tuple[Fault, ...] = (
     *disks.faults(),
     *clocks.faults(),
     *servers.faults(),
-    *object_store.faults(),
+    *_of_buckets(),
 )
