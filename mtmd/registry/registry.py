@@ -229,9 +229,9 @@ class Registry:
         """
         if (champion := self.champion()) is None:
             return ()
-        names = [model.model_id for model in champion.standing]
-        first = champion.standing.index(champion.below[-1]) if champion.below else len(names) - 1
-        return tuple(names[first:])
+        others = [n for n, model in enumerate(champion.standing) if model.bundle_id != champion.content]
+        first = others[-1] if others else len(champion.standing) - 1
+        return tuple(model.model_id for model in champion.standing[first:])
 
     def history(self) -> tuple[ChampionChange, ...]:
         """Every change of the champion, oldest first; one that was lost or damaged is left out, with a warning."""
