@@ -15,6 +15,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -93,12 +94,13 @@ def main() -> int:
 
 
 def judged(chosen: Sequence[Mutant], root: Path) -> Iterator[str]:
-    """What is wrong: mutants that survive or can't be judged. Raises MutantError where tests fail without one."""
-    tests = sorted({test for mutant in chosen for test in mutant.tests if not _errors(mutant, root)})
-    if status := run_tests(root, tests):
-        raise MutantError(f"pytest {' '.join(tests)} ended with {status} without any mutant")
+    """What is wrong: mutants that survive, and those whose text has moved or whose tests fail without them."""
+    passes = cache(lambda tests: run_tests(root, tests) == 0)
     for mutant in chosen:
         try:
+            mutant.place(root)
+            if not passes(mutant.tests):
+                raise MutantError(f"{mutant.words}: {' '.join(mutant.tests)} fail without it")
             survives = mutant.survives(root)
         except MutantError as error:
             print(f"?        {error}", flush=True)  # noqa: T201 - a command's answer
