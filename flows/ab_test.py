@@ -11,7 +11,7 @@ from mtmd import command_line
 from mtmd.abtest.outcome import ABTest
 from mtmd.abtest.stage import Control
 from mtmd.abtest.trial import REQUESTS, SAMPLES, Size, variants_beside
-from mtmd.flows import index, prefect_artifacts, run_names, steps
+from mtmd.flows import index, parameters, prefect_artifacts, steps
 from mtmd.flows.command import command_of, require_days
 from mtmd.flows.parameters import (
     Artifacts,
@@ -54,7 +54,7 @@ AtSize = Annotated[
 _KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
-@flow(name="ab-test", flow_run_name=run_names.of_day, persist_result=False)
+@flow(name="ab-test", flow_run_name=parameters.of_day, persist_result=False)
 @described
 def ab_test(
     as_of: AsOf | None = None,

@@ -12,7 +12,7 @@ from mtmd import command_line
 from mtmd.config import variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.flows import prefect_artifacts, run_names, runners, steps
+from mtmd.flows import parameters, prefect_artifacts, runners, steps
 from mtmd.flows.command import command_of, require_days
 from mtmd.flows.parameters import (
     Artifacts,
@@ -38,7 +38,7 @@ Names = Annotated[
 ]
 
 
-@flow(name="ablation", flow_run_name=run_names.of_day, persist_result=False)
+@flow(name="ablation", flow_run_name=parameters.of_day, persist_result=False)
 @described
 def ablation(
     as_of: AsOf | None = None,

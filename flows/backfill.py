@@ -1,8 +1,12 @@
 """Retrain a range of past days, each as a run of the daily flow."""
 
+import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from datetime import date
+from functools import cache
+from threading import Thread
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
@@ -12,15 +16,14 @@ from prefect.task_runners import TaskRunner
 from pydantic import Field
 
 from mtmd.errors import ConfigError
-from mtmd.flows import index, prefect_artifacts, run_names, runners, steps
+from mtmd.flows import index, parameters, prefect_artifacts, runners, steps
 from mtmd.flows.daily_retrain import daily_retrain
-from mtmd.flows.orphans import end_with_parent
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
 
 
-@flow(name="backfill", flow_run_name=run_names.of_days, persist_result=False)
+@flow(name="backfill", flow_run_name=parameters.of_days, persist_result=False)
 @described
 def backfill(
     first: Annotated[date, a_day("Oldest as_of")],
@@ -151,3 +154,18 @@ def _retrained(day: date, given: dict[str, Any]) -> DayOutcome:
     if not state.is_completed():
         return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
     return DayOutcome.of(state.result())
+
+
+@cache  # once for each process
+def end_with_parent() -> None:
+    """Let this process of a pool end when the process that started the pool has ended, such as by the kernel.
+
+    It would wait for its next task for ever, and keep its memory. Files are written whole, so none is left half.
+    """
+    if (parent := multiprocessing.parent_process()) is not None:
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        Thread(target=watch, name="parent", daemon=True).start()

@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from pydantic import Field
 
 from mtmd.config import load_preset
-from mtmd.flows import index, prefect_artifacts, run_names
+from mtmd.flows import index, parameters, prefect_artifacts
 from mtmd.flows.parameters import Artifacts, PresetName, described
 from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
@@ -19,7 +19,7 @@ AllowLarge = Annotated[
 DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
 
 
-@flow(name="clean-up", flow_run_name=run_names.of_start, persist_result=False)
+@flow(name="clean-up", flow_run_name=parameters.of_start, persist_result=False)
 @described
 def clean_up(
     dry_run: DryRun = True,

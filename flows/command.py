@@ -32,11 +32,11 @@ from mtmd.command_line import PresetName, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.flows import runners
-from mtmd.flows.orphans import is_server
 from mtmd.flows.parameters import DAY_FORM, scheduled_day
 from mtmd.flows.terminal import print_stopped
 from mtmd.run import outline, plan_run
 
+_SERVER = "prefect.server.api.server:create_app"
 _INTERRUPTED = 128 + signal.SIGINT
 _WITHOUT_A_KEY = {401, 403}  # HTTP
 _PATIENCE_S = 5.0  # for what Prefect has still to send
@@ -164,12 +164,20 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     """
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            if _ANSWERED.is_set() and is_server(child):
+            if _ANSWERED.is_set() and _is_server(child):
                 child.kill()
             else:
                 child.terminate()
     print_stopped()
     os._exit(128 + number)
+
+
+def _is_server(process: psutil.Process) -> bool:
+    """Whether this is a temporary server of Prefect's."""
+    try:
+        return _SERVER in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -11,12 +11,10 @@ from mtmd import command_line, extension
 from mtmd.abtest.gate import ab_gate
 from mtmd.config import variants
 from mtmd.errors import MtmdError
-from mtmd.flows import index, prefect_artifacts, run_names, steps
+from mtmd.flows import index, parameters, prefect_artifacts, steps
 from mtmd.flows.ablation import ablate
-from mtmd.flows.arguments import whole
 from mtmd.flows.command import command_of, require_days
 from mtmd.flows.events import Event, tell
-from mtmd.flows.laps import Laps
 from mtmd.flows.parameters import (
     Ablations,
     Artifacts,
@@ -30,6 +28,8 @@ from mtmd.flows.parameters import (
     described,
     scheduled_day,
 )
+from mtmd.flows.progress import Laps
+from mtmd.flows.runners import whole
 from mtmd.flows.terminal import show
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
@@ -49,7 +49,7 @@ def _failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 
 @flow(
     name="daily-retrain",
-    flow_run_name=run_names.of_day,
+    flow_run_name=parameters.of_day,
     persist_result=False,
     on_failure=[_failed],
     on_crashed=[_failed],

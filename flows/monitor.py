@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from mtmd.flows import index, prefect_artifacts, run_names
+from mtmd.flows import index, parameters, prefect_artifacts
 from mtmd.flows.events import tell
 from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
 from mtmd.monitor import stage as monitor_stage
@@ -16,7 +16,7 @@ from mtmd.report import jobs
 BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
 
 
-@flow(name="monitor", flow_run_name=run_names.of_day, persist_result=False)
+@flow(name="monitor", flow_run_name=parameters.of_day, persist_result=False)
 @described
 def monitor(
     as_of: AsOf | None = None,

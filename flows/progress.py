@@ -1,4 +1,4 @@
-"""Training progress: a progress artifact in the flow run, a log line an epoch, and a bar where a person watches.
+"""Training progress (a progress artifact, a log line an epoch, a bar where a person watches), and stages' times.
 
 Without a terminal, an epoch that takes long has a line every minute too: a log file without news looks like a hang.
 """
@@ -90,3 +90,17 @@ class TrainingProgress:
                 f"create_progress_artifact gave {type(made).__name__}; call it from a task that is not async"
             )
         return made
+
+
+class Laps:
+    """A stopwatch: each stage takes from the end of the one before to its own end."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def done(self, stage: str) -> None:
+        """A stage has ended."""
+        now = time.monotonic()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+        self._since = now

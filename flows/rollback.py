@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mtmd import extension
 from mtmd.config import load_preset
-from mtmd.flows import index, prefect_artifacts, run_names
+from mtmd.flows import index, parameters, prefect_artifacts
 from mtmd.flows.events import tell
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, described
 from mtmd.flows.prefect_artifacts import may_fail
@@ -30,7 +30,7 @@ KeepAds = Annotated[
 ]
 
 
-@flow(name="rollback", flow_run_name=run_names.of_start, persist_result=False)
+@flow(name="rollback", flow_run_name=parameters.of_start, persist_result=False)
 @described
 def rollback(
     reason: Reason,

@@ -6,7 +6,7 @@ from typing import Annotated
 from prefect import flow, get_run_logger, task
 from pydantic import Field
 
-from mtmd.flows import run_names
+from mtmd.flows import parameters
 from mtmd.flows.parameters import AsOf, Logs, PresetName, described, scheduled_day
 from mtmd.jobs import simulation as simulation_job
 from mtmd.jobs.simulation import Simulated
@@ -25,7 +25,7 @@ Seed = Annotated[
 ]
 
 
-@flow(name="simulate-day", flow_run_name=run_names.of_day, persist_result=False)
+@flow(name="simulate-day", flow_run_name=parameters.of_day, persist_result=False)
 @described
 def simulate_day(
     as_of: AsOf | None = None,

@@ -22,9 +22,8 @@ from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import prefect_artifacts, runners
-from mtmd.flows.arguments import whole
-from mtmd.flows.laps import Laps
-from mtmd.flows.progress import TrainingProgress
+from mtmd.flows.progress import Laps, TrainingProgress
+from mtmd.flows.runners import whole
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
 from mtmd.logs.arrival import await_day

@@ -10,7 +10,7 @@ from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
 from mtmd.flows import (
-    run_names,
+    parameters,
 )
 
 
@@ -30,11 +30,11 @@ def _name(named: Callable[[], str], **parameters: Any) -> str:
 
 
 def test_a_run_about_a_day_has_it_in_its_name_given_or_not(prefect_server: str) -> None:
-    assert _name(run_names.of_day, as_of=date(2026, 1, 5)) == "look 2026-01-05"
-    assert _name(run_names.of_day) == "look 2026-01-21"
+    assert _name(parameters.of_day, as_of=date(2026, 1, 5)) == "look 2026-01-05"
+    assert _name(parameters.of_day) == "look 2026-01-21"
 
 
 def test_other_runs_have_their_days_or_the_day_of_their_start(prefect_server: str) -> None:
     days = {"first": date(2026, 1, 5), "last": date(2026, 1, 7)}
-    assert _name(run_names.of_days, **days) == "look 2026-01-05 to 2026-01-07"
-    assert _name(run_names.of_start) == "look, run on 2026-01-22"
+    assert _name(parameters.of_days, **days) == "look 2026-01-05 to 2026-01-07"
+    assert _name(parameters.of_start) == "look, run on 2026-01-22"
