@@ -70,14 +70,9 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
     planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     removed = sweep(planned.workspace.root)
     Registry(planned.workspace.root).refresh()
-    get_run_logger().info(
-        "as_of %s: window %s to %s (%d days)%s",
-        as_of,
-        planned.days[0],
-        planned.days[-1],
-        len(planned.days),
-        f"; removed {len(removed)} half-written outputs of killed runs" if removed else "",
-    )
+    words = f"as_of {as_of}: window {planned.days[0]} to {planned.days[-1]} ({len(planned.days)} days)"
+    words += f"; removed {len(removed)} half-written outputs of killed runs" if removed else ""
+    get_run_logger().info("%s", words)
     return planned
 
 
@@ -87,9 +82,8 @@ def validate(planned: RunPlan) -> DataQuality:
     logger = get_run_logger()
 
     def say(result: DayValidation) -> None:
-        logger.info(
-            "validated %s: %s", result.day, "ok" if result.passed else f"{len(result.failures)} FAILED"
-        )
+        words = "ok" if result.passed else f"{len(result.failures)} FAILED"
+        logger.info("validated %s: %s", result.day, words)
 
     quality = validate_stage.validate(planned, say)
     logger.info(
