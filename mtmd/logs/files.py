@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
 from mtmd.logs.contract import TABLES
 from mtmd.logs.templates import DayTemplate
-from mtmd.store.files import resolve
+from mtmd.store.files import locked, resolve
 
+_PATIENCE_S = 24 * 3600  # while another command writes the same folder
 _PATTERN = re.compile(r"([*?\[])")
 
 
@@ -36,6 +38,15 @@ def available_days(logs: str | Path) -> tuple[date, ...]:
 def duckdb_paths(files: Iterable[Path]) -> list[str]:
     """Paths for DuckDB's readers, which take each for a pattern: `*`, `?` and `[` stand for themselves."""
     return [_PATTERN.sub(r"[\1]", str(file)) for file in files]
+
+
+def alone(logs: Path) -> AbstractContextManager[None]:
+    """Hold the lock of whoever writes a folder of logs, since two would mix their days; waits for another one.
+
+    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume. So a folder
+    that is not to be written is found out before.
+    """
+    return locked(logs / ".lock", _PATIENCE_S)
 
 
 def _layout(logs: str | Path, table: str) -> DayTemplate[Path]:

@@ -49,10 +49,3 @@ def test_a_report_says_what_is_wrong_and_what_was_not_judged(
 ) -> None:
     found = report(*findings)
     assert (found.verdict, found.words) == (verdict, words)
-
-
-def test_a_record_of_before_there_were_suspicions_is_read() -> None:
-    old = {"signal": "auc", "where": "w", "value": 0.5, "reference": 0.6, "judged": True, "breach": True,
-           "words": "AUC"}  # fmt: skip
-    found = MonitorReport.model_validate(report().model_dump() | {"findings": [old]})
-    assert (found.suspicions, found.breaches[0].change) == ((), None)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from mtmd.monitor.health import Finding, MonitorReport
-from mtmd.monitor.noise import chance, deviation, usual_changes
+from mtmd.monitor.noise import deviation, usual_changes
 
 DAY = date(2026, 1, 10)
 
@@ -18,13 +18,6 @@ def test_noise_has_the_requests_of_both_days_and_a_third_of_the_least_change() -
     # three days of drift: √(0.04² · 1.25 + 3 · 0.03²)
     assert deviation(0.04, 0.25, 0.09, 0.0, 3) == pytest.approx(math.sqrt(0.002 + 0.0027))
     assert deviation(0.04, 0.25, 0.09, 0.2, 4) == 0.4
-
-
-def test_chance_is_of_the_direction_that_is_bad() -> None:
-    assert chance(0.196, 0.1, 1) == pytest.approx(0.025, abs=1e-4)
-    assert chance(0.196, 0.1, -1) == pytest.approx(0.975, abs=1e-4)
-    assert chance(-0.196, 0.1, -1) == pytest.approx(0.025, abs=1e-4)
-    assert chance(-0.196, 0.1, 0) == pytest.approx(0.05, abs=1e-4)
 
 
 def reports(changes: list[float | None], *, judged: bool = True, apart: int = 1) -> list[MonitorReport]:

@@ -236,16 +236,6 @@ def test_an_error_in_a_statement_is_blamed_on_the_statement(
     assert "write the file again" not in message
 
 
-def test_a_value_beyond_its_declared_type_is_named(logs) -> None:
-    logs.damage(
-        "ads", "alter table t alter price type bigint", "update t set price = 16777217 where ad_id = 3"
-    )
-    with pytest.raises(
-        LogsError, match=r"ads of 2026-01-02: ads.price has .* has the value 16777217, but FLOAT"
-    ):
-        logs.validate()
-
-
 @pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
 def test_a_missing_table_is_named(logs, table: str) -> None:
     shutil.rmtree(logs.file(table).parent)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtmd.config import Declarations, load_preset
 from mtmd.errors import ConfigError
+from mtmd.extras.kuairand.day_store import DayStore, check_replaceable
 from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, map_exposures
 from mtmd.extras.kuairand.report import ImportReport, TaskQuality, TeacherReport
 from mtmd.extras.kuairand.source import Source, kuairand_files, read_source
@@ -17,7 +18,7 @@ from mtmd.extras.kuairand.teacher.config import SEEDS, TeacherConfig
 from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, TeacherScores, cross_fit
 from mtmd.extras.kuairand.teacher.quality import ranking_auc
 from mtmd.extras.kuairand.teacher_inputs import teacher_inputs, teaching_rows
-from mtmd.logs.day_store import DayStore, alone, check_replaceable
+from mtmd.logs.files import alone
 from mtmd.store.files import digest, resolve
 from mtmd.store.sha256 import sha256_file
 

@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
-from mtmd.logs.day_store import alone
-from mtmd.logs.files import available_days, day_directory
+from mtmd.logs.files import alone, available_days, day_directory
 from mtmd.sources.simulated.actions import Actions, act
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig

@@ -14,10 +14,10 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.adapter import import_kuairand
+from mtmd.extras.kuairand.day_store import DayStore
 from mtmd.extras.kuairand.report import ImportReport
 from mtmd.extras.kuairand.teacher.config import TeacherConfig
 from mtmd.logs.contract import HOW_FOUND, table_columns
-from mtmd.logs.day_store import DayStore
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json

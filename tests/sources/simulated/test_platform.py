@@ -12,7 +12,7 @@ import pytest
 from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.day_store import alone
+from mtmd.logs.files import alone
 from mtmd.sources.simulated.histories import COLUMNS
 from mtmd.sources.simulated.platform import (
     has_further_tasks,

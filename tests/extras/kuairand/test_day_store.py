@@ -8,8 +8,8 @@ import pytest
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
+from mtmd.extras.kuairand.day_store import DayStore
 from mtmd.logs.contract import TABLES
-from mtmd.logs.day_store import DayStore
 from mtmd.logs.files import day_files
 
 DAY = date(2026, 3, 1)

@@ -5,7 +5,6 @@ directories are atomic.
 """
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -13,24 +12,21 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtmd.config import Frozen
+from mtmd.config import Declarations, Frozen
 from mtmd.errors import LogsError, StorageError
-from mtmd.logs.contract import TABLES
+from mtmd.extract.blame import blaming
+from mtmd.extract.database import reading
+from mtmd.extract.sources import check_keys, load_sources, make_keys
+from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import day_directory, day_files
-from mtmd.store.files import atomic_directory, locked, read_json, remove, sweep, write_json
+from mtmd.logs.source import LogSource
+from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
 
-_PATIENCE_S = 24 * 3600  # while another command writes the same folder
+# order of the rows that are read
+_KEYS = {"requests": "request_id", "ads": "ad_id", "candidates": "request_id, ad_id"}
 
 Report = TypeVar("Report", bound=Frozen)
-
-
-def alone(logs: Path) -> AbstractContextManager[None]:
-    """Hold the lock of whoever writes a folder of logs, since two would mix their days; waits for another one.
-
-    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume. So a folder
-    that is not to be written is found out before.
-    """
-    return locked(logs / ".lock", _PATIENCE_S)
 
 
 def check_replaceable(logs: Path, marker: str) -> None:
@@ -93,3 +89,21 @@ class DayStore(Generic[Report]):
         except (LogsError, pa.ArrowException, OSError):
             return False
         return True
+
+
+def read_day_tables(
+    source: LogSource, files: SourceFiles, day: date, declarations: Declarations
+) -> dict[str, pa.Table]:
+    """The three tables of a day in order of their keys, with the declared columns; scores may be missing or null.
+
+    Raises LogsError for files, columns and keys that are not as the contract says.
+    """
+    with reading(source.readable(files)) as connection:
+        load_sources(connection, source, files, day, declarations, without_scores=True)
+        with blaming(connection, source, files, day, table_columns(declarations)):
+            make_keys(connection, day, declarations)
+            check_keys(connection, day, declarations)
+            return {
+                table: connection.view(f"source_{table}").order(keys).to_arrow_table()
+                for table, keys in _KEYS.items()
+            }
