@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from mtmd.logs.locking import memory, shut_in
 from mtmd.logs.sql import BELIEVE_ROWS, literal, statement
 from mtmd.store.files import remove, scratch
 
+_ROWS = 32_768  # of a batch
 _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
 
 
@@ -44,6 +46,14 @@ def reading(roots: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A `session` for what writes no output to spill beside: it spills to a folder of its own, below TMPDIR."""
     with scratch() as folder, session(folder / "spill", roots) as connection:
         yield connection
+
+
+def batches(relation: duckdb.DuckDBPyRelation) -> Iterator[pa.RecordBatch]:
+    """A relation's rows, some at a time, which bounds what is held of a day. Raises DuckDB's own errors."""
+    try:
+        yield from relation.to_arrow_reader(_ROWS)
+    except (pa.ArrowException, OSError) as error:
+        raise duckdb.Error(str(error)) from error  # as it comes through Arrow's stream
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:

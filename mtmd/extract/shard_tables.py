@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mtmd.config import Declarations, SideSchema
 from mtmd.errors import LogsError
+from mtmd.extract.database import batches
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
 from mtmd.extract.shards import EXPLORED, FileRecord
 from mtmd.extract.sources import check_keys, make_keys
@@ -28,7 +29,6 @@ from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
 from mtmd.store.files import settle
 
-_ROWS = 32_768  # rows encoded at a time: bounds what is held of a day
 _Shapes = dict[str, tuple[DTypeLike, tuple[int, ...]]]
 
 
@@ -86,14 +86,10 @@ class _Rows:
     def each(self, names: Sequence[str]) -> Iterator[tuple[slice, pa.RecordBatch]]:
         """Batches of sql/shard_<table>.sql with these source columns, each with its place among the rows expected."""
         name, stop = f"shard_{self.table}", 0
-        try:
-            relation = self.connection.sql(statement(name), params={"columns": list(names)})
-            for batch in relation.to_arrow_reader(_ROWS):
-                place = slice(stop, stop := stop + batch.num_rows)
-                if stop <= self.count:
-                    yield place, batch
-        except (pa.ArrowException, OSError) as error:
-            raise duckdb.Error(str(error)) from error  # DuckDB's own, as it comes through Arrow's stream
+        for batch in batches(self.connection.sql(statement(name), params={"columns": list(names)})):
+            place = slice(stop, stop := stop + batch.num_rows)
+            if stop <= self.count:
+                yield place, batch
         if stop != self.count:
             raise LogsError(
                 f"{name} has {stop} rows, its keys {self.count}; run again when the day's files are complete"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
-from mtmd.extract.database import create_table, reading
+from mtmd.extract.database import batches, create_table, reading
 from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import load_sources
 from mtmd.logs.contract import table_columns
@@ -26,8 +26,6 @@ from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.ids import arrow_ids
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
-
-_ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
 
 
 def ads_digests(source: LogSource, day: date, cache: Path) -> dict[str, str]:
@@ -86,18 +84,11 @@ def _rows(
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
         with blaming(connection, source, {"ads": paths}, day, table_columns(declarations)):
             _make_keys(connection, day, declarations)
-            for batch in _batches(connection, columns):
+            relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
+            for batch in batches(relation.order("ad_row")):
                 yield batch.column("product_index").to_numpy(), batch.column("source_row")
     if identities({"ads": paths}) != before:
         raise LogsError(f"ads of {day} changed while they were read; run again when they are complete")
-
-
-def _batches(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    try:
-        relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
-        yield from relation.order("ad_row").to_arrow_reader(_ROWS)
-    except (pa.ArrowException, OSError) as error:
-        raise duckdb.Error(str(error)) from error  # DuckDB's own, as it comes through Arrow's stream
 
 
 def _bids(raw: pa.StructArray) -> NDArray[np.float32]:

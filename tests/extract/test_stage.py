@@ -13,7 +13,7 @@ import pytest
 
 from mtmd.config import Declarations, Preset
 from mtmd.errors import LogsError
-from mtmd.extract import shard_tables
+from mtmd.extract import database
 from mtmd.extract import stage as extraction_module
 from mtmd.extract.shards import ShardManifest, ShardRef, open_shard, read_manifest
 from mtmd.extract.stage import extract_day
@@ -224,7 +224,7 @@ def test_rows_are_the_same_however_many_are_encoded_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = extract()
-    monkeypatch.setattr(shard_tables, "_ROWS", 2)
+    monkeypatch.setattr(database, "_ROWS", 2)
     pieces = extract_day(LogSource(logs), DAY, declarations, tmp_path / "pieces")
     assert read_manifest(Path(pieces.path)).files == read_manifest(Path(whole.path)).files
 
