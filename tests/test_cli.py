@@ -33,17 +33,6 @@ def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
 
 
-def test_simulate_takes_the_size_of_the_platform(tmp_path: Path) -> None:
-    logs = tmp_path / "logs"
-    command = ["simulate", "--until", "2026-01-01", "--days", "1", "--logs", str(logs)]
-    assert main([*command, "--requests-per-day", "40", "--users", "90", "--ads", "80", "--seed", "5"]) == 0
-    world = read_json(logs / "world.json")["world"]
-    wanted = {"requests_per_day": 40, "users": 90, "ads": 80, "new_ads_per_day": 2, "seed": 5}
-    assert {name: world[name] for name in wanted} == wanted
-    (ads,) = (logs / "ads" / "date=2026-01-01").glob("*.parquet")
-    assert 60 < parquet.read_metadata(ads).num_rows < 100
-
-
 def test_a_platform_that_cannot_be_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     logs = tmp_path / "logs"
     assert main(["simulate", "--until", "2026-01-01", "--logs", str(logs), "--users", "3"]) == 1

@@ -47,11 +47,6 @@ def test_a_size_of_nothing_is_refused_and_not_the_presets(tmp_path: Path) -> Non
     assert not Path(logs).exists()
 
 
-def test_days_before_the_calendar_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"days \(1000000\) up to {DAY} begin before the calendar"):
-        simulate_days(DAY, "tiny", days=1_000_000, logs=str(tmp_path))
-
-
 def test_logs_may_be_a_uri_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a host; where nothing is resolved, a folder `file:` would be made here."""
     monkeypatch.chdir(tmp_path)

@@ -50,13 +50,6 @@ def test_missing_training_days_stop_a_run_and_earlier_ones_are_a_hint(project: P
     ]
 
 
-def test_of_many_missing_days_five_are_shown(project: Project) -> None:
-    gone(project, "requests", *range(4, 11))
-    (problem,) = problems(project)
-    assert "lacks 7 of the 20 training days before 2026-01-23: 2026-01-04, " in problem
-    assert "2026-01-08 and 2 more → " in problem
-
-
 def test_the_newest_day_that_all_tables_have_is_taken(project: Project) -> None:
     gone(project, "candidates", 23)
     assert any("2026-01-22 is held out" in fact for fact in found(project, Level.FACT))

@@ -71,13 +71,6 @@ def test_vectors_of_another_length_and_with_holes_are_counted(project: Project) 
     )
 
 
-def test_an_empty_vector_is_one_of_another_length(project: Project) -> None:
-    project.damage("ads", "update t set ad_vector = [] where ad_id = (select min(ad_id) from t)")
-    assert project.problems(Part.FEATURES) == [
-        "ads.ad_vector: 1 vector of length 0; width is 16 → write vectors of one length"
-    ]
-
-
 WORDS = Feature(
     name="words", side="query", kind="categorical", buckets=50, multi=True, max_length=3, weights="word_weights",
     actions="word_actions",

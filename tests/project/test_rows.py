@@ -43,12 +43,6 @@ def test_what_validation_would_stop_at_is_found(
     assert all(line.endswith(f" → correct the logs, or source_{table}.sql") for line in problems)
 
 
-def test_a_null_is_shown_in_the_sample(project: Project) -> None:
-    project.damage("candidates", "update t set gctr = null where ad_id = (select min(ad_id) from t)")
-    (problem,) = project.problems(Part.ROWS)
-    assert ", gctr null. A score where the task does not exist" in problem
-
-
 def test_a_surface_or_product_that_is_written_otherwise_is_named_with_what_may_be_meant(
     project: Project,
 ) -> None:

@@ -61,10 +61,6 @@ def test_a_template_and_a_format_that_are_none_are_named_by_their_keys(project: 
     assert "sources.ads.format ('tsv') must be 'parquet' or 'csv'" in kind
 
 
-def test_a_csv_file_whose_day_is_asked_for_is_checked_like_any_other(elsewhere: Project) -> None:
-    assert elsewhere.check(date(2026, 1, 22)).passed
-
-
 def test_a_teams_own_statement_knows_the_separators_of_its_files(project: Project) -> None:
     path = project.file("ads")
     whole = pq.read_table(path, partitioning=None).to_pylist()
