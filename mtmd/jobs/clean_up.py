@@ -203,7 +203,6 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
         ("validation", "validation/date=*", retention.runs),
         ("validation", "validation/as_of=*.json", retention.runs),
         ("failures", "failures/as_of=*.json", retention.runs),
-        ("backfills", "backfills/until=*.json", retention.runs),
         ("mirrors", "mirrors/events/*.json", retention.runs),
         ("runs", "runs/*", retention.runs),
     )

@@ -56,10 +56,6 @@ class Workspace:
         """Why the latest run of a day ended with an error."""
         return self.root / "failures" / f"as_of={as_of.isoformat()}.json"
 
-    def backfill(self, first: date, last: date) -> Path:
-        """What came of the latest backfill of these days."""
-        return self.root / "backfills" / f"until={last.isoformat()}-from={first.isoformat()}.json"
-
     def trained(self, kind: str, key: str) -> Path:
         return self.root / "trained" / f"{kind}-{key[:16]}"
 
