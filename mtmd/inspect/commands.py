@@ -90,7 +90,7 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a model: its origin, proofs and the report of its run."""
+    """Show a model: its origin, proofs and its run's report."""
     workspace = _workspace(preset, artifacts)
     found = [stored_model(workspace, name) for name in (model, *([other] if other else []))]
     if as_json:
