@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.runs import as_trained, extracted, plan_of
 from mtmd.config import Domains, Frozen, Preset, Slice, Variant, load_preset
-from mtmd.config.base_features import CHANGE, features_over
+from mtmd.config.preset_files import CHANGE, features_over
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day

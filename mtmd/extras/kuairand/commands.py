@@ -67,7 +67,7 @@ def fit_teacher(
     Teachers are fitted on what users did, and each row is scored by teachers that did not see it.
     """
     from mtmd.extras.kuairand import fit as job
-    from mtmd.extras.kuairand.teacher.config import FOR_LOGS
+    from mtmd.extras.kuairand.teacher.rows import FOR_LOGS
 
     settings = _settings(
         first_day=first_day,

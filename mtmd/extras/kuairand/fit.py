@@ -17,11 +17,11 @@ from pydantic import Field
 from mtmd.config import Declarations, Domains, Frozen, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extras.kuairand.day_store import DayStore, check_replaceable, read_day_tables
-from mtmd.extras.kuairand.teacher.config import FOR_LOGS, SEEDS, TeacherConfig
 from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, NEWEST_DAYS, cross_fit
 from mtmd.extras.kuairand.teacher.log_inputs import log_inputs
 from mtmd.extras.kuairand.teacher.log_rows import LogReader, LogRows
 from mtmd.extras.kuairand.teacher.quality import FitQuality, fit_quality
+from mtmd.extras.kuairand.teacher.rows import FOR_LOGS, SEEDS, TeacherConfig
 from mtmd.logs.contract import optional_columns
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.files import alone

@@ -21,9 +21,8 @@ from mtmd.sources.simulated.actions import Actions, act
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
-from mtmd.sources.simulated.events import Events
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
-from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Histories
+from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Events, Histories
 from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
 from mtmd.sources.simulated.streams import generator

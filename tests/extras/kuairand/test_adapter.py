@@ -13,10 +13,9 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extras.kuairand.adapter import import_kuairand
+from mtmd.extras.kuairand.adapter import ImportReport, import_kuairand
 from mtmd.extras.kuairand.day_store import DayStore
-from mtmd.extras.kuairand.report import ImportReport
-from mtmd.extras.kuairand.teacher.config import TeacherConfig
+from mtmd.extras.kuairand.teacher.rows import TeacherConfig
 from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource

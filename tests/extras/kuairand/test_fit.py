@@ -15,7 +15,7 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.day_store import DayStore
 from mtmd.extras.kuairand.fit import TeacherFitReport, TeacherFitSettings, fit_teacher
-from mtmd.extras.kuairand.teacher.config import TeacherConfig
+from mtmd.extras.kuairand.teacher.rows import TeacherConfig
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json

@@ -5,10 +5,9 @@ from typing import Any
 import pyarrow as pa
 
 from mtmd.config import load_preset
-from mtmd.extras.kuairand.histories import COLUMNS
 from mtmd.extras.kuairand.mapping import map_exposures
 from mtmd.extras.kuairand.source import read_source
-from mtmd.extras.kuairand.tables import LogTables
+from mtmd.extras.kuairand.tables import COLUMNS, LogTables
 
 
 def requests_of_the_last_day(made_up: Any) -> pa.Table:

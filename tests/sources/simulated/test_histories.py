@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtmd.sources.simulated.events import Events
-from mtmd.sources.simulated.histories import DAYS, DayEvents, Histories
+from mtmd.sources.simulated.histories import DAYS, DayEvents, Events, Histories
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import Requests, draw_requests
 from tests.worlds import tiny_world

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
-from mtmd.extras.kuairand.teacher.config import TeacherConfig
 from mtmd.extras.kuairand.teacher.fits import TeacherFits
-from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
 
 NEWEST = -1
 NEWEST_DAYS = 2

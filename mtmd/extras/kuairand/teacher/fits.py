@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtmd.extras.kuairand.teacher.config import TeacherConfig
 from mtmd.extras.kuairand.teacher.model import HeavyweightTeacher, conditional_loss
-from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
 
 _SCORING_ROWS = 1 << 16
 

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations
-from mtmd.extras.kuairand.teacher.codes import most_frequent
 from mtmd.extras.kuairand.teacher.history import past_numbers
 from mtmd.extras.kuairand.teacher.layout import CROSSES, history_categories
-from mtmd.extras.kuairand.teacher.log_rows import LogRows
+from mtmd.extras.kuairand.teacher.log_rows import LogRows, most_frequent
 from mtmd.extras.kuairand.teacher.rows import Ints, TeacherInputs
 
 _MOST_VALUES = 100_000  # of a field that have an embedding each: those with most rows

@@ -14,7 +14,7 @@ Shapes: N rows, F coded fields, D embedding width, M static and H past numbers, 
 import torch
 from torch import Tensor, nn
 
-from mtmd.extras.kuairand.teacher.config import TeacherConfig
+from mtmd.extras.kuairand.teacher.rows import TeacherConfig
 
 
 class HeavyweightTeacher(nn.Module):

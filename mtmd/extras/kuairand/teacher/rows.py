@@ -4,6 +4,55 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+
+from mtmd.config import Frozen
+
+SEEDS = 2**62  # seeds are below: each member's is a little larger, and torch takes some up to 2⁶³
+_SMALLEST_BATCH = 32
+
+
+class TeacherConfig(Frozen):
+    """Found on KuaiRand's sample: fitted on days up to 04-28, tried on 04-29 and 04-30."""
+
+    width: int = Field(8, ge=1, description="embedding width of every coded field")
+    hidden: int = Field(128, ge=2, description="first MLP layer; the second has half")
+    dropout: float = Field(0.2, ge=0, lt=1)
+    id_dropout: float = Field(0.2, ge=0, lt=1, description="share of ids hidden, as new ids will be")
+    past_dropout: float = Field(0.25, ge=0, lt=1, description="share of rows with no past, as early days")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    batch_rows: int = Field(512, ge=2)
+    max_epochs: int = Field(4, ge=1, description="more than 3 overfits: ids learn their rows by heart")
+    blocks: int = Field(5, ge=2, description="blocks of days, at most")
+    members: int = Field(8, ge=1, description="teachers averaged in each score, at most")
+    least_members: int = Field(3, ge=1, description="likewise, at least, however many the rows")
+    member_rows: int = Field(800_000, ge=1, description="log rows × members, but for least_members")
+    start_at_rates: bool = Field(
+        False,
+        exclude_if=lambda value: not value,  # so that imports of KuaiRand, which do without, keep their names
+        description="begin at the logs' own rates, without which rare tasks need many rows to come down from one half",
+    )
+    least_batches: int = Field(
+        0,
+        ge=0,
+        exclude_if=lambda value: not value,  # likewise
+        description="an epoch has at least so many batches, of 32 rows at least: few rows must teach in more steps",
+    )
+
+    def batch_for(self, rows: int) -> int:
+        """Rows of a batch where `rows` teach."""
+        if not self.least_batches:
+            return self.batch_rows
+        return min(self.batch_rows, max(_SMALLEST_BATCH, rows // self.least_batches))
+
+    def members_for(self, rows: int) -> int:
+        """Teachers to average: fewer where the log is large, since more rows make them differ less."""
+        return min(self.members, max(self.least_members, self.member_rows // rows))
+
+
+FOR_LOGS = TeacherConfig(start_at_rates=True, least_batches=64)  # any contract logs, large or small
+
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

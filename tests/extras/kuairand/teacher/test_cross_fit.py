@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
-from mtmd.extras.kuairand.teacher.config import TeacherConfig
 from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, TeacherScores, cross_fit, day_blocks
 from mtmd.extras.kuairand.teacher.fits import TeacherFits
 from mtmd.extras.kuairand.teacher.log_inputs import log_inputs
 from mtmd.extras.kuairand.teacher.log_rows import LogRows
+from mtmd.extras.kuairand.teacher.rows import TeacherConfig
 from tests.extras.kuairand.teacher.logs import DECLARATIONS, read
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)

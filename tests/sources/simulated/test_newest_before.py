@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from mtmd.sources.simulated.events import LENGTH, Events, newest_before
+from mtmd.sources.simulated.histories import LENGTH, Events, newest_before
 
 
 def looked_back(events: Events, *rows: tuple[int, int, int]) -> list[list[int]]:
