@@ -17,6 +17,7 @@ from uuid import UUID
 
 import pytest
 
+from mtmd import extension
 from mtmd.registry.registry import Registry
 from tests.archives import unpack
 from tests.extras.proposal.foreign import write_foreign_logs
@@ -133,6 +134,9 @@ def test_the_demo_is_such_a_project(installed: Installed, tmp_path: Path) -> Non
     assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
 
 
+@pytest.mark.skipif(
+    extension.module("proposal", "init") is None, reason="the extra proposal is not registered"
+)
 def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     installed: Installed, tiny_logs: Path, tmp_path: Path
 ) -> None:
