@@ -9,7 +9,6 @@ from mtmd.config.base import merged
 from mtmd.errors import ConfigError
 
 CHANGE, MORE = "change_features", "more_features"
-_UNSET = "unset"  # in a change: the settings of the base's feature that are taken away
 
 
 def require_base(values: dict[str, Any], path: Path) -> None:
@@ -53,38 +52,11 @@ def _changed(base: list[Any], changes: Any, path: Path) -> list[Any]:
         raise ConfigError(
             f"preset {path} has {CHANGE} of {renamed} with a name; a feature keeps its name, which is its column's"
         )
-    sides = {name for name in changes if names.count(name) > 1}
-    if unclear := sorted(name for name in sides if "side" not in changes[name]):
+    if unclear := sorted(name for name in changes if names.count(name) > 1):
         raise ConfigError(
-            f"preset {path} has {CHANGE} of {unclear}, and features of both sides have that name; add "
-            'side = "query" or side = "item"'
+            f"preset {path} has {CHANGE} of {unclear}, and features of both sides have that name; list all features"
         )
-    wrong = {name: side for name in sides if (side := changes[name]["side"]) not in ("query", "item")}
-    if wrong:
-        raise ConfigError(f'preset {path} has {CHANGE} with sides {wrong}; a side must be "query" or "item"')
-    return [
-        _over(feature, changes[feature["name"]], path) if _is_meant(feature, changes, sides) else feature
-        for feature in base
-    ]
-
-
-def _over(feature: dict[str, Any], change: dict[str, Any], path: Path) -> dict[str, Any]:
-    """A feature of the base with a change's settings, and without those that it unsets."""
-    unset, settings = change.get(_UNSET, []), {key: change[key] for key in change if key != _UNSET}
-    had = [key for key in feature if key != "name"]
-    if not isinstance(unset, list) or not all(key in had and key not in settings for key in unset):
-        raise ConfigError(
-            f"preset {path} has change_features.{feature['name']} with unset = {unset!r}; it must be a list of "
-            f"settings that its base gives the feature and that are not set here; the base gives it {had}"
-        )
-    return {key: value for key, value in (feature | settings).items() if key not in unset}
-
-
-def _is_meant(feature: Any, changes: dict[str, Any], of_both_sides: set[str]) -> bool:
-    """Whether a feature of the base is changed: of a name that both sides have, the side says which one."""
-    if not isinstance(feature, dict) or (name := feature.get("name")) not in changes:
-        return False
-    return name not in of_both_sides or feature.get("side") == changes[name]["side"]
+    return [f | changes.get(f.get("name"), {}) if isinstance(f, dict) else f for f in base]
 
 
 _OF_PROJECT = "preset.toml"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import Feature, Preset, load_preset
+from mtmd.config import Preset, load_preset
 from mtmd.config.preset_files import read_said
 from mtmd.errors import ConfigError
 from tests.config.test_preset import derived
@@ -33,43 +33,6 @@ def test_features_of_the_base_may_be_changed_and_keep_what_is_not_said(
     assert list(preset.features[:-1]) == expected
     assert preset.features[-1].name == "rank"
     assert preset.declarations.item.columns["rank"] == "FLOAT"
-
-
-def test_of_a_name_that_both_sides_have_the_side_says_which_one_changes(tmp_path: Path) -> None:
-    both = MORE + "log1p = true\n" + MORE.replace('"item"', '"query"')
-    derived(tmp_path, both, name="first")
-
-    def changed(*lines: str) -> Preset:
-        return load_preset(
-            derived(tmp_path, "[change_features.rank]", *lines, base="first.toml", name="second")
-        )
-
-    ranks = {f.side: f.log1p for f in changed("log1p = true", 'side = "query"').features if f.name == "rank"}
-    assert ranks == {"query": True, "item": True}
-    ranks = {f.side: f.log1p for f in changed("log1p = false", 'side = "item"').features if f.name == "rank"}
-    assert ranks == {"query": False, "item": False}
-    with pytest.raises(ConfigError, match=r"of \['rank'\], and features of both sides .* add side ="):
-        changed("log1p = true")
-    with pytest.raises(ConfigError, match=r"sides \{'rank': 'user'\}; a side must be \"query\" or \"item\""):
-        changed("log1p = true", 'side = "user"')
-
-
-def test_a_setting_of_the_bases_feature_may_be_unset(tmp_path: Path, tiny_preset: Preset) -> None:
-    derived(tmp_path, CHANGE, "dropout = 0.5", name="first")
-
-    def features(*lines: str) -> list[Feature]:
-        change = derived(tmp_path, "[change_features.ad_id]", *lines, base="first.toml", name="second")
-        return [feature for feature in load_preset(change).features if feature.name == "ad_id"]
-
-    (own,) = (feature for feature in tiny_preset.features if feature.name == "ad_id")
-    assert features('unset = ["min_count", "dropout"]', "buckets = 78") == [
-        own.model_copy(update={"buckets": 78})
-    ]
-    for unset in ('["shallow"]', '["min_count", "name"]', '"dropout"', "[3]", '["buckets"]\nbuckets = 5'):
-        with pytest.raises(
-            ConfigError, match=r"change_features\.ad_id with unset = .*; the base gives it \['side"
-        ):
-            features(f"unset = {unset}")
 
 
 @pytest.mark.parametrize(
@@ -109,3 +72,13 @@ def test_features_are_added_and_changed_in_a_base_only(tmp_path: Path, lines: st
     path.write_text(lines)
     with pytest.raises(ConfigError, match="_features and no base; declare them as features"):
         load_preset(str(path))
+
+
+def test_a_feature_of_both_sides_is_not_changed(tmp_path: Path) -> None:
+    derived(tmp_path, MORE + MORE.replace('"item"', '"query"'), name="first")
+    with pytest.raises(
+        ConfigError, match=r"of \['rank'\], and features of both sides have that name; list all"
+    ):
+        load_preset(
+            derived(tmp_path, "[change_features.rank]", "log1p = true", base="first.toml", name="second")
+        )
