@@ -6,13 +6,7 @@ from typing import Literal
 
 from tests.faults.line import Line
 
-Outcome = Literal["healed", "harmless", "repeated", "refused"]
-MEANING: dict[Outcome, str] = {
-    "healed": "the next run makes it again, and every result has the digest of an undisturbed run",
-    "repeated": "the run asks again, and ends as an undisturbed one: nothing is lost, and nothing is done twice",
-    "harmless": "nothing that is live was made from it: the next run has the results of an undisturbed one",
-    "refused": "the run ends with an error that names it; once its cause is gone, the next run is undisturbed",
-}
+Outcome = Literal["healed", "harmless", "repeated", "refused"]  # docs/reliability.md has what each means
 
 
 @dataclass(frozen=True)
