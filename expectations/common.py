@@ -130,11 +130,6 @@ def not_null(column: str, key: str, why: str) -> Expect:
     )
 
 
-def read_from(expect: Expect, table: str) -> Expect:
-    """The same expectation, whose rows are in another table than the batch."""
-    return replace(expect, query=expect.query.replace("{batch}", table))
-
-
 def unique(columns: tuple[str, ...], why: str) -> Expect:
     """No two rows have the same values of `columns`; counted are values that repeat; nulls don't."""
     key = ", ".join(name(column) for column in columns)

@@ -150,11 +150,6 @@ class Declarations(Frozen):
         """Names that are hashed with UUIDs: of features of that type, and of those that share a table with one."""
         return frozenset(feature.hashed_as for feature in self.features if feature.type == "UUID")
 
-    @property
-    def has_uuid_texts(self) -> bool:
-        """Whether a feature of text, such as a list, shares its table with UUIDs."""
-        return any(f.type in {None, "VARCHAR"} and f.hashed_as in self.uuid_tables for f in self.features)
-
     def _side(self, side: Side, domains: tuple[str, ...]) -> SideSchema:
         declared = [feature for feature in self.features if feature.side == side]
         return SideSchema(

@@ -149,11 +149,8 @@ def shard_fingerprint(
     source: LogSource, sources: dict[str, dict[str, str]], declarations: Declarations
 ) -> str:
     """Digest of all that decides a shard's content: files, SQL, declarations, format."""
-    # Once, texts of UUIDs were hashed as they were written.
-    uuids = {"uuids": "in lower case"} if declarations.has_uuid_texts else {}
     return digest(
-        uuids
-        | {
+        {
             "format": SHARD_FORMAT,
             "sources": sources,
             "sql": source.bare_statements() | {name: bare_sql(statement(name)) for name in STATEMENTS},

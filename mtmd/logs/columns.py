@@ -174,23 +174,7 @@ def _in_utc(name: str, found: str) -> str:
     return f"make_timestamp({microseconds})"
 
 
-def held_or_null(column: str, found: str, declared: str) -> str:
-    """The SQL that reads a column as a run does, but with null where the declared type can't hold a value."""
-    name = quoted(column)
-    if found == declared:
-        return name
-    if found == TEXT or (found, declared) == ("VARCHAR", "TIMESTAMP"):
-        return f"try({text_as(column, declared)})"
-    if declared == "TIMESTAMP" and is_readable(found, declared):
-        return f"try({_in_utc(name, found)})"
-    if (limit := _exact_to(found, declared)) is not None:
-        return f"case when {name} between -{limit} and {limit} then cast({name} as {declared}) end"
-    if declared.endswith("]") or found == "BLOB":  # try_cast would leave a null inside the list
-        return f"try({cast_sql(name, found, declared)})"
-    return f"try_cast({name} as {declared})"
-
-
-def has_offset(column: str) -> str:
+def _has_offset(column: str) -> str:
     """The SQL that says whether a time as text ends in its offset, or in the name of its zone."""
     return f"regexp_matches({quoted(column)}, '{_OFFSET}')"
 
@@ -203,7 +187,7 @@ def text_as(column: str, declared: str) -> str:
     name = quoted(column)
     if declared == "TIMESTAMP":
         in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
-        return f"case when {has_offset(column)} then {in_utc} else cast({name} as timestamp) end"
+        return f"case when {_has_offset(column)} then {in_utc} else cast({name} as timestamp) end"
     if (pattern := _AS_TEXT.get(declared)) is not None:
         is_whole = f"{name} is null or regexp_full_match({name}, '{pattern}')"
         return f"cast(case when {is_whole} then {name} else {name} || ', no whole number' end as {declared})"

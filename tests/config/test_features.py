@@ -183,9 +183,7 @@ def test_features_of_either_side_share_a_table_and_its_hash() -> None:
     assert declarations.query.shared == declarations.item.shared == {"format"}
     assert declarations.uuid_tables == declarations.query.uuid_tables == frozenset()
     uuids = tuple(f.model_copy(update={"type": "UUID"}) if f.name == "format" else f for f in FEATURES)
-    assert not Declarations(domains=DOMAINS, features=uuids).has_uuid_texts
     declarations = Declarations(domains=DOMAINS, features=(formats, *uuids))
-    assert declarations.has_uuid_texts
     assert declarations.query.uuid_tables == declarations.item.uuid_tables == {"format"}
 
 
