@@ -1,18 +1,23 @@
 """OpenLineage events of daily runs: what began, what came of it, what was read and what was written.
 
-Each event is the JSON object that is sent, by version 2-0-2 of the specification (openlineage.io/spec).
+Each event is the JSON object that is sent, by version 2-0-2 of the specification (openlineage.io/spec). What is read
+and written is named by where it is, so that it is the same dataset to every job.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from mtmd.config import Preset
-from mtmd.extras.mirrors.datasets import Dataset, log_tables, stored
+from mtmd.config.sources import Files
 from mtmd.extras.mirrors.records import MirroredRun
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.logs.contract import TABLES, table_columns
+from mtmd.store.files import in_bucket, resolve
+from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace
 
 Event = dict[str, Any]
@@ -32,6 +37,13 @@ _WORDS = (
     "Retrains the ad ranker on the days before as_of, compares it with the champion, and promotes it or not."
 )
 _MESSAGE = 2000  # characters of an error
+
+
+class Dataset(NamedTuple):
+    """A dataset's name in OpenLineage."""
+
+    namespace: str
+    name: str
 
 
 def started(run_id: str, at: datetime, as_of: date, preset: Preset, logs: str) -> Event:
@@ -139,3 +151,38 @@ def _facet(name: str, **values: Any) -> dict[str, Any]:
     number, title = _FACETS[name]
     schema = f"{_SPEC}/facets/{number}/{title}.json#/$defs/{title}"
     return {name: {"_producer": _PRODUCER, "_schemaURL": schema, **values}}
+
+
+def log_tables(preset: Preset, logs: str) -> dict[str, tuple[Dataset, ...]]:
+    """The datasets of each table of the log contract; days are parts of them.
+
+    A table that is no files is named by its kind and by what the preset calls it.
+    """
+    root = logs if in_bucket(logs) else str(resolve(logs))
+    found: dict[str, tuple[Dataset, ...]] = {}
+    for table in TABLES:
+        config = preset.sources.of(table)
+        if isinstance(config, Files):
+            found[table] = tuple(_place(_folder(text), root) for text in config.templates(table))
+        else:
+            name = getattr(config, "path", None) or getattr(config, "table", table)
+            found[table] = (Dataset(config.kind, str(name)),)
+    return found
+
+
+def stored(path: Path) -> Dataset:
+    """Something below the artifacts: in their bucket if they are in one, and not in a machine's working folder."""
+    return _place(store_of(path).place(path), "/")
+
+
+def _folder(template: str) -> str:
+    """The part of a template that all days share, in whole folders; of days that are files, the template itself."""
+    return template.partition("{")[0].rpartition("/")[0] or template
+
+
+def _place(location: str, root: str) -> Dataset:
+    """A path, or an address such as s3://bucket/folder; seen from a folder or a bucket's URL."""
+    if "://" not in location and not in_bucket(root):
+        return Dataset("file", str(Path(root) / location))
+    address = urlsplit(location if "://" in location else f"{root.rstrip('/')}/{location}")
+    return Dataset(f"{address.scheme}://{address.netloc.rpartition('@')[2]}", address.path.strip("/"))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mtmd.config import Preset, SourcesConfig
-from mtmd.extras.mirrors.datasets import Dataset, log_tables, stored
+from mtmd.extras.mirrors.events import Dataset, log_tables, stored
 
 PG = {"kind": "postgresql", "connection": "ADS_DATABASE", "table": "ads", "day_column": "day"}
 ICEBERG = {"kind": "iceberg", "table": "lake.ads", "day_column": "day"}
