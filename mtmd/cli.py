@@ -216,17 +216,6 @@ def reinstate(
     extension.tell("changed", preset, artifacts)
 
 
-@commands.command()
-def index(artifacts: Artifacts = "artifacts") -> None:
-    """Write the index of the report pages again.
-
-    Every run does it by itself, for its own line of models. This command does it for all lines.
-    """
-    from mtmd.report.index import write_index
-
-    console.print(literal(str(write_index(artifacts))))
-
-
 def _workspace(preset: PresetName, artifacts: Artifacts = "artifacts") -> Workspace:
     return Workspace.of(artifacts, load_preset(preset))
 

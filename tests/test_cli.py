@@ -83,7 +83,7 @@ def test_index_writes_the_pages_again(
     artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
     for page in artifacts.glob("**/index.html"):
         page.unlink()
-    assert main(["index", "--artifacts", str(artifacts)]) == 0
+    assert main(["runs", "--write-index", "--artifacts", str(artifacts)]) == 0
     assert capsys.readouterr().out == f"{artifacts / 'index.html'}\n"
     assert "of the newest day" in (artifacts / "index.html").read_text()
     page = (artifacts / "tiny" / "index.html").read_text()
@@ -94,7 +94,7 @@ def test_index_writes_the_pages_again(
         == 0
     )
     assert "1 day before the newest day, 2026-01-22" in (artifacts / "tiny" / "index.html").read_text()
-    assert main(["index", "--artifacts", str(tmp_path / "gone")]) == 1
+    assert main(["runs", "--write-index", "--artifacts", str(tmp_path / "gone")]) == 1
     assert "must be a directory" in capsys.readouterr().err
 
 

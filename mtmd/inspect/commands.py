@@ -10,6 +10,7 @@ from mtmd.command_line import Artifacts, AsJson, PresetName, app, console, liter
 from mtmd.config import load_preset
 from mtmd.inspect.models import StoredModel, beside, markdown_of, note_beside, stored_model
 from mtmd.registry.registry import Registry
+from mtmd.report import index
 from mtmd.report.evaluation import metrics_table
 from mtmd.report.line import read_line
 from mtmd.report.past import RunRecord
@@ -60,8 +61,14 @@ def runs(
     artifacts: Artifacts = "artifacts",
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="how many, the newest first")] = 10,
     as_json: AsJson = False,
+    write_index: Annotated[
+        bool, typer.Option("--write-index", help="write the index pages of all lines again, and list nothing")
+    ] = False,
 ) -> None:
     """List the last runs: day, verdict, model, rows, reason."""
+    if write_index:
+        console.print(literal(str(index.write_index(artifacts))))
+        return
     workspace = _workspace(preset, artifacts)
     line = read_line(workspace.root)
     found = sorted(line.runs, key=lambda run: (run.at, run.as_of), reverse=True)[:last]

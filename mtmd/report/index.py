@@ -297,4 +297,8 @@ def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:
     try:
         write()
     except Exception as error:  # noqa: BLE001 - a disk, a record or a template: none of it may end a run
-        _log.warning("the index of %s could not be written: %s; `mtmd index` writes it again", place, error)
+        _log.warning(
+            "the index of %s could not be written: %s; `mtmd runs --write-index` writes it again",
+            place,
+            error,
+        )

@@ -308,7 +308,7 @@ def test_what_goes_wrong_is_a_warning(records: Records, caplog: pytest.LogCaptur
         record_failure(_artifacts(records), "no-such-preset", FIRST, LogsError("gone"))
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
     assert f"the index of {_artifacts(records)} could not be written" in caplog.text
-    assert "`mtmd index` writes it again" in caplog.text
+    assert "`mtmd runs --write-index` writes it again" in caplog.text
 
 
 def test_writers_at_once_list_the_runs_of_all(records: Records) -> None:
