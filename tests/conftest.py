@@ -30,7 +30,7 @@ FIRST_DAY = date(2026, 1, 1)
 ON_PREFECTS_OBJECTS = ("test_wheel.py", "tests/deploy/test_deployments.py", "test_preset_variable.py")
 ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  # in this order
 # What makes a test slow: a folder that it is in, or a fixture that starts a server. Others say `pytest.mark.slow`.
-SLOW_FOLDERS = {"benchmarks", "clusters", "deploy", "faults", "fuzz"}
+SLOW_FOLDERS = {"benchmarks", "bucket", "clusters", "deploy", "faults", "fuzz"}
 SLOW_FIXTURES = {"browser", "deployed", "machine", "machines", "postgresql", "remote", "rich_line", "s3"}
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
