@@ -80,6 +80,9 @@ def _line(row: dict[str, object]) -> str:
     return ";".join("" if value is None else str(value) for value in row.values()) + ";a, b, and c"
 
 
+needs_tables = pytest.mark.skipif(
+    find_spec("mtmd.extras.tables") is None, reason="the extra `tables` is not here"
+)
 DELTA = """
 [sources.ads]
 kind = "delta"
@@ -88,6 +91,7 @@ day_column = "day"
 """
 
 
+@needs_tables
 @pytest.mark.skipif(find_spec("deltalake") is not None, reason="deltalake is installed")
 def test_a_driver_that_is_missing_is_a_problem_with_its_command(project: Project) -> None:
     project.say(DELTA)
@@ -105,6 +109,7 @@ def test_a_kind_that_is_none_and_a_key_of_another_kind_are_named(project: Projec
     assert "sources.requests.files: no such key" in problems
 
 
+@needs_tables
 @pytest.mark.skipif(find_spec("deltalake") is None, reason="deltalake is not installed")
 def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
     from deltalake import write_deltalake  # noqa: PLC0415 - where it is installed
@@ -128,6 +133,7 @@ def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
     assert "dy" in problem
 
 
+@needs_tables
 @pytest.mark.skipif(
     find_spec("adbc_driver_postgresql") is None, reason="adbc_driver_postgresql is not installed"
 )
