@@ -8,6 +8,7 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from mtmd.abtest import stage as abtest_stage
+from mtmd.abtest.gate import ab_gate
 from mtmd.abtest.outcome import BASELINE, CANDIDATE, POOLED, ABTest, ArmComparison
 from mtmd.abtest.stage import find_ab_test
 from mtmd.config.preset_files import preset_path
@@ -15,7 +16,6 @@ from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import ShardRef
 from mtmd.flows.ab_test import ab_test
-from mtmd.promote.gates import ab_gate
 from mtmd.registry.registry import Registry
 from mtmd.report.ab_test import outcome_tables, whole_tables
 from mtmd.run import RunPlan, plan_run
