@@ -259,7 +259,8 @@ def test_a_rerun_takes_the_test_from_where_it_is(gated: Run, preset: str) -> Non
     (record,) = gated.root.glob("evaluations/*/ab_test.json")
     before = record.stat()
     done = run_stages(gated.logs, gated.artifacts, preset=preset)
-    again = done.decide(tested=abtest_stage.ab_test(done.plan, done.trained))
+    found = abtest_stage.ab_test(done.plan, done.trained)
+    again = done.decide(tested=(ab_gate(found, 0.05),))
     assert again.repeated
     assert again.verdict == gated.summary.verdict
     assert again.places == gated.summary.places
