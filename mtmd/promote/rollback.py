@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.errors import MtmdError, StorageError
+from mtmd.errors import MtmdError
 from mtmd.export.fresh_process import check_answers
 from mtmd.logs.source import LogSource
 from mtmd.publish.stage import publish
@@ -65,18 +65,10 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
     return RolledBack(
         taken_down=before.model_id,
         champion=after,
-        further=_further(registry, after),
+        further=after.previous,
         check=answered[0],
         ads=None if served[0] is None else served[0].day,
     )
-
-
-def _further(registry: Registry, champion: Champion) -> str | None:
-    """The model that another rollback would go to; where a bucket gives no answer any more, what the champion says."""
-    try:
-        return registry.require_champion().previous
-    except StorageError:
-        return champion.previous
 
 
 def republish(workspace: Workspace, source: LogSource, done: RolledBack) -> Republished:

@@ -17,8 +17,6 @@ from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.workspace import Workspace
-from tests.buckets import S3
-from tests.faults.bucket_line import uploaded
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 NEWEST = NEXT + timedelta(days=1)
@@ -137,16 +135,3 @@ def served(service: Live) -> tuple[str, date]:
     assert service.serving is not None
     assert service.problem is None
     return service.serving.ranker.model_id, service.serving.day
-
-
-def test_a_rollback_ends_well_where_the_bucket_is_gone_after_the_flip(
-    first_run: Run, next_day: Run, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever reads an error tries again, and a second rollback goes back further."""
-    line = uploaded(next_day, first_run, tmp_path, s3, monkeypatch)
-    s3.dies_after = 2  # the history's object of the change before, which is there, and the pointer
-    done = rollback(Workspace(line.root), "bad conversions")
-    s3.dies_after = None
-    assert done.champion.model_id == first_run.summary.model_id
-    assert (done.ads, done.further) == (AS_OF, None)
-    assert live(Workspace(line.root)) == done.champion

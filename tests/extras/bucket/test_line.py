@@ -12,6 +12,7 @@ from mtmd.cli import main
 from mtmd.config import load_preset
 from mtmd.extract.shards import read_manifest
 from mtmd.jobs.clean_up import clean_up, plan_clean_up
+from mtmd.promote.rollback import rollback
 from mtmd.publish.stage import publish
 from mtmd.registry.registry import Registry
 from mtmd.report.index import write_index
@@ -21,6 +22,7 @@ from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace
 from tests.buckets import S3
 from tests.daily import run_stages
+from tests.faults.bucket_line import uploaded
 from tests.flows.runs import AS_OF, LINE, TINY, Run
 
 LOGS, ARTIFACTS = "s3://logs/team", "s3://art/team"
@@ -107,3 +109,16 @@ def _clean_up_removes_old_outputs_of_the_bucket(buckets: S3, workspace: Workspac
     assert days == {f"date={AS_OF - timedelta(days=n)}" for n in range(11)}
     champion = Registry(workspace.root).require_champion().model_id
     assert Registry(workspace.root).verify(champion).is_dir()
+
+
+def test_a_rollback_ends_well_where_the_bucket_is_gone_after_the_flip(
+    first_run: Run, next_day: Run, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads an error tries again, and a second rollback goes back further."""
+    line = uploaded(next_day, first_run, tmp_path, s3, monkeypatch)
+    s3.dies_after = 2  # the history's object of the change before, which is there, and the pointer
+    done = rollback(Workspace(line.root), "bad conversions")
+    s3.dies_after = None
+    assert done.champion.model_id == first_run.summary.model_id
+    assert (done.ads, done.further) == (AS_OF, None)
+    assert Registry(line.root).champion() == done.champion
