@@ -127,8 +127,18 @@ def test_the_code_and_the_settings_that_the_papers_claims_name_are_there() -> No
     assert named <= set(variants())
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_files_and_benchmarks_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    files = {one.rstrip("/") for one in re.findall(r"`([^`\n]+)`", text) if _A_FILE.fullmatch(one)}
+    modules = {one.replace(".", "/") for one in re.findall(r"\b(?:benchmarks|mtmd\.flows)\.\w+", text)}
+    missing = {one for one in files if not (ROOT / one).exists()} - {"expectations/checks.py"}  # a project's
+    missing |= {one for one in modules if not ((ROOT / one).is_dir() or (ROOT / f"{one}.py").is_file())}
+    assert missing == set()
+
+
 def test_the_pages_are_short() -> None:
-    """As many words as a person reads: issue after issue made them long."""
+    """As many words as a person reads: a page that nobody finishes helps nobody."""
     words = {
         path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").split())
         for path in (*PAGES, ROOT / "CHANGELOG.md")
