@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Literal, Self, get_args
 
 from pydantic import Field
@@ -18,10 +19,10 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluate.report import EVERYTHING
 from mtmd.extract.stage import shard_fingerprint
 from mtmd.extract.window import days_fingerprint
-from mtmd.jobs.cost import PastCost, training_seconds, window_rows
 from mtmd.logs.source import LogSource
 from mtmd.model.build import ModelKind
 from mtmd.promote.stage import RunSummary
+from mtmd.registry.records import origin, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.outputs import read_record
@@ -38,6 +39,7 @@ _RERUN: dict[Reprocess, tuple[Status, ...]] = {
     "failed": ("new", "failed"),
     "all": ("new", "failed", "outdated", "done"),
 }
+_LAST = 5  # runs that an estimate is made from
 _KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
 
 
@@ -53,7 +55,7 @@ class PlannedDay(Frozen):
     validate_days: int = Field(0, description="days whose suites the run would run")
     extract_days: int = Field(0, description="days that have no shard yet")
     train: tuple[str, ...] = Field((), description="models that are not trained yet")
-    seconds: float | None = Field(None, description="of training, as the last runs took; None without one")
+    seconds: float | None = Field(None, description="of training, as a share of what the last runs took")
     note: str = Field("", description="why it can't run, or why it is left out")
 
 
@@ -64,8 +66,9 @@ class BackfillPlan(Frozen):
     last: date
     reprocess: Reprocess
     days: tuple[PlannedDay, ...]
-    past: PastCost | None = Field(
-        None, description="of the last runs, which the days' costs are estimated from"
+    run_seconds: float | None = Field(
+        None,
+        description="of training in a run of the line, the median of the last ones; None where none says it",
     )
 
     @property
@@ -129,7 +132,6 @@ class _Seen:
     """What was read for the days so far: their windows overlap."""
 
     sources: dict[date, Sources] = field(default_factory=dict)
-    rows: dict[Path, int | None] = field(default_factory=dict)
     validations: dict[Path, DayValidation | None] = field(default_factory=dict)
 
     def validation(self, place: Path) -> DayValidation | None:
@@ -160,7 +162,7 @@ def plan_backfill(
     chosen = load_preset(preset)
     left_out, workspace = chosen.left_out, Workspace.of(artifacts, chosen)
     Registry(workspace.root).refresh()
-    past = PastCost.of(workspace)
+    run_seconds = _training_seconds(workspace)
     available = cache(LogSource.of(chosen, logs, workspace.spool).available_days)  # listed once for all days
     days = []
     for offset in range((last - first).days + 1):
@@ -172,13 +174,15 @@ def plan_backfill(
             plan = plan_run(
                 day, preset, window_days=window_days, logs=logs, artifacts=artifacts, available=available
             )
-            days.append(_look(plan, reprocess, past, seen))
+            days.append(_look(plan, reprocess, run_seconds, seen))
         except LogsError as error:
             recorded = _recorded(workspace, day)
             status: Status = "blocked" if recorded in _RERUN[reprocess] else recorded
             days.append(PlannedDay(as_of=day, status=status, runs=False, note=str(error)))
     ordered = reversed(days) if newest_first else days
-    return BackfillPlan(first=first, last=last, reprocess=reprocess, days=tuple(ordered), past=past)
+    return BackfillPlan(
+        first=first, last=last, reprocess=reprocess, days=tuple(ordered), run_seconds=run_seconds
+    )
 
 
 def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
@@ -193,7 +197,7 @@ def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
     return DayOutcome.of(summary, "skipped").model_copy(update={"report": str(page)})
 
 
-def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _Seen) -> PlannedDay:
+def _look(plan: RunPlan, reprocess: Reprocess, run_seconds: float | None, seen: _Seen) -> PlannedDay:
     """What is there of a day, by the names that its files give its outputs."""
     workspace, preset, known = plan.workspace, plan.preset, seen.sources
     all_sources(plan, known)
@@ -214,7 +218,6 @@ def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _See
         day: workspace.shards / f"date={day.isoformat()}" / fingerprint[:16]
         for day, fingerprint in shards.items()
     }
-    rows = window_rows({day: places[day] for day in plan.days}, seen.rows)
     status = _status(plan, trained["mtmd"])
     return PlannedDay(
         as_of=plan.as_of,
@@ -223,8 +226,22 @@ def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _See
         validate_days=_unvalidated(plan, seen),
         extract_days=sum(not place.is_dir() for place in places.values()),
         train=tuple(untrained),
-        seconds=training_seconds(workspace, past, untrained, whole=len(untrained) == len(trained), rows=rows),
+        seconds=_share_of(run_seconds, len(untrained) / len(trained)),
     )
+
+
+def _training_seconds(workspace: Workspace) -> float | None:
+    """Of training in a run: the median of the last runs that say it."""
+    origins = (origin(path) for path in run_paths(workspace)[:_LAST])
+    took = [made.training_seconds for made in origins if made is not None and made.training_seconds > 0]
+    return median(took) if took else None
+
+
+def _share_of(run_seconds: float | None, share: float) -> float | None:
+    """Of training a share of a run's models; nothing takes no time, however long a run is."""
+    if not share:
+        return 0.0
+    return None if run_seconds is None else run_seconds * share
 
 
 def _unvalidated(plan: RunPlan, seen: _Seen) -> int:

@@ -73,12 +73,9 @@ def _ranges(days: Sequence[date]) -> str:
 
 
 def _cost(plan: BackfillPlan) -> str:
-    about = "not known" if plan.seconds is None else f"about {time_words(plan.seconds)}"
-    if plan.past is None:
-        return f"{about}; no run of this line says what it took"
-    past = plan.past
-    spread = f" ({time_words(past.fastest)} to {time_words(past.slowest)})" if past.runs > 1 else ""
-    return f"{about}; the last {past.runs} runs: {time_words(past.seconds)}{spread} on {past.rows:,} rows"
+    if plan.seconds is None or plan.run_seconds is None:
+        return "not known; no run of this line says what it took"
+    return f"about {time_words(plan.seconds)}; a run took {time_words(plan.run_seconds)}"
 
 
 def backfill(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> Document:

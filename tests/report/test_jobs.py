@@ -7,10 +7,9 @@ import pytest
 
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
 from mtmd.jobs.clean_up import CleanUp, Removable
-from mtmd.jobs.cost import PastCost
 from mtmd.monitor.health import Finding, MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
-from mtmd.registry.records import Champion, ChampionChange
+from mtmd.registry.records import Champion, ChampionChange, KnownModel
 from mtmd.report import jobs
 from mtmd.report.document import Document
 from mtmd.report.render import markdown, page
@@ -38,8 +37,11 @@ def test_a_plan_says_what_runs_and_what_it_costs() -> None:
     lines = _lines(jobs.backfill_plan(PLAN))
     assert lines[:2] == ["## ✓ 1 of 2 days would run", "2026-01-01 to 2026-01-02, reprocess none."]
     assert "- ○ **done**: 2026-01-01" in lines
-    cost = "about 1 min 30 s; no run of this line says what it took"
-    assert f"- **training of the days that would run**: {cost}" in lines
+    assert (
+        "- **training of the days that would run**: not known; no run of this line says what it took" in lines
+    )
+    known = _lines(jobs.backfill_plan(PLAN.model_copy(update={"run_seconds": 135.0})))
+    assert "- **training of the days that would run**: about 1 min 30 s; a run took 2 min 15 s" in known
     assert "| 2026-01-02 | new | 0 | 3 | mtmd, pooled | 1 min 30 s |" in lines
     nothing = _lines(jobs.backfill_plan(PLAN.model_copy(update={"days": PLAN.days[1:]})))
     assert not [line for line in nothing if "training" in line or line.startswith("|")]
@@ -51,16 +53,15 @@ def test_blocked_days_come_first_with_their_reasons_and_are_not_counted() -> Non
         PlannedDay(as_of=date(2026, 1, 4), status="left out", runs=False, note="a holiday"),
         *(PlannedDay(as_of=date(2026, 1, day), status="done", runs=False) for day in (5, 6, 8)),
     ]
-    past = PastCost(runs=3, rows=47_366, seconds=52.0, fastest=50.0, slowest=61.0, per_row=0.0011)
-    lines = _lines(jobs.backfill_plan(PLAN.model_copy(update={"days": (*PLAN.days, *others), "past": past})))
+    update = {"days": (*PLAN.days, *others), "run_seconds": 52.0}
+    lines = _lines(jobs.backfill_plan(PLAN.model_copy(update=update)))
     assert lines[0] == "## ✗ 1 of 7 days would run, 1 blocked"
     assert [line for line in lines if line.startswith("-")] == [
         "- ✗ **blocked 2026-01-03**: logs lack 2026-01-03",
         "- ○ **done**: 2026-01-01, 2026-01-05 to 2026-01-06, 2026-01-08",
         "- ○ **left out**: 2026-01-04",
         "- ○ **2026-01-04**: a holiday",
-        "- **training of the days that would run**: about 1 min 30 s; the last 3 runs: 52 s (50 s to 1 min 1 s) on "
-        "47,366 rows",
+        "- **training of the days that would run**: about 1 min 30 s; a run took 52 s",
     ]
 
 
@@ -138,7 +139,8 @@ def _rolled_back(words: str = "bad conversions") -> RolledBack:
     change = ChampionChange(
         sequence=3, action="rollback", model_id="good", as_of=FIRST, previous="bad", reason=words, at=datetime.now(UTC)
     )  # fmt: skip
-    champion = Champion(model_id="good", as_of=FIRST, sequence=3, previous=None, change=change)
+    good = KnownModel(model_id="good", bundle_id="0" * 64)
+    champion = Champion(model_id="good", as_of=FIRST, sequence=3, standing=(good,), change=change)
     return RolledBack(taken_down="bad", champion=champion, further=None, check="answered", ads=FIRST)
 
 
