@@ -21,7 +21,6 @@ DAY = date(2026, 1, 1)
 
 
 WRONG = {
-    "bucket": ("--preset", "nope", "--as-of", "2026-01-25"),
     **dict.fromkeys(("extraction", "false_stops", "train_throughput"), ("--preset", "nope")),
 }
 
