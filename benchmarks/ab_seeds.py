@@ -19,17 +19,17 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.runs import at_least, daily_plan, extracted, window_parser
-from mtmd.abtest.arms import Arm, arm
-from mtmd.abtest.changes import MIN_SAMPLES, RelativeChange, changes
-from mtmd.abtest.rankers import ModelRanker
-from mtmd.abtest.traffic import draw_traffic
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import Estimate
+from mtmd.extras.abtest.arms import Arm, arm
+from mtmd.extras.abtest.changes import MIN_SAMPLES, RelativeChange, changes
+from mtmd.extras.abtest.page import change_table
+from mtmd.extras.abtest.rankers import ModelRanker
+from mtmd.extras.abtest.settings import FunnelConfig, Settings
+from mtmd.extras.abtest.traffic import draw_traffic
 from mtmd.model.build import ModelKind
-from mtmd.report.ab_test import change_table
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
 from mtmd.run import RunPlan
-from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
@@ -73,11 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def funnels(plan: RunPlan, requests: int, keep: Sequence[int] | None) -> list[FunnelConfig]:
     """The preset's funnel with each number of ads handed on; raises ValueError for one below its slots."""
-    funnel = FunnelConfig.of(plan.preset.ab_test, requests)
+    funnel = plan.preset.extra(Settings).funnel(requests)
     counts = list(dict.fromkeys(keep or [funnel.keep]))
     if low := [count for count in counts if count < funnel.slots]:
         raise ValueError(
-            f"--keep {low[0]} is below the {funnel.slots} ads that the preset's funnel shows ([ab_test] slots): "
+            f"--keep {low[0]} is below the {funnel.slots} ads that the preset's funnel shows ([extras.abtest] slots): "
             "the auction shows only what is handed on"
         )
     return [funnel.model_copy(update={"keep": count}) for count in counts]

@@ -8,7 +8,6 @@ from prefect import Flow, flow
 from prefect.client.schemas.objects import FlowRun, State
 
 from mtmd import command_line, extension
-from mtmd.abtest.gate import ab_gate
 from mtmd.config import variants
 from mtmd.errors import MtmdError
 from mtmd.flows import index, parameters, prefect_artifacts, steps
@@ -33,7 +32,6 @@ from mtmd.flows.runners import whole
 from mtmd.flows.terminal import show
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.slice_gates import GateResult
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.report.index import record_failure
 from mtmd.run import RunPlan
@@ -115,12 +113,10 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
     evaluated = steps.evaluate(plan, trained, days)
     prefect_artifacts.metrics(plan, evaluated)
     laps.done("evaluate")
-    tested: tuple[GateResult, ...] = ()
-    if plan.preset.ab_test.gate:
-        found = steps.ab_test(plan, trained, champion=evaluated.incumbent.compared)
-        prefect_artifacts.ab_test(plan, found)
-        tested = (ab_gate(found, plan.preset.gates.significance),)
-        laps.done("A/B test")
+    tests = [there.tested(plan, trained, evaluated) for there in extension.modules("daily").values()]
+    tested = tuple(result for result in tests if result is not None)
+    if tested:
+        laps.done("tests of extras")
     exported = steps.export(plan, trained[0], evaluated, days)
     laps.done("export")
     proofs = steps.prove(plan, exported, trained[0], days.held_out)

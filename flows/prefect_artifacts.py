@@ -12,11 +12,9 @@ from typing import TypeVar
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
-from mtmd.abtest.outcome import ABTest
 from mtmd.evaluate.ablation import Ablation
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.promote.stage import RunSummary
-from mtmd.report import ab_test as ab_test_report
 from mtmd.report import jobs, view
 from mtmd.report.document import Document, Item, Items, Section
 from mtmd.report.render import markdown
@@ -70,13 +68,6 @@ def ablation(planned: RunPlan, ablated: Ablation, page: str | None = None) -> No
         return
     with may_fail("the artifact ablation could not be published"):
         publish("ablation", f"as_of {planned.as_of}", _linked(planned, document, page))
-
-
-@task(persist_result=False, name="publish ab-test")
-def ab_test(planned: RunPlan, tested: ABTest, *, trial: bool = False) -> None:
-    """What the model does to cost and engagement (paper Tables 2 to 5)."""
-    document = ab_test_report.ab_test(planned, tested, trial=trial)
-    publish("ab-test", f"as_of {planned.as_of}: {tested.words}", document)
 
 
 @task(persist_result=False, name="publish verdict")

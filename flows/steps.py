@@ -7,10 +7,6 @@ from typing import Any
 from prefect import Task, get_run_logger, task
 from prefect.client.schemas.objects import State, TaskRun
 
-from mtmd.abtest import stage as abtest_stage
-from mtmd.abtest import trial
-from mtmd.abtest.outcome import ABTest
-from mtmd.abtest.stage import Control
 from mtmd.config import load_preset
 from mtmd.errors import MtmdError
 from mtmd.evaluate import ablation as ablation_stage
@@ -200,39 +196,6 @@ def _train(
         trained.fit.rows_per_s,
     )
     return trained
-
-
-require_trained = task(persist_result=False)(trial.require_trained)
-
-
-@task(persist_result=False)
-def champion_beside(planned: RunPlan, candidate: Trained, days: Days) -> str | None:
-    """The champion that a candidate of this day is compared with."""
-    return abtest_stage.champion_beside(planned, candidate, days.held_out)
-
-
-@task(persist_result=False)
-def ab_test(
-    planned: RunPlan,
-    trained: Sequence[Trained],
-    samples: int | None = None,
-    requests: int | None = None,
-    control: Control = "per_slice",
-    champion: str | None = None,
-) -> ABTest:
-    """Let each model serve the same traffic in the simulated funnel."""
-    logger = get_run_logger()
-    tested = abtest_stage.ab_test(
-        planned,
-        trained,
-        samples=samples,
-        requests=requests,
-        control=control,
-        champion=champion,
-        on_sample=lambda done, of: logger.info("sample %d of %d", done, of),
-    )
-    logger.info("%s", tested.words)
-    return tested
 
 
 @task(persist_result=False)

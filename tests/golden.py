@@ -22,11 +22,6 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 from safetensors import safe_open
 
-from mtmd.abtest.arms import alignment, arm
-from mtmd.abtest.changes import changes
-from mtmd.abtest.funnel import chance, heavyweight, oracle
-from mtmd.abtest.outcome import AB_TEST_FORMAT
-from mtmd.abtest.traffic import draw_traffic
 from mtmd.config import Preset, load_preset
 from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
@@ -41,8 +36,6 @@ from mtmd.monitor.profiles import PROFILE_FORMAT, profile_features
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.registry import Registry
 from mtmd.serve.published import ADS_FORMAT
-from mtmd.sources.simulated.config import FunnelConfig
-from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.sha256 import sha256_file
 from mtmd.train.trainer import TRAINING_FORMAT
@@ -66,7 +59,6 @@ NUMBERS = {
     "mtmd.export.parity.PROOF_FORMAT": PROOF_FORMAT,
     "mtmd.registry.bundle.BUNDLE_FORMAT": BUNDLE_FORMAT,
     "mtmd.serve.published.ADS_FORMAT": ADS_FORMAT,
-    "mtmd.abtest.outcome.AB_TEST_FORMAT": AB_TEST_FORMAT,
 }
 
 
@@ -101,7 +93,6 @@ def golden(made: Made) -> dict[str, Pinned]:
         "PROOF_FORMAT": _proofs,
         "BUNDLE_FORMAT": _bundle,
         "ADS_FORMAT": _ads,
-        "AB_TEST_FORMAT": _ab_test,
     }
     return {
         name: Pinned(
@@ -283,23 +274,6 @@ def _ads(made: Made) -> Any:
         own = {name: table[name].to_pylist() for name in ("ad_id", "bid")}
         found[path.name] = [str(table.schema.remove_metadata()), own]
     return found
-
-
-def _ab_test(made: Made) -> Any:
-    funnel = FunnelConfig(requests=60, broad=20, keep=8, slots=3)
-    platform = SimulatedPlatform(tiny_world())
-    arms: dict[str, list[Any]] = {"oracle": [], "heavyweight": [], "chance": []}
-    aligned = {}
-    for sample in range(5):
-        traffic = draw_traffic(platform, AS_OF, funnel, sample)
-        for name, ranker in (("oracle", oracle), ("heavyweight", heavyweight), ("chance", chance)):
-            scores = ranker(traffic)
-            arms[name].append(arm(traffic, scores, funnel))
-            aligned[f"{name} {sample}"] = [own.model_dump() for own in alignment(traffic, scores, funnel)]
-    found = [
-        own.model_dump() for name in ("oracle", "chance") for own in changes(arms["heavyweight"], arms[name])
-    ]
-    return [aligned, found]
 
 
 def main() -> int:

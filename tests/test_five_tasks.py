@@ -4,14 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mtmd.abtest import stage as abtest_stage
 from mtmd.export.rows import RawRows, sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.publish.answer import Asked, answer
 from mtmd.registry.registry import Registry
-from mtmd.report.ab_test import outcome_tables, paper_tables
 from mtmd.report.evaluation import gains_table, metrics_table
-from mtmd.report.tables import NOT_APPLICABLE
 from mtmd.serve.scorer import Scorer
 from tests.rich_line import RichLine
 
@@ -75,20 +72,6 @@ def test_the_bundle_ranks_by_conversions_and_never_above_clicks(rich_line: RichL
             assert sales is not None
             assert sales <= clicks
     assert all({ad.ad_id for ad in request.ads} == set(products) for request in by_relevance.requests)
-
-
-def test_the_simulated_ab_test_counts_their_actions(rich_line: RichLine) -> None:
-    done = rich_line.done
-    tested = abtest_stage.ab_test(done.plan, done.trained[:2], samples=5, requests=60)
-    metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
-    for table in outcome_tables(tested)[:-1]:
-        assert [column.name for column in table.columns[1:]] == metrics
-    sold = {row[""]: row["CVR"] for row in paper_tables(tested)[1].records()}
-    assert sold["standard"] == NOT_APPLICABLE != sold["shopping"]
-    won = {c.metric: c.change for c in tested.of("per_slice", "oracle") if c.kind == "all"}
-    assert won["Relevance"] is not None
-    assert won["Relevance"] > 0  # what suits the moment is clicked more, and that the oracle knows
-    assert "CVR " in tested.words
 
 
 def _rows(rich_line: RichLine) -> RawRows:

@@ -37,7 +37,6 @@ def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset
     base = training_key("mtmd", "window", tiny_preset)
     for part, values in (
         ("gates", {"min_requests": 7}),
-        ("ab_test", {"gate": True, "samples": 7}),
         ("evaluation", {"buckets": 7}),
         ("data", {"min_domain_rows": 7}),
         ("rivals", {"pooled": tiny_preset.rivals.pooled.model_copy(update={"embedding": 9}).model_dump()}),
@@ -94,7 +93,6 @@ def test_an_evaluation_is_named_by_what_was_compared(tiny_preset: Preset) -> Non
         base,
     }
     assert len(others) == 7
-    assert evaluation_key(given, "day", None, _changed(tiny_preset, "ab_test", gate=True, samples=7)) == base
 
 
 def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics(tiny_preset: Preset) -> None:
@@ -108,7 +106,6 @@ def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics
     assert len(others) == 4
     assert candidate_key("trained", "day", _changed(tiny_preset, "gates", min_requests=7)) == base
     assert candidate_key("trained", "day", _changed(tiny_preset, "evaluation", replay_top=1)) == base
-    assert candidate_key("trained", "day", _changed(tiny_preset, "ab_test", gate=True, samples=7)) == base
 
 
 def test_graphs_are_named_by_the_model_without_its_training(tiny_preset: Preset) -> None:

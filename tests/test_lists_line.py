@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from mtmd.abtest import stage as abtest_stage
 from mtmd.config import load_preset
 from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import open_shard
@@ -123,12 +122,6 @@ def test_the_bundle_answers_encoded_numbers_of_any_size(rich_line: RichLine) -> 
     np.testing.assert_allclose(most, more, atol=1e-6)
     for other in (missing, least, most):
         assert np.abs(other - some).max() > 1e-5
-
-
-def test_the_ab_test_shows_rankers_the_histories_too(rich_line: RichLine) -> None:
-    done = rich_line.done
-    tested = abtest_stage.ab_test(done.plan, done.trained[:2], samples=5, requests=20)
-    assert tested.of("per_slice", "mtmd")
 
 
 def test_the_next_day_is_monitored_and_its_ads_are_published(rich_line: RichLine) -> None:

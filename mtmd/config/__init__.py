@@ -1,6 +1,5 @@
 """Configuration: domains, features, model, training, gates; presets and ablation variants are TOML files."""
 
-from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
 from mtmd.config.declarations import Declarations, IdsConfig, IdType, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
@@ -22,7 +21,6 @@ __all__ = [
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",
     "SHORTEST_WINDOW_DAYS",
-    "ABTestConfig",
     "AblationsConfig",
     "DataConfig",
     "Declarations",

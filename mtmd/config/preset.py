@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import ExtraSettings, Frozen
 from mtmd.config.declarations import Declarations, IdsConfig
 from mtmd.config.domains import Domains
@@ -85,7 +84,6 @@ class Preset(Frozen):
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()
     gates: GatesConfig = GatesConfig()
-    ab_test: ABTestConfig = ABTestConfig()
     monitor: MonitorConfig = MonitorConfig()
     retention: RetentionConfig = RetentionConfig()
     simulation: SimulationConfig = SimulationConfig()
@@ -126,11 +124,6 @@ class Preset(Frozen):
             raise ValueError(
                 f"evaluation.cold_features names {sorted(unknown)}; it may name categorical features of one value "
                 f"only: {hashed}"
-            )
-        if self.ab_test.gate and not self.rivals.per_slice.every_days:
-            raise ValueError(
-                "ab_test.gate (true) needs the per-slice baselines, and rivals.per_slice.every_days is 0 (never); take "
-                "the gate away, or have them trained, such as with 7"
             )
         _ = self.declarations
         return self

@@ -89,11 +89,6 @@ def run() -> typer.Typer:
     return _command_of("mtmd.flows.daily_retrain")
 
 
-@commands.command(cls=Lazy, help="Compare with the baselines in the simulated funnel.")
-def ab_test() -> typer.Typer:
-    return _command_of("mtmd.flows.ab_test")
-
-
 @commands.command(cls=Lazy, help="Bring the server's automations up to the files.")
 def automations() -> typer.Typer:
     return _command_of("mtmd.flows.automations")

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from benchmarks.ab_seeds import TREATMENT, main, tables_over_seeds
-from mtmd.abtest.arms import CELLS, SUMS, Arm
-from mtmd.abtest.changes import METRICS
 from mtmd.evaluate.report import Estimate
+from mtmd.extras.abtest.arms import CELLS, SUMS, Arm
+from mtmd.extras.abtest.changes import METRICS
 from tests.conftest import FIRST_DAY, TINY
 
 

@@ -23,7 +23,7 @@ from typer.main import get_command
 import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
-from mtmd.flows import ab_test, ablation, daily_retrain
+from mtmd.flows import ablation, daily_retrain
 from mtmd.flows.command import _ANSWERED, command_of, require_days
 from mtmd.flows.command import _on_its_own as on_its_own
 from mtmd.flows.command import _stop as stop
@@ -97,7 +97,6 @@ def test_the_flows_own_options_are_read(tmp_path: Path, monkeypatch: pytest.Monk
     for words in (["--seeds", "1", "2"], ["--seeds", "1", "--seeds", "2"]):
         lists = _given(ablation.command, *words, "--names", "a", "b")
         assert (lists["seeds"], lists["names"]) == ([1, 2], ["a", "b"])
-    assert _given(ab_test.command, "--control", "champion")["control"] == "champion"
 
 
 def test_a_wrong_preset_is_refused_before_a_server_is_started(capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +106,7 @@ def test_a_wrong_preset_is_refused_before_a_server_is_started(capsys: pytest.Cap
     assert "server" not in said.out + said.err
 
 
-@pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
+@pytest.mark.parametrize("module", [daily_retrain, ablation])
 def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
     module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +133,7 @@ def test_a_run_that_waits_is_refused_for_what_no_logs_can_mend(tmp_path: Path) -
         require_days(WAITING | {"preset": str(preset)})
 
 
-@pytest.mark.parametrize("module", [daily_retrain, ab_test])
+@pytest.mark.parametrize("module", [daily_retrain, ablation])
 def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     name = {"daily_retrain": "run"}.get(
         short := module.__name__.removeprefix("mtmd.flows."), short.replace("_", "-")

@@ -7,7 +7,7 @@ import pytest
 from prefect import Flow
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 
-from mtmd.flows import ab_test, ablation, backfill, daily_retrain
+from mtmd.flows import ablation, backfill, daily_retrain
 
 
 def _submit(flow: Flow[..., Any], **parameters: Any) -> None:
@@ -55,5 +55,3 @@ def test_days_and_names_of_other_flows_are_checked_too() -> None:
     _submit(ablation.ablation, names=["no_dcn"])
     with pytest.raises(ValidationError, match="'no_dnc' is not one of"):
         _submit(ablation.ablation, names=["no_dnc"])
-    with pytest.raises(ValidationError, match="'rival' is not one of"):
-        _submit(ab_test.ab_test, control="rival")

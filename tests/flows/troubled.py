@@ -22,7 +22,6 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import write_json
 from mtmd.validate.results import DayValidation, ExpectationResult, Status
 from mtmd.validate.stage import DataQuality
-from tests.abtest.outcomes import planted
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run
 
 _WHY = (
@@ -186,7 +185,6 @@ def _publish(line: _Troubled) -> None:
 
     prefect_artifacts.stopped(NEXT, f"{_WHY}\n{_WHY}", summary.champion)
     prefect_artifacts.data_quality(plan, line.quality())
-    prefect_artifacts.ab_test(plan, planted(unconstrained=True, HDR=30.0))
     kept = line.kept()
     prefect_artifacts.verdict(plan, kept, {"plan": 0.2, "validate": 61.0, "train": 3700.0, "prove": 9.0})
     prefect_artifacts.ablation(plan, line.ablated(), kept.places["report"])

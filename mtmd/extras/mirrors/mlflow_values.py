@@ -12,7 +12,7 @@ RUN, MODEL = "mtmd.run", "mtmd.model_id"  # the tags by which a run and a versio
 COMPLETE = "mtmd.mirrored"  # set last: a run without it is taken up again
 FORMAT = "1"  # of what is told
 
-_SECTIONS = ("model", "training", "rivals", "evaluation", "gates", "data", "ab_test")  # of a preset
+_SECTIONS = ("model", "training", "rivals", "evaluation", "gates", "data")  # of a preset
 _FIELDS = (
     "logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher", "calibration", "auc", "log_loss",
     "rows", "impressions", "positives",

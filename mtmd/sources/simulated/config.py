@@ -5,7 +5,6 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
 from mtmd.config.problems import wrong_values
 from mtmd.errors import ConfigError
@@ -102,39 +101,3 @@ class WorldConfig(Frozen):
     def block_requests(self) -> int:
         """Requests that are drawn together: the unit of work, of memory and of random streams."""
         return max(1, _ROWS_PER_BLOCK // self.candidates_per_request)
-
-
-class FunnelConfig(Frozen):
-    """How a request becomes impressions (paper Fig. 2), and how large the day is on which rankers are compared.
-
-    The paper gives no number of its own funnel: all of them are readings, sized for the demo's 2,400 ads.
-    `[ab_test]` of a preset has the main ones.
-    """
-
-    requests: int = Field(
-        8_000, ge=10, description="requests of a sample of the day, by the same people; none is in any log"
-    )
-    broad: int = Field(
-        BROAD, ge=0, description="most popular ads that target everybody, beside those on topic"
-    )
-    keep: int = Field(
-        16, ge=1, description="ads that the lightweight ranker hands on; as many as the logs' requests have"
-    )
-    slots: int = Field(4, ge=1, description="ads that win the auction and are shown")
-    reserve: float = Field(0.002, gt=0, description="least price of an impression, in the currency of bids")
-    budget: float = Field(
-        0.1, gt=0, description="what all advertisers would spend in a day, per request: most of them run out"
-    )
-    budget_spread: float = Field(1.0, ge=0, le=3, description="standard deviation of the log of a budget")
-    slices: int = Field(96, ge=1, description="times a day that bids are paced: every quarter of an hour")
-    pacing_step: float = Field(0.1, gt=0, lt=1, description="by how much a bid is raised or lowered then")
-
-    @classmethod
-    def of(cls, config: ABTestConfig, requests: int | None = None) -> Self:
-        """The funnel that a preset asks for, with `requests` of a sample instead of its own where they are given."""
-        return cls(
-            requests=config.requests if requests is None else requests,
-            keep=config.keep,
-            slots=config.slots,
-            budget=config.budget,
-        )

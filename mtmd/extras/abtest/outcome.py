@@ -4,10 +4,10 @@ from typing import Final
 
 from pydantic import Field
 
-from mtmd.abtest.arms import Alignment
-from mtmd.abtest.changes import RelativeChange
 from mtmd.config import Frozen
-from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.extras.abtest.arms import Alignment
+from mtmd.extras.abtest.changes import RelativeChange
+from mtmd.extras.abtest.settings import FunnelConfig
 
 AB_TEST_FORMAT = 2  # raise it whenever the same models in the same world would give another outcome
 CANDIDATE, UNCONSTRAINED, POOLED = "mtmd", "unconstrained", "pooled"

@@ -1,17 +1,19 @@
 """What the model would do to the platform's traffic: a simulated A/B test, the paper's Tables 2 to 5."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from prefect import flow
+from prefect import flow, get_run_logger, task
 from pydantic import Field
 
 from mtmd import command_line
-from mtmd.abtest.outcome import ABTest
-from mtmd.abtest.stage import Control
-from mtmd.abtest.trial import REQUESTS, SAMPLES, Size, variants_beside
-from mtmd.flows import index, parameters, prefect_artifacts, steps
+from mtmd.config import Preset, variant
+from mtmd.extras.abtest import page
+from mtmd.extras.abtest import stage as abtest_stage
+from mtmd.extras.abtest.outcome import UNCONSTRAINED, ABTest
+from mtmd.extras.abtest.stage import Control
+from mtmd.flows import index, parameters, steps
 from mtmd.flows.command import command_of, require_days
 from mtmd.flows.parameters import (
     Artifacts,
@@ -22,10 +24,13 @@ from mtmd.flows.parameters import (
     described,
     scheduled_day,
 )
+from mtmd.flows.prefect_artifacts import publish
 from mtmd.flows.terminal import print_table
 from mtmd.model.build import ModelKind
-from mtmd.report.ab_test import outcome_tables
+from mtmd.run import RunPlan
+from mtmd.train.additions import Start
 from mtmd.train.rivals import compared
+from mtmd.train.stage import Trained
 
 Samples = Annotated[
     int,
@@ -41,16 +46,6 @@ Against = Annotated[
 ]
 Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
 
-AtSize = Annotated[
-    Size,
-    Field(
-        description="full: trains what is missing, which takes as long as a daily run, then the preset's samples (the "
-        "demo's: 7 minutes of processor time); trial: trains nothing, and runs "
-        f"{SAMPLES} samples of {REQUESTS} requests in less than a minute, for a look at the artifact: too few to "
-        "conclude from"
-    ),
-]
-
 _KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
@@ -63,41 +58,68 @@ def ab_test(
     samples: Samples | None = None,
     requests: Requests | None = None,
     control: Against = "per_slice",
-    size: AtSize = "full",
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
 ) -> ABTest:
     """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day.
 
-    The unconstrained model is left out on a day that goes on from the champion, as it would be trained anew, and where
-    no task has a parent. A trial takes it where it is trained.
+    The unconstrained model is left out on a day that goes on from an earlier training, as it would be trained anew, and
+    where no task has a parent.
     """
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
     # As on the page of the day, which looks for this test: a rival that is never trained is left out, but as control.
     kinds = [kind for kind in _KINDS if kind == control or kind in compared(plan, _KINDS)]
-    variants = variants_beside(plan.preset, start)
-    if size == "trial":
-        variants = steps.require_trained(plan, kinds, days.window, start)
-        samples, requests = samples or SAMPLES, requests or REQUESTS
     trained = [
         steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
     ]
-    trained += [steps.train_variant(plan, name, plan.preset.training.seed, days.window) for name in variants]
-    champion = steps.champion_beside(plan, trained[0], days)
-    tested = steps.ab_test(plan, trained, samples, requests, control, champion)
-    prefect_artifacts.ab_test(plan, tested, trial=size == "trial")
+    trained += [
+        steps.train_variant(plan, name, plan.preset.training.seed, days.window)
+        for name in _variants_beside(plan.preset, start)
+    ]
+    champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
+    tested = serve(plan, trained, samples, requests, control, champion)
     index.update(artifacts, preset)
     return tested
 
 
+@task(persist_result=False, name="ab_test")
+def serve(
+    planned: RunPlan,
+    trained: Sequence[Trained],
+    samples: int | None = None,
+    requests: int | None = None,
+    control: Control = "per_slice",
+    champion: str | None = None,
+) -> ABTest:
+    """Let each model serve the same traffic in the simulated funnel, and publish what came of it."""
+    logger = get_run_logger()
+    tested = abtest_stage.ab_test(
+        planned,
+        trained,
+        samples=samples,
+        requests=requests,
+        control=control,
+        champion=champion,
+        on_sample=lambda done, of: logger.info("sample %d of %d", done, of),
+    )
+    logger.info("%s", tested.words)
+    publish("ab-test", f"as_of {planned.as_of}: {tested.words}", page.document(planned, tested))
+    return tested
+
+
+def _variants_beside(preset: Preset, start: Start | None) -> list[str]:
+    """The unconstrained model, unless the day's MTMD goes on from another training or is unconstrained itself."""
+    return [UNCONSTRAINED] if start is None and variant(UNCONSTRAINED).changes(preset) else []
+
+
 def _show(tested: ABTest, _: Mapping[str, Any]) -> None:
-    for table in outcome_tables(tested):
+    for table in page.outcome_tables(tested):
         print_table(table)
 
 
 command = command_of(ab_test, _show, require_days)
 
 if __name__ == "__main__":
-    sys.exit(command_line.run(command, "python -m mtmd.flows.ab_test"))
+    sys.exit(command_line.run(command, "python -m mtmd.extras.abtest.flow"))

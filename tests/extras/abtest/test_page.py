@@ -1,9 +1,9 @@
 """Experiments in the paper's form."""
 
-from mtmd.abtest.arms import Alignment
-from mtmd.abtest.changes import METRICS, RelativeChange
-from mtmd.report.ab_test import ab_test_section, ab_test_words, alignment_table, change_table, levels_table
-from tests.abtest.outcomes import planted
+from mtmd.extras.abtest.arms import Alignment
+from mtmd.extras.abtest.changes import METRICS, RelativeChange
+from mtmd.extras.abtest.page import _section, _words, alignment_table, change_table, levels_table
+from tests.extras.abtest.outcomes import planted
 
 
 def change(kind: str, cell: str, metric: str, value: float | None) -> RelativeChange:
@@ -46,14 +46,14 @@ def test_levels_and_alignment_have_a_row_per_ranker() -> None:
 
 def test_in_words_only_what_chance_does_not_explain_differs() -> None:
     def words(**errors: float | None) -> str:
-        return ab_test_words(planted(**errors))
+        return _words(planted(**errors))
 
     head = "Against the per-slice baselines, over all impressions: "
     assert words(CPC=-3.0, CTR=3.0, GCTR=2.0, OCTR=-3.0, HDR=3.0, RPR=None) == (
         f"{head}better in CPC and CTR; worse in OCTR and HDR; not to be told apart in GCTR."
     )
     assert words() == f"{head}not to be told apart in CPC, CTR, GCTR, OCTR, HDR and RPR."
-    assert ab_test_words(planted(CTR=3.0, follows={"HDR": "CTR", "RPR": "CTR"})) == (
+    assert _words(planted(CTR=3.0, follows={"HDR": "CTR", "RPR": "CTR"})) == (
         f"{head}better in CTR; not to be told apart in CPC, GCTR and OCTR. HDR and RPR follow from CTR in this world: "
         "no further evidence."
     )
@@ -62,7 +62,7 @@ def test_in_words_only_what_chance_does_not_explain_differs() -> None:
 
 
 def test_the_section_has_all_rankers_and_folds_the_papers_tables() -> None:
-    section = ab_test_section(planted(unconstrained=True, HDR=30.0))
+    section = _section(planted(unconstrained=True, HDR=30.0))
     assert (section.anchor, section.order) == ("ab-test", 65)
     *shown, paper, reference = section.blocks
     assert [table.title.split(",")[0] for table in shown] == [  # type: ignore[union-attr]

@@ -1,11 +1,7 @@
 """The arms of an A/B experiment: what a ranker's ads cost, and what people did with them (paper §3.3).
 
-**Paired** arms have all users and all budgets, each in a world of its own. The same requests reach the same ads and the
-same people in both, so what differs is the ranker's doing. Only a simulator can do this.
-**Split** arms have users of their own, drawn at random, and their share of every budget, so that neither takes the
-other's: "we force identical budget over control and treatment groups to eliminate the impact of budget
-cannibalization" (§3.3). An arm's share is that of its requests: halves of a few thousand users differ by some percent
-in traffic, and equal money for less traffic is another price.
+Arms are **paired**: each has all users and all budgets, in a world of its own. The same requests reach the same ads and
+the same people in both, so what differs is the ranker's doing. Only a simulator can do this.
 
 `alignment` says how well a lightweight ranker agrees with the heavyweight one that follows it (paper §1: funnel
 alignment).
@@ -19,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtmd.abtest.funnel import ACTIONS, FURTHER_ACTIONS, Delivery, deliver, highest, worth
-from mtmd.abtest.traffic import Chances, Traffic
 from mtmd.config import Frozen
-from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.extras.abtest.funnel import ACTIONS, FURTHER_ACTIONS, Delivery, deliver, highest, worth
+from mtmd.extras.abtest.settings import FunnelConfig
+from mtmd.extras.abtest.traffic import Chances, Traffic
 from mtmd.sources.simulated.effects import PRODUCTS
 from mtmd.sources.simulated.requests import SURFACES
-from mtmd.sources.simulated.streams import Floats, Ints, uniforms
+from mtmd.sources.simulated.streams import Floats, Ints
 
 _REQUESTS_AT_ONCE = 500
 
@@ -45,14 +41,13 @@ SUMS = (
 
 @dataclass(frozen=True)
 class Arm:
-    """One ranker in one sample of traffic: sums (C, M) by cell and SUMS.
+    """One ranker in one sample of traffic.
 
-    expected  an impression counts its true chances of each action      drawn  it counts what the person did
+    expected  (C, M) sums by cell and SUMS; an impression counts its true chances of each action
     used      spend as a share of the budgets
     """
 
     expected: Floats
-    drawn: Floats
     used: float
 
     @property
@@ -60,32 +55,14 @@ class Arm:
         return float(self.expected[0, SUMS.index("impressions")])
 
 
-def arm(traffic: Traffic, scores: Chances, funnel: FunnelConfig, share: float = 1.0) -> Arm:
-    """Run the funnel with a ranker's scores (P, T) and `share` of every budget."""
-    delivery = deliver(traffic, scores, funnel, share=share)
+def arm(traffic: Traffic, scores: Chances, funnel: FunnelConfig) -> Arm:
+    """Run the funnel with a ranker's scores (P, T)."""
+    delivery = deliver(traffic, scores, funnel)
     inside = _cells(traffic, delivery)
     return Arm(
         expected=inside @ _values(delivery.price, delivery.expected),
-        drawn=inside @ _values(delivery.price, delivery.happened),
         used=float(delivery.spent.sum() / delivery.budget.sum()),
     )
-
-
-def split_arms(
-    traffic: Traffic, control: Chances, treatment: Chances, funnel: FunnelConfig, seed: int
-) -> tuple[Arm, Arm]:
-    """Both arms at once, each with about half of the users; scores (P, T) are of the whole traffic."""
-    treated = treated_users(traffic.requests.users.user_id, seed)
-    arms = []
-    for rows, scores in ((~treated, control), (treated, treatment)):
-        part, pairs = traffic.only(rows)
-        arms.append(arm(part, scores[pairs], funnel, len(part.requests) / len(traffic.requests)))
-    return arms[0], arms[1]
-
-
-def treated_users(users: Ints, seed: int) -> NDArray[np.bool_]:
-    """Which users are in the treatment, half of them: a hash of each and of the seed."""
-    return np.asarray(uniforms(seed, "split of users", users, 1)[:, 0] < 0.5)
 
 
 class Alignment(Frozen):

@@ -2,7 +2,7 @@
 
 The path of a request: its eligible pairs (`traffic`) get a lightweight score each; the `keep` with the highest
 utility go on; the heavyweight ranker's scores decide a second-price auction among them for `slots` places; what is
-shown is paid for (`Pacer`), and people do what the truth says.
+shown is paid for (`Pacer`), and counts its true chance of each action.
 
 **Utility** of showing ad a to request r, in the lightweight ranker, the heavyweight ranker and the auction:
 
@@ -32,13 +32,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.abtest.traffic import Chances, Traffic
 from mtmd.errors import EvaluationError
+from mtmd.extras.abtest.settings import FunnelConfig
+from mtmd.extras.abtest.traffic import Chances, Traffic
 from mtmd.sources.simulated.actions import paid_chance, quality_value
 from mtmd.sources.simulated.ads import Ads
-from mtmd.sources.simulated.config import FunnelConfig
-from mtmd.sources.simulated.requests import Pairs
-from mtmd.sources.simulated.streams import Floats, Ints, generator, normals, uniforms
+from mtmd.sources.simulated.streams import Floats, Ints, generator, normals
 
 ACTIONS = ("click", "good_click", "outbound_click", "hide", "repin")
 FURTHER_ACTIONS = ("conversion", "relevant")  # in a world with further tasks, in their order
@@ -57,7 +56,6 @@ class Delivery:
     price         (I,) what was paid, in the currency of bids
     expected      (I, C) true chances of ACTIONS, and of FURTHER_ACTIONS where the world has them; NaN where the
                   product has none
-    happened      (I, C) the same, drawn: 0 or 1
     spent, budget (A,) of the day
     """
 
@@ -66,19 +64,18 @@ class Delivery:
     slot: Ints
     price: Floats
     expected: Floats
-    happened: Floats
     spent: Floats
     budget: Floats
 
 
-def deliver(traffic: Traffic, scores: Chances, config: FunnelConfig, *, share: float = 1.0) -> Delivery:
-    """Run a day with a lightweight ranker's scores (P, T); `share` is the part of every budget that is there.
+def deliver(traffic: Traffic, scores: Chances, config: FunnelConfig) -> Delivery:
+    """Run a day with a lightweight ranker's scores (P, T).
 
     Raises EvaluationError for scores that do not fit the traffic, or where one that is read is not finite.
     """
     ads, requests = traffic.ads, len(traffic.requests)
     paid, quality = worth(traffic, scores)
-    budget = share * daily_budgets(traffic.seed, ads, config.requests, config)
+    budget = daily_budgets(traffic.seed, ads, config.requests, config)
     pacer = Pacer(ads.bid, budget, config.pacing_step)
     edges = np.linspace(0, 86_400, config.slices + 1)
     shown: list[tuple[Ints, Ints, Floats]] = []
@@ -103,7 +100,6 @@ def deliver(traffic: Traffic, scores: Chances, config: FunnelConfig, *, share: f
         slot=slot,
         price=price,
         expected=expected,
-        happened=_draw(traffic, pair, expected, reactions),
         spent=pacer.spent,
         budget=budget,
     )
@@ -224,23 +220,3 @@ def chance(traffic: Traffic) -> Chances:
     """Knows bids and nothing of people or ads."""
     rng = generator(traffic.seed, "random ranker")
     return rng.random(traffic.truth.shape, np.float32)
-
-
-def _draw(traffic: Traffic, pair: Ints, expected: Floats, reactions: Floats) -> Floats:
-    """(I, C) what people do: a function of the pair, whoever ranked."""
-    shown = traffic.identity(Pairs(traffic.pairs.request[pair], traffic.pairs.ad[pair]))
-    u = uniforms(traffic.seed, "funnel acts", shown, len(ACTIONS))
-    ctr, gctr, octr = expected[:, :3].T
-    clicked = u[:, 0] < ctr
-    done = [
-        clicked,
-        clicked & (u[:, 1] < gctr / ctr),
-        clicked & (u[:, 2] < octr / ctr),
-        ~clicked & (u[:, 3] < reactions[:, 0]),
-        u[:, 4] < reactions[:, 1],
-    ]
-    if traffic.further.shape[1]:
-        v = uniforms(traffic.seed, "further funnel acts", shown, len(FURTHER_ACTIONS))
-        cvr, relevance = expected[:, len(ACTIONS) :].T
-        done += [clicked & (v[:, 0] < cvr / ctr), v[:, 1] < relevance]
-    return np.where(np.isnan(expected), np.nan, np.stack(done, axis=1))

@@ -1,15 +1,17 @@
-"""An experiment in the form of the paper's Tables 2 to 5: relative changes in percent, and their intervals."""
+"""The section of a run's page: the paper's Tables 2 to 5, relative changes in percent with their intervals."""
 
 from collections.abc import Mapping, Sequence
 
-from mtmd.abtest.arms import Alignment
-from mtmd.abtest.changes import RelativeChange
-from mtmd.abtest.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED, ABTest
 from mtmd.evaluate.report import Estimate
+from mtmd.extras.abtest.arms import Alignment
+from mtmd.extras.abtest.changes import RelativeChange
+from mtmd.extras.abtest.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED, ABTest
+from mtmd.extras.abtest.stage import find_ab_test
 from mtmd.report.document import Document, Fold, Section
 from mtmd.report.standing import RIVAL_NAMES
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table, columns_of
 from mtmd.report.text import enumerated
+from mtmd.report.view import RunRecords
 from mtmd.run import RunPlan
 
 RANKER_NAMES = {  # as a reader of the funnel knows them; models keep their names
@@ -139,7 +141,7 @@ def _swapped(changes: Sequence[RelativeChange]) -> tuple[RelativeChange, ...]:
     return tuple(change.model_copy(update={"treatment": change.control}) for change in changes)
 
 
-def ab_test_words(tested: ABTest) -> str:
+def _words(tested: ABTest) -> str:
     """Which metrics of the simulated A/B differ: one that chance explains is neither better nor worse."""
     known = [change for change in tested.distinct if change.change is not None]
     groups = {
@@ -155,14 +157,14 @@ def ab_test_words(tested: ABTest) -> str:
     )
 
 
-def ab_test_section(tested: ABTest) -> Section:
+def _section(tested: ABTest) -> Section:
     """In words; all rankers side by side; the paper's tables and what the truth and chance win in folds."""
     funnel = tested.funnel
     return Section(
         anchor="ab-test",
         title="Simulated A/B test",
         order=65,
-        lead=ab_test_words(tested),
+        lead=_words(tested),
         blocks=[
             *whole_tables(tested),
             Fold("By surface, by product, by goal (paper, Tables 2 to 5)", paper_tables(tested)),
@@ -175,9 +177,14 @@ def ab_test_section(tested: ABTest) -> Section:
     )
 
 
-def ab_test(plan: RunPlan, tested: ABTest, *, trial: bool = False) -> Document:
+def document(plan: RunPlan, tested: ABTest) -> Document:
     """The document of a test's artifact."""
-    size = "Trial of the simulated" if trial else "Simulated"
-    warning = "⚠ A trial: too few requests to conclude anything from it." if trial else ""
-    words = (warning, tested.words, f"as_of {plan.as_of}, preset {plan.preset.name}")
-    return Document(f"{size} A/B test on {tested.day}", "", words, sections=(ab_test_section(tested),))
+    words = (tested.words, f"as_of {plan.as_of}, preset {plan.preset.name}")
+    return Document(f"Simulated A/B test on {tested.day}", "", words, sections=(_section(tested),))
+
+
+def sections(found: RunRecords) -> tuple[Section, ...]:
+    """The test of the run's models, where one was run at the preset's size."""
+    run = found.run
+    tested = find_ab_test(run.plan, run.trained, run.days.window, run.evaluated.incumbent.compared)
+    return () if tested is None else (_section(tested),)

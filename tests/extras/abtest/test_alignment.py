@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mtmd.abtest.arms import alignment
-from mtmd.abtest.funnel import chance, oracle
-from tests.abtest.funnels import FUNNEL, tiny_traffic
+from mtmd.extras.abtest.arms import alignment
+from mtmd.extras.abtest.funnel import chance, oracle
+from tests.extras.abtest.funnels import FUNNEL, tiny_traffic
 
 
 def test_the_heavyweight_ranker_agrees_with_itself_and_others_less() -> None:

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from mtmd.abtest import rankers
-from mtmd.abtest.rankers import ModelRanker
-from mtmd.abtest.traffic import Traffic
 from mtmd.config import Preset, SideSchema, load_preset
 from mtmd.errors import LogsError
+from mtmd.extras.abtest import rankers
+from mtmd.extras.abtest.rankers import ModelRanker
+from mtmd.extras.abtest.traffic import Traffic
 from mtmd.logs.encoding import encode
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.build import ModelKind, build_model
 from mtmd.sources.simulated.teacher import TASKS
-from tests.abtest.funnels import tiny_traffic
 from tests.conftest import TINY
+from tests.extras.abtest.funnels import tiny_traffic
 
-FIVE = str(Path(__file__).parents[1] / "tiny-five.toml")
+FIVE = str(Path(__file__).parents[2] / "tiny-five.toml")
 
 
 def one_row(table: object, schema: SideSchema, row: int, domain: int, seed: int) -> SideInput:

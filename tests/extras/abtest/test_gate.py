@@ -5,8 +5,8 @@ P(T > 3) = 0.00368 and P(T > 2.5) = 0.01087: six times the first is 0.022, the s
 
 import pytest
 
-from mtmd.abtest.gate import ab_gate
-from tests.abtest.outcomes import planted
+from mtmd.extras.abtest.daily import ab_gate
+from tests.extras.abtest.outcomes import planted
 
 NONE_WORSE = "none of 6 metrics over all impressions is shown worse than with the per-slice baselines: "
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mtmd.abtest.outcome import ABTest
-from mtmd.report.ab_test import outcome_tables, paper_tables, reference_tables, whole_tables
-from tests.abtest.outcomes import planted
+from mtmd.extras.abtest.outcome import ABTest
+from mtmd.extras.abtest.page import outcome_tables, paper_tables, reference_tables, whole_tables
+from tests.extras.abtest.outcomes import planted
 
 
 def test_the_papers_tables_come_first_and_table_5_only_with_the_unconstrained_model() -> None:

@@ -1,9 +1,26 @@
 """The simulated A/B test as a gate: no metric over all impressions is shown worse than with the baselines."""
 
-from mtmd.abtest.outcome import ABTest
+from collections.abc import Sequence
+
+from mtmd.evaluate.stage import Evaluated
+from mtmd.extras.abtest.outcome import ABTest
+from mtmd.extras.abtest.settings import Settings
 from mtmd.promote.slice_gates import GateResult, chance, holm
+from mtmd.run import RunPlan
+from mtmd.train.stage import Trained
 
 AB_TEST = "a/b test"
+
+
+def tested(plan: RunPlan, trained: Sequence[Trained], evaluated: Evaluated) -> GateResult | None:
+    """Let the day's models serve, inside its flow; None where the preset has no such gate."""
+    if not plan.preset.extra(Settings).gate:
+        return None
+    from mtmd.extras.abtest.flow import serve  # noqa: PLC0415 - the page reads this module without prefect
+
+    return ab_gate(
+        serve(plan, trained, champion=evaluated.incumbent.compared), plan.preset.gates.significance
+    )
 
 
 def ab_gate(tested: ABTest, significance: float) -> GateResult:

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from mtmd.abtest.arms import CELLS, SUMS, Arm
 from mtmd.config import Frozen
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.metrics import log_ratio, ratio
+from mtmd.extras.abtest.arms import CELLS, SUMS, Arm
 from mtmd.sources.simulated.streams import Floats
 
 # Metric → what is divided by what (paper §3.3).
@@ -72,12 +72,11 @@ class RelativeChange(Frozen):
 
 
 def changes(
-    control: Sequence[Arm], treatment: Sequence[Arm], *, drawn: bool = False, confidence: float = 0.95
+    control: Sequence[Arm], treatment: Sequence[Arm], *, confidence: float = 0.95
 ) -> tuple[RelativeChange, ...]:
     """Every metric that the world has, in every cell; the arms are of the same samples, at least 5 of them.
 
-    By default an impression counts its true chances of each action; `drawn` counts what people did instead: the mean is
-    the same, and the noise is that of a real experiment. Raises EvaluationError for too few samples.
+    Raises EvaluationError for too few samples.
     """
     from scipy.special import stdtrit  # noqa: PLC0415 - a third of a second, and few runs need it
 
@@ -86,7 +85,7 @@ def changes(
             f"control has {len(control)} samples of traffic and treatment {len(treatment)}; both must have the same "
             f"{MIN_SAMPLES} or more"
         )
-    sums = np.array([[one.drawn if drawn else one.expected for one in arms] for arms in (control, treatment)])
+    sums = np.array([[one.expected for one in arms] for arms in (control, treatment)])
     whole = sums.sum(axis=1, keepdims=True)  # (2, 1, C, M)
     margin = float(stdtrit(len(control) - 1, (1.0 + confidence) / 2.0))
     found = []

@@ -3,8 +3,8 @@
 from datetime import date
 from functools import cache
 
-from mtmd.abtest.traffic import Traffic, draw_traffic
-from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.extras.abtest.settings import FunnelConfig
+from mtmd.extras.abtest.traffic import Traffic, draw_traffic
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from tests.worlds import tiny_world
 

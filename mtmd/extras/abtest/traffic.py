@@ -8,16 +8,15 @@ R requests, A ads, P eligible pairs, T tasks, K further tasks, U users.
 
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mtmd.extras.abtest.settings import FunnelConfig
 from mtmd.sources.simulated import further_tasks
-from mtmd.sources.simulated.actions import Bools, following_clicks
+from mtmd.sources.simulated.actions import following_clicks
 from mtmd.sources.simulated.ads import Ads
-from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.population import Users
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests, eligible
@@ -54,30 +53,9 @@ class Traffic:
     request_rows: pa.Table
     ad_rows: pa.Table
 
-    def only(self, rows: Bools) -> tuple[Self, Bools]:
-        """The traffic of some requests, (R,) bool, and which of the P pairs are theirs."""
-        pairs = rows[self.pairs.request]
-        place = np.cumsum(rows) - 1
-        counts = np.diff(self.first)[rows]
-        part = replace(
-            self,
-            requests=_take(self.requests, np.flatnonzero(rows)),
-            pairs=Pairs(place[self.pairs.request[pairs]], self.pairs.ad[pairs]),
-            first=np.concatenate([[0], np.cumsum(counts)]),
-            truth=self.truth[pairs],
-            teacher=self.teacher[pairs],
-            further=self.further[pairs],
-            request_rows=self.request_rows.filter(pa.array(rows)),
-        )
-        return part, pairs
-
     def reactions_to(self, pair: Ints) -> Floats:
         """(I, 2) chance that each of these pairs' ads is hidden where it was not clicked, and that it is saved."""
         return following_clicks(self.truth[pair, 0].astype(np.float64))
-
-    def identity(self, pairs: Pairs) -> Ints:
-        """(P,) numbers that name each request and ad together, whatever other pairs there are."""
-        return _identity(self.requests, self.ads, pairs)
 
 
 def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, sample: int = 0) -> Traffic:
@@ -93,7 +71,7 @@ def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, s
         block = _take(requests, rows)
         pairs = eligible(block, ads, config.broad)
         known = Pairs(pairs.request + begin, pairs.ad)
-        scored = _score(platform, day, block, ads, pairs, _identity(requests, ads, known))
+        scored = _score(platform, day, block, ads, pairs, identity(requests, ads, known))
         parts.append((known.request, known.ad, *(chances.astype("f4") for chances in scored)))
     request, ad, truth, teacher, further = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Traffic(
@@ -129,7 +107,8 @@ def _score(
     return scores.truth, scores.teacher, further.truth
 
 
-def _identity(requests: Requests, ads: Ads, pairs: Pairs) -> Ints:
+def identity(requests: Requests, ads: Ads, pairs: Pairs) -> Ints:
+    """(P,) numbers that name each request and ad together, whatever other pairs there are."""
     return np.asarray(requests.request_id[pairs.request] * len(ads.ad_id) + pairs.ad)
 
 

@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from mtmd.abtest.arms import Alignment, Arm, alignment, arm
-from mtmd.abtest.changes import FOLLOWING, MIN_SAMPLES, changes
-from mtmd.abtest.funnel import LightweightRanker, chance, heavyweight, oracle
-from mtmd.abtest.outcome import (
+from mtmd.errors import ConfigError, LogsError, RegistryError
+from mtmd.export.stage import model_id
+from mtmd.extract.shards import ShardRef
+from mtmd.extract.window import window_fingerprint
+from mtmd.extras.abtest.arms import Alignment, Arm, alignment, arm
+from mtmd.extras.abtest.changes import FOLLOWING, MIN_SAMPLES, changes
+from mtmd.extras.abtest.funnel import LightweightRanker, chance, heavyweight, oracle
+from mtmd.extras.abtest.outcome import (
     AB_TEST_FORMAT,
     BASELINE,
     CANDIDATE,
@@ -25,17 +29,14 @@ from mtmd.abtest.outcome import (
     ABTest,
     ArmComparison,
 )
-from mtmd.abtest.rankers import BundleRanker, ModelRanker
-from mtmd.abtest.traffic import draw_traffic
-from mtmd.errors import ConfigError, LogsError, RegistryError
-from mtmd.export.stage import model_id
-from mtmd.extract.shards import ShardRef
-from mtmd.extract.window import window_fingerprint
+from mtmd.extras.abtest.rankers import BundleRanker, ModelRanker
+from mtmd.extras.abtest.settings import FunnelConfig, Settings
+from mtmd.extras.abtest.traffic import draw_traffic
 from mtmd.registry.incumbent import incumbent
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.serve.scorer import Scorer
-from mtmd.sources.simulated.config import FunnelConfig, WorldConfig
+from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.outputs import is_complete, make_once
@@ -116,8 +117,8 @@ def champion_beside(plan: RunPlan, candidate: Trained, held_out: ShardRef) -> st
 
 
 def _size(plan: RunPlan, samples: int | None, requests: int | None) -> tuple[int, FunnelConfig]:
-    own = plan.preset.ab_test
-    return own.samples if samples is None else samples, FunnelConfig.of(own, requests)
+    own = plan.preset.extra(Settings)
+    return own.samples if samples is None else samples, own.funnel(requests)
 
 
 def _key(

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from scipy.stats import t as student
 
-from mtmd.abtest.arms import CELLS, Alignment
-from mtmd.abtest.changes import LOWER_IS_BETTER, METRICS, RelativeChange
-from mtmd.abtest.outcome import (
+from mtmd.extras.abtest.arms import CELLS, Alignment
+from mtmd.extras.abtest.changes import LOWER_IS_BETTER, METRICS, RelativeChange
+from mtmd.extras.abtest.outcome import (
     BASELINE,
     CANDIDATE,
     CHANCE,
@@ -17,7 +17,7 @@ from mtmd.abtest.outcome import (
     ABTest,
     ArmComparison,
 )
-from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.extras.abtest.settings import FunnelConfig
 
 SAMPLES = 20
 ERROR = 0.01  # standard error of every log ratio

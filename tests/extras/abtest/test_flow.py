@@ -1,25 +1,24 @@
 """The simulated A/B test as a flow: what it trains, compares and publishes."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from prefect.exceptions import ParameterTypeError
 
-from mtmd.abtest import stage as abtest_stage
-from mtmd.abtest.gate import ab_gate
-from mtmd.abtest.outcome import BASELINE, CANDIDATE, POOLED, ABTest, ArmComparison
-from mtmd.abtest.stage import find_ab_test
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import ShardRef
-from mtmd.flows.ab_test import ab_test
+from mtmd.extras.abtest import stage as abtest_stage
+from mtmd.extras.abtest.daily import ab_gate
+from mtmd.extras.abtest.flow import ab_test
+from mtmd.extras.abtest.outcome import BASELINE, CANDIDATE, POOLED, ABTest, ArmComparison
+from mtmd.extras.abtest.page import outcome_tables, whole_tables
+from mtmd.extras.abtest.settings import FunnelConfig
+from mtmd.extras.abtest.stage import find_ab_test
 from mtmd.registry.registry import Registry
-from mtmd.report.ab_test import outcome_tables, whole_tables
 from mtmd.run import RunPlan, plan_run
-from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.store.files import read_json
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained
@@ -60,7 +59,9 @@ def tested(first_run: Run, artifacts: Path) -> tuple[ABTest, dict[str, str]]:
 def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The tests' preset, with the test for a gate."""
     path = tmp_path_factory.mktemp("preset") / "gated.toml"
-    path.write_text(f"{preset_path(TINY).read_text()}\n[ab_test]\ngate = true\nsamples = 5\nrequests = 60\n")
+    path.write_text(
+        f"{preset_path(TINY).read_text()}\n[extras.abtest]\ngate = true\nsamples = 5\nrequests = 60\n"
+    )
     return str(path)
 
 
@@ -198,24 +199,6 @@ def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path
         abtest_stage.ab_test(plan, [trained[1], other], samples=5, requests=60, control="champion")
 
 
-def test_a_trial_trains_nothing_and_says_what_it_is(first_run: Run, tmp_path: Path) -> None:
-    """Without the unconstrained model, which is not trained there; with fewer requests than usual."""
-    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
-    places = {"preset": TINY, "logs": str(first_run.logs), "artifacts": str(artifacts)}
-    state = ab_test(AS_OF, size="trial", requests=50, **places, return_state=True)
-    found, identity = state.result(), state.state_details.flow_run_id
-    assert identity is not None
-    assert (found.samples, found.funnel.requests) == (5, 50)
-    assert set(found.used) == {CANDIDATE, BASELINE, POOLED, *BOUNDS}
-    assert published(identity)["ab-test"].startswith("## Trial of the simulated A/B test on 2026-01-21\n")
-    (pooled,) = (artifacts / TINY / "trained").glob("pooled-*")
-    shutil.rmtree(pooled)
-    with pytest.raises(
-        ConfigError, match=r"a trial trains nothing, and these models of 2026-01-21 .*: pooled; run"
-    ):
-        ab_test(AS_OF, size="trial", **places)
-
-
 def test_wrong_parameters_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterTypeError, match="samples"):
         ab_test(AS_OF, preset=TINY, samples=4, artifacts=str(tmp_path))
@@ -226,7 +209,8 @@ def test_a_daily_run_asks_the_gate_where_its_preset_does(gated: Run) -> None:
     summary = gated.summary
     assert summary.reused["trained models"] == "3 of 3"
     assert len(list((gated.root / "trained").iterdir())) == 3
-    found = ABTest.model_validate(read_json(Path(summary.places["a/b test"]) / "ab_test.json"))
+    (place,) = gated.root.glob("evaluations/*/ab_test.json")
+    found = ABTest.model_validate(read_json(place))
     assert (found.samples, found.funnel.requests) == (5, 60)
     assert set(found.used) == {CANDIDATE, BASELINE, POOLED, *BOUNDS}
     (gate,) = (gate for gate in summary.verdict.gates if gate.name == "a/b test")
@@ -259,8 +243,7 @@ def test_a_rerun_takes_the_test_from_where_it_is(gated: Run, preset: str) -> Non
     (record,) = gated.root.glob("evaluations/*/ab_test.json")
     before = record.stat()
     done = run_stages(gated.logs, gated.artifacts, preset=preset)
-    found = abtest_stage.ab_test(done.plan, done.trained)
-    again = done.decide(tested=(ab_gate(found, 0.05),))
+    again = done.decide(tested=(ab_gate(abtest_stage.ab_test(done.plan, done.trained), 0.05),))
     assert again.repeated
     assert again.verdict == gated.summary.verdict
     assert again.places == gated.summary.places

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mtmd.abtest.funnel import Pacer, daily_budgets
-from tests.abtest.funnels import FUNNEL, tiny_traffic
+from mtmd.extras.abtest.funnel import Pacer, daily_budgets
+from tests.extras.abtest.funnels import FUNNEL, tiny_traffic
 
 
 def test_budgets_are_traits_of_the_ads_and_add_up() -> None:

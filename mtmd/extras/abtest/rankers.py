@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from mtmd.abtest.traffic import Chances, Traffic
 from mtmd.config import Declarations, SideSchema
+from mtmd.extras.abtest.traffic import Chances, Traffic
 from mtmd.logs.encoding import EncodedSide, encode
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.ranker import RankingModel

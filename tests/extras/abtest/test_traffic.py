@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from mtmd.abtest.traffic import draw_traffic
+from mtmd.extras.abtest.traffic import draw_traffic, identity
 from mtmd.sources.simulated.requests import eligible
-from tests.abtest.funnels import DAY, FUNNEL, tiny_platform, tiny_traffic
+from tests.extras.abtest.funnels import DAY, FUNNEL, tiny_platform, tiny_traffic
 
 
 def test_requests_come_in_order_of_time_with_their_pairs() -> None:
@@ -52,7 +52,7 @@ def test_what_would_happen_is_a_trait_of_the_pair() -> None:
     """Targeting more ads leaves the pairs that were there as they were."""
     traffic = tiny_traffic()
     wide = draw_traffic(tiny_platform(), DAY, FUNNEL.model_copy(update={"broad": 60}))
-    known = np.isin(wide.identity(wide.pairs), traffic.identity(traffic.pairs))
+    known = np.isin(*(identity(one.requests, one.ads, one.pairs) for one in (wide, traffic)))
     assert len(wide.pairs.ad) > len(traffic.pairs.ad) == known.sum()
     np.testing.assert_array_equal(wide.truth[known], traffic.truth)
     np.testing.assert_array_equal(wide.teacher[known], traffic.teacher)
@@ -65,13 +65,3 @@ def test_the_heavyweight_scores_are_calibrated_over_all_that_is_eligible() -> No
         np.testing.assert_allclose(*mean, rtol=0.03)
     shopping = traffic.ads.product[traffic.pairs.ad] == 1
     np.testing.assert_array_equal(np.isnan(traffic.truth[:, 2]), shopping)
-
-
-def test_a_part_of_the_traffic_keeps_its_pairs() -> None:
-    traffic = tiny_traffic()
-    rows = traffic.requests.users.user_id % 2 == 0
-    part, pairs = traffic.only(rows)
-    np.testing.assert_array_equal(part.identity(part.pairs), traffic.identity(traffic.pairs)[pairs])
-    np.testing.assert_array_equal(part.teacher, traffic.teacher[pairs])
-    assert part.request_rows.num_rows == len(part.requests) == rows.sum()
-    assert part.first[-1] == pairs.sum()

@@ -1,0 +1,15 @@
+"""`mtmd ab-test`: the flow's own command."""
+
+import typer
+
+from mtmd.command_line import Lazy, app
+
+commands = app()
+
+
+@commands.command(cls=Lazy, help="Compare with the baselines in the simulated funnel.")
+def ab_test() -> typer.Typer:
+    """Prefect is imported here, by name alone."""
+    from mtmd.extras.abtest.flow import command
+
+    return command
