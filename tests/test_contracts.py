@@ -101,7 +101,6 @@ def test_what_takes_long_waits_in_a_queue_of_its_own() -> None:
     queues = {_name(one): one["work_pool"]["work_queue_name"] for one in DEPLOYED}
     assert {name for name, queue in queues.items() if queue == "background"} == {
         "backfill/backfill",
-        "ab-test/ab-test",
         "ablation/ablation",
         "clean-up/clean-up",
     }
