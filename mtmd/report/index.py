@@ -139,11 +139,8 @@ def _day(line: LineRecords, day: date, run: RunRecord | None, monitor: MonitorRe
 
 def _state(line: LineRecords, day: date) -> str:
     """Of a day that no run ended on."""
-    if day in line.left_out:
-        return "left out"
-    if day in line.exported:
-        return "trained"
-    return "validated" if day in line.validated else "missing"
+    states = {"left out": line.left_out, "trained": line.exported, "validated": line.validated}
+    return next((state for state, of in states.items() if day in of), "missing")
 
 
 def _months(shown: list[Day]) -> Iterator[tuple[str, list[list[Day | None]]]]:
@@ -184,9 +181,7 @@ def render_lines(lines: Iterable[LineSummary]) -> str:
 
 
 def _rendered(template: str, **values: Any) -> str:
-    made = environment(html=True)
-    made.filters["quoted"] = quote
-    return made.get_template(template).render(**values)
+    return environment(html=True).get_template(template).render(quoted=quote, **values)
 
 
 def update_index(artifacts: str, preset: str) -> None:
