@@ -12,6 +12,7 @@ from mtmd.errors import MtmdError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs
+from mtmd.extension import modules
 from mtmd.extract.shards import Days
 from mtmd.promote.gates import GateInputs, Verdict, apply_gates
 from mtmd.promote.origin import ORIGIN, origin
@@ -162,8 +163,9 @@ def _decision_key(inputs: GateInputs, run: DayRun) -> str:
     """Digest of what the gates look at."""
     proofs = [inputs.parity.passed, inputs.fresh_process.passed]
     seen = inputs.model_dump(mode="json", exclude={"evaluation", "parity", "fresh_process", "extras"})
-    if own := inputs.extras.model_dump(mode="json", exclude_defaults=True):
-        seen["extras"] = own
+    bounds = inputs.extras.model_dump(mode="json", exclude_defaults=True, include=set(modules("rivals")))
+    if bounds:  # of gates that extras add: what others do, such as mirrors, decides nothing
+        seen["extras"] = bounds
     return digest(seen | {"evaluation": run.evaluated.key, "proofs": proofs})
 
 
