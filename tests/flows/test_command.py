@@ -133,7 +133,7 @@ def test_a_run_that_waits_is_refused_for_what_no_logs_can_mend(tmp_path: Path) -
         require_days(WAITING | {"preset": str(preset)})
 
 
-@pytest.mark.parametrize("module", [daily_retrain, ablation])
+@pytest.mark.parametrize("module", [daily_retrain])
 def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     name = {"daily_retrain": "run"}.get(
         short := module.__name__.removeprefix("mtmd.flows."), short.replace("_", "-")
