@@ -73,8 +73,9 @@ def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef
     registry = Registry(plan.workspace.root)
     registry.verify(exported.model_id)
     manifest = registry.manifest(exported.model_id)
-    gates = plan.preset.gates.model_dump()
-    key = digest([version("onnxruntime"), manifest.files, held_out.fingerprint, gates, PROOF_FORMAT])
+    gates = plan.preset.gates
+    judged_by = [gates.parity_score, gates.parity_embedding, gates.top_k]
+    key = digest([version("onnxruntime"), manifest.files, held_out.fingerprint, judged_by, PROOF_FORMAT])
     record = plan.workspace.proofs(key)
     kept = read_record(record, Proofs)
     if kept is not None and kept.parity.bundle_id == manifest.bundle_id:

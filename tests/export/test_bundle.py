@@ -75,8 +75,8 @@ def test_the_id_follows_weights_and_declarations(exported: Any) -> None:
     assert tensors_digest(same.state_dict()) == exported.info.weights
     assert bundle_id(same, exported.preset) == exported.info.bundle_id
     for change in (
-        {"hash_seed": 1},
-        {"model": exported.preset.model.model_copy(update={"leaky_slope": 0.1})},
+        {"features": exported.preset.features[::-1]},
+        {"model": exported.preset.model.model_copy(update={"norm_min_rows": 33})},
     ):
         other = Preset.model_validate(exported.preset.model_copy(update=change).model_dump())
         assert bundle_id(same, other) != exported.info.bundle_id

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.config import GatesConfig
 from mtmd.errors import ConfigError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export import stage as export_stage
-from mtmd.run import RunPlan
 from mtmd.store.files import read_json, write_json
 from tests.daily import Done
 
@@ -58,17 +58,14 @@ def _records(done: Done) -> list[Path]:
     return sorted(done.plan.workspace.root.glob("proofs/*.json"))
 
 
-def _under(done: Done, **gates: float) -> RunPlan:
-    changed = done.plan.preset.gates.model_copy(update=gates)
-    return done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"gates": changed})})
-
-
-def test_proofs_are_kept_and_taken_again_under_other_gates(done: Done) -> None:
+def test_proofs_are_kept_and_taken_again_under_other_gates(
+    done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = _records(done)
     assert export_stage.prove(done.plan, done.exported, done.trained[0], done.days.held_out) == done.proofs
     assert _records(done) == before
-    plan = _under(done, parity_score=2e-5)
-    assert export_stage.prove(plan, done.exported, done.trained[0], done.days.held_out).parity.passed
+    monkeypatch.setattr(GatesConfig, "parity_score", 2e-5)
+    assert export_stage.prove(done.plan, done.exported, done.trained[0], done.days.held_out).parity.passed
     assert len(_records(done)) == len(before) + 1
 
 
@@ -80,8 +77,8 @@ def test_proofs_of_another_model_in_their_place_are_taken_again(done: Done) -> N
     assert proofs.parity.bundle_id == done.registry.manifest(done.exported.model_id).bundle_id
 
 
-def test_proofs_that_fail_are_not_kept(done: Done) -> None:
+def test_proofs_that_fail_are_not_kept(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _records(done)
-    plan = _under(done, parity_score=1e-12)
-    assert not export_stage.prove(plan, done.exported, done.trained[0], done.days.held_out).parity.passed
+    monkeypatch.setattr(GatesConfig, "parity_score", 1e-12)
+    assert not export_stage.prove(done.plan, done.exported, done.trained[0], done.days.held_out).parity.passed
     assert _records(done) == before

@@ -26,7 +26,7 @@ def test_parameters_are_the_day_the_window_and_the_presets_keys(mirrored: Mirror
     assert told["seed.training"] == "0"
     assert told["tasks"] == "ctr, gctr, octr"
     assert told["training.epochs"] == str(mirrored.preset.training.epochs)
-    assert told["gates.significance"] == str(mirrored.preset.gates.significance)
+    assert told["gates.champion_tolerance"] == str(mirrored.preset.gates.champion_tolerance)
     assert told["model.cross_rank"] == str(mirrored.preset.model.cross_rank)
     assert (
         told["window.fingerprint"]
