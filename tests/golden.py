@@ -97,7 +97,7 @@ def golden(made: Made) -> dict[str, Pinned]:
     return {
         name: Pinned(
             number=number,
-            digest=digest(_rounded(makers[name.rpartition(".")[2]](made))),
+            digest=digest(rounded(makers[name.rpartition(".")[2]](made))),
             close=_figures(made) if name.endswith("TRAINING_FORMAT") else {},
         )
         for name, number in NUMBERS.items()
@@ -131,14 +131,14 @@ def _is_close(before: dict[str, float], now: dict[str, float]) -> bool:
     )
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Floats to six digits as text; the rest as it is."""
     if isinstance(value, BaseModel):
-        return _rounded(value.model_dump(mode="json"))
+        return rounded(value.model_dump(mode="json"))
     if isinstance(value, dict):
-        return {str(key): _rounded(own) for key, own in value.items()}
+        return {str(key): rounded(own) for key, own in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(own) for own in value]
+        return [rounded(own) for own in value]
     return f"{value:.6g}" if isinstance(value, float) else value
 
 

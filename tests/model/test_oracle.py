@@ -19,7 +19,7 @@ SWITCHES = [
     {"cross_layers": 0},
     {"norm": "post", "composition": "sum", "cross_layers": 1},
     {"norm": "none", "expert_widths": [8], "shallow_widths": [4], "router_widths": [4]},
-    {"norm": "post", "expert_widths": [8], "shallow_widths": [4], "leaky_slope": 0.0},
+    {"norm": "post", "expert_widths": [8], "shallow_widths": [4]},
     {"adaptation": "shared"},
     {"routing": False},
     {"task_shared_expert": False},

@@ -189,4 +189,3 @@ def test_the_recipe_of_a_rival_that_is_not_trained_daily_has_its_days(weekly: Pr
 def test_how_often_it_is_trained_does_not_name_a_training(tiny_preset: Preset) -> None:
     keys = {training_key("per_slice", "window", rated(tiny_preset, n)) for n in (0, 1, 7)}
     assert len(keys) == 1
-    assert '"every_days"' not in rated(tiny_preset, 1).model_dump_json()

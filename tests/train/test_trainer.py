@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtmd.config import Preset
+from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
@@ -172,7 +172,10 @@ def test_a_rival_trains_at_its_own_learning_rate(
 # ---- when it ends --------------------------------------------------------------------------------
 
 
-def test_the_best_epochs_weights_are_kept(window: RandomWindow, tiny_preset: Preset, tmp_path: Path) -> None:
+def test_the_best_epochs_weights_are_kept(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingConfig, "warmup_fraction", 0.0)
     # It starts at the validation rate and is taught another one, so that no epoch is better than the first.
     window.held_out = with_scores(window.held_out, 0.06)
     window.training = [with_scores(batch, 0.9) for batch in window.training]

@@ -51,8 +51,8 @@ def material(job: TrainingJob, share: Share | None) -> tuple[Preset, TrainingDat
     made_with = Resumable.model_validate(read_json(earlier / RESUMABLE))
     newest = sorted(job.window, key=lambda ref: ref.day)[-start.days :]
     data = NewestDays(window_data(plan, newest, share, training_only=True), whole)
-    preset = shorter(plan.preset, start)
-    return preset, data, GoneOn(preset, Path(job.directory), start, earlier, made_with.declarations)
+    opening = GoneOn(plan.preset, Path(job.directory), start, earlier, made_with.declarations)
+    return shorter(plan.preset, start), data, opening
 
 
 def shorter(preset: Preset, start: Start) -> Preset:
@@ -64,7 +64,10 @@ def shorter(preset: Preset, start: Start) -> Preset:
 
 @dataclass(frozen=True)
 class Kept(Opening):
-    """A new model, whose training keeps what a later one needs to go on from it."""
+    """A new model, whose training keeps what a later one needs to go on from it.
+
+    preset  the day's, with the passes and the rate of a full retrain: later days compare it with theirs
+    """
 
     preset: Preset
     directory: Path

@@ -211,7 +211,6 @@ def _preset(line: Line, **changes: Any) -> Preset:
         ({"training": {"seed": 3}}, "[training] has changed: seed"),
         ({"training": {"precision": "bfloat16"}}, "the precision was float32 and is bfloat16"),
         ({"model": {"cross_rank": 8}}, "[model] has changed: cross_rank"),
-        ({"hash_seed": 5}, "domains, tasks, the hash seed or types of ids have changed"),
     ],
 )
 def test_another_recipe_means_a_full_retrain(warm_line: Line, changes: dict[str, Any], words: str) -> None:
@@ -223,6 +222,15 @@ def test_another_recipe_means_a_full_retrain(warm_line: Line, changes: dict[str,
     chosen = warm_line.choose(plan.model_copy(update={"preset": _preset(warm_line, **merged)}))
     assert chosen.start is None
     assert words in chosen.words
+
+
+def test_another_hash_seed_means_a_full_retrain(warm_line: Line) -> None:
+    plan = warm_line.plan(LATER)
+    declared = plan.preset.declarations.model_copy(update={"hash_seed": 5})  # no preset sets it
+    preset = plan.preset.model_copy(update={"declarations": declared})
+    chosen = warm_line.choose(plan.model_copy(update={"preset": preset}))
+    assert chosen.start is None
+    assert "domains, tasks, the hash seed or types of ids have changed" in chosen.words
 
 
 def test_a_few_new_features_start_anew_and_many_mean_a_full_retrain(warm_line: Line) -> None:

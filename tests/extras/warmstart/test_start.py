@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtmd.config import Feature, Preset
+from mtmd.config import Feature, ModelConfig, Preset
 from mtmd.errors import TrainingError
 from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays, go_on
 from mtmd.model.build import build_model
@@ -134,11 +134,12 @@ def test_a_checkpoint_of_another_opening_is_not_gone_on_from(
         fit("mtmd", RandomWindow(preset.declarations, 2), preset, tmp_path)
 
 
-def test_counts_of_steps_go_by_feature_as_the_moments_do(tmp_path: Path) -> None:
+def test_counts_of_steps_go_by_feature_as_the_moments_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A new list moves tables and their poolings to other places; Adam's correction goes by the count."""
-    listed = listed_preset()
-    model = listed.model.model_copy(update={"se_reduction": 10})  # as wide with one field more
-    preset = listed.model_copy(update={"model": model})
+    monkeypatch.setattr(ModelConfig, "se_reduction", 10)  # as wide with one field more
+    preset = listed_preset()
     trained(preset, tmp_path)
     added = Feature(
         name="acts", side="query", kind="categorical", buckets=9, width=2, multi=True, max_length=3,
