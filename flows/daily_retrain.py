@@ -86,7 +86,7 @@ def daily_retrain(
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
     steps.report(whole(run), whole(summary))
-    extension.tell("decided", whole(summary), preset, logs, artifacts)
+    extension.tell("decided", summary, preset, logs, artifacts)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.candidate.start is None:
