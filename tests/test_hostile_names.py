@@ -54,7 +54,7 @@ def contents(artifacts: Path) -> dict[Path, bytes]:
     "command",
     [
         ["show", "{}"],
-        ["compare", "b", "{}"],
+        ["show", "a", "--with", "{}"],
         ["reinstate", "{}", "--reason", "why not"],
         ["rollback", "--model", "{}", "--reason", "why not"],
         ["publish", "--model", "{}", "--logs", "nowhere", "--day", "2026-01-05"],

@@ -73,8 +73,8 @@ def runs(
     line = read_line(workspace.root)
     found = sorted(line.runs, key=lambda run: (run.at, run.as_of), reverse=True)[:last]
     if as_json:
-        listed = TypeAdapter(list[RunRecord]).dump_json(found, indent=2)
-        console.print(listed.decode(), markup=False)
+        json_text = TypeAdapter(list[RunRecord]).dump_json(found, indent=2).decode()
+        console.print(json_text, markup=False)
         return
     rows = tuple(
         (

@@ -159,7 +159,8 @@ def _seams() -> tuple[ModuleType, ...]:
 
 
 def _sizes(path: Path) -> Iterator[tuple[str, int]]:
-    for file in path.rglob("*") if path.is_dir() else (path,):
+    found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]  # passes over what went
+    for file in found or (path,):
         with suppress(FileNotFoundError):
             if file.is_file():
                 yield str(file.relative_to(path)), file.stat().st_size

@@ -20,8 +20,8 @@ def test_a_dry_run_names_what_the_real_one_removes(first_run: Run, tmp_path: Pat
     assert state.state_details.flow_run_id is not None
     text = published(state.state_details.flow_run_id)["clean-up"]
     assert "## 1 outputs, 0.0 MB, would be removed (dry run)" in text
-    assert f"date=2025-01-01`: {(AS_OF - AS_OF.replace(2025, 1, 1)).days} days before {AS_OF}" in text
-    assert f"`{first_run.summary.model_id}`" in text
+    assert f"date=2025-01-01**: {(AS_OF - AS_OF.replace(2025, 1, 1)).days} days before {AS_OF}" in text
+    assert f"kept for rollbacks: {first_run.summary.model_id}." in text
     clean_up(dry_run=False, preset=TINY, artifacts=str(artifacts))
     assert not old.parent.parent.exists()
     assert f">{AS_OF}</a>" in (artifacts / LINE / "index.html").read_text()
@@ -40,11 +40,12 @@ def test_a_clean_up_that_is_refused_says_that_it_removed_nothing(first_run: Run,
     assert old.is_file()
     assert state.state_details.flow_run_id is not None
     text = published(state.state_details.flow_run_id)["clean-up"]
-    assert text.startswith("## 1 outputs, 0.0 MB, are not removed\n\n⚠ more than [retention] lets go at once")
+    assert text.startswith("## ✗ 1 outputs, 0.0 MB, are not removed\n\nNewest run")
+    assert "\nMore than \\[retention\\] lets go at once" in text
     allowed = clean_up(
         dry_run=False, preset=str(preset), artifacts=str(artifacts), allow_large=True, return_state=True
     )
     assert allowed.state_details.flow_run_id is not None
     text = published(allowed.state_details.flow_run_id)["clean-up"]
-    assert text.startswith("## 1 outputs, 0.0 MB, are removed\n\nnewest run")
+    assert text.startswith("## 1 outputs, 0.0 MB, are removed\n\nNewest run")
     assert not old.exists()

@@ -117,7 +117,7 @@ def test_an_own_expectation_on_candidates_that_cant_be_run_is_blamed_by_its_file
         "/own.py, the preset's `expectations`, can't be run: Binder Error: Referenced column \"clics\""
         in problem
     )
-    assert problem.endswith("; correct its `where` or `screen`")
+    assert problem.endswith("; correct its `where`")
 
 
 @pytest.mark.parametrize(
