@@ -148,7 +148,6 @@ def _mean(arms: Sequence[Arm]) -> Arm:
     """The arms of several seeds on one sample as one."""
     return Arm(
         expected=np.mean([one.expected for one in arms], axis=0),
-        drawn=np.mean([one.drawn for one in arms], axis=0),
         used=fmean(one.used for one in arms),
     )
 

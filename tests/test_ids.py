@@ -208,7 +208,7 @@ def test_openapi_says_what_ids_are(client: Client) -> None:
     schemas = document["components"]["schemas"]
     request_id, _ = schemas["Request"]["properties"]["request_id"]["anyOf"]
     assert (request_id["type"], request_id["minLength"], request_id["maxLength"]) == ("string", 1, 128)
-    named, _ = schemas["RankQuestion"]["properties"]["ad_ids"]["anyOf"]
+    named, _ = schemas["RankRequest"]["properties"]["ad_ids"]["anyOf"]
     assert named["items"] == {"type": "string", "format": "uuid"}
 
 

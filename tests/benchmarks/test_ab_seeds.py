@@ -8,6 +8,7 @@ from benchmarks.ab_seeds import TREATMENT, main, tables_over_seeds
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest.arms import CELLS, SUMS, Arm
 from mtmd.extras.abtest.changes import METRICS
+from tests.benchmarks.cells import cells
 from tests.conftest import FIRST_DAY, TINY
 
 
@@ -15,7 +16,7 @@ def arms(clicks: float) -> list[Arm]:
     """Five equal samples of 100 impressions in every cell."""
     sums = np.full((len(CELLS), len(SUMS)), 100.0)
     sums[:, SUMS.index("clicks")] = clicks
-    return [Arm(expected=sums, drawn=sums, used=1.0) for _ in range(5)]
+    return [Arm(expected=sums, used=1.0) for _ in range(5)]
 
 
 def test_seeds_are_pooled_and_their_range_is_shown() -> None:
@@ -45,15 +46,13 @@ def test_models_of_each_seed_serve_the_same_people(
     text = (tmp_path / "tables.md").read_text()
     assert text.strip() in capsys.readouterr().out
     text = text.replace("−", "-")
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| all ")]
+    rows = [cells(line) for line in text.splitlines() if line.startswith("| all ")]
     values = [[cell.split("% [")[0] for cell in row] for row in rows]
     assert values[0] == values[1]  # the same means, with two kinds of brackets
     assert values[2] == values[3] != values[0]  # against pooled
     low, high = (float(end.strip("%] ")) for end in rows[1][2].split("[")[1].split(","))
     assert low < high  # two trainings
-    by_keep = [
-        line.strip("| ").split(" | ") for line in text[text.index("by ads handed on") :].splitlines()[4:]
-    ]
+    by_keep = [cells(line) for line in text[text.index("by ads handed on") :].splitlines()[4:]]
     assert [row[:2] for row in by_keep] == [
         [keep, kind] for keep in ("16", "4") for kind in ("per_slice", "pooled")
     ]

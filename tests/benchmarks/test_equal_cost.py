@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.equal_cost import Trial, gain_table, logmae_at, main
 from benchmarks.peers.catalogue import PEERS, installed
+from tests.benchmarks.cells import cells
 from tests.conftest import FIRST_DAY, TINY
 
 
@@ -32,7 +33,7 @@ def test_every_model_is_trained_for_every_number_of_epochs(
     assert "ablation variant 'no_tower' is not known" in capsys.readouterr().out
     arguments += ["--variants", "no_dcn"]
     assert main([*arguments, "--more", "pooled=3"]) == 0
-    rows = [line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line[:1] == "|"]
+    rows = [cells(line) for line in output.read_text().splitlines() if line[:1] == "|"]
     found = {(row[0], row[1]): row[2:] for row in rows if len(row) == 7 and row[1] in ("1", "2", "3")}
     assert {
         ("mtmd", "1"),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.retraining import TOLERANCES, main
+from tests.benchmarks.cells import cells
 from tests.conftest import FIRST_DAY, TINY
 
 
@@ -14,9 +15,7 @@ def test_every_training_is_held_against_every_other(
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "3"]
     arguments += ["--seeds", "0", "1", "--artifacts", str(trained), "--output", str(output)]
     assert main(arguments) == 0
-    rows = [
-        line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line.startswith("| ")
-    ][2:]
+    rows = [cells(line) for line in output.read_text().splitlines() if line.startswith("| ")][2:]
     assert [row[0] for row in rows] == [f"{tolerance:.0%}" for tolerance in TOLERANCES]
     assert {row[1] for row in rows} == {"2"}
     blocked, worse = ([int(row[column]) for row in rows] for column in (2, 4))

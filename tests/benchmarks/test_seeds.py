@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.seeds import main
+from tests.benchmarks.cells import cells
 from tests.conftest import FIRST_DAY, TINY
 
 SURFACES = {"home_feed", "search", "related_pin"}
@@ -17,10 +18,8 @@ def test_it_compares_every_slice_over_the_seeds(
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "3"]
     arguments += ["--seeds", "0", "1", "--artifacts", str(trained), "--output", str(output)]
     assert main(arguments) == 0
-    cells = [
-        line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line.startswith("|")
-    ]
-    rows = {tuple(row[:3]): row[3:] for row in cells}
+    found = [cells(line) for line in output.read_text().splitlines() if line.startswith("|")]
+    rows = {tuple(row[:3]): row[3:] for row in found}
     assert len([key for key in rows if key[0] in SURFACES]) == 15
     _, mtmd, per_slice, pooled, constant, gain, _ = rows["all", "all", "ctr"]
     assert min(float(value) for value in (mtmd, per_slice, pooled, constant)) > 0.1

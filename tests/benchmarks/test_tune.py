@@ -14,6 +14,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
+from tests.benchmarks.cells import cells
 from tests.conftest import FIRST_DAY, TINY
 
 SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"
@@ -44,9 +45,9 @@ def test_each_try_is_a_row_with_its_figures(
     arguments = [str(search_file(tmp_path, tiny_logs)), "--artifacts", str(tmp_path), "--output", str(output)]
     assert main(arguments) == 0
     text = output.read_text()
-    first, second = (line.split(" | ") for line in text.splitlines() if "1/1 1/1" in line)
-    assert first[0] == "| as it is"
-    assert second[:2] == ["| half the rate", "pooled"]
+    first, second = (cells(line) for line in text.splitlines() if "1/1 1/1" in line)
+    assert first[0] == "as it is"
+    assert second[:2] == ["half the rate", "pooled"]
     assert 0.1 < float(first[2]) < 3.0
     assert main(arguments) == 0  # what is trained already is taken, and measures the same
     assert output.read_text() == text

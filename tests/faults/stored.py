@@ -136,7 +136,7 @@ KINDS = (
     Kind("an earlier run's summary", f"runs/{AS_OF}-*/summary.json", "runs/*/summary.json", "harmless"),
     Kind("a run's validation", f"runs/{NEXT}-*/validation.json", "runs/*/validation.json", "harmless"),
     Kind("a run's origin", f"runs/{NEXT}-*/origin.json", "runs/*/origin.json", "harmless"),
-    Kind("a run's page", f"runs/{NEXT}-*/report.html", "runs/*/report.html", "harmless"),
+    Kind("a run's page", f"runs/{NEXT}-*/report.html", "runs/*/report.*", "harmless"),
     Kind("the line's index page", "index.html", "index.html", "harmless"),
     Kind("what the index knows", "index.json", "index.json", "harmless"),
 )  # fmt: skip

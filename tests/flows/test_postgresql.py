@@ -23,7 +23,7 @@ def test_the_documented_platform_keeps_its_runs_in_postgresql(
     assert (tmp_path / "logs" / "ads" / "date=2026-01-24").is_dir()
     completed = "select count(*) from flow_run where state_type = 'COMPLETED'"
     assert postgresql.query(f"{completed} and id = '{run}'") == "1"
-    assert postgresql.query("select count(*) from deployment") == "8"
+    assert postgresql.query("select count(*) from deployment") == "7"
     assert postgresql.query("select name from automation order by name").split() == [
         "mtmd-crash-zombies",
         "mtmd-retrain-on-breach",
