@@ -33,7 +33,7 @@ def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -
     (address,) = {part.partition(")")[0] for part in verdict["data"].split("[report.html](")[1:]}
     assert address.startswith(f"{deployed.platform.reports}/{LINE}/runs/{AS_OF}-")
     with urllib.request.urlopen(address, timeout=30) as page:
-        assert "<h1>Promoted" in page.read().decode()
+        assert "<h1>✓ Promoted" in page.read().decode()
 
 
 def test_deployments_have_the_commit_tags_and_queues_and_one_run_at_a_time(deployed: Deployed) -> None:
