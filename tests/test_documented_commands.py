@@ -171,7 +171,7 @@ def test_make_run_retrains_a_day_in_a_copy_of_the_checkout(next_day: Run, tmp_pa
     command = ["make", "-o", ".venv/.ready", "run", "PRESET=tiny", "AS_OF=2026-01-21"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "promoted" in done.stdout, done.stdout
+    assert "✓ Promoted" in done.stdout
 
 
 def _checkout_in(target: Path) -> Path:

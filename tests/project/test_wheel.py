@@ -150,7 +150,7 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     preset.write_text(preset.read_text().replace('base = "demo"', 'base = "tiny"'))
     assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
     said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-11", "--no-ablations")
-    assert "promoted" in said
+    assert "✓ Promoted" in said
     champion = Registry(project / "artifacts" / "their-ads").champion()
     assert champion is not None
     assert champion.model_id in installed.run(project, "mtmd", "status")
