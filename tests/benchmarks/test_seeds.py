@@ -26,7 +26,7 @@ def test_it_compares_every_slice_over_the_seeds(
     mean, low, high = numbers(gain)
     assert low <= mean <= high
     assert mean == pytest.approx(100 * (1 - float(mtmd) / float(per_slice)), abs=1.0)
-    of_rivals = [row for row in cells if row[0] in {"per_slice", "pooled"}]
+    of_rivals = [row for row in found if row[0] in {"per_slice", "pooled"}]
     slices, by_bucket = of_rivals[:2], of_rivals[2:]
     for place, (_, number, ahead, every, chance, behind, *_) in enumerate(slices, start=-2):
         own = [row[place].replace("[", "").split() for key, row in rows.items() if key[0] in SURFACES]
@@ -39,7 +39,7 @@ def test_it_compares_every_slice_over_the_seeds(
     assert [own[0] for own in both] == [own[0] for own in spread]
     assert all(low <= mean <= high for mean, low, high in (*both, *spread))
     assert both[0][0] == pytest.approx(mean, abs=0.1)  # ctr, over all rows
-    new = [row for row in cells if row[0] in {"user_id", "ad_id"}]
+    new = [row for row in found if row[0] in {"user_id", "ad_id"}]
     assert new
     assert all(int(row[2]) > 0 and min(map(float, row[3:])) > 0 for row in new)
     assert "seed 1: done" in capsys.readouterr().out
