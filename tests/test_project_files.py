@@ -26,7 +26,9 @@ def test_the_version_is_the_same_everywhere(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_help_fits_ten_lines_and_names_what_people_run() -> None:
-    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     lines = done.stdout.splitlines()
     assert len(lines) <= 10
     assert {"run", "test", "test-all", "up", "down", "lint"} <= {line.split()[1] for line in lines}

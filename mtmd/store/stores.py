@@ -159,7 +159,8 @@ def _seams() -> tuple[ModuleType, ...]:
 
 
 def _sizes(path: Path) -> Iterator[tuple[str, int]]:
-    found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]  # passes over what went
+    # A folder that goes meanwhile is passed over.
+    found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
     for file in found or (path,):
         with suppress(FileNotFoundError):
             if file.is_file():
