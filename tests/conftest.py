@@ -78,7 +78,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & SLOW_FIXTURES or SLOW_FOLDERS & set(item.path.parts):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "flows" not in item.path.parts))
+    place = {name: number for number, name in enumerate(ON_ONE_PLATFORM)}
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("slow") is None,
+            "flows" not in item.path.parts,
+            place.get(item.path.name, len(place)),
+        )
+    )
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
