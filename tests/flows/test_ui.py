@@ -91,7 +91,7 @@ def test_a_backfill_is_started_and_its_report_read(browser: Browser, deployed: D
     report = run.follow(link)
     report.screenshot(path=browser.pictures / "report.png", full_page=True)
     assert report.url.startswith(f"{deployed.platform.reports}/{LINE}/runs/{_LAST}-")
-    assert report.title().startswith("Kept the champion: ")
+    assert report.title().startswith("Nothing promoted: ")
     (started,) = _backfills(deployed)
     assert started["parameters"]["reprocess"] == "failed"
     assert started["name"] == f"backfill {AS_OF} to {_LAST}"
