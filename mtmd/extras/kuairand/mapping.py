@@ -52,14 +52,13 @@ class Exposures:
     labels: Bools
     hidden: Bools
     liked: Bools
-    profile_enter: Bools
 
     def __len__(self) -> int:
         return len(self.user)
 
 
 def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
-    """Keep the five surfaces, label the rows, and name their requests; and what was left out or changed, counted.
+    """Keep the five surfaces, label the rows, and name their requests; and what was left out, counted.
 
     A video shown twice to one user on one surface in one hour is one candidate: its first exposure stays.
     Raises LogsError naming a user or video that its table lacks, or a user_id too large for a request id, and where
@@ -80,7 +79,6 @@ def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
 
     video = _rows("video_id", column["video_id"], source.videos)
     clicked = column["is_click"] == 1
-    entered = column["is_profile_enter"] == 1
     good = clicked & (column["play_time_ms"] > GOOD_CLICK_MS)
     exposures = Exposures(
         user=_rows("user_id", column["user_id"], source.users),
@@ -91,16 +89,13 @@ def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
         hour=(column["time_ms"] // _HOUR_MS + _CHINA_HOURS) % 24,
         request_id=request_id[first],
         time_ms=column["time_ms"],
-        labels=np.stack([clicked, good, entered & clicked], axis=1),
+        labels=np.stack([clicked, good, clicked & (column["is_profile_enter"] == 1)], axis=1),
         hidden=column["is_hate"] == 1,
         liked=column["is_like"] == 1,
-        profile_enter=entered,
     )
     counts = {
         "other_tabs_dropped": int((~kept).sum()),
         "repeats_dropped": len(request_id) - len(first),
-        "dates_disagreeing": int((_local_date(column["time_ms"]) != column["date"]).sum()),
-        "profile_enters_without_click": int((entered & ~clicked).sum()),
     }
     return exposures, counts
 
@@ -131,10 +126,3 @@ def _rows(key: str, values: Ints, table: pa.Table) -> Ints:
             " use logs and tables of the same KuaiRand-Pure download"
         )
     return np.asarray(position.to_numpy().astype(np.int64))
-
-
-def _local_date(time_ms: Ints) -> Ints:
-    """YYYYMMDD in China, as the published `date` column writes it."""
-    local = (time_ms + _CHINA_HOURS * _HOUR_MS).astype("datetime64[ms]").astype("datetime64[D]")
-    parts = np.char.replace(local.astype(str), "-", "")
-    return np.asarray(parts.astype(np.int64))

@@ -24,7 +24,6 @@ _LOG_COLUMNS = (
     "comment_stay_time", "is_profile_enter", "is_rand", "tab",
 )  # fmt: skip
 _LOG_FLAGS = ("is_click", "is_like", "is_hate", "is_profile_enter")  # those that become labels
-_FIRST_MS, _END_MS = 1_640_995_200_000, 1_672_531_200_000  # 2022, of which KuaiRand has April and May
 _USER_NUMBERS = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _USER_FLAGS = ("is_lowactive_period", "is_live_streamer", "is_video_author")
 _ONE_HOTS = tuple(f"onehot_feat{i}" for i in range(18))
@@ -68,18 +67,22 @@ class Source:
 
 
 def kuairand_files(folder: Path) -> list[Path]:
-    """The files that an import reads, in name order.
+    """The files that an import reads: the logs in name order, the users and the videos.
 
     Raises LogsError naming the folder and the file that is not there.
     """
-    logs = sorted(
-        {_either(path.with_name(path.name.removesuffix(".gz"))) for path in folder.glob(f"{_LOGS}*")}
-    )
-    if not logs:
-        raise LogsError(
-            f"{folder} has no {_LOGS} or {_LOGS}.gz; point to the folder that holds KuaiRand-Pure's CSV files"
-        )
-    return [*logs, _either(folder / _USERS), _either(folder / _VIDEOS)]
+    files: list[Path] = []
+    for pattern in (_LOGS, _USERS, _VIDEOS):
+        # A plain file comes after its gzipped twin here, and stays where both are there.
+        found = {
+            path.name.removesuffix(".gz"): path for path in sorted(folder.glob(f"{pattern}*"), reverse=True)
+        }
+        if not found:
+            raise LogsError(
+                f"{folder} has no {pattern} or {pattern}.gz; point to the folder that holds KuaiRand-Pure's CSV files"
+            )
+        files += [found[name] for name in sorted(found)]
+    return files
 
 
 def read_source(folder: Path) -> Source:
@@ -125,14 +128,6 @@ def tag_pair(tag: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     return pc.struct_field(parts, "first"), pc.if_else(pc.equal(second, ""), None, second)
 
 
-def _either(path: Path) -> Path:
-    """`path`, or its gzipped twin; the plain one when both are there."""
-    zipped = path.with_name(f"{path.name}.gz")
-    if not path.is_file() and not zipped.is_file():
-        raise LogsError(f"neither {path} nor {zipped.name} exists; copy it there from the download")
-    return path if path.is_file() else zipped
-
-
 def _read(path: Path, types: dict[str, pa.DataType], *, nullable: bool) -> pa.Table:
     """The named columns of one CSV file; pyarrow unzips a .gz by its name."""
     convert = csv.ConvertOptions(
@@ -152,27 +147,20 @@ def _read(path: Path, types: dict[str, pa.DataType], *, nullable: bool) -> pa.Ta
         raise LogsError(
             f"{path}: column {gaps[0]!r} has {table[gaps[0]].null_count} empty values; it must have none"
         )
-    for name in table.column_names:
-        if pa.types.is_floating(table[name].type):
-            _refuse(path, table, name, pc.is_inf(table[name]), "finite")
     return table
 
 
 def _check_log(path: Path, table: pa.Table) -> None:
     """Raise LogsError for labels that are neither 0 nor 1, and for times in another unit than milliseconds."""
-    for name in _LOG_FLAGS:
-        _refuse(path, table, name, pc.invert(pc.is_in(table[name], pa.array([0, 1]))), "0 or 1")
-    outside = pc.or_(pc.less(table["time_ms"], _FIRST_MS), pc.greater_equal(table["time_ms"], _END_MS))
-    _refuse(path, table, "time_ms", outside, "milliseconds since 1970 that are in 2022")
-
-
-def _refuse(path: Path, table: pa.Table, name: str, wrong: pa.ChunkedArray, must_be: str) -> None:
-    values = table[name].filter(wrong)
-    if len(values):
-        raise LogsError(
-            f"{path}: column {name!r} has {len(values)} values that are not as published, such as {values[0]}; they "
-            f"must be {must_be}: download KuaiRand-Pure again"
-        )
+    flags = {name: pc.is_in(table[name], pa.array([0, 1])) for name in _LOG_FLAGS}
+    in_2022 = pc.equal(pc.year(table["time_ms"].cast(pa.timestamp("ms"))), 2022)
+    for name, right in (flags | {"time_ms": in_2022}).items():
+        if len(wrong := table[name].filter(pc.invert(right))):
+            must_be = "milliseconds since 1970 that are in 2022" if name == "time_ms" else "0 or 1"
+            raise LogsError(
+                f"{path}: column {name!r} has {len(wrong)} values that are not as published, such as {wrong[0]}; they "
+                f"must be {must_be}: download KuaiRand-Pure again"
+            )
 
 
 def _check_key(path: Path, table: pa.Table, key: str) -> None:

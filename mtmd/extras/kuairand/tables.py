@@ -71,16 +71,13 @@ _NO_DATE = -1  # upload day of a video without one: the day before 1970: known o
 class LogTables:
     """All days' exposures, ready to be cut by day.
 
-    scores (N, 3) float32: the teacher's, in the exposures' order, which is by time.
+    The exposures are in the order of time.
     Raises ConfigError when `declarations` want a column that KuaiRand has no value for, or another type.
     """
 
-    def __init__(
-        self, source: Source, exposures: Exposures, scores: NDArray[np.float32], declarations: Declarations
-    ) -> None:
+    def __init__(self, source: Source, exposures: Exposures, declarations: Declarations) -> None:
         self._source = source
         self._exposures = exposures
-        self._scores = scores
         self._schemas = {
             name: arrow_schema({column: kind for column, kind in columns.items() if column not in HOW_FOUND})
             for name, columns in table_columns(declarations).items()
@@ -98,13 +95,14 @@ class LogTables:
         self._of_video = EarlierDays(exposures.video, exposures.day, outcomes)
         self._histories = Histories(exposures, self._attributes["video_id"], self._attributes["tag"])
 
-    def day(self, day: int) -> dict[str, pa.Table]:
-        """The tables, by name, of one whole UTC day since 1970-01-01."""
+    def day(self, day: int, scores: NDArray[np.float32] | None = None) -> dict[str, pa.Table]:
+        """The tables, by name, of one whole UTC day since 1970-01-01, with the teacher's scores (N, 3); 0 without."""
         rows = np.flatnonzero(self._exposures.day == day)
+        given = np.zeros((len(rows), len(TASKS)), np.float32) if scores is None else scores[rows]
         return {
             "requests": self._requests(rows),
             "ads": self._ads(day, rows),
-            "candidates": self._candidates(rows),
+            "candidates": self._candidates(rows, given),
         }
 
     def _requests(self, rows: Ints) -> pa.Table:
@@ -147,7 +145,7 @@ class LogTables:
         }
         return self._table("ads", columns)
 
-    def _candidates(self, rows: Ints) -> pa.Table:
+    def _candidates(self, rows: Ints, scores: NDArray[np.float32]) -> pa.Table:
         """One row per exposure: all are impressed, in the order of time within their request."""
         exposures = self._exposures
         clicked, good, entered = exposures.labels[rows].T
@@ -161,7 +159,7 @@ class LogTables:
             "outbound_clicked": entered,
             "hidden": exposures.hidden[rows],
             "repinned": exposures.liked[rows],  # the nearest that KuaiRand has to saving a pin
-        } | {task: self._scores[rows, i] for i, task in enumerate(TASKS)}
+        } | dict(zip(TASKS, scores.T, strict=True))
         return self._table("candidates", columns)
 
     def _table(self, name: str, columns: Columns) -> pa.Table:

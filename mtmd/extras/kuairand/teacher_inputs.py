@@ -4,7 +4,7 @@ A heavyweight ranker sees user and video together, as a two-tower model cannot: 
 author or tag, how this video does on this surface. Outcomes enter only through `EarlierDays`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from mtmd.extras.kuairand.mapping import SURFACES, TASKS, Exposures
 from mtmd.extras.kuairand.source import Source, video_attributes
 from mtmd.extras.kuairand.teacher.history import past_numbers
-from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows, coded
 
 _USER_KEYS = ("user_id", "follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _VIDEO_CODES = (
@@ -27,46 +27,23 @@ _FALLBACK = np.array([0.4, 0.45, 0.04])  # click, good | click, profile | click 
 
 
 def teaching_rows(exposures: Exposures) -> TeachingRows:
-    """Every exposure was shown, so all teach the click; a click teaches what may follow it."""
-    clicked = exposures.labels[:, :1]
-    return TeachingRows(
-        day=exposures.day,
-        labels=exposures.labels,
-        teaches=np.concatenate([np.ones_like(clicked), clicked, clicked], axis=1),
-        tasks=TASKS,
-        parents=(None, 0, 0),
-    )
+    """Every exposure was shown, so all labels are known; a click teaches what may follow it."""
+    known = np.ones_like(exposures.labels)
+    return TeachingRows(exposures.day, exposures.labels, known, TASKS, parents=(None, 0, 0))
 
 
 def teacher_inputs(source: Source, exposures: Exposures) -> TeacherInputs:
     """Codes and numbers of every exposure; nothing of its own day's outcomes, nothing later."""
-    codes = _codes(source, exposures)
-    static = _static_numbers(source, exposures)
-    shown = np.ones(len(exposures), np.bool_)
-    keys, at_once = _history_keys(source, exposures), np.zeros(len(TASKS), np.int64)
-    past = dict(past_numbers(keys, teaching_rows(exposures), shown, _FALLBACK, at_once))
-    names = tuple(codes)
-    return TeacherInputs(
-        codes=np.stack(list(codes.values()), axis=1, dtype=np.int32, casting="same_kind"),
-        sizes=tuple(int(values.max()) + 1 for values in codes.values()),
-        ids=tuple(names.index(name) for name in ("user_id", "video_id", "author_id", "music_id")),
-        static=np.stack(list(static.values()), axis=1, dtype=np.float32, casting="same_kind"),
-        past=np.stack(list(past.values()), axis=1, dtype=np.float32, casting="same_kind"),
-    )
-
-
-def _code(values: pa.Array | pa.ChunkedArray) -> Ints:
-    """1 + position among the distinct values, 0 for null."""
-    flat = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    indices = flat.dictionary_encode().indices
-    return np.asarray(pc.fill_null(pc.add(indices, 1), 0).to_numpy(zero_copy_only=False).astype(np.int64))
+    past = past_numbers(_history_keys(source, exposures), teaching_rows(exposures), _FALLBACK)
+    ids = ("user_id", "video_id", "author_id", "music_id")
+    return TeacherInputs.of(_codes(source, exposures), ids, _static_numbers(source, exposures), past)
 
 
 def _codes(source: Source, exposures: Exposures) -> dict[str, Ints]:
     users = source.users
     attributes = video_attributes(source.videos)
-    of_video = {name: _code(attributes[name]) for name in _VIDEO_CODES}
-    of_user = {name: _code(users[name]) for name in users.column_names if name not in _USER_KEYS}
+    of_video = {name: coded(attributes[name]) for name in _VIDEO_CODES}
+    of_user = {name: coded(users[name]) for name in users.column_names if name not in _USER_KEYS}
     codes = {"user_id": exposures.user + 1, "video_id": exposures.video + 1}
     codes |= {name: values[exposures.video] for name, values in of_video.items()}
     codes |= {name: values[exposures.user] for name, values in of_user.items()}
@@ -77,32 +54,29 @@ def _codes(source: Source, exposures: Exposures) -> dict[str, Ints]:
     }
 
 
-def _static_numbers(source: Source, exposures: Exposures) -> dict[str, Floats]:
+def _static_numbers(source: Source, exposures: Exposures) -> Iterator[Floats]:
     def of(table: pa.Table, name: str, rows: Ints) -> Floats:
         values = pc.fill_null(pc.cast(table[name], pa.float64()), 0.0).to_numpy()
         return np.asarray(np.log1p(np.maximum(values, 0.0))[rows])
 
     uploaded = source.videos["upload_dt"].cast(pa.int32()).fill_null(0).to_numpy().astype(np.int64)
-    numbers = {name: of(source.users, name, exposures.user) for name in _USER_KEYS[1:]}
-    numbers |= {
-        name: of(source.videos, name, exposures.video)
-        for name in ("video_duration", "server_width", "server_height")
-    }
-    return numbers | {
-        "age": np.log1p(np.maximum(exposures.day - uploaded[exposures.video], 0).astype(np.float64))
-    }
+    for name in _USER_KEYS[1:]:
+        yield of(source.users, name, exposures.user)
+    for name in ("video_duration", "server_width", "server_height"):
+        yield of(source.videos, name, exposures.video)
+    yield np.log1p(np.maximum(exposures.day - uploaded[exposures.video], 0).astype(np.float64))
 
 
-def _history_keys(source: Source, exposures: Exposures) -> Iterable[tuple[str, Ints]]:
+def _history_keys(source: Source, exposures: Exposures) -> Iterator[tuple[str, Ints]]:
     """Single keys, then the pairs that only a heavyweight ranker can read."""
     attributes = video_attributes(source.videos)
     keys = {
         "user": exposures.user,
         "video": exposures.video,
-        "author": _code(attributes["author_id"])[exposures.video],
-        "tag": _code(attributes["tag"])[exposures.video],
-        "band": _code(attributes["duration_band"])[exposures.video],
-        "activity": _code(source.users["user_active_degree"])[exposures.user],
+        "author": coded(attributes["author_id"])[exposures.video],
+        "tag": coded(attributes["tag"])[exposures.video],
+        "band": coded(attributes["duration_band"])[exposures.video],
+        "activity": coded(source.users["user_active_degree"])[exposures.user],
         "hour": exposures.hour,
         "surface": exposures.surface,
     }

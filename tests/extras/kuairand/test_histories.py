@@ -25,8 +25,7 @@ def requests_of_the_last_day(made_up: Any) -> pa.Table:
     ]
     source = read_source(made_up.write(rows))
     exposures, _ = map_exposures(source)
-    scores = exposures.labels.astype("float32")
-    tables = LogTables(source, exposures, scores, load_preset("kuairand-histories").declarations)
+    tables = LogTables(source, exposures, load_preset("kuairand-histories").declarations)
     return tables.day(int(exposures.day.max()))["requests"].sort_by("ts")
 
 

@@ -75,21 +75,13 @@ def test_traps_are_counted(sample: tuple[Source, Exposures, dict[str, int]]) -> 
         == len(exposures) + source.duplicates + counts["other_tabs_dropped"] + counts["repeats_dropped"]
     )
     assert source.duplicates > 0
-    assert counts["dates_disagreeing"] > 0
-    assert counts["profile_enters_without_click"] > 0
 
 
 def test_the_teacher_ranks_later_days_well(sample: tuple[Source, Exposures, dict[str, int]]) -> None:
     # One member of one epoch: below what an import fits, and already above what is asked of it.
     source, exposures, _ = sample
     config = TeacherConfig(members=1, least_members=1, max_epochs=1, blocks=2)
-    scores = cross_fit(
-        teacher_inputs(source, exposures),
-        teaching_rows(exposures),
-        config,
-        seed=0,
-        on_progress=lambda _: None,
-    )
+    scores = cross_fit(teacher_inputs(source, exposures), teaching_rows(exposures), config, seed=0)
     newest = scores.block == NEWEST
     auc = [ranking_auc(scores.scores[newest, i], exposures.labels[newest, i]) for i in range(3)]
     assert auc[0] is not None

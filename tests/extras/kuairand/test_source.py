@@ -46,7 +46,7 @@ def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
 def test_a_missing_table_is_an_error_that_names_it(made_up: Any) -> None:
     folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)])
     (folder / "user_features_pure.csv").unlink()
-    with pytest.raises(LogsError, match=r"user_features_pure\.csv nor user_features_pure\.csv\.gz exists"):
+    with pytest.raises(LogsError, match=r"has no user_features_pure\.csv or user_features_pure\.csv\.gz"):
         read_source(folder)
 
 

@@ -13,7 +13,6 @@ teachers, and on KuaiRand the mean scores are within 6 % of the mean actions wit
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from mtmd.extras.kuairand.teacher.fits import TeacherFits
 from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
 
 NEWEST = -1
-NEWEST_DAYS = 2
+_NEWEST_DAYS = 2
 _LOGIT_LIMIT = 13.0  # 2e-6 from 0 and 1: a float32 score is then strictly inside
 
 
@@ -37,97 +36,54 @@ class TeacherScores:
     members: int
 
 
-@dataclass(frozen=True)
-class BlockTeachers:
-    """The teachers of each block of days: `members` that were taught by the other blocks, never by the last two days.
-
-    block (N,) as of `day_blocks`; `epochs` is found once for all of them.
-    """
-
-    block: Ints
-    epochs: int
-    members: int
-    _fits: TeacherFits
-    _taught: NDArray[np.bool_]
-    _seed: int
-    _parents: tuple[int | None, ...]
-
-    @classmethod
-    def of(cls, inputs: TeacherInputs, rows: TeachingRows, config: TeacherConfig, seed: int) -> Self:
-        """Raises LogsError as `cross_fit` does."""
-        fits = TeacherFits(inputs, rows, config)
-        block = day_blocks(rows.day, config.blocks)
-        teaches = rows.teaches.any(axis=1)
-        older = teaches & (block != NEWEST)
-        _check_outcomes(rows, block)
-        # Of a label that is known late, the newest blocks may teach nothing yet.
-        newest = int(block[older].max())
-        probe = np.flatnonzero(older & (block < newest))
-        epochs = fits.best_epochs(probe, np.flatnonzero(older & (block == newest)), seed)
-        return cls(block, epochs, config.members_for(int(teaches.sum())), fits, older, seed, rows.parents)
-
-    @property
-    def newest_that_teaches(self) -> int:
-        return int(self.block[self._taught].max())
-
-    def taught(self, held: int) -> Ints:
-        """The rows that teach those who score a block."""
-        return np.flatnonzero(self._taught & (self.block != held))
-
-    def scores(self, held: int, rows: Ints) -> NDArray[np.float32]:
-        """(|rows|, T) in (0, 1), from the mean logit of a block's teachers, which each call fits anew.
-
-        The caller sees to it that none of the rows is in `taught(held)`.
-        """
-        seeds = range(self._seed + 1, self._seed + 1 + self.members)
-        logits = self._fits.mean_logits(self.taught(held), rows, self.epochs, seeds)
-        return _probabilities(logits, self._parents)
-
-
 def cross_fit(
     inputs: TeacherInputs,
     rows: TeachingRows,
     config: TeacherConfig,
     *,
     seed: int,
-    on_progress: Callable[[str], None],
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> TeacherScores:
     """Score all N rows; the same inputs and seed give the same scores on one machine and thread count.
 
     Rows that teach no task are scored like all others. Raises LogsError when there are fewer than four days, or when
     the rows of a fit have not both outcomes of a task.
     """
-    teachers = BlockTeachers.of(inputs, rows, config, seed)
-    block, last = teachers.block, int(teachers.block.max())
-    newest = _name(teachers.newest_that_teaches, last)
-    on_progress(f"teacher: {teachers.epochs} epochs are best on {newest}, the newest that teaches")
+    block = day_blocks(rows.day, config.blocks)
+    last = int(block.max())
+    teaches = rows.teaches.any(axis=1)
+    older = teaches & (block != NEWEST)
+    for held in (*range(last + 1), NEWEST):
+        _require_outcomes(rows, (block != NEWEST) & (block != held), _name(held, last))
+    fits, newest = TeacherFits(inputs, rows, config), int(block[older].max())
+    probe, held_out = (np.flatnonzero(older & part) for part in (block < newest, block == newest))
+    epochs = fits.best_epochs(probe, held_out, seed)
+    on_progress(f"teacher: {epochs} epochs are best on {_name(newest, last)}, the newest that teaches")
+    members = config.members_for(int(teaches.sum()))
     scores = np.empty(rows.labels.shape, np.float32)
     for held in (*range(last + 1), NEWEST):
-        scored = np.flatnonzero(block == held)
-        scores[scored] = teachers.scores(held, scored)
-        taught = len(teachers.taught(held))
+        scored, taught = np.flatnonzero(block == held), np.flatnonzero(older & (block != held))
+        logits = fits.mean_logits(taught, scored, epochs, range(seed + 1, seed + 1 + members))
+        scores[scored] = _probabilities(logits, rows.parents)
         on_progress(
-            f"teacher: {_name(held, last)}: {len(scored)} rows by {teachers.members} teachers of {taught} other rows"
+            f"teacher: {_name(held, last)}: {len(scored)} rows by {members} teachers of {len(taught)} other rows"
         )
-    return TeacherScores(scores, block, teachers.epochs, teachers.members)
+    return TeacherScores(scores, block, epochs, members)
 
 
 def _name(held: int, last: int) -> str:
     return "the last two days" if held == NEWEST else f"day block {held + 1} of {last + 1}"
 
 
-def _check_outcomes(rows: TeachingRows, block: Ints) -> None:
+def _require_outcomes(rows: TeachingRows, taught: NDArray[np.bool_], name: str) -> None:
     """Raise LogsError for a task that a block's teachers could not learn."""
-    last = int(block.max())
-    for held in (*range(last + 1), NEWEST):
-        taught = (block != NEWEST) & (block != held)
-        for t, task in enumerate(rows.tasks):
-            labels = rows.labels[taught & rows.teaches[:, t], t]
-            if (count := int(labels.sum())) in {0, len(labels)}:
-                raise LogsError(
-                    f"task {task!r}: the rows that may teach who scores {_name(held, last)} have {count} true labels "
-                    f"of {len(labels)}; a teacher needs both outcomes: use more days, or leave the task out"
-                )
+    for t, task in enumerate(rows.tasks):
+        labels = rows.labels[taught & rows.teaches[:, t], t]
+        if (count := int(labels.sum())) in {0, len(labels)}:
+            raise LogsError(
+                f"task {task!r}: the rows that may teach who scores {name} have {count} true labels of "
+                f"{len(labels)}; a teacher needs both outcomes: use more days, or leave the task out"
+            )
 
 
 def day_blocks(day: Ints, blocks: int) -> Ints:
@@ -136,17 +92,17 @@ def day_blocks(day: Ints, blocks: int) -> Ints:
     Raises LogsError when the days before those two do not make at least two blocks.
     """
     days, counts = np.unique(day, return_counts=True)
-    older = counts[:-NEWEST_DAYS]
+    older = counts[:-_NEWEST_DAYS]
     if len(older) < 2:
         raise LogsError(
-            f"the logs cover {len(days)} days; a cross-fitted teacher needs at least {NEWEST_DAYS + 2}: "
+            f"the logs cover {len(days)} days; a cross-fitted teacher needs at least {_NEWEST_DAYS + 2}: "
             "bring more days"
         )
     middle = np.cumsum(older) - older / 2
     wanted = (middle / older.sum() * blocks).astype(np.int64)
     wanted[-1] = max(wanted[-1], wanted[0] + 1)  # one huge day must not swallow all others
     _, dense = np.unique(wanted, return_inverse=True)
-    of_day = np.concatenate([dense, np.full(NEWEST_DAYS, NEWEST)])
+    of_day = np.concatenate([dense, np.full(_NEWEST_DAYS, NEWEST)])
     return np.asarray(of_day[np.searchsorted(days, day)])
 
 

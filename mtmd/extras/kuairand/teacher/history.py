@@ -1,10 +1,10 @@
 """What earlier days say of a key: counts and rates. Outcomes become inputs only here, of strictly earlier days."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mtmd.extras.kuairand.teacher.rows import Bools, Floats, Ints, TeachingRows
+from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeachingRows
 
 _STRENGTH = 20.0  # rows of prior knowledge in a rate: about one day of a typical video
 
@@ -33,49 +33,32 @@ class EarlierDays:
         return np.asarray(self._running[upto] - self._running[start])
 
 
-def smoothed_rate(hits: Floats, trials: Floats, prior: Floats | float, strength: float) -> Floats:
-    """(hits + strength · prior) / (trials + strength): the prior where nothing was seen."""
-    return np.asarray((hits + strength * prior) / (trials + strength))
+def past_numbers(keys: Iterable[tuple[str, Ints]], rows: TeachingRows, prior: Floats) -> Iterator[Floats]:
+    """Numbers (N,): of each key the share of knowledge in its count, then for each task a gain in log-odds.
 
+    count  shown rows / (shown rows + strength): bounded, because counts only grow with days
+    gain   log-odds of the smoothed rate of the task given its parent, less those of everybody: because the level
+           drifts, and because 0 then says "nothing seen" in every column
 
-def past_numbers(
-    keys: Iterable[tuple[str, Ints]], rows: TeachingRows, shown: Bools, prior: Floats, lags: Ints
-) -> Iterable[tuple[str, Floats]]:
-    """Numbers (N,) by name: of each key the share of knowledge in its count, and of each task a gain in log-odds.
-
-    n      shown rows / (shown rows + strength): bounded, because counts only grow with days
-    <task> log-odds of the smoothed rate of the task given its parent, less those of everybody: less everybody's,
-           because the level drifts, and because 0 then says "nothing seen" in every column
-
-    A row whose key is negative has nothing seen. prior (T,): everybody's rates before anything was logged. lags (T,):
-    days after which a task's labels are final; the task's history ends that much earlier.
+    A row whose key is negative has nothing seen. prior (T,): everybody's rates before anything was logged.
     """
-    taught = np.concatenate(
-        [np.ones((len(rows), 1), np.bool_), rows.teaches, rows.teaches & rows.labels], axis=1
-    )
-    values, day = taught[shown].astype(np.float64), rows.day[shown]  # (S, 1 + 2T) for S shown rows
+    shown, tasks = rows.known.any(axis=1), len(rows.tasks)
+    taught = [np.ones((len(rows), 1), np.bool_), rows.teaches, rows.teaches & rows.labels]
+    values = np.concatenate(taught, axis=1)[shown].astype(np.float64)  # (S, 1 + 2T) for S shown rows
 
     def rates(key: Ints, prior: Floats) -> tuple[Floats, Floats]:
-        """(N,) shown rows and (N, T) smoothed rates of each row's key before its day."""
-        past = EarlierDays(key[shown], day, values)
-        sums = past.sums(key, rows.day)
-        trials, hits = sums[:, 1 : 1 + len(lags)], sums[:, 1 + len(lags) :]
-        for lag in np.unique(lags[lags > 0]):
-            older, late = past.sums(key, rows.day - lag), lags == lag
-            trials[:, late], hits[:, late] = (
-                older[:, 1 : 1 + len(lags)][:, late],
-                older[:, 1 + len(lags) :][:, late],
-            )
-        return sums[:, 0], smoothed_rate(hits, trials, prior, _STRENGTH)
+        """(N,) shown rows and (N, T) smoothed rates of each row's key before its day: the prior where none is."""
+        sums = EarlierDays(key[shown], rows.day[shown], values).sums(key, rows.day)
+        trials, hits = sums[:, 1 : 1 + tasks], sums[:, 1 + tasks :]
+        return sums[:, 0], np.asarray((hits + _STRENGTH * prior) / (trials + _STRENGTH))
 
     _, overall = rates(np.zeros(len(rows), np.int64), prior)
-    for name, key in keys:
+    for _, key in keys:
         known = key >= 0
         count, rate = rates(np.where(known, key, key.max() + 1), overall)  # nobody's rows are nobody else's
-        gain = _log_odds(rate) - _log_odds(overall)
-        yield f"{name}_n", known * (count / (count + _STRENGTH))
-        for task, column in zip(rows.tasks, gain.T, strict=True):
-            yield f"{name}_{task}", known * column
+        yield known * (count / (count + _STRENGTH))
+        for column in (_log_odds(rate) - _log_odds(overall)).T:
+            yield known * column
 
 
 def _log_odds(rate: Floats) -> Floats:

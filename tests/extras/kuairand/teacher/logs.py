@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from mtmd.config import Declarations, Domains, Feature, Task
-from mtmd.extras.kuairand.teacher.log_rows import LogReader, LogRows
+from mtmd.extras.kuairand.teacher.log_rows import LogRows
+from mtmd.extras.kuairand.teacher.rows import TeacherInputs, TeachingRows
 
 FIRST = date(2026, 1, 1)
 DOMAINS = Domains(
@@ -88,9 +89,10 @@ def random_day(day: date, size: int = 60) -> dict[str, pa.Table]:
     }
 
 
-def read(days: int = 4) -> LogRows:
-    """Random days as arrays."""
-    reader = LogReader(DECLARATIONS, {}, 1 << 30)
+def read(days: int = 4) -> tuple[TeacherInputs, TeachingRows]:
+    """Random days as a teacher is given them."""
+    rows = LogRows(DECLARATIONS)
     for day in (FIRST + timedelta(days=n) for n in range(days)):
-        reader.add(day, random_day(day))
-    return reader.rows()
+        rows.add(day, random_day(day))
+    teaching = rows.teaching()
+    return rows.inputs(teaching), teaching

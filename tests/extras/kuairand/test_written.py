@@ -1,0 +1,92 @@
+"""A folder of logs is complete with its report and all its files, and is replaced only by the command that wrote it."""
+
+from datetime import date
+from pathlib import Path
+from threading import Event, Thread
+
+import pyarrow as pa
+import pytest
+
+from mtmd.config import Frozen
+from mtmd.errors import LogsError
+from mtmd.extras.kuairand.written import Days, written_once
+from mtmd.logs.contract import TABLES
+from mtmd.logs.files import available_days, day_files
+from mtmd.store.files import read_json
+
+DAYS = (date(2026, 3, 1), date(2026, 3, 2))
+ROWS = dict.fromkeys(TABLES, pa.table({"x": [1]}))
+
+
+class Written(Frozen):
+    days: tuple[date, ...]
+
+
+def write(logs: Path, identity: str = "a", days: Days | None = None) -> bool:
+    """Whether it was there."""
+
+    def make() -> tuple[Written, Days]:
+        return Written(days=DAYS), iter([(day, ROWS) for day in DAYS]) if days is None else days
+
+    report, reused = written_once(logs, "marker.json", identity, Written, make)
+    assert report == Written(days=DAYS)
+    return reused
+
+
+def test_logs_are_written_once_for_each_identity(tmp_path: Path) -> None:
+    assert [write(tmp_path, name) for name in ("a", "a", "b", "a", "a")] == [False, True, False, False, True]
+    assert available_days(tmp_path) == DAYS
+
+
+@pytest.mark.parametrize("size", [None, 0, 100])
+def test_logs_whose_files_are_not_as_they_were_written_are_written_again(
+    tmp_path: Path, size: int | None
+) -> None:
+    write(tmp_path)
+    (file,) = day_files(tmp_path, "ads", DAYS[0])
+    file.unlink() if size is None else file.write_bytes(file.read_bytes()[:size])
+    assert [write(tmp_path), write(tmp_path)] == [False, True]
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"identity": "a", "files": {}, "report": {}}'])
+def test_logs_with_a_damaged_marker_are_written_again(tmp_path: Path, content: str) -> None:
+    write(tmp_path)
+    (tmp_path / "marker.json").write_text(content)
+    assert [write(tmp_path), write(tmp_path)] == [False, True]
+
+
+def test_a_writing_that_breaks_off_leaves_no_day(tmp_path: Path) -> None:
+    def breaks() -> Days:
+        yield DAYS[0], ROWS
+        raise LogsError("changed")
+
+    write(tmp_path)
+    with pytest.raises(LogsError, match="changed"):
+        write(tmp_path, "b", breaks())
+    assert available_days(tmp_path) == ()
+    assert [write(tmp_path), write(tmp_path)] == [False, True]
+
+
+def test_tables_without_the_marker_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "ads").mkdir()
+    with pytest.raises(
+        LogsError, match=r"holds \['ads'\] without marker.json, so this command did not write them"
+    ):
+        write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ads"]
+
+
+def test_two_writers_of_one_folder_do_not_mix_their_days(tmp_path: Path) -> None:
+    """The second one is started while the first one writes."""
+    second, began = Thread(target=lambda: write(tmp_path, "b")), Event()
+
+    def slowly() -> Days:
+        yield DAYS[0], ROWS
+        second.start()
+        began.wait(0.5)
+        assert available_days(tmp_path) == DAYS[:1]
+        yield DAYS[1], ROWS
+
+    assert not write(tmp_path, "a", slowly())
+    second.join()
+    assert read_json(tmp_path / "marker.json")["identity"] == "b"
