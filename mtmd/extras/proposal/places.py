@@ -1,7 +1,7 @@
 """Where the three tables are below a folder, and which part of their paths is the day."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,30 +10,25 @@ from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES
 
 _SUFFIXES = (".parquet", ".csv.gz", ".csv")
-_ALSO_CALLED = {
+_ALSO_CALLED = {  # words of each table's name, the likeliest first
     "requests": ("request", "quer", "auction", "search", "session"),
     "ads": ("ad", "item", "creative", "pin", "product", "inventory", "catalog"),
     "candidates": ("candidate", "pair", "scored", "score", "impression", "exposure", "event", "log"),
 }
+# 2026-01-05, 20260105, or folders of a year, a month and a day, such as year=2026/month=1/day=5
 _DAY = re.compile(
-    r"(?P<y>20\d\d)(?P<a>[-_]?)(?P<m>0[1-9]|1[0-2])(?P=a)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
-    r"|(?P<folders>[^/]*?(?P<y2>20\d\d)/[^/\d]*(?P<m2>\d\d?)/[^/\d]*(?P<d2>\d\d?))(?=/)"
+    r"(?P<y>20\d\d)(?P<gap>[-_]?)(?P<m>0[1-9]|1[0-2])(?P=gap)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
+    r"|(?P<y2>20\d\d)(?P<to_m>/[^/\d]*)(?P<m2>\d\d?)(?P<to_d>/[^/\d]*)(?P<d2>\d\d?)(?=/)"
 )
-_PARTITION = re.compile(r"([^/=]+=)[^/{}]*(?=/)")  # one that is no day
-_Groups = dict[str, dict[date, list[Path]]]
 
 
 @dataclass(frozen=True)
 class TablePlace:
-    """A table's files by day, and the template that finds them: seen from the folder, with the day in braces.
-
-    Where partitions are above the days, each has a template, and a day has files in all of them.
-    """
+    """A table's files by day, and the template that finds them: seen from the folder, with the day in braces."""
 
     table: str
     template: str
     days: dict[date, list[Path]]
-    further: tuple[str, ...] = ()  # of the second partition and later ones
 
     @property
     def is_usual(self) -> bool:
@@ -48,112 +43,78 @@ class TablePlace:
 def find_places(folder: Path) -> dict[str, TablePlace]:
     """Each table's place, by the names of the folders or files that hold its days.
 
-    Raises LogsError naming the folder and what is there, where a table has no place or there is no file at all.
+    Raises LogsError naming the folder and what is there, where a table has no place or several.
     """
-    files = sorted(p for p in folder.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
-    files = [path for path in files if not any(part[0] == "." for part in path.relative_to(folder).parts)]
-    groups = _groups(folder, files)
+    files = sorted(path for path in folder.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
+    seen = {file: file.relative_to(folder).as_posix() for file in files}
+    days = {
+        file: match
+        for file, path in seen.items()
+        if not re.search(r"(^|/)\.", path) and (match := _DAY.search(path)) and _day(match)
+    }
+    short = any(len(match["m2"] or "01") == 1 or len(match["d2"] or "01") == 1 for match in days.values())
+    groups: dict[str, dict[date, list[Path]]] = {}
+    for file, match in days.items():
+        if day := _day(match):
+            groups.setdefault(_template(seen[file], match, short), {}).setdefault(day, []).append(file)
     if not groups:
         raise LogsError(
-            f"{folder} has {len(files)} .parquet or .csv files whose path has a day, such as "
+            f"{folder} has {len(files)} .parquet or .csv files, and no path of them has a day, such as "
             "requests/date=2026-01-25/part-0.parquet",
             "name the folder of requests, ads and candidates",
         )
-    common = set.intersection(*(set(name.split("/")) for name in groups)) if len(groups) > 1 else set()
     places: dict[str, TablePlace] = {}
     for table in ("candidates", "requests", "ads"):  # "ad" is in the names of the others too
-        taken = {template for place in places.values() for template in (place.template, *place.further)}
-        free = {template: days for template, days in groups.items() if template not in taken}
-        places[table] = _place_of(table, free, folder, common)
+        taken = {place.template for place in places.values()}
+        template = _of_table(table, [name for name in groups if name not in taken], folder)
+        places[table] = TablePlace(table, template, dict(sorted(groups[template].items())))
     return {table: places[table] for table in TABLES}
 
 
-def _groups(folder: Path, files: Sequence[Path]) -> _Groups:
-    """The files of each template by day. A month or a day without a leading zero somewhere has none in any template."""
-    placed = [(file, found) for file in files if (found := _placed(file.relative_to(folder).as_posix()))]
-    short = {
-        (_long(template), code)
-        for _, (template, _) in placed
-        for code in ("m", "d")
-        if f"%-{code}" in template
-    }
-    groups: _Groups = {}
-    for file, (template, day) in placed:
-        name = template
-        for code in (code for code in ("m", "d") if (_long(template), code) in short):
-            name = name.replace(f"{{day:%{code}}}", f"{{day:%-{code}}}")
-        groups.setdefault(name, {}).setdefault(day, []).append(file)
-    return groups
-
-
-def _long(template: str) -> str:
-    return template.replace("{day:%-", "{day:%")
-
-
-def _placed(path: str) -> tuple[str, date] | None:
-    """The template and the day of a file's path; None where no part of it is a day."""
-    found = _DAY.search(path)
-    if found is None:
-        return None
+def _day(match: re.Match[str]) -> date | None:
+    """None where the calendar has no such day."""
     try:
-        day = date(*(int(found[group] or found[f"{group}2"]) for group in "ymd"))
+        return date(*(int(match[part] or match[f"{part}2"]) for part in "ymd"))
     except ValueError:
         return None
-    *behind, last = path[found.end() :].split("/")
-    behind = [re.sub(r"^([^/=]+=).*|^\d+$", lambda part: f"{part[1] or ''}*", part) for part in behind]
+
+
+def _template(path: str, match: re.Match[str], short: bool) -> str:
+    """The path with the day in braces, and * for all behind it but words that name a table."""
+    if match["y"]:
+        gap = match["gap"]
+        day = "{day}" if gap == "-" else f"{{day:%Y{gap}%m{gap}%d}}"
+    else:
+        month, of_month = ("{day:%-m}", "{day:%-d}") if short else ("{day:%m}", "{day:%d}")
+        day = f"{{day:%Y}}{match['to_m']}{month}{match['to_d']}{of_month}"
+    *folders, last = path[match.end() :].split("/")
     suffix = next(suffix for suffix in _SUFFIXES if path.endswith(suffix))
     stem = last.removesuffix(suffix)
-    if behind:  # the day is in a folder: the file's name counts where it says a table
-        stem = stem if _named(stem) == stem else f"{_named(stem)}*"
-    else:
-        stem = re.sub(r"[^-_.]*\d.*", lambda part: f"{_named(part[0])}*", stem)
-    return path[: found.start()] + _code(found) + "/".join((*behind, f"{stem}{suffix}")), day
+    folders = [re.sub(r"^([^/=]+=).*|^\d+$", lambda part: f"{part[1] or ''}*", part) for part in folders]
+    named = re.split(r"\d", stem)[0]
+    if any(_rank(table, named) is not None for table in TABLES):
+        stem = named + ("*" if named != stem else "")
+    elif stem:
+        stem = "*"
+    return path[: match.start()] + day + "/".join((*folders, f"{stem}{suffix}"))
 
 
-def _code(found: re.Match[str]) -> str:
-    if found["folders"] is None:
-        gap = found["a"]
-        return "{day}" if gap == "-" else f"{{day:%Y{gap}%m{gap}%d}}"
-    year, month, day = found[0].rsplit("/", 2)
-    codes = ("%m" if len(found["m2"]) > 1 else "%-m"), ("%d" if len(found["d2"]) > 1 else "%-d")
-    parts = (re.sub(r"\d+$", f"{{day:{code}}}", part) for code, part in zip(codes, (month, day), strict=True))
-    return "/".join((year.replace(found["y2"], "{day:%Y}"), *parts))
-
-
-def _named(name: str) -> str:
-    """A file's name up to its first digit, where that says a table; empty otherwise: a hash such as ad3f21 does not."""
-    before = "" if len(name) > 5 and set(name) <= set("0123456789abcdef-") else re.split(r"\d", name)[0]
-    return before if any(_match(table, before.lower()) is not None for table in TABLES) else ""
-
-
-def _place_of(table: str, groups: _Groups, folder: Path, common: Collection[str]) -> TablePlace:
-    ranked = sorted(_ranked(table, groups, common))
-    best = [template for rank, template in ranked if rank == ranked[0][0]]
-    if len({_PARTITION.sub(r"\1", template) for template in best}) != 1:
+def _of_table(table: str, templates: Sequence[str], folder: Path) -> str:
+    """The template whose words say the table best."""
+    ranked = sorted((rank, name) for name in templates if (rank := _rank(table, name)) is not None)
+    best = [name for rank, name in ranked if rank == ranked[0][0]]
+    if len(best) != 1:
         raise LogsError(
-            f"{folder} has {', '.join(sorted(groups))}: which of them is {table} can't be told by the names",
+            f"{folder} has {', '.join(sorted(templates))}: which of them is {table} can't be told by the names",
             f"name its folder {table}",
         )
-    days = set.intersection(*(set(groups[template]) for template in best))
-    files = {day: [file for template in best for file in groups[template][day]] for day in sorted(days)}
-    return TablePlace(table, best[0], files, tuple(best[1:]))
+    return best[0]
 
 
-def _ranked(
-    table: str, templates: Mapping[str, object], common: Collection[str]
-) -> Iterator[tuple[int, str]]:
-    """How well each template says the table. What is `common` to all of them, such as a folder logs/, says nothing."""
-    for template in templates:
-        own = "/".join(part for part in template.split("/") if "{" in part or part not in common)
-        before, _, behind = own.lower().partition("{")
-        name = before if re.search("[a-z]", before.rpartition("/")[0] or before) else behind.partition("}")[2]
-        if (rank := _match(table, name)) is not None:
-            yield rank, template
-
-
-def _match(table: str, name: str) -> int | None:
-    """How well a name says a table, 0 being best; None where it does not. The word alone says more than ads_report."""
+def _rank(table: str, text: str) -> int | None:
+    """How well a text says a table, 0 being best; None where it does not. The word alone says more than ads_report."""
+    text = re.sub(r"\{.*?\}|\.(parquet|csv|gz)", "/", text.lower())
     words = (table, *_ALSO_CALLED[table])
-    found = [re.search(rf"(^|[^a-z]){word}(?P<more>[a-z_]*)", name) for word in words]
+    found = [re.search(rf"(^|[^a-z]){word}(?P<more>[a-z_]*)", text) for word in words]
     ranks = (2 * n + bool(match["more"].strip("_s")) for n, match in enumerate(found) if match)
     return min(ranks, default=None)

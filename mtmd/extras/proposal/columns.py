@@ -1,0 +1,162 @@
+"""How the columns of a table look over some days, as DuckDB's SUMMARIZE tells it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mtmd.errors import LogsError
+from mtmd.logs.files import duckdb_paths
+from mtmd.logs.sql import literal, quoted, sql_name
+from mtmd.validate.gx_duckdb import Database
+
+_BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}
+_WHOLE = _BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+_NEARLY = 0.9  # of the rows: SUMMARIZE counts distinct values to within some percent
+# Left to itself, DuckDB matches the columns of CSV files by position, guesses the order of day and month for each file,
+# and puts folders (hour=07) in the place of a column.
+_CSV = "read_csv($paths, header = true, union_by_name = true, hive_partitioning = false, "
+_SNIFF = "sample_size = -1, auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR'])"
+_PARQUET = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its DuckDB type, and what its values are like over the days.
+
+    nulls        share of rows without a value
+    distinct     about so many different values; of a list, of its elements
+    least, most  of numbers, else None
+    sample       the least value as text; None where all rows are null
+    lengths      of a list: the least and the most
+    """
+
+    name: str
+    type: str
+    rows: int
+    nulls: float
+    distinct: int
+    sample: str | None = None
+    least: float | None = None
+    most: float | None = None
+    lengths: tuple[int, int] | None = None
+
+    @property
+    def sql(self) -> str:
+        return sql_name(self.name)
+
+    @property
+    def element(self) -> str | None:
+        """The type of a list's elements; None where the column is no list."""
+        return self.type[: self.type.rindex("[")] if self.type.endswith("]") else None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.type in _WHOLE
+
+    @property
+    def is_fraction(self) -> bool:
+        return self.type.startswith(("FLOAT", "DOUBLE", "DECIMAL")) and self.element is None
+
+    @property
+    def is_text(self) -> bool:
+        return self.type.startswith(("VARCHAR", "ENUM")) and self.element is None
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether it says yes or no: as BOOLEAN, or as 1 and 0."""
+        within = self.least is not None and 0 <= self.least <= (self.most or 0) <= 1
+        return self.type == "BOOLEAN" or (self.is_whole and within)
+
+    @property
+    def truth(self) -> str:
+        """SQL of yes or no as BOOLEAN."""
+        return self.sql if self.type == "BOOLEAN" else f"cast({self.sql} as boolean)"
+
+    @property
+    def is_time(self) -> bool:
+        """A time or a day, also as text."""
+        if not self.is_text or self.sample is None:
+            return self.type.startswith(("DATE", "TIME"))
+        try:
+            datetime.fromisoformat(self.sample)
+        except ValueError:
+            return False
+        return not self.sample.isdigit()
+
+    @property
+    def id_type(self) -> str:
+        """What a preset calls its type, where it is an id."""
+        if self.is_whole and self.type not in _BEYOND_BIGINT:
+            return "BIGINT"
+        return "UUID" if self.type == "UUID" else "VARCHAR"
+
+    @property
+    def is_key(self) -> bool:
+        """Whether an id can have this type."""
+        return (self.is_whole or self.is_text or self.type == "UUID") and not self.is_time
+
+    @property
+    def differs_in_every_row(self) -> bool:
+        return self.distinct >= _NEARLY * self.rows
+
+
+@dataclass(frozen=True)
+class Table:
+    """The view of a table's newest day, the view of all days that were looked at, and its columns by name."""
+
+    view: str
+    over_days: str
+    columns: Mapping[str, Column]
+
+    def beside(self, taken: Iterable[str]) -> list[Column]:
+        """Columns that play no part yet."""
+        return [column for name, column in self.columns.items() if name not in set(taken)]
+
+
+def reader_sql(columns: Iterable[Column], *, csv: bool) -> str:
+    """SQL that reads `$paths`; of CSV files each column in the type that all days' values have."""
+    types = ", ".join(f"{literal(column.name)}: '{column.type}'" for column in columns)
+    return f"{_CSV}types = {{{types}}})" if csv else _PARQUET
+
+
+def look_at(database: Database, table: str, newest: Sequence[Path], files: Sequence[Path]) -> Table:
+    """Make views of the newest day's files and of all `files`, and summarize the columns.
+
+    Raises duckdb.Error where they can't be read, and LogsError where they have no rows.
+    """
+    over, csv = f"{table}_of_days", not files[0].name.endswith(".parquet")
+    _view(database, over, f"{_CSV}{_SNIFF}" if csv else _PARQUET, files)
+    found = [_column(database, over, row) for row in database.rows(f"summarize {over}")]
+    if not found[0].rows:
+        raise LogsError(f"{files[0]} has 0 rows; at least 1 is required: deliver the day again")
+    _view(database, table, reader_sql(found, csv=csv), newest)
+    return Table(table, over, {column.name: column for column in found})
+
+
+def _view(database: Database, view: str, read: str, paths: Sequence[Path]) -> None:
+    given = {"paths": duckdb_paths(paths)}
+    database.connection.sql(f"select * from {read}", params=given).create_view(view)
+
+
+def _column(database: Database, view: str, row: Mapping[str, Any]) -> Column:
+    kind, name = row["column_type"], row["column_name"]
+    column = Column(
+        name=name,
+        type=kind,
+        rows=row["count"],
+        nulls=float(row["null_percentage"] or 0) / 100,
+        distinct=row["approx_unique"],
+        sample=row["min"],
+    )
+    if (column.is_whole or column.is_fraction) and row["min"] is not None:
+        return replace(column, least=float(row["min"]), most=float(row["max"]))
+    if column.element is None or "[" in column.element:
+        return column
+    (of_list,) = database.rows(
+        f"select min(len({quoted(name)})) as least, max(len({quoted(name)})) as most, "
+        f"(select approx_count_distinct(e) from (select unnest({quoted(name)}) as e from {view})) as n from {view}"
+    )
+    lengths = (of_list["least"] or 0, of_list["most"] or 0)
+    return replace(column, distinct=of_list["n"], lengths=lengths)
