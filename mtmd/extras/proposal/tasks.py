@@ -36,7 +36,9 @@ def find_tasks(database: Database, roles: Roles, ads: Table, candidates: Table) 
     """
     free = candidates.beside(roles.taken["candidates"])
     scores = [
-        one for one in free if one.is_fraction and one.least is not None and 0 <= one.least <= (one.most or 0.0) <= 1
+        one
+        for one in free
+        if one.is_fraction and one.least is not None and 0 <= one.least <= (one.most or 0.0) <= 1
     ]
     labels = [one for one in free if one.is_truth and one.least != 1]  # not a version, 1 in every row
     if not scores:
