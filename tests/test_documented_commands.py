@@ -130,7 +130,6 @@ STORY = (  # one after the other; {model} is the newest model
     ("mtmd status", r"as_of +2026-01-22"),
     ("mtmd runs", r"2026-01-22 .* promoted +\| 20260122-[0-9a-f]{10}"),
     ("mtmd show champion", r"20260122-[0-9a-f]{10} \(live\)"),
-    ("mtmd show 20260121 --with champion", "A on held-out day 2026-01-21, B on 2026-01-22"),
     (
         'mtmd rollback --reason "bad conversions" --model {model}',
         r"was taken down; 20260121-.* is live again",

@@ -54,7 +54,6 @@ def contents(artifacts: Path) -> dict[Path, bytes]:
     "command",
     [
         ["show", "{}"],
-        ["show", "a", "--with", "{}"],
         ["reinstate", "{}", "--reason", "why not"],
         ["rollback", "--model", "{}", "--reason", "why not"],
         ["publish", "--model", "{}", "--logs", "nowhere", "--day", "2026-01-05"],

@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from mtmd.command_line import Artifacts, AsJson, PresetName, app, console, literal
 from mtmd.config import load_preset
-from mtmd.inspect.models import StoredModel, beside, markdown_of, note_beside, stored_model
+from mtmd.inspect.models import StoredModel, markdown_of, stored_model
 from mtmd.registry.registry import Registry
 from mtmd.report import index
 from mtmd.report.evaluation import metrics_table
@@ -92,22 +92,15 @@ def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=_A_MODEL)],
     preset: PresetName,
     artifacts: Artifacts = "artifacts",
-    other: Annotated[
-        str | None, typer.Option("--with", metavar="MODEL", help="compare its metrics with another model's")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a model: its origin, proofs and its run's report."""
     workspace = _workspace(preset, artifacts)
-    found = [stored_model(workspace, name) for name in (model, *([other] if other else []))]
+    found = stored_model(workspace, model)
     if as_json:
-        for one in found:
-            _print_json(one)
-    elif other is not None:
-        console.print(literal(note_beside(*found)))
-        _print_table(beside(*found))
+        _print_json(found)
     else:
-        _print_model(workspace, found[0])
+        _print_model(workspace, found)
 
 
 def _print_model(workspace: Workspace, found: StoredModel) -> None:

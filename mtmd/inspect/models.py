@@ -1,18 +1,16 @@
-"""A model by the name that a person types, all that is stored of it, and two models side by side."""
+"""A model by the name that a person types, and all that is stored of it."""
 
 from datetime import date
-from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from mtmd.config import Frozen, Slice
+from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.evaluate.report import EvaluationReport, SliceMetrics
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.promote.slice_gates import GateResult
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
-from mtmd.report.evaluation import METRICS
-from mtmd.report.past import Gate, RecordedDecision, decision, made_by
-from mtmd.report.tables import Cell, Column, Table, columns_of
+from mtmd.report.past import decision, made_by
 from mtmd.store.files import read_json
 from mtmd.store.sha256 import sha256_file
 from mtmd.store.workspace import Workspace
@@ -32,7 +30,7 @@ class StoredModel(Frozen):
         description="the run that promoted it, or else the latest about it; None where its record is gone"
     )
     verdict: str | None
-    gates: tuple[Gate, ...]
+    gates: tuple[GateResult, ...]
 
     @property
     def window(self) -> tuple[date, date]:
@@ -59,15 +57,12 @@ def find_model(workspace: Workspace, name: str) -> str:
         return registry.require_champion().model_id
     names = sorted(path.parent.name for path in registry.models.glob("[!.]*/manifest.json"))
     fitting = [name] if name in names else [known for known in names if known.startswith(name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
+    if len(fitting) != 1:
         raise RegistryError(
-            f"{name!r} is the beginning of {len(fitting)} models: {fitting[:5]}; type more of it"
+            f"{name!r} is the beginning of {len(fitting)} models in {registry.models}: {fitting[:5]}",
+            f"use {CHAMPION!r}, or the beginning of one of {names[-5:]}",
         )
-    raise RegistryError(
-        f"{name!r} is no model in {registry.models}; use {CHAMPION!r}, or the beginning of one of {names[-5:]}"
-    )
+    return fitting[0]
 
 
 def metrics_of(workspace: Workspace, model_id: str) -> EvaluationReport:
@@ -93,12 +88,11 @@ def stored_model(workspace: Workspace, name: str) -> StoredModel:
     registry = Registry(workspace.root)
     champion = registry.champion()
     run = made_by(workspace, model_id)
-    decided = None if run is None else _decided(run)
-    manifest = registry.manifest(model_id)
+    decided = None if run is None else decision(run)
     return StoredModel(
         model_id=model_id,
         live=champion is not None and champion.model_id == model_id,
-        manifest=manifest,
+        manifest=registry.manifest(model_id),
         metrics=metrics_of(workspace, model_id),
         run=None if run is None else run.name,
         verdict=None if decided is None else decided.words,
@@ -110,46 +104,3 @@ def markdown_of(workspace: Workspace, run: str | None) -> str:
     """The Markdown that a run's page was written with; empty where there is none."""
     path = workspace.root / "runs" / (run or "") / MARKDOWN
     return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def beside(first: StoredModel, second: StoredModel) -> Table:
-    """Every metric of two models, each on its own held-out day, and how much better the second is."""
-    reports = [first.metrics, second.metrics]
-    places = [where for report in reports for where in (*report.aggregates, *report.slices)]
-    rows: list[tuple[Cell, ...]] = []
-    for where in dict.fromkeys(places):
-        a, b = (_of(report, where) for report in reports)
-        for metric in METRICS:
-            gain = metric.improvement(b, a) if a and b else None
-            values = (metric.of(one) if one else None for one in (a, b))
-            rows.append((f"{where}: {metric.name}", *values, gain))
-    columns = (
-        Column(name="metric", kind="text"),
-        *columns_of("number", ("A", "B")),
-        Column(name="B better", kind="percent"),
-    )
-    return Table(title=f"A {first.model_id}, B {second.model_id}", columns=columns, rows=tuple(rows))
-
-
-def note_beside(first: StoredModel, second: StoredModel) -> str:
-    """On which rows two models were measured, and so what a difference can mean."""
-    day, other = first.metrics.as_of, second.metrics.as_of
-    if day != other:
-        return (
-            f"A on held-out day {day}, B on {other}: the days differ, so a difference may be that of the days. A run's "
-            "own evaluation compares a candidate with the champion on the same rows."
-        )
-    if first.manifest.held_out is None or first.manifest.held_out != second.manifest.held_out:
-        return f"A and B on held-out day {day}, but its logs or features changed in between."
-    return f"A and B on the same rows of held-out day {day}, without intervals."
-
-
-def _of(report: EvaluationReport, where: Slice) -> SliceMetrics | None:
-    return report.get(report.candidate, where) if where in (*report.slices, *report.aggregates) else None
-
-
-def _decided(run: Path) -> RecordedDecision:
-    found = decision(run)
-    if found is None:
-        raise RegistryError(f"run {run} cannot be read; see the warning above, and run its day again")
-    return found

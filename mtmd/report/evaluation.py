@@ -1,40 +1,39 @@
-"""Tables of an evaluation. All of them iterate over the rows of `METRICS` and the rivals of `RIVAL_NAMES`."""
+"""Tables of an evaluation, and where the candidate stands in words.
+
+All of them iterate over the rows of `METRICS` and the rivals of `RIVAL_NAMES`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal
 
 from mtmd.config import GatesConfig, Slice
 from mtmd.evaluate.on_actions import Interval, auc_interval, calibration_interval, log_loss_interval
-from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport, SliceMetrics
+from mtmd.evaluate.report import EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
 from mtmd.promote.cold import ColdFinding
 from mtmd.promote.counts import Tally, is_task
-from mtmd.report.standing import (
-    RIVAL_NAMES,
-    rival_name,
-    rivals_of,
-    slice_findings,
-    standing,
-)
-from mtmd.report.tables import SLICE_COLUMNS, Cell, Column, Table, columns_of
-from mtmd.report.text import minus, traffic
+from mtmd.promote.slice_gates import against
+from mtmd.report.tables import SLICE_COLUMNS, Column, Table, columns_of
+from mtmd.report.text import enumerated, minus
 
 ALL_TASKS = "all tasks"
+RIVAL_NAMES = {  # in the order of all tables
+    "champion": "champion",
+    "anchor": "last full retrain",
+    "per_slice": "per-slice baselines",
+    "pooled": "pooled two-tower",
+    "constant": "constant",
+}
+POOLED = "pooled"
+PLACES = ("ahead", "tied", "behind")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of a predictor on a slice.
-
-    of         takes it from the slice's metrics
-    better     which direction is better: `one` is a ratio that should be 1
-    interval   of the number at a confidence, where it has one
-    """
+    """A number of a predictor on a slice: how it is taken from the metrics, and its interval, where it has one."""
 
     name: str
     of: Callable[[SliceMetrics], float | None]
-    better: Literal["lower", "higher", "one"]
     interval: Callable[[SliceMetrics, float], Interval | None] | None = None
 
     def text(self, metrics: SliceMetrics, confidence: float) -> str:
@@ -45,64 +44,91 @@ class Metric:
         found = self.interval(metrics, confidence) if self.interval else None
         return minus(f"{value:.4f}" + (f" [{found[0]:.4f}, {found[1]:.4f}]" if found else ""))
 
-    def improvement(self, own: SliceMetrics, other: SliceMetrics) -> float | None:
-        """How much better the first is than the second, as a share; of a ratio, how much nearer to 1 it is."""
-        first, second = self.of(own), self.of(other)
-        if first is None or not second:
-            return None
-        if self.better == "one":
-            return abs(second - 1.0) - abs(first - 1.0)
-        return first / second - 1.0 if self.better == "higher" else 1.0 - first / second
-
 
 METRICS = (
-    Metric("LogMAE", attrgetter("logmae"), "lower"),
-    Metric("KL", attrgetter("kl"), "lower"),
-    Metric("calibration to teacher", attrgetter("teacher_calibration"), "one", calibration_interval),
-    Metric("AUC", attrgetter("auc"), "higher", auc_interval),
-    Metric("log loss", attrgetter("log_loss"), "lower", log_loss_interval),
-    Metric("calibration to actions", attrgetter("calibration"), "one"),
+    Metric("LogMAE", attrgetter("logmae")),
+    Metric("KL", attrgetter("kl")),
+    Metric("calibration to teacher", attrgetter("teacher_calibration"), calibration_interval),
+    Metric("AUC", attrgetter("auc"), auc_interval),
+    Metric("log loss", attrgetter("log_loss"), log_loss_interval),
+    Metric("calibration to actions", attrgetter("calibration")),
 )
 
 
-def metrics_table(report: EvaluationReport, places: Iterable[Slice] | None = None) -> Table:
-    """The candidate's metrics by slice, then by task over its slices, or in these places alone."""
+def rivals_of(report: EvaluationReport) -> list[str]:
+    """The rivals that were evaluated, the champion first and the constant last."""
+    return [name for name in RIVAL_NAMES if name in report.predictors]
+
+
+def rival_name(report: EvaluationReport, name: str) -> str:
+    """A rival as readers know it, with its age where an earlier day trained it."""
+    age = report.ages.get(name)
+    called = RIVAL_NAMES.get(name, name)
+    return called if age is None else f"{called}, {age} days old"
+
+
+def standing(report: EvaluationReport, rival: str) -> dict[str, list[str]]:
+    """The tasks on which the candidate is ahead of a rival, tied and behind, over all rows of each task.
+
+    Ahead or behind where the interval leaves zero out and another training seed would not make up for it.
+    """
+    found: dict[str, list[str]] = {place: [] for place in PLACES}
+    for where in report.aggregates:
+        found[_place(report.compared(rival, where), report.seed_noise)].append(where.task)
+    return found
+
+
+def _place(pair: Comparison, seed_noise: float) -> str:
+    if pair.low is None or pair.high is None or abs(pair.improvement or 0.0) < seed_noise:
+        return "tied"
+    return "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
+
+
+def standing_words(report: EvaluationReport, rival: str) -> str:
+    """`ahead on ctr and gctr, tied on octr`"""
+    found = standing(report, rival)
+    return ", ".join(f"{place} on {enumerated(tasks)}" for place, tasks in found.items() if tasks)
+
+
+def worth(report: EvaluationReport) -> str:
+    """Whether the candidate is worth its cost against pooling alone, and how much one training can say of that."""
+    if POOLED not in report.predictors:
+        return "The pooled two-tower was not evaluated, so whether pooling alone is enough is not known."
+    found, words, name = standing(report, POOLED), standing_words(report, POOLED), report.candidate.upper()
+    if not found["ahead"]:
+        said = f"Pooling alone is enough today: against it {name} is {words}."
+    elif found["behind"]:
+        said = f"Mixed: against pooling alone {name} is {words}."
+    else:
+        said = f"{name} is worth its cost: against pooling alone it is {words}."
+    return (
+        f"{said} A difference below {report.seed_noise:.0%} is noise between trainings, and counts as tied."
+    )
+
+
+def metrics_table(report: EvaluationReport) -> Table:
+    """Every metric of the candidate by slice; then by task over its slices, beside every rival's."""
+    places = [(where, report.candidate) for where in report.slices]
+    places += [
+        (where, name) for where in report.aggregates for name in (report.candidate, *rivals_of(report))
+    ]
     rows = []
-    for where in places or (*report.slices, *report.aggregates):
-        own = report.get(report.candidate, where)
-        numbers = (metric.text(own, report.confidence) for metric in METRICS)
-        rows.append((*where, own.rows, *numbers, own.impressions, own.positives))
+    for where, name in places:
+        found = report.get(name, where)
+        called = name if name == report.candidate else rival_name(report, name)
+        numbers = (metric.text(found, report.confidence) for metric in METRICS)
+        rows.append((*where, called, found.rows, *numbers, found.impressions, found.positives))
     return Table(
         title=f"Metrics of {report.candidate} on {report.as_of} (calibration: mean prediction / what should be)",
         columns=(
             *SLICE_COLUMNS,
+            Column(name="of", kind="text"),
             Column(name="rows", kind="count"),
             *columns_of("number", (metric.name for metric in METRICS)),
             *columns_of("count", ("shown", "actions")),
         ),
         rows=tuple(rows),
-        keys=len(SLICE_COLUMNS),
-    )
-
-
-def tasks_table(report: EvaluationReport) -> Table:
-    """Each metric of each task over its slices: of the candidate, and of every rival."""
-    predictors = [report.candidate, *rivals_of(report)]
-    rows = [
-        (
-            f"{where.task}: {metric.name}",
-            *(metric.text(report.get(name, where), report.confidence) for name in predictors),
-        )
-        for where in report.aggregates
-        for metric in METRICS
-    ]
-    return Table(
-        title=f"Metrics over a task's slices on {report.as_of}",
-        columns=(
-            Column(name="metric", kind="text"),
-            *columns_of("number", (report.candidate, *(rival_name(report, name) for name in predictors[1:]))),
-        ),
-        rows=tuple(rows),
+        keys=len(SLICE_COLUMNS) + 1,
     )
 
 
@@ -127,39 +153,21 @@ def gains_table(report: EvaluationReport) -> Table:
 
 
 def rivals_table(report: EvaluationReport, gates: GatesConfig) -> Table:
-    """A row for each rival: in words, over all tasks and by task, and the judged slice where it is closest."""
-    rows: list[tuple[Cell, ...]] = []
+    """A row for each rival: in words, over all tasks and by task, and in how many slices as its gate decides it."""
+    rows = []
     for rival in rivals_of(report):
         gains = (estimate(report, rival, where) for where in (EVERYTHING, *report.aggregates))
-        worst, tally = _worst(report, rival, gates)
-        rows.append((rival_name(report, rival), standing(report, rival).words, *gains, worst, tally))
+        slices = Tally.of(against(rival, rival, gates.tolerance(rival), report, gates).slices).words
+        rows.append((rival_name(report, rival), standing_words(report, rival), *gains, slices))
     return Table(
         title=f"Improvement of LogMAE over each rival, all slices, with {report.confidence:.0%} intervals",
         columns=(
             *columns_of("text", ("against the", "in words")),
             *columns_of("estimate", (ALL_TASKS, *(where.task for where in report.aggregates))),
-            *columns_of("text", ("worst slice", "slices")),
+            Column(name="slices", kind="text"),
         ),
         rows=tuple(rows),
     )
-
-
-def _worst(report: EvaluationReport, rival: str, gates: GatesConfig) -> tuple[str, str]:
-    """The judged slice with the least gain, with its traffic; and how many slices are better and worse."""
-    findings = slice_findings(report, rival, gates)
-    judged = [
-        (finding.improvement, finding)
-        for finding in findings
-        if finding.judged and finding.improvement is not None and not is_task(finding.slice)
-    ]
-    if not judged:
-        return "no slice could be judged", Tally.of(findings).words
-    least, worst = min(judged, key=lambda pair: pair[0])
-    gain = Estimate(value=least, low=worst.low, high=worst.high)
-    mark = "✗ " if worst.decision == "worse" else ""
-    return f"{mark}{worst.slice} ({traffic(report, worst.slice)}): {minus(str(gain))}", Tally.of(
-        findings
-    ).words
 
 
 def buckets_table(report: EvaluationReport, rival: str | None = None) -> Table:
@@ -202,6 +210,12 @@ def estimate(
 
 def new_values_table(findings: Iterable[ColdFinding]) -> Table:
     """Rows with a value that the window never had, such as a new ad: a row per rival, feature and task."""
+    rows = []
+    for one in findings:
+        gain = one.improvement
+        difference = None if gain is None else Estimate(value=gain, low=one.low, high=one.high)
+        names = (one.feature, one.task, RIVAL_NAMES.get(one.rival, one.rival))
+        rows.append((*names, one.rows, one.own, one.reference, difference, one.decision))
     return Table(
         title="LogMAE of rows with a value that the window never had: information, no gate",
         columns=(
@@ -211,44 +225,26 @@ def new_values_table(findings: Iterable[ColdFinding]) -> Table:
             Column(name="difference", kind="estimate"),
             Column(name="decision", kind="text"),
         ),
-        rows=tuple(
-            (
-                *(
-                    one.feature,
-                    one.task,
-                    RIVAL_NAMES.get(one.rival, one.rival),
-                    one.rows,
-                    one.own,
-                    one.reference,
-                ),
-                None
-                if one.improvement is None
-                else Estimate(value=one.improvement, low=one.low, high=one.high),
-                f"✗ {one.decision}" if one.decision == "worse" else one.decision,
-            )
-            for one in findings
-        ),
+        rows=tuple(rows),
         keys=3,
     )
 
 
 def explored_table(report: EvaluationReport) -> Table:
     """LogMAE and calibration of the candidate by how its ads came to be scored: chosen, or drawn at random."""
-    rows: list[tuple[Cell, ...]] = []
+    name = report.candidate
+    rows = []
     for one in report.explored:
-        for name, count, logmae, calibration in (
-            ("chosen", one.chosen, one.logmae_of_chosen, one.calibration_of_chosen),
-            ("explored", one.rows, one.logmae, one.calibration),
-        ):
-            errors = (logmae[predictor] for predictor in report.predictors)
-            rows.append((one.task, name, count, *errors, calibration[report.candidate]))
+        rows += [
+            (one.task, "chosen", one.chosen, one.logmae_of_chosen[name], one.calibration_of_chosen[name]),
+            (one.task, "explored", one.rows, one.logmae[name], one.calibration[name]),
+        ]
     return Table(
-        title=f"LogMAE on {report.as_of} of candidates that were chosen, and of explored ones (lower is better)",
+        title=f"{name} on candidates that were chosen, and on explored ones",
         columns=(
             *columns_of("text", ("task", "candidates")),
             Column(name="rows", kind="count"),
-            *columns_of("number", map(report.called, report.predictors)),
-            Column(name=f"{report.candidate}, calibration to teacher"),
+            *columns_of("number", ("LogMAE", "calibration to teacher")),
         ),
         rows=tuple(rows),
         keys=2,

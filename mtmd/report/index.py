@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from mtmd import extension
-from mtmd.config import Frozen, load_preset
+from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
 from mtmd.registry.registry import Registry
-from mtmd.report.line import DAYS, RECORDS, LineRecords, MonitorRecord, read_line
+from mtmd.report.line import DAYS, RECORDS, LineIndex, LineRecords, LineSummary, read_line
 from mtmd.report.past import Failure, RunRecord
 from mtmd.report.render import environment
 from mtmd.store.files import locked, sweep
@@ -33,10 +33,8 @@ STATES: Mapping[str, tuple[str, str]] = {
     "kept": ("K", "a gate, or a person, kept the champion"),
     "stopped": ("S", "the data suites stopped the run"),
     "failed": ("F", "the run ended with an error"),
-    "trained": ("T", "a model of the day is there, and no run has decided about it"),
-    "validated": ("V", "the day passed its suites, and no run has decided"),
     "left out": ("–", "the preset leaves the day out"),
-    "missing": ("·", "no record of the day"),
+    "missing": ("·", "no run of the day has ended"),
 }
 _log = logging.getLogger(__name__)
 
@@ -55,69 +53,13 @@ class Day(NamedTuple):
         return STATES[self.state][0]
 
 
-class LineSummary(Frozen):
-    """A line of models in one row; None where there is nothing yet."""
-
-    name: str
-    champion: str | None = None
-    champion_as_of: date | None = None
-    newest: date | None = None
-    verdict: str = ""
-    verdict_day: date | None = None
-    reason: str = ""
-    runs: int = 0
-    promoted: int = 0
-    monitored: date | None = None
-    breaches: int = 0
-    problem: str = ""
-    page: bool = True
-
-    @classmethod
-    def of(cls, line: LineRecords) -> "LineSummary":
-        newest = line.newest or date.min
-        last = next((run for run in line.runs if run.as_of <= newest), None)
-        watched = next((one for one in line.monitored if one.day <= newest), None)
-        return cls(
-            name=line.name,
-            champion=line.champion and line.champion.model_id,
-            champion_as_of=line.champion and line.champion.as_of,
-            newest=line.newest,
-            verdict=last.verdict if last else "",
-            verdict_day=last and last.as_of,
-            reason=last.reason if last else "",
-            runs=len(line.runs),
-            promoted=sum(run.verdict == "promoted" for run in line.runs),
-            monitored=watched and watched.day,
-            breaches=watched.breaches if watched else 0,
-            problem=line.problem,
-        )
-
-    @property
-    def age(self) -> str:
-        """How old the champion is beside the newest day that anything is recorded of."""
-        if self.champion_as_of is None or self.newest is None:
-            return ""
-        lag = (self.newest - self.champion_as_of).days
-        if lag <= 0:
-            return "of the newest day"
-        return f"{lag} day{'' if lag == 1 else 's'} before the newest day, {self.newest}"
-
-
-class LineIndex(Frozen):
-    """`index.json` of a line: its row in the list of lines, and its decided runs, which are read once."""
-
-    format: Literal[2] = 2
-    summary: LineSummary
-    runs: tuple[RunRecord, ...]
-
-
 def days(line: LineRecords) -> Iterator[Day]:
     """Every day from the first record to the newest, oldest first, and at most the newest 400."""
     if line.newest is None:
         return
-    known = {run.as_of for run in line.runs} | line.validated | {one.day for one in line.monitored}
-    first = max(min(known, default=line.newest), line.newest - timedelta(days=DAYS - 1))
     monitored = {one.day: one for one in line.monitored}
+    known = {run.as_of for run in line.runs} | monitored.keys()
+    first = max(min(known, default=line.newest), line.newest - timedelta(days=DAYS - 1))
     latest: dict[date, RunRecord] = {}
     for run in line.runs:  # a promotion stands, whatever came later; else the latest run of the day
         before = latest.get(run.as_of)
@@ -125,22 +67,12 @@ def days(line: LineRecords) -> Iterator[Day]:
             latest[run.as_of] = run
     for offset in range((line.newest - first).days + 1):
         day = first + timedelta(days=offset)
-        yield _day(line, day, latest.get(day), monitored.get(day))
-
-
-def _day(line: LineRecords, day: date, run: RunRecord | None, monitor: MonitorRecord | None) -> Day:
-    state = line.verdict(run) if run else _state(line, day)
-    parts = [f"{day}: {state}", run.reason if run else line.left_out.get(day, "")]
-    if monitor is not None:
-        parts.append(f"monitor: {monitor.words or 'all is well'}")
-    breach = monitor is not None and monitor.breaches > 0
-    return Day(day, state, "; ".join(filter(None, parts)), page(line, run) if run else "", breach)
-
-
-def _state(line: LineRecords, day: date) -> str:
-    """Of a day that no run ended on."""
-    states = {"left out": line.left_out, "trained": line.exported, "validated": line.validated}
-    return next((state for state, of in states.items() if day in of), "missing")
+        last, monitor = latest.get(day), monitored.get(day)
+        state = line.verdict(last) if last else "left out" if day in line.left_out else "missing"
+        why = last.reason if last else line.left_out.get(day, "")
+        words = (f"{day}: {state}", why, f"monitor: {monitor.words}" if monitor else "")
+        link = page(line, last) if last else ""
+        yield Day(day, state, "; ".join(filter(None, words)), link, bool(monitor and monitor.breaches))
 
 
 def _months(shown: list[Day]) -> Iterator[tuple[str, list[list[Day | None]]]]:
@@ -190,7 +122,7 @@ def update_index(artifacts: str, preset: str) -> None:
 
 
 def record_decision(workspace: Workspace, as_of: date) -> None:
-    """Write the index after a run that decided: an error that ended an earlier run of its day is forgotten."""
+    """Write the index after a run that decided: what ended an earlier run of its day is forgotten."""
 
     def write() -> None:
         workspace.store.discard(workspace.failure(as_of))
@@ -202,17 +134,18 @@ def record_decision(workspace: Workspace, as_of: date) -> None:
 def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -> None:
     """Keep why a run ended before it could decide, and write the index.
 
-    Not kept: data suites that failed, which have a record of their own, and a parameter that was refused, which says
-    nothing of the day. Nothing is written for a line that nothing ran on yet.
+    Not kept: a parameter that was refused, which says nothing of the day. Nothing is written for a line that nothing
+    ran on yet.
     """
 
     def write() -> None:
         workspace = Workspace.of(artifacts, load_preset(preset))
         if not _is_line(workspace.root):
             return
-        if not isinstance(error, (ConfigError, ValidationError)):
+        if not isinstance(error, ConfigError):
             words = str(error) if isinstance(error, MtmdError) else repr(error)
-            write_record(workspace.failure(as_of), Failure(as_of=as_of, words=words))
+            failure = Failure(as_of=as_of, words=words, stopped=isinstance(error, ValidationError))
+            write_record(workspace.failure(as_of), failure)
         write_line(workspace.root)
 
     unless_it_fails(artifacts, write)
@@ -252,23 +185,20 @@ def write_line(root: Path) -> None:
     """
     with locked(root / INDEX_LOCK):
         Registry(root).refresh()
-        line = read_line(root)
-        decided = tuple(run for run in line.records if run.decided)
-        store = store_of(root)
+        line, store = read_line(root), store_of(root)
         notes = [words for extra in extension.modules("notes").values() for words in extra.notes(root)]
         store.write_text(root / PAGE, render_line(line, notes))
-        store.write_text(
-            root / RECORDS, LineIndex(summary=LineSummary.of(line), runs=decided).model_dump_json()
-        )
+        decided = tuple(run for run in line.records if run.decided)
+        write_record(root / RECORDS, LineIndex(summary=LineSummary.of(line), runs=decided))
     _write_lines(root.parent)
 
 
 def _write_lines(artifacts: Path) -> None:
-    """The list of lines, each by its own summary; a line without an index yet is listed by its name."""
+    """The list of lines, each by its own summary; a line is listed when its index was written."""
     with locked(artifacts / INDEX_LOCK):
         sweep(artifacts, below=False)  # of writers that were killed
-        found = [(root, read_record(root / RECORDS, LineIndex)) for root in _lines(artifacts)]
-        lines = [known.summary if known else LineSummary(name=root.name, page=False) for root, known in found]
+        found = [read_record(root / RECORDS, LineIndex) for root in _lines(artifacts)]
+        lines = [index.summary for index in found if index is not None]
         store_of(artifacts).write_text(artifacts / PAGE, render_lines(lines))
 
 
@@ -292,8 +222,5 @@ def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:
     try:
         write()
     except Exception as error:  # noqa: BLE001 - a disk, a record or a template: none of it may end a run
-        _log.warning(
-            "the index of %s could not be written: %s; `mtmd runs --write-index` writes it again",
-            place,
-            error,
-        )
+        again = "`mtmd runs --write-index` writes it again"
+        _log.warning("the index of %s could not be written: %s; %s", place, error, again)

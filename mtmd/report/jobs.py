@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.jobs.clean_up import CleanUp
@@ -34,12 +34,12 @@ def backfill_plan(plan: BackfillPlan) -> Document:
     running = [day for day in plan.days if day.runs]
     items = [Item("bad", f"blocked {day.as_of}", day.note) for day in plan.blocked]
     others = [day for day in plan.days if not day.runs and day.status != "blocked"]
-    items += [
-        Item("held", status, _ranges([day.as_of for day in others if day.status == status]))
-        for status in dict.fromkeys(day.status for day in others)
-    ]
-    items += [Item("held", f"{day.as_of}", day.note) for day in others if day.note]
-    items += [Item("", "training of the days that would run", _cost(plan))] if running else []
+    items += [Item("held", f"{day.as_of} {day.status}", day.note) for day in others]
+    if running:
+        known = plan.seconds is not None and plan.run_seconds is not None
+        cost = f"about {time_words(plan.seconds)}; a run took {time_words(plan.run_seconds)}"
+        cost = cost if known else "not known; no run of this line says what it took"
+        items.append(Item("", "training of the days that would run", cost))
     table = Table(
         title="Days that would run, in this order; what one day makes, the days after it reuse",
         columns=(
@@ -61,23 +61,6 @@ def backfill_plan(plan: BackfillPlan) -> Document:
     return _of(title, "bad" if plan.blocked else "good", words, Items(items), table)
 
 
-def _ranges(days: Sequence[date]) -> str:
-    """`2026-01-01 to 2026-01-05, 2026-01-07`."""
-    runs: list[list[date]] = []
-    for day in sorted(days):
-        if runs and day - runs[-1][-1] == timedelta(days=1):
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-
-
-def _cost(plan: BackfillPlan) -> str:
-    if plan.seconds is None or plan.run_seconds is None:
-        return "not known; no run of this line says what it took"
-    return f"about {time_words(plan.seconds)}; a run took {time_words(plan.run_seconds)}"
-
-
 def backfill(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> Document:
     """What did not complete first; then day × metrics, oldest first, with their trend and the days' `pages` (URLs)."""
     ordered = sorted(outcomes, key=lambda outcome: outcome.as_of)
@@ -90,7 +73,7 @@ def backfill(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[
             one.words,
             pages.get(one.as_of, ""),
         )
-        for one in (*missed, *(outcome for outcome in ordered if outcome not in missed))
+        for one in sorted(ordered, key=lambda outcome: outcome not in missed)
     ]
     table = Table(
         title="The days so far, oldest first",
@@ -137,9 +120,11 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
 
 
 def _figures_tables(report: MonitorReport) -> Iterator[Table]:
-    """A table for each kind of number, what stands out most first."""
+    """A table for each kind of number, breaches first."""
     for signal in dict.fromkeys(finding.signal for finding in report.findings):
-        found = sorted(report.of(signal), key=_excess, reverse=True)
+        found = sorted(
+            report.of(signal), key=lambda one: (not one.breach, not one.judged, -(one.value or 0.0))
+        )
         columns = (
             *columns_of("text", ("of",)),
             *columns_of("number", ("on the day", "at promotion, or its bound")),
@@ -150,10 +135,6 @@ def _figures_tables(report: MonitorReport) -> Iterator[Table]:
             for one in found[:_ROWS]
         )
         yield Table(title=f"{signal}, {len(rows)} of {len(found)}", columns=columns, rows=rows)
-
-
-def _excess(finding: Finding) -> tuple[bool, bool, float]:
-    return finding.breach, finding.judged, (finding.value or 0.0) / max(finding.reference or 0.0, 0.01)
 
 
 def _figures(report: MonitorReport) -> Iterator[tuple[str, float]]:
@@ -175,10 +156,8 @@ def clean_up(planned: CleanUp, dry_run: bool, allow_large: bool = False) -> Docu
     verb = "would be removed (dry run)" if dry_run else "are not removed" if refused else "are removed"
     rows = []
     for kind in dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable))):
-        going = [output for output in planned.removable if output.kind == kind]
-        rows.append(
-            (kind, len(going), f"{sum(one.bytes for one in going) / 1e6:,.1f}", planned.kept.get(kind, 0))
-        )
+        going = [output.bytes for output in planned.removable if output.kind == kind]
+        rows.append((kind, len(going), f"{sum(going) / 1e6:,.1f}", planned.kept.get(kind, 0)))
     columns = (*columns_of("text", ("kind",)), *columns_of("count", ("go", "MB", "stay")))
     paths = [Item("", output.path, output.why) for output in planned.removable[:_MOST_PATHS]]
     more = len(planned.removable) - _MOST_PATHS

@@ -4,21 +4,21 @@
 clean-up has removed its directory.
 """
 
-import logging
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel
 
+from mtmd.config import Frozen
 from mtmd.errors import MtmdError
 from mtmd.registry.records import Champion, ChampionChange
 from mtmd.registry.registry import Registry
-from mtmd.report.past import RunRecord, failure_record, origin, run_record, validated, validation_record
+from mtmd.report.past import RunRecord, failure_record, origin, run_record
 from mtmd.report.text import short
 from mtmd.store.outputs import read_record, written
 
@@ -26,9 +26,7 @@ RECORDS = "index.json"
 DAYS = 400  # what is shown: so many days up to the newest, and so many runs
 _MONITORED = 60  # days whose monitor's record is read
 _AHEAD = timedelta(days=31)
-_MODEL = re.compile(r"(\d{4})(\d{2})(\d{2})-")
 _Record = TypeVar("_Record")
-_log = logging.getLogger(__name__)
 
 
 class _Finding(BaseModel):
@@ -48,27 +46,20 @@ class MonitorRecord(BaseModel):
 
     @property
     def words(self) -> str:
-        """The first breaches; empty without one."""
-        return short("; ".join([one.words for one in self.findings if one.breach][:3]), 300)
-
-
-class _KnownRuns(BaseModel):
-    """`index.json` of a line, as far as it saves reading: the decided runs, those that a clean-up removed too."""
-
-    format: Literal[2] = 2
-    runs: tuple[RunRecord, ...] = ()
+        """The first breaches."""
+        said = "; ".join([one.words for one in self.findings if one.breach][:3])
+        return short(said, 300) or "all is well"
 
 
 @dataclass(frozen=True)
 class LineRecords:
     """One line of models.
 
-    records     every run that ended, and every day that was only validated
+    records     every run that ended
     monitored   the monitor's days, the newest first
     champion    the live model
     history     every change of the champion, oldest first
     problem     why the registry could not be read; empty where it was
-    exported    days that a model in the registry is of
     left_out    days that the preset of the newest run leaves out, and why
     pages       runs whose page is there
     """
@@ -79,20 +70,13 @@ class LineRecords:
     champion: Champion | None = None
     history: tuple[ChampionChange, ...] = ()
     problem: str = ""
-    exported: frozenset[date] = frozenset()
     left_out: dict[date, str] = field(default_factory=dict)
     pages: frozenset[str] = frozenset()
 
     @cached_property
     def runs(self) -> tuple[RunRecord, ...]:
-        """Runs that ended, the newest day first; of a day the latest run first."""
-        ended = [run for run in self.records if run.verdict != "validated"]
-        return tuple(sorted(ended, key=lambda run: (run.as_of, run.at, run.run), reverse=True))
-
-    @property
-    def validated(self) -> frozenset[date]:
-        """Days whose suites passed in their latest run."""
-        return frozenset(run.as_of for run in self.records if run.verdict == "validated")
+        """The newest day first; of a day the latest run first."""
+        return tuple(sorted(self.records, key=lambda run: (run.as_of, run.at, run.run), reverse=True))
 
     @cached_property
     def newest(self) -> date | None:
@@ -109,24 +93,73 @@ class LineRecords:
         return "rolled back" if down else run.verdict
 
 
+class LineSummary(Frozen):
+    """A line of models in one row; None where there is nothing yet."""
+
+    name: str
+    champion: str | None = None
+    champion_as_of: date | None = None
+    newest: date | None = None
+    verdict: str = ""
+    verdict_day: date | None = None
+    reason: str = ""
+    runs: int = 0
+    promoted: int = 0
+    monitored: date | None = None
+    breaches: int = 0
+    problem: str = ""
+
+    @classmethod
+    def of(cls, line: LineRecords) -> "LineSummary":
+        newest = line.newest or date.min
+        last = next((run for run in line.runs if run.as_of <= newest), None)
+        watched = next((one for one in line.monitored if one.day <= newest), None)
+        return cls(
+            name=line.name,
+            champion=line.champion and line.champion.model_id,
+            champion_as_of=line.champion and line.champion.as_of,
+            newest=line.newest,
+            verdict=last.verdict if last else "",
+            verdict_day=last and last.as_of,
+            reason=last.reason if last else "",
+            runs=len(line.runs),
+            promoted=sum(run.verdict == "promoted" for run in line.runs),
+            monitored=watched and watched.day,
+            breaches=watched.breaches if watched else 0,
+            problem=line.problem,
+        )
+
+    @property
+    def age(self) -> str:
+        """How old the champion is beside the newest day that anything is recorded of."""
+        if self.champion_as_of is None or self.newest is None:
+            return ""
+        lag = (self.newest - self.champion_as_of).days
+        if lag <= 0:
+            return "of the newest day"
+        return f"{lag} day{'' if lag == 1 else 's'} before the newest day, {self.newest}"
+
+
+class LineIndex(Frozen):
+    """`index.json` of a line: its row in the list of lines, and its decided runs, which are read once."""
+
+    format: Literal[3] = 3
+    summary: LineSummary
+    runs: tuple[RunRecord, ...]
+
+
 def read_line(root: Path) -> LineRecords:
     """Read what is new or changed below a line's directory, and the other runs from `index.json`."""
-    runs = _runs(root)
     champion, history, problem = _registry(root)
-    latest: dict[date, datetime] = {}
-    for run in runs:
-        latest[run.as_of] = max(run.at, latest.get(run.as_of, run.at))
-    validations = _each(sorted(root.glob("validation/as_of=*.json")), lambda path: _validation(path, latest))
     failures = _each(sorted(root.glob("failures/as_of=*.json")), failure_record)
     monitored = sorted(root.glob("monitoring/date=*.json"), reverse=True)[:_MONITORED]
     line = LineRecords(
         name=root.name,
-        records=(*runs, *validations, *failures),
+        records=(*_runs(root), *failures),
         monitored=_each(monitored, lambda path: read_record(path, MonitorRecord)),
         champion=champion,
         history=history,
         problem=problem,
-        exported=frozenset(_exported(root)),
         pages=frozenset(path.parent.name for path in root.glob("runs/*/report.html")),
     )
     return replace(line, left_out=_left_out(root, line))
@@ -134,8 +167,8 @@ def read_line(root: Path) -> LineRecords:
 
 def _runs(root: Path) -> tuple[RunRecord, ...]:
     """Of decided runs, the newest 400 days; a summary that was not written again since is not read again."""
-    stored = read_record(root / RECORDS, _KnownRuns) or _KnownRuns()
-    known = {run.run: run for run in stored.runs}
+    stored = read_record(root / RECORDS, LineIndex)
+    known = {run.run: run for run in (stored.runs if stored else ())}
 
     def read(path: Path) -> RunRecord | None:
         before = known.get(path.parent.name)
@@ -150,21 +183,9 @@ def _each(paths: Iterable[Path], read: Callable[[Path], _Record | None]) -> tupl
     """What can be read; of the rest the log has a warning."""
     found = []
     for path in paths:
-        try:
-            record = read(path)
-        except FileNotFoundError:  # removed a moment ago
-            continue
-        except (OSError, ValueError) as error:  # not to be read, or named after no day: the others are listed
-            _log.warning("%s is not listed: %s", path, error)
-            continue
-        found += [] if record is None else [record]
+        with suppress(FileNotFoundError):  # removed a moment ago
+            found += [record] if (record := read(path)) is not None else []
     return tuple(found)
-
-
-def _validation(path: Path, decided: Mapping[date, datetime]) -> RunRecord:
-    """A day whose decision came after its validation passed it, so most days' megabyte is not read at all."""
-    own = validated(path)
-    return own if own.as_of in decided and own.at <= decided[own.as_of] else validation_record(path)
 
 
 def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], str]:
@@ -174,16 +195,6 @@ def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], 
         return registry.champion(), registry.history(), ""
     except MtmdError as error:
         return None, (), str(error)
-
-
-def _exported(root: Path) -> Iterator[date]:
-    """Model ids begin with the model's day."""
-    for path in root.glob("models/[!.]*"):
-        if match := _MODEL.match(path.name):
-            try:
-                yield date(*map(int, match.groups()))
-            except ValueError:  # no day of the calendar: not ours
-                continue
 
 
 def _left_out(root: Path, line: LineRecords) -> dict[date, str]:

@@ -1,69 +1,28 @@
-"""What the records of earlier runs say: decisions, days that the suites stopped, and errors that ended a run."""
+"""What the records of earlier runs say: decisions, and errors and data suites that ended a run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mtmd.config import Frozen, Slice
+from mtmd.config import Frozen
 from mtmd.evaluate.report import ALL
-from mtmd.promote.counts import result_words
-from mtmd.promote.slice_gates import Result, result_of
+from mtmd.promote.slice_gates import GateResult
 from mtmd.registry.records import SUMMARY, origin, run_paths
 from mtmd.report.text import short
 from mtmd.store.outputs import read_record, written
 from mtmd.store.workspace import Workspace
-from mtmd.validate.results import DayValidation, ExpectationResult, WindowValidation
 
 __all__ = ["origin", "run_paths"]  # and what is defined here
 
 _LONGEST = 300  # characters of a text
-_DAMAGED = "the record of its validation is damaged, or of another version; run the day again"
-RunVerdict = Literal["promoted", "kept", "stopped", "failed", "validated"]
-
-
-class RecordedFinding(BaseModel):
-    """What a gate decided about a slice, as far as slices are counted."""
-
-    surface: str
-    product: str
-    task: str
-    decision: str
-
-    @property
-    def slice(self) -> Slice:
-        return Slice(self.surface, self.product, self.task)
-
-    @property
-    def judged(self) -> bool:
-        return self.decision != "not enough data"
-
-
-class Gate(BaseModel):
-    """What one gate said."""
-
-    name: str
-    passed: bool
-    detail: str
-    applicable: bool = Field(True, description="False where it had nothing to judge")
-    slices: tuple[RecordedFinding, ...] = ()
-
-    @property
-    def result(self) -> Result:
-        return result_of(self.passed, self.applicable)
-
-    @property
-    def words(self) -> str:
-        """What people read: a pass on some slices is not called a pass alone."""
-        return result_words(self.result, self.slices)
 
 
 class _Verdict(BaseModel):
-    gates: tuple[Gate, ...]
+    gates: tuple[GateResult, ...]
     refusal: str | None = None
-    override: str | None = None
     promotion: str | None = None
 
 
@@ -87,7 +46,7 @@ class RecordedDecision(BaseModel):
 
 
 class RecordedMetrics(BaseModel):
-    """One predictor's figures on a slice, a bucket or a task, as far as runs are compared by them."""
+    """One predictor's figures on a slice, a bucket or a task."""
 
     predictor: str
     surface: str
@@ -96,19 +55,6 @@ class RecordedMetrics(BaseModel):
     bucket: int | None
     rows: int
     logmae: float | None = None
-    mean_prediction: float | None = None
-    mean_teacher: float | None = None
-    auc: float | None = None
-
-    @property
-    def slice(self) -> Slice:
-        return Slice(self.surface, self.product, self.task)
-
-    @property
-    def calibration(self) -> float | None:
-        if self.mean_prediction is None or not self.mean_teacher:
-            return None
-        return self.mean_prediction / self.mean_teacher
 
 
 class _Report(BaseModel):
@@ -120,48 +66,28 @@ class _Decided(RecordedDecision):
     report: _Report = _Report()
 
 
-class RecordedQuality(BaseModel):
-    """The latest run's validation of a day, as far as it is shown."""
-
-    days: tuple[DayValidation, ...]
-    window: WindowValidation | None
-
-    @property
-    def failures(self) -> list[ExpectationResult]:
-        """What stopped the run."""
-        suites = (*self.days, *((self.window,) if self.window else ()))
-        return [result for suite in suites for result in suite.failures]
-
-
 class Failure(BaseModel):
-    """An error that ended a run before it decided."""
+    """What ended a run before it decided: an error, or data suites that failed."""
 
     as_of: date
     words: str
+    stopped: bool = Field(False, description="by data suites")
 
 
 class RunRecord(Frozen):
-    """One run of a day, or the validation of a day that no run has decided about; figures are the candidate's."""
+    """One run of a day; figures are the candidate's."""
 
     as_of: date
     at: datetime = Field(description="when its record was written")
-    verdict: RunVerdict
+    verdict: Literal["promoted", "kept", "stopped", "failed"]
     run: str = Field("", description="its directory in runs/; empty for a run that did not decide")
     model_id: str | None = None
     rows: int | None = Field(None, description="candidate rows of the training window")
     training_seconds: float | None = None
     reason: str = Field("", description="failed gates, failed suites or the error; empty for none")
     start: str = Field("", description="what its training went on from; empty where it was fresh")
-    live: str | None = Field(None, description="the champion after the run")
     detail: str = Field("", description="what the first failed gate said")
     logmae: dict[str, float | None] = Field({}, description="by task over its slices, and of `all` tasks")
-    bound: float | None = Field(
-        None, description="the champion's LogMAE of all tasks on the same rows × (1 + its tolerance)"
-    )
-    calibration: tuple[float, float] | None = Field(
-        None, description="lowest and highest mean prediction / mean teacher of the judged slices"
-    )
-    auc: dict[str, float] = Field({}, description="on actions, task by task")
 
     @property
     def decided(self) -> bool:
@@ -175,6 +101,8 @@ def run_record(path: Path) -> RunRecord | None:
         return None
     made_with = origin(path.parent)
     failed = [gate for gate in found.verdict.gates if not gate.passed]
+    candidate = found.report.candidate
+    tasks = [m for m in found.report.metrics if (m.predictor, m.surface, m.bucket) == (candidate, ALL, None)]
     return RunRecord(
         as_of=found.as_of,
         at=written(path),
@@ -185,28 +113,9 @@ def run_record(path: Path) -> RunRecord | None:
         training_seconds=made_with and made_with.training_seconds,
         reason=short(", ".join(gate.name for gate in failed) or found.verdict.refusal or "", _LONGEST),
         start=short(found.start, _LONGEST),
-        live=found.champion,
         detail=short(failed[0].detail, _LONGEST) if failed else "",
-        **_numbers(found, made_with.preset if made_with else {}),
+        logmae={one.task: one.logmae for one in tasks} | ({ALL: _logmae(tasks)} if tasks else {}),
     )
-
-
-def _numbers(found: _Decided, preset: Mapping[str, object]) -> dict[str, Any]:
-    whole = [one for one in found.report.metrics if one.bucket is None]
-    own = [one for one in whole if one.predictor == found.report.candidate]
-    tasks = [one for one in own if one.surface == ALL]
-    champion = _logmae(one for one in whole if one.predictor == "champion" and one.surface == ALL)
-    gates = preset.get("gates")
-    tolerance = gates.get("champion_tolerance") if isinstance(gates, Mapping) else None
-    findings = [one for gate in found.verdict.gates if gate.name == "calibration" for one in gate.slices]
-    judged = {one.slice for one in findings if one.judged}
-    ratios = [ratio for one in own if one.slice in judged and (ratio := one.calibration)]
-    return {
-        "logmae": {one.task: one.logmae for one in tasks} | ({ALL: _logmae(tasks)} if tasks else {}),
-        "bound": None if champion is None or tolerance is None else champion * (1.0 + float(tolerance)),
-        "calibration": (min(ratios), max(ratios)) if ratios else None,
-        "auc": {one.task: one.auc for one in tasks if one.auc is not None},
-    }
 
 
 def _logmae(metrics: Iterable[RecordedMetrics]) -> float | None:
@@ -216,35 +125,15 @@ def _logmae(metrics: Iterable[RecordedMetrics]) -> float | None:
     return sum(count * value for count, value in known) / rows if rows else None
 
 
-def validation_record(path: Path) -> RunRecord:
-    """A day whose suites stopped it, or let it pass; a damaged record says neither, and is shown as a failure."""
-    quality = read_record(path, RecordedQuality)
-    if quality is None:
-        return RunRecord(as_of=_day(path), at=written(path), verdict="failed", reason=_DAMAGED)
-    if not quality.failures:
-        return validated(path)
-    first = quality.failures[0]
-    reason = f"{len(quality.failures)} in data suites: {first.table} {first.name}"
-    return RunRecord(as_of=_day(path), at=written(path), verdict="stopped", reason=short(reason, _LONGEST))
-
-
-def validated(path: Path) -> RunRecord:
-    """A day whose suites passed, by the place of its record alone."""
-    return RunRecord(as_of=_day(path), at=written(path), verdict="validated")
-
-
 def failure_record(path: Path) -> RunRecord | None:
-    """A run that ended with an error."""
+    """A run that ended before it decided."""
     found = read_record(path, Failure)
     if found is None:
         return None
+    verdict: Literal["stopped", "failed"] = "stopped" if found.stopped else "failed"
     return RunRecord(
-        as_of=found.as_of, at=written(path), verdict="failed", reason=short(found.words, _LONGEST)
+        as_of=found.as_of, at=written(path), verdict=verdict, reason=short(found.words, _LONGEST)
     )
-
-
-def _day(path: Path) -> date:
-    return date.fromisoformat(path.stem.partition("=")[2])
 
 
 def decision(path: Path) -> RecordedDecision | None:

@@ -1,31 +1,30 @@
-"""What the sections of a run say of its decision: gates, rivals, rank buckets and calibration."""
+"""What the sections of a run say of its decision: gates, rivals, rank buckets, and a replay of the cut."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from math import log
+from collections.abc import Iterable, Sequence
 
-from mtmd.config import GatesConfig
-from mtmd.evaluate.on_actions import calibration_interval
-from mtmd.evaluate.report import EvaluationReport
-from mtmd.promote.calibration_gate import calibration_findings
+from mtmd.config import GatesConfig, Slice
+from mtmd.evaluate.replay_cells import QUANTITIES
+from mtmd.evaluate.replay_report import EVERYWHERE, RANDOM, ReplayReport
+from mtmd.evaluate.report import ALL, EvaluationReport
 from mtmd.promote.cold import ColdFinding
 from mtmd.promote.counts import COUNTING, Tally, is_task
-from mtmd.promote.gates import CHAMPION, RIVALS, Verdict
+from mtmd.promote.gates import Verdict
 from mtmd.promote.slice_gates import GateResult, SliceFinding
-from mtmd.report.charts import strip
-from mtmd.report.document import Block, Fold, Item, Items, Kind, Picture, Section
+from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
 from mtmd.report.evaluation import (
     buckets_table,
     explored_table,
     gains_table,
     metrics_table,
     new_values_table,
+    rivals_of,
     rivals_table,
-    tasks_table,
+    worth,
 )
-from mtmd.report.standing import rivals_of, worth
-from mtmd.report.tables import Column, Table, columns_of
-from mtmd.report.text import minus, number, short, traffic
+from mtmd.report.tables import Cell, Column, Table, columns_of
+from mtmd.report.text import minus, number, short
 
+_QUANTITIES = {"recall": "the top {top}", "actions": "expected actions", "value": "value"}
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
 
@@ -43,9 +42,11 @@ def gates(verdict: Verdict, report: EvaluationReport) -> Section:
     ]
     for gate in listed:
         others = [one for one in gate.slices if one.judged and not one.blocks]
-        if gate.name in RIVALS and gate.slices:
+        if others and gate.name != "training":  # the constant is a floor
             title = f"Gate {gate.name}, slice by slice: {Tally.of(gate.slices).words}"
-            blocks.append(Fold(title, [_findings("", others, report), *_unjudged(gate)]))
+            unjudged = ", ".join(str(one.slice) for one in gate.unjudged)
+            more = [f"Not enough data: {unjudged}."] if unjudged else []
+            blocks.append(Fold(title, [_findings("", others, report), *more]))
     return Section(
         anchor="gates",
         title="Gates",
@@ -68,16 +69,11 @@ def _gate(gate: GateResult) -> Item:
     return Item(kind, gate.name, f"{gate.words}, {detail}")
 
 
-def _unjudged(gate: GateResult) -> Iterator[str]:
-    if gate.unjudged:
-        yield f"Not enough data: {', '.join(str(one.slice) for one in gate.unjudged)}."
-
-
 def _findings(title: str, findings: Iterable[SliceFinding], report: EvaluationReport) -> Table:
     """What a gate said of each slice; a calibration has no improvement."""
     rows = []
     for one in findings:
-        share = "" if is_task(one.slice) else traffic(report, one.slice)
+        share = "" if is_task(one.slice) else _traffic(report, one.slice)
         bounds = "" if one.low is None or one.high is None else f" [{one.low:+.1%}, {one.high:+.1%}]"
         gain = None if one.improvement is None else minus(f"{one.improvement:+.1%}{bounds}")
         seen = None if one.detectable is None else number(-one.detectable, ".1%")
@@ -92,11 +88,17 @@ def _findings(title: str, findings: Iterable[SliceFinding], report: EvaluationRe
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
+def _traffic(report: EvaluationReport, where: Slice) -> str:
+    """`12.3%` of all rows with a teacher score of the slice's task; empty where the task has no rows."""
+    rows = report.get(report.candidate, where).rows
+    whole = report.get(report.candidate, Slice(ALL, ALL, where.task)).rows
+    return f"{rows / whole:.1%}" if whole else ""
+
+
 def rivals(report: EvaluationReport, bounds: GatesConfig, cold: Sequence[ColdFinding] = ()) -> Section:
     """Against every rival, slice by slice, on what users did, and on values that are new."""
     blocks: list[Block] = [rivals_table(report, bounds), gains_table(report)]
-    blocks.append(Fold("Every metric by task, beside the rivals", [tasks_table(report)]))
-    blocks.append(Fold("Every metric by slice", [metrics_table(report)]))
+    blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
     if cold:
         blocks.append(Fold("New ads, users and other values", [new_values_table(cold)]))
     if report.explored:
@@ -126,59 +128,46 @@ def buckets(report: EvaluationReport) -> Section:
     )
 
 
-def calibration(report: EvaluationReport, bounds: GatesConfig) -> Section:
-    """The level of every judged slice between its bounds, beside the champion's, and by rank bucket."""
-    levels = {
-        name: list(_levels(report, predictor, bounds))
-        for name, predictor in (("candidate", report.candidate), ("champion", CHAMPION))
-        if predictor in report.predictors
-    }
-    own = levels["candidate"]
-    if not own:
-        return Section("calibration", "Calibration", 70, ["No slice has the data to be judged."])
-    ratios = [ratio for _, ratio, _ in own]
-    limits = bounds.calibration_low, bounds.calibration_high
-    dots = {
-        name: [
-            (ratio, "bad" if finding.blocks else "good", f"{finding.slice}: {words}")
-            for finding, ratio, words in found
-        ]
-        for name, found in levels.items()
-        if found
-    }
-    champion = {finding.slice: words for finding, _, words in levels.get("champion", [])}
-    table = Table(
-        title=f"Mean prediction / mean teacher, bounds {limits[0]:g} to {limits[1]:g}, furthest from 1 first",
-        columns=columns_of("text", ("slice", "candidate", "champion", "decision")),
-        rows=tuple(
-            (
-                str(one.slice),
-                words,
-                champion.get(one.slice),
-                f"✗ {one.decision}" if one.blocks else one.decision,
-            )
-            for one, _, words in sorted(own, key=lambda level: -abs(log(level[1])))
-        ),
-    )
-    label = f"Calibration of {len(own)} slices between {limits[0]:g} and {limits[1]:g}"
+def replay(report: ReplayReport) -> Section:
+    """What a cut would cost on logged requests, by value over whole requests: over all surfaces, then by surface."""
+    weights = " + ".join(f"{weight:g} · {task}" for task, weight in report.weights.items())
+    whole = report.cell(EVERYWHERE)
+    lead = f"{whole.requests:,} of {whole.requests + whole.alone:,} requests have two candidates, and are replayed"
+    if report.without_bid:
+        lead += f". {report.without_bid:,} candidates have no bid, so no value"
     return Section(
-        anchor="calibration",
-        title="Calibration",
-        order=70,
-        lead=f"{min(ratios):.2f} to {max(ratios):.2f} in {len(own)} judged slices",
-        kind="bad" if any(finding.blocks for finding, _, _ in own) else "good",
-        blocks=[Picture(strip(dots, limits, label), label), Fold("Slice by slice", [table])],
-        how="A dot is a slice; inside the shaded bounds the level of its predictions is accepted. Outside of them a "
-        "slice fails only where chance does not explain it.",
+        anchor="replay",
+        title="Replay",
+        order=60,
+        lead=lead,
+        blocks=[replay_table(report)],
+        how=f"Each predictor keeps the best candidates of a request by bid × ({weights}), and the heavyweight ranker "
+        f"takes its top {report.top} of what was kept: shares of what it takes without a cut. The difference is of "
+        f"{report.candidate} to {report.reference}, in percentage points, with {report.confidence:.0%} intervals.",
     )
 
 
-def _levels(
-    report: EvaluationReport, predictor: str, bounds: GatesConfig
-) -> Iterator[tuple[SliceFinding, float, str]]:
-    """What the gate's rule says of each judged slice, its ratio, and `1.10 [1.02, 1.19]`."""
-    for finding in calibration_findings(report, predictor, bounds):
-        metrics = report.get(predictor, finding.slice)
-        if finding.judged and (ratio := metrics.teacher_calibration):
-            found = calibration_interval(metrics, report.confidence)
-            yield finding, ratio, f"{ratio:.2f}" + (f" [{found[0]:.2f}, {found[1]:.2f}]" if found else "")
+def replay_table(report: ReplayReport) -> Table:
+    """A row per surface, number of kept candidates that cuts a request, and quantity."""
+    rows: list[tuple[Cell, ...]] = []
+    for where in report.by_value:
+        for kept, cut in zip(report.kept, report.cell(where).cut, strict=True):
+            shares = [
+                report.share(name, where, kept) for name in (report.candidate, report.reference, RANDOM)
+            ]
+            change = report.difference(where, kept)
+            rows += [
+                (
+                    *(where.surface, kept, cut, _QUANTITIES[name].format(top=report.top)),
+                    *(getattr(share, name) for share in (*shares[:2], change, shares[2])),
+                )
+                for name in QUANTITIES
+                if cut  # whoever keeps everything loses nothing
+            ]
+    columns = (
+        Column(name="surface", kind="text"),
+        *columns_of("count", ("kept", "requests cut")),
+        Column(name="share of", kind="text"),
+        *columns_of("estimate", (report.candidate, report.reference, "difference", "at random")),
+    )
+    return Table(title=f"Replay on {report.as_of}: what survives a cut", columns=columns, rows=tuple(rows))

@@ -49,8 +49,7 @@ def _records(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> RunR
     champion = summary.verdict.champion
     if champion is None:
         return found
-    place, validations = Path(summary.places["run"]), run.quality.validations
-    return replace(found, since=since(workspace, champion, place, manifest, validations, summary.report))
+    return replace(found, since=since(workspace, champion, Path(summary.places["run"]), manifest))
 
 
 def _past(workspace: Workspace, summary: RunSummary) -> tuple[tuple[RunRecord, str], ...]:

@@ -77,7 +77,13 @@ def factors_table(
 def training(trained: Sequence[Trained], as_of: date, start: str = "") -> Section:
     """A summary table and each model's curves."""
     now = [model for model in trained if model.last is None and not model.reused]
-    took = time_words(sum(model.fit.seconds for model in now))
+    rows = []
+    for model in trained:
+        fit = model.fit
+        best = fit.epochs[fit.best_epoch - 1].validation_loss
+        numbers = f"{best:.5f}", time_words(fit.seconds), f"{fit.rows_per_s:,.0f}"
+        sizes = fit.parameters, fit.embedding_parameters, fit.precision
+        rows.append((model.name, _epochs(fit), *numbers, *sizes, _when(model, as_of)))
     table = Table(
         title="Trainings (KL: on the validation rows, in nats)",
         columns=(
@@ -86,15 +92,9 @@ def training(trained: Sequence[Trained], as_of: date, start: str = "") -> Sectio
             *columns_of("count", ("parameters", "in embeddings")),
             *columns_of("text", ("precision", "made")),
         ),
-        rows=tuple(
-            (
-                *(model.name, _epochs(model.fit), f"{_best(model.fit):.5f}", time_words(model.fit.seconds)),
-                *(f"{model.fit.rows_per_s:,.0f}", model.fit.parameters, model.fit.embedding_parameters),
-                *(model.fit.precision, _when(model, as_of)),
-            )
-            for model in trained
-        ),
+        rows=tuple(rows),
     )
+    took = time_words(sum(model.fit.seconds for model in now))
     words = f"{len(now)} of {len(trained)} models trained now, in {took}" if now else "every model was reused"
     return Section(
         anchor="training",
@@ -112,16 +112,10 @@ def _epochs(fit: FitResult) -> str:
     )
 
 
-def _best(fit: FitResult) -> float:
-    return fit.epochs[fit.best_epoch - 1].validation_loss
-
-
 def _when(model: Trained, as_of: date) -> str:
     """Whether this run trained a model, or how old it is."""
     if model.last is not None:
-        return (
-            f"of an earlier day: its window ends {model.last}, {(as_of - model.last).days} days before as_of"
-        )
+        return f"{(as_of - model.last).days} days ago, on a window to {model.last}"
     return "reused" if model.reused else "trained now"
 
 
@@ -148,7 +142,6 @@ def data(validations: Validations, days: Days | None = None, reused: int = 0) ->
         if result.status in {Status.FAILED, Status.RAISED}
     ]
     blocks += [Items(items)] if items else []
-    blocks += [f"{number} skipped: {why}." for why, number in _skipped(validations).items()]
     blocks += [f"Types: {casts}." for casts in casts_told(validations)]
     blocks += [Fold("Day by day", [_days_table(days, validations)])] if days else []
     return Section(
@@ -185,11 +178,6 @@ def _told(result: ExpectationResult) -> str:
     return f"{'stops the run' if result.stops else 'warning'}; {result.description} {found}"
 
 
-def _skipped(validations: Validations) -> Counter[str]:
-    results = (result for one in validations for result in one.results if result.status is Status.SKIPPED)
-    return Counter(result.message or "no reason given" for result in results)
-
-
 def _days_table(days: Days, validations: Validations) -> Table:
     """Each shard, the held-out one last, with its expectations by status."""
     by_day = {one.day: one.results for one in validations if isinstance(one, DayValidation)}
@@ -214,18 +202,17 @@ def _days_table(days: Days, validations: Validations) -> Table:
 
 def parity(proofs: Proofs) -> Section:
     """The exported files beside the trained model, and the fresh process that answered from them."""
-    fresh, found = proofs.fresh_process, proofs.parity
-    items: list[Item] = [
-        Item(
-            "good" if found.passed else "bad", f"Parity {'holds' if found.passed else 'FAILED'}", found.worst
-        ),
-        Item(
-            "good" if fresh.passed else "bad",
-            f"Fresh process {'answers' if fresh.passed else 'FAILED'}",
-            fresh.detail,
+    fresh, found, day = proofs.fresh_process, proofs.parity, proofs.parity.day
+    items = [
+        _proof("Parity holds" if found.passed else "Parity FAILED", found.passed, found.worst),
+        _proof(
+            "Fresh process answers" if fresh.passed else "Fresh process FAILED", fresh.passed, fresh.detail
         ),
     ]
-    day = found.day
     top = f"{day.identical:,} of {day.rankings:,} rankings are the same ad by ad; {day.disagreements} differ by more"
     items += [Item("", f"top {day.top_k}", f"{top} than ties")] if found.files else []
     return Section("parity", "Exported files", 105, [Items(items)])
+
+
+def _proof(name: str, passed: bool, words: str) -> Item:
+    return Item("good" if passed else "bad", name, words)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from mtmd.config import Slice
-from mtmd.evaluate.report import ALL, EvaluationReport
 from mtmd.store.stores import artifacts_folder
 
 _MARKUP = re.compile(r"([\\`*~\[\]]|(?<!\w)_|_(?!\w))")  # an underscore inside of a name is none
@@ -76,15 +74,6 @@ def stage_words(seconds: Mapping[str, float]) -> str:
     stages = [f"{name} {time_words(took)}" for name, took in seconds.items() if took >= 0.1]
     whole = time_words(sum(seconds.values()))
     return f"{whole}: {', '.join(stages)}" if stages else whole
-
-
-def traffic(report: EvaluationReport, where: Slice) -> str:
-    """`12% of rows`, of all rows with a teacher score of the slice's task; empty where the task has no rows."""
-    rows = report.get(report.candidate, where).rows
-    whole = report.get(report.candidate, Slice(ALL, ALL, where.task)).rows
-    if not whole:
-        return ""
-    return f"{rows / whole:.0%} of rows" if rows >= 0.1 * whole or not rows else f"{rows / whole:.1%} of rows"
 
 
 def report_url(artifacts: str | Path, page: str) -> str | None:

@@ -12,7 +12,6 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import ALL
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs
-from mtmd.extract.shards import Days
 from mtmd.promote.gates import CHAMPION, Verdict
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.registry.records import ModelManifest
@@ -20,22 +19,16 @@ from mtmd.report import sections, stages
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Document, Fold, Kind, Picture, Section
 from mtmd.report.past import RunRecord
-from mtmd.report.replay import replay_section
-from mtmd.report.tables import Column, Table, columns_of
-from mtmd.report.text import enumerated, number, short, stage_words, time_words
+from mtmd.report.tables import Table, columns_of
+from mtmd.report.text import enumerated, short, stage_words
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
 from mtmd.train.stage import Trained
 from mtmd.validate.stage import DataQuality
 
 _WORDS = 300  # characters of what a run says of itself
-_ODD = 0.3  # a held-out day with so much fewer or more rows than usual is pointed out
-_SIGNS = {
-    "kept": "K",
-    "stopped": "S",
-    "failed": "F",
-    "rolled back": "R",
-}  # above a run; none where it promoted
+# above a run; none where it promoted
+_SIGNS = {"kept": "K", "stopped": "S", "failed": "F", "rolled back": "R"}
 
 
 @dataclass(frozen=True)
@@ -66,8 +59,7 @@ def view(found: RunRecords) -> Document:
         sections.rivals(report, bounds, summary.verdict.cold),
         sections.buckets(report),
         stages.ablations(*((found.ablated.reports, found.ablated.missing) if found.ablated else ((), ()))),
-        replay_section(run.evaluated.replay),
-        sections.calibration(report, bounds),
+        sections.replay(run.evaluated.replay),
         stages.training(run.trained, plan.as_of, summary.start),
         stages.data(run.quality.validations, run.days, len(run.quality.reused)),
         _past(found.past),
@@ -75,7 +67,7 @@ def view(found: RunRecords) -> Document:
         _lineage(found),
     ]
     extras = [section for module in extension.modules("page").values() for section in module.sections(found)]
-    whole = decision(summary, bounds, run.days)
+    whole = decision(summary, bounds)
     return Document(
         title=whole.title,
         kind=whole.kind,
@@ -86,20 +78,19 @@ def view(found: RunRecords) -> Document:
 
 
 def decision(
-    summary: RunSummary,
-    bounds: GatesConfig,
-    days: Days | None = None,
-    seconds: Mapping[str, float] | None = None,
+    summary: RunSummary, bounds: GatesConfig, seconds: Mapping[str, float] | None = None
 ) -> Document:
     """What came of a run and why, gate by gate and against its rivals; `seconds` says how long each stage took."""
     verdict, report = summary.verdict, summary.report
     title, kind = headline(verdict, summary.champion)
-    odd = odd_day(days) if days else ""
-    but = "; ".join(filter(None, (odd, verdict.unjudged if verdict.promoted else "")))
+    compared = verdict.champion or "none yet"
     facts = [
         ("as_of", f"{summary.as_of}"),
         ("candidate", summary.model_id),
-        ("compared with champion", _compared(summary)),
+        (
+            "compared with champion",
+            compared if CHAMPION in report.predictors else f"{compared}, not compared",
+        ),
         ("live now", summary.champion or "nothing"),
         ("reused", ", ".join(f"{name} {share}" for name, share in summary.reused.items())),
     ]
@@ -108,7 +99,7 @@ def decision(
     repeated = "An earlier run took this decision; its record and its page stay." if summary.repeated else ""
     words = summary.words[:1].upper() + summary.words[1:]
     return Document(
-        title=f"{title}; {but}" if but else title,
+        title=f"{title}; {verdict.unjudged}" if verdict.promoted and verdict.unjudged else title,
         kind=kind,
         words=(short(f"{words}.", _WORDS) if words.lower() != title.lower() else "", repeated),
         facts=facts,
@@ -132,64 +123,22 @@ def headline(verdict: Verdict, live: str | None) -> tuple[str, Kind]:
     return f"{kept}: gate{plural} {enumerated(verdict.failed)} failed", "bad"
 
 
-def odd_day(days: Days) -> str:
-    """`49% fewer rows than usual on the held-out day`; empty where the day is about as large as the window's."""
-    usual = sum(shard.candidates for shard in days.window) / len(days.window)
-    change = days.held_out.candidates / usual - 1.0 if usual else 0.0
-    if abs(change) <= _ODD:
-        return ""
-    return f"{abs(change):.0%} {'fewer' if change < 0 else 'more'} rows than usual on the held-out day"
-
-
-def _compared(summary: RunSummary) -> str:
-    champion = summary.verdict.champion
-    if champion is None:
-        return "none yet"
-    return champion if CHAMPION in summary.report.predictors else f"{champion} was left out"
-
-
 def _since(found: Table | None) -> Section:
     blocks: list[Block] = [found] if found else ["There is no champion to compare with."]
     return Section("since", "Since the last champion", 20, blocks)
 
 
 def _past(past: Sequence[tuple[RunRecord, str]]) -> Section:
-    """LogMAE of the last runs with the champion's bound, and all numbers of each run in a table."""
-    if not past:
-        return Section("past", "The last runs", 100, ["No record of an earlier run was found."])
+    """LogMAE of the last runs; the line's page lists them."""
     values = [run.logmae.get(ALL) for run, _ in past]
-    blocks: list[Block] = []
-    if any(value is not None for value in values):
-        title = "LogMAE over all tasks, run by run"
-        series = {"candidate": values, "bound": [run.bound for run, _ in past]}
-        marks = [(_SIGNS.get(verdict, ""), f"{run.as_of}: {verdict} {run.reason}") for run, verdict in past]
-        ends = {0: f"{past[0][0].as_of}", len(past) - 1: f"{past[-1][0].as_of}"}
-        ticks = [ends.get(place, "") for place in range(len(past))]
-        blocks.append(Picture(line_chart(title, "", series, ticks=ticks, marks=marks, width=900), title))
-    table = Table(
-        title="Runs, the newest first",
-        columns=(
-            *columns_of("text", ("as_of", "verdict", "why")),
-            *columns_of("number", ("LogMAE", "bound", "calibration", "AUC")),
-            Column(name="rows", kind="count"),
-            Column(name="training"),
-        ),
-        rows=tuple(
-            (
-                *(f"{run.as_of}", verdict, run.reason, run.logmae.get(ALL), run.bound),
-                "–" if run.calibration is None else f"{run.calibration[0]:.2f} to {run.calibration[1]:.2f}",
-                ", ".join(f"{task} {number(auc, '.3f')}" for task, auc in run.auc.items()),
-                *(run.rows, time_words(run.training_seconds)),
-            )
-            for run, verdict in reversed(past)
-        ),
-    )
-    how = (
-        "The bound is the champion's LogMAE on the same rows plus its tolerance, over all tasks; the gate judges slice "
-        "by slice. K: not promoted, R: rolled back later, S: stopped by the data suites, F: ended with an error."
-    )
-    blocks.append(Fold("Run by run", [table]))
-    return Section("past", f"The last {len(past)} runs", 100, blocks, how=how)
+    if not any(value is not None for value in values):
+        return Section("past", "The last runs", 100, ["No record of an earlier run was found."])
+    title = "LogMAE of the candidate over all tasks, run by run"
+    marks = [(_SIGNS.get(verdict, ""), f"{run.as_of}: {verdict} {run.reason}") for run, verdict in past]
+    ticks = {0: f"{past[0][0].as_of}", len(past) - 1: f"{past[-1][0].as_of}"}
+    chart = line_chart(title, "", {"candidate": values}, ticks=ticks, marks=marks, width=900)
+    how = "K: not promoted, R: rolled back later, S: stopped by the data suites, F: ended with an error."
+    return Section("past", f"The last {len(past)} runs", 100, [Picture(chart, title)], how=how)
 
 
 def _lineage(found: RunRecords) -> Section:
@@ -250,7 +199,7 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> Document:
     parts = (
         sections.rivals(report, plan.preset.gates),
         sections.buckets(report),
-        replay_section(evaluated.replay),
+        sections.replay(evaluated.replay),
     )
     title = f"Metrics of {report.candidate.upper()} on {report.as_of}"
     return Document(title, "", (head(plan), f"Compared with {against}."), sections=parts)

@@ -257,9 +257,6 @@ def thirty_runs() -> list[tuple[RunRecord, str]]:
                 verdict="kept" if number in {3, 12, 25, 29} else "promoted",
                 model_id=f"model-{number}",
                 logmae={"all": 0.4 - 0.001 * number, "ctr": 0.3},
-                bound=0.41 - 0.001 * number if number else None,
-                calibration=(0.92 + 0.001 * number, 1.1),
-                auc={"ctr": 0.75, "gctr": 0.72},
                 rows=1_200_000 + 9_000 * number,
                 training_seconds=800.0,
             )

@@ -36,7 +36,7 @@ def _lines(document: Document) -> list[str]:
 def test_a_plan_says_what_runs_and_what_it_costs() -> None:
     lines = _lines(jobs.backfill_plan(PLAN))
     assert lines[:2] == ["## ✓ 1 of 2 days would run", "2026-01-01 to 2026-01-02, reprocess none."]
-    assert "- ○ **done**: 2026-01-01" in lines
+    assert "- ○ **2026-01-01 done**" in lines
     assert (
         "- **training of the days that would run**: not known; no run of this line says what it took" in lines
     )
@@ -51,16 +51,14 @@ def test_blocked_days_come_first_with_their_reasons_and_are_not_counted() -> Non
     others = [
         PlannedDay(as_of=date(2026, 1, 3), status="blocked", runs=False, note="logs lack\n2026-01-03"),
         PlannedDay(as_of=date(2026, 1, 4), status="left out", runs=False, note="a holiday"),
-        *(PlannedDay(as_of=date(2026, 1, day), status="done", runs=False) for day in (5, 6, 8)),
     ]
     update = {"days": (*PLAN.days, *others), "run_seconds": 52.0}
     lines = _lines(jobs.backfill_plan(PLAN.model_copy(update=update)))
-    assert lines[0] == "## ✗ 1 of 7 days would run, 1 blocked"
+    assert lines[0] == "## ✗ 1 of 4 days would run, 1 blocked"
     assert [line for line in lines if line.startswith("-")] == [
         "- ✗ **blocked 2026-01-03**: logs lack 2026-01-03",
-        "- ○ **done**: 2026-01-01, 2026-01-05 to 2026-01-06, 2026-01-08",
-        "- ○ **left out**: 2026-01-04",
-        "- ○ **2026-01-04**: a holiday",
+        "- ○ **2026-01-01 done**",
+        "- ○ **2026-01-04 left out**: a holiday",
         "- **training of the days that would run**: about 1 min 30 s; a run took 52 s",
     ]
 

@@ -1,7 +1,6 @@
 """What is known of a line: each file is read once, and what was removed stays listed."""
 
 import os
-import shutil
 from datetime import date
 from pathlib import Path
 
@@ -9,12 +8,10 @@ import pytest
 
 from mtmd.report.index import LineSummary, days, write_line
 from mtmd.report.line import LineRecords, read_line
-from mtmd.report.past import RunRecord
-from mtmd.store.files import read_json, remove, write_json, write_text
+from mtmd.store.files import remove, write_json, write_text
 from tests.report.line_records import FIRST, Records, build, day, records
 
 __all__ = ["build", "records"]
-DAMAGED = "the record of its validation is damaged, or of another version; run the day again"
 
 
 def _days(line: LineRecords) -> list[date]:
@@ -65,8 +62,6 @@ def test_an_index_of_another_version_is_made_again(records: Records) -> None:
     write_line(records.root)
     write_json(records.root / "index.json", {"format": 1, "runs": [{"path": "x"}]})
     assert _days(read_line(records.root)) == [FIRST]
-    write_line(records.root)
-    assert read_json(records.root / "index.json")["format"] == 2
 
 
 def test_a_damaged_registry_is_said_and_hides_no_run(records: Records) -> None:
@@ -93,13 +88,9 @@ def test_a_line_whose_registry_was_lost_has_the_champion_of_its_history(records:
 
 
 def test_days_that_the_newest_preset_leaves_out_come_from_its_run(records: Records) -> None:
-    line = read_line(records.every_kind().root)
-    assert line.left_out == {day(7): "a holiday of the platform"}
-    assert line.exported == {day(5)}
-    shutil.rmtree(records.root / "runs")
-    (records.root / "models" / "99999999-abc").mkdir()
-    line = read_line(records.root)
-    assert (line.left_out, line.exported) == ({}, {day(5)})
+    assert read_line(records.every_kind().root).left_out == {day(7): "a holiday of the platform"}
+    remove(records.root / "runs")
+    assert read_line(records.root).left_out == {}
 
 
 def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stays(records: Records) -> None:
@@ -117,101 +108,29 @@ def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stay
     assert (said.verdict, said.verdict_day, said.monitored) == ("promoted", FIRST, None)
 
 
-def test_a_file_that_is_named_after_no_day_hides_no_other(records: Records) -> None:
-    records.run(0)
-    records.stop(day(1), "has_rows")
-    copy = records.workspace.latest_validation(day(1))
-    shutil.copy(copy, copy.with_name(f"{copy.stem} (copy).json"))
-    (records.root / "runs" / "a-copy").mkdir()
-    (records.root / "runs" / "a-copy" / "summary.json").write_text("{")
-    assert _days(read_line(records.root)) == [day(1), FIRST]
-
-
 def test_nothing_is_known_of_an_empty_directory(tmp_path: Path) -> None:
     line = read_line(tmp_path)
     assert (line.runs, line.newest, line.champion, line.records) == ((), None, None, ())
 
 
-def _runs(records: Records) -> dict[str, RunRecord]:
-    return {run.verdict: run for run in read_line(records.root).runs}
-
-
 def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: Records) -> None:
     records.run(0, 0.45, failed=("champion",))
-    run = _runs(records)["kept"]
+    (run,) = read_line(records.root).runs
     assert run.logmae == {"ctr": 0.45, "hides": None, "all": 0.45}
-    assert run.auc == {"ctr": 0.75}
-    assert (run.rows, run.training_seconds, run.reason) == (12_345, 61.6, "champion")
+    assert (run.verdict, run.rows, run.training_seconds, run.reason) == ("kept", 12_345, 61.6, "champion")
     assert run.detail == "what champion saw"
 
 
-def test_a_run_has_the_champions_bound_and_the_level_of_judged_slices(records: Records) -> None:
-    records.run(0)
-    (path,) = records.root.glob("runs/*/summary.json")
-    stored, origin = read_json(path), read_json(path.with_name("origin.json"))
-    whole = next(one for one in stored["report"]["metrics"] if one["surface"] == "all")
-    rival = whole | {"predictor": "champion", "logmae": 0.6, "bucket": None, "surface": "all"}
-    stored["report"]["metrics"].append(rival)
-    finding = {"surface": "search", "product": "all", "task": "ctr", "decision": "not shown wrong"}
-    unjudged = finding | {"surface": "all", "decision": "not enough data"}
-    gate = {"name": "calibration", "passed": True, "detail": "", "slices": [finding, unjudged]}
-    stored["verdict"]["gates"].append(gate)
-    write_json(path, stored)
-    write_json(path.with_name("origin.json"), origin | {"preset": {"gates": {"champion_tolerance": 0.02}}})
-    (run,) = read_line(records.root).runs
-    assert run.bound == pytest.approx(0.6 * 1.02)
-    assert run.calibration == pytest.approx((1.5, 1.5))
-
-
 def test_days_that_ended_before_a_decision_have_their_reasons(records: Records) -> None:
-    runs = _runs(records.every_kind())
-    assert runs["stopped"].reason == "1 in data suites: ads has_rows"
-    assert runs["failed"].reason == "the logs of the day are missing"
-    assert runs["stopped"].as_of == day(3)
-
-
-def test_a_day_that_passed_with_warnings_is_not_stopped(records: Records) -> None:
-    """The word `failed` is in its file, and nothing in it stops a run."""
-    warned = {"table": "ads", "name": "few", "description": "why", "status": "failed", "severity": "warning"}
-    days = [{"day": str(day(0)), "results": [warned], "profile": None}]
-    place = records.workspace.latest_validation(day(0))
-    write_json(place, {"days": days, "window": None, "reused": [], "sources": ["a"]})
-    line = read_line(records.root)
-    assert (line.runs, line.validated) == ((), {day(0)})
-
-
-def test_a_validation_that_was_altered_is_shown_as_damaged(
-    records: Records, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is valid JSON, and says that every suite passed; its seal says otherwise."""
-    failed = {"table": "ads", "name": "few", "description": "why", "status": "failed", "severity": "critical"}
-    days = [{"day": str(day(0)), "results": [failed], "profile": None}]
-    place = records.workspace.latest_validation(day(0))
-    write_json(place, {"days": days, "window": None, "reused": [], "sources": ["a"]}, seal=True)
-    assert _runs(records)["stopped"].reason == "1 in data suites: ads few"
-    write_text(place, place.read_text().replace("failed", "passed"))
-    line = read_line(records.root)
-    assert [(run.as_of, run.verdict, run.reason) for run in line.runs] == [(day(0), "failed", DAMAGED)]
-    assert line.validated == set()
-    assert "was altered" in caplog.text
-
-
-def test_a_validation_that_a_decision_came_after_is_not_read(records: Records) -> None:
-    """The day was decided, so its suites passed; one that is newer than the decision may have stopped a later run."""
-    place = records.workspace.latest_validation(day(0))
-    write_text(place, "{")
-    os.utime(place, (0, 0))
-    records.run(0)
-    line = read_line(records.root)
-    assert ({run.verdict for run in line.runs}, line.validated) == ({"promoted"}, {day(0)})
-    write_text(place, "{ ")
-    assert _runs(records)["failed"].reason == DAMAGED
+    runs = {run.verdict: run for run in read_line(records.every_kind().root).runs}
+    assert (runs["stopped"].as_of, runs["stopped"].reason) == (day(3), "the data suites failed: ads.has_rows")
+    assert (runs["failed"].as_of, runs["failed"].reason) == (day(4), "the logs of the day are missing")
 
 
 def test_the_monitor_is_summed_up(records: Records) -> None:
     breach, quiet = read_line(records.every_kind().root).monitored
     assert (breach.breaches, breach.words) == (2, "search × ctr: AUC 0.6; the champion is old")
-    assert (quiet.breaches, quiet.words) == (0, "")
+    assert (quiet.breaches, quiet.words) == (0, "all is well")
 
 
 def test_files_that_cannot_be_read_are_left_out_with_a_warning(
@@ -221,9 +140,6 @@ def test_files_that_cannot_be_read_are_left_out_with_a_warning(
     for pattern in ("runs/*/summary.json", "failures/*", "monitoring/*"):
         for path in records.root.glob(pattern):
             write_text(path, '{"failed": ')
-    write_text(records.workspace.latest_validation(day(3)), '"failed"')
     line = read_line(records.root)
-    assert line.monitored == ()
-    assert [(run.as_of, run.verdict, run.reason) for run in line.runs] == [(day(3), "failed", DAMAGED)]
-    assert line.validated == {day(5), day(6)}
+    assert (line.monitored, line.runs) == ((), ())
     assert len(caplog.records) == 7

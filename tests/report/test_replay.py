@@ -10,7 +10,7 @@ from mtmd.config import Declarations, EvaluationConfig
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.replay import replay_day
 from mtmd.evaluate.replay_report import ReplayReport
-from mtmd.report.replay import replay_section, replay_table, replay_words
+from mtmd.report.sections import replay, replay_table
 from tests.evaluate.conftest import declarations
 
 __all__ = ["declarations"]
@@ -43,7 +43,7 @@ def report(day: HeldOutDay, declarations: Declarations) -> ReplayReport:
 
 def test_the_table_has_a_row_per_surface_cut_and_quantity(report: ReplayReport) -> None:
     """By value mtmd has D, A, C, B: of D and A it loses B, 1.4 of 1.6 and 0.5 of 0.4 clicks; of three the same."""
-    table = replay_table(report, report.by_value)
+    table = replay_table(report)
     assert len(table.rows) == 2 * 2 * 3  # other surfaces have no request to cut
     names = [column.name for column in table.columns]
     assert names == [
@@ -60,37 +60,17 @@ def test_the_table_has_a_row_per_surface_cut_and_quantity(report: ReplayReport) 
     assert [row[5] for row in table.texts()[:3]] == ["100.00%"] * 3
     assert [row[6].split()[0] for row in table.texts()[:3]] == ["−50.00%", "25.00%", "−12.50%"]
     assert table.texts()[0][7] == "50.00%"
-    assert len(replay_section(report).blocks) == 2
 
 
 def test_words_say_what_is_counted(day: HeldOutDay, declarations: Declarations, report: ReplayReport) -> None:
     """The request with one candidate whose bid is unknown has none to rank by value."""
-    assert replay_words(report) == (
-        "1 of 1 requests have two candidates or more. Requests that are cut, by the number of candidates that is kept: "
-        "1 at 2, 1 at 3. 1 candidates have no bid, so no value."
+    assert replay(report).lead == (
+        "1 of 1 requests have two candidates, and are replayed. 1 candidates have no bid, so no value"
     )
-    known = replay_day(  # with a bid, the request counts as one that has nothing to choose
-        date(2026, 1, 21),
-        declarations,
-        day,
-        np.ones(5),
-        {"mtmd": np.log(day.teacher)},
-        CONFIG,
-        reference="mtmd",
-    )
-    assert replay_words(known).startswith(
-        "1 of 2 requests have two candidates or more; the others have nothing to choose, and are not counted. Requests"
-    )
+    predictions = {"mtmd": np.log(day.teacher)}
     alone = replace(day, request=np.arange(5))
     found = replay_day(
-        date(2026, 1, 21),
-        declarations,
-        alone,
-        np.ones(5),
-        {"mtmd": np.log(day.teacher)},
-        CONFIG,
-        reference="mtmd",
+        date(2026, 1, 21), declarations, alone, np.ones(5), predictions, CONFIG, reference="mtmd"
     )
-    assert replay_words(found) == (
-        "0 of 5 requests have two candidates or more: there is nothing to choose, so nothing to replay."
-    )
+    assert replay(found).lead == "0 of 5 requests have two candidates, and are replayed"
+    assert replay_table(found).rows == ()

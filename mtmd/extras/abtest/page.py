@@ -8,7 +8,7 @@ from mtmd.extras.abtest.changes import RelativeChange
 from mtmd.extras.abtest.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED, ABTest
 from mtmd.extras.abtest.stage import find_ab_test
 from mtmd.report.document import Document, Fold, Section
-from mtmd.report.standing import RIVAL_NAMES
+from mtmd.report.evaluation import RIVAL_NAMES
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table, columns_of
 from mtmd.report.text import enumerated
 from mtmd.report.view import RunRecords

@@ -21,12 +21,22 @@ _PAGE = "report.html"
 class MirroredMetrics(RecordedMetrics):
     """One predictor's figures on a slice, a bucket or a task; None where a number is undefined."""
 
+    mean_prediction: float | None = None
+    mean_teacher: float | None = None
+    auc: float | None = None
     kl: float | None = None
     mae: float | None = None
     bce: float | None = None
     log_loss: float | None = None
     impressions: int = 0
     positives: int = 0
+
+    @property
+    def calibration(self) -> float | None:
+        """Mean prediction / mean teacher score."""
+        if self.mean_prediction is None or not self.mean_teacher:
+            return None
+        return self.mean_prediction / self.mean_teacher
 
 
 class MirroredComparison(BaseModel):

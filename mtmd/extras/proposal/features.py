@@ -41,7 +41,7 @@ class ProposedFeatures:
     """Features, and the columns that no tower reads, each with the reason."""
 
     features: Sequence[ProposedFeature]
-    left_out: Mapping[str, str]
+    left_out: dict[str, str]
 
 
 def find_features(
