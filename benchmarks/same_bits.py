@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -27,6 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import pyarrow.ipc
 
 _DAYS = ("2026-01-21", "2026-01-22")
 _SIZES = ["--days", "22", "--requests-per-day", "160", "--users", "200", "--ads", "200"]
@@ -157,7 +160,10 @@ def _contents(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
                 day = _DAY.findall(str(where))[0]
                 yield f"{prefix}shard {day} {path.stem}#", _sha(path.read_bytes())
             case "ads", ".arrow":
-                yield f"{prefix}published ads#{where}", _sha(path.read_bytes())
+                table = pyarrow.ipc.open_file(path).read_all()
+                for name in {"ad_id", "bid", *(n for n in table.column_names if n.startswith("embedding."))}:
+                    content = pickle.dumps(table[name].to_pylist(), protocol=5)
+                    yield f"{prefix}published ads {name}#{where}", _sha(content)
             case "trained", ".safetensors":
                 yield f"{prefix}tensors#{where}", tensors_digest(path)
             case "models", ".onnx":

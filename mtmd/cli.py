@@ -118,20 +118,6 @@ def publish(
     console.print(literal(f"{done.words}; {done.path}"))
 
 
-@commands.command()
-def export_embeddings(
-    preset: PresetName,
-    output: Annotated[
-        str, typer.Option(metavar="FILE", help="a Parquet file; docs/serving.md has its columns")
-    ],
-    artifacts: Artifacts = "artifacts",
-) -> None:
-    """Write the champion's ads as features of other models."""
-    from mtmd.publish.stage import export_ads
-
-    console.print(literal(export_ads(_workspace(preset, artifacts), output)))
-
-
 @commands.command(cls=Lazy, help="Serve the champion over HTTP.")
 def serve() -> typer.Typer:
     """With the service's own options: a preset stands in the place of the line's directory."""

@@ -2,13 +2,11 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from pyarrow import parquet
 
 import mtmd
 from mtmd.cli import main
@@ -126,26 +124,6 @@ def test_publish_says_what_is_served_now(
     said = capsys.readouterr().out
     assert f"ads of 2026-01-22 are published for {first_run.summary.model_id}: " in said
     assert "artifacts/tiny/ads/20260121-" in said
-    output = tmp_path / "features.parquet"
-    assert main(["export-embeddings", "--output", str(output), *places]) == 0
-    assert (
-        f"ads of 2026-01-22, embedded by {first_run.summary.model_id}, are in {output}"
-        in capsys.readouterr().out
-    )
-    rows = parquet.read_table(output, columns=["ad_id", "embedding.ctr"])
-    assert rows.num_rows == int(said.split()[0]) > 0
-
-
-def test_embeddings_that_are_not_there_are_not_exported(
-    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output = ["--output", str(tmp_path / "features.parquet"), "--preset", TINY]
-    assert main(["export-embeddings", *output, "--artifacts", str(tmp_path / "none")]) == 1
-    assert "has no champion; run a day first" in capsys.readouterr().err
-    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
-    shutil.rmtree(artifacts / "tiny" / "ads")
-    assert main(["export-embeddings", *output, "--artifacts", str(artifacts)]) == 1
-    assert "no ads are published for champion 20260121-" in capsys.readouterr().err
 
 
 def test_serve_becomes_the_service_of_the_presets_line(
@@ -165,13 +143,11 @@ def test_serve_becomes_the_service_of_the_presets_line(
                 "0",
                 "--queue",
                 "8",
-                "--open-to-the-network",
             ]
         )
         == 0
     )
     assert became[1:4] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny")]
-    assert became.pop() == "--open-to-the-network"
     given = dict(zip(became[4::2], became[5::2], strict=True))
     defaults = Settings()
     assert given == {
@@ -192,7 +168,7 @@ def test_the_options_of_serve_are_those_of_the_service(
     assert service.main(["--help"]) == 0
     of_line = capsys.readouterr().out
     options = set(re.findall(r"--[a-z-]+", of_line))
-    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--keys"} <= options
+    assert {"--host", "--port", "--threads", "--queue", "--timeout"} <= options
     assert set(re.findall(r"--[a-z-]+", of_preset)) == options | {"--artifacts"}
     monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a wrong option starts nothing"))
     assert main(["serve", "--p", "9000"]) == 2

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import duckdb
-import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import Preset
@@ -26,7 +25,7 @@ from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
 from mtmd.monitor.profiles import feature_shifts, profile_features
-from mtmd.publish.stage import export_ads, publish
+from mtmd.publish.stage import publish
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.http.intake import Settings
@@ -227,21 +226,6 @@ def test_a_wrong_id_is_one_clear_refusal(client: Client, question: Any, where: s
     status, problem = client.post("/rank", question)
     assert status == 422
     assert [detail["where"] for detail in problem["details"]] == [where]
-
-
-def test_an_export_has_the_ids_as_text(text_ids: TextIds, tmp_path: Path) -> None:
-    export_ads(text_ids.workspace, tmp_path / "ads.parquet")
-    exported = pq.read_table(tmp_path / "ads.parquet").column("ad_id").to_pylist()
-    assert [id_number(one) for one in exported] == text_ids.shards[-1].ad_id.tolist()
-
-
-def test_the_same_ads_are_copied_into_a_later_publication(text_ids: TextIds) -> None:
-    published = publish(text_ids.workspace, text_ids.source, DAYS[0])
-    try:
-        assert published.copied > 0
-        assert published.copied + published.embedded == text_ids.shards[0].ads
-    finally:
-        publish(text_ids.workspace, text_ids.source, DAY)
 
 
 def test_features_of_ids_are_watched(text_ids: TextIds, tmp_path: Path) -> None:

@@ -20,18 +20,15 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
-from mtmd.logs.encoding import EncodedSide
 from mtmd.model.device import device_of
 from mtmd.model.ranker import RankingModel
-from mtmd.registry.bundle import TowerSide
-from mtmd.serve.scorer import Embeddings, Scorer
+from mtmd.serve.scorer import Scorer
 from mtmd.train.feed import on_device
 
 # Medians come from counts on a grid of ln t: one pass, memory that does not grow with the window, and at most
 # half a step away from the exact median. Scores below e^-32 share the first cell.
 _STEP = 1e-3
 _CELLS = 32_000
-_ROWS_AT_ONCE = 4096  # bounds the activations of a bundle's tower
 
 
 def score_day(
@@ -109,24 +106,9 @@ def score_shard(scorer: Scorer, shard: Shard) -> NDArray[np.float32]:
     The shard must be encoded with the bundle's own declarations; raises BundleError where its widths or ids
     do not fit them.
     """
-    domains = scorer.info.declarations.domains
-    queries = _embed(scorer, "query", domains.surfaces, shard.query, shard.surface.numpy())
-    items = _embed(scorer, "item", domains.products, shard.item, shard.product.numpy())
     return scorer.score(
-        queries,
-        items,
+        scorer.embed_rows("query", shard.surface.numpy(), shard.query),
+        scorer.embed_rows("item", shard.product.numpy(), shard.item),
         shard.request_row.numpy().astype(np.int64),
         shard.ad_row.numpy().astype(np.int64),
     )
-
-
-def _embed(
-    scorer: Scorer, side: TowerSide, names: tuple[str, ...], rows: EncodedSide, domain: NDArray[np.int8]
-) -> Embeddings:
-    """Embeddings of all rows of one side, in the shard's order: it is sorted by domain."""
-    parts: list[Embeddings] = []
-    for index, name in enumerate(names):
-        own = np.flatnonzero(domain == index)
-        starts = range(0, max(len(own), 1), _ROWS_AT_ONCE)
-        parts += [scorer.embed(side, name, rows.take(own[start : start + _ROWS_AT_ONCE])) for start in starts]
-    return Embeddings.concatenate(parts)

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError, MtmdError
@@ -31,15 +31,11 @@ from mtmd.serve.published import open_ads
 from mtmd.serve.ranker import Ranker, Row
 from mtmd.serve.scorer import Scorer
 
-_MODEL_ID = "unregistered"
-
 
 class Asked(Frozen):
-    """Ads to publish, and bodies of `POST /rank` to answer."""
+    """Ads to publish, as raw rows of the contract's `ads`, and bodies of `POST /rank` to answer."""
 
-    ads: tuple[Row, ...] = Field(
-        description="raw rows of the contract's `ads`: `ad_id`, `product`, `bid` and features"
-    )
+    ads: tuple[Row, ...]
     bodies: tuple[dict[str, Any], ...]
 
 
@@ -60,10 +56,8 @@ def answer(bundle_dir: Path, asked: Asked) -> Answered:
     with TemporaryDirectory() as place:
         publication = Path(place) / "ads"
         publish_ads(scorer, _encoded(scorer, asked.ads), publication)
-        ads = open_ads(publication, scorer.info)
-        serving = Serving(
-            Ranker(_MODEL_ID, scorer, ads), Bodies(scorer.info.declarations, settings), "ads", date.min
-        )
+        ranker = Ranker("unregistered", scorer, open_ads(publication, scorer.info))
+        serving = Serving(ranker, Bodies(scorer.info.declarations, settings), "ads", date.min)
         return Answered(answers=tuple(_answer(serving, body) for body in asked.bodies))
 
 
@@ -84,26 +78,16 @@ def _encoded(scorer: Scorer, rows: Sequence[Row]) -> Iterator[EncodedAds]:
                 f"{kind} and the product one of {list(products)}"
             )
     for product in products:
-        if product_rows := [row for row in rows if row["product"] == product]:
-            ids = id_array([row["ad_id"] for row in product_rows], kind)
+        if own := [row for row in rows if row["product"] == product]:
+            ids = id_array([row["ad_id"] for row in own], kind)
             # A snapshot with an ad that has no bid is refused; here such an ad has bid 0, and ranks by task alone.
-            bids = np.array([row.get("bid") or 0.0 for row in product_rows], np.float32)
-            yield EncodedAds(product, ids, scorer.encode(product_rows, "item"), bids)
-
-
-def main(arguments: Sequence[str], source: TextIO, sink: TextIO, errors: TextIO) -> int:
-    """Read an `Asked` from `source`, write an `Answered` to `sink`; returns the exit status."""
-    if len(arguments) != 1:
-        errors.write("usage: python -m mtmd.publish.answer BUNDLE_DIR < asked.json\n")
-        return 2
-    try:
-        answered = answer(Path(arguments[0]), Asked.model_validate_json(source.read()))
-    except (MtmdError, ValidationError) as error:
-        errors.write(f"error: {error}\n")
-        return 1
-    sink.write(answered.model_dump_json() + "\n")
-    return 0
+            bids = np.array([row.get("bid") or 0.0 for row in own], np.float32)
+            yield EncodedAds(product, ids, scorer.encode(own, "item"), bids)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))
+    try:
+        answered = answer(Path(sys.argv[1]), Asked.model_validate_json(sys.stdin.read()))
+    except (MtmdError, ValidationError) as wrong:
+        sys.exit(f"error: {wrong}")
+    sys.stdout.write(answered.model_dump_json() + "\n")

@@ -1,8 +1,11 @@
 """Published ads: embeddings of the ads of one bundle, on disk and mapped.
 
-A publication is a directory: per product one Arrow file with `ad_id`, `bid`, `features` (a digest of what the tower
-read) and one `embedding.<task>` float32 matrix per task of the product, in record batches, and `ads.json`, which ties
-them together. All but the ids that are texts is mapped. Shapes: n ads of a block, K_t embedding width of task t.
+A publication is a directory: per product one Arrow file with `ad_id`, `bid` and one `embedding.<task>` float32 matrix
+per task of the product, in record batches, and `ads.json`, which ties them together. Any reader of Arrow IPC files can
+read the vectors as features of another model, such as the heavyweight ranker (paper §1); vectors of one bundle are
+comparable with each other and with nothing else. All but the ids that are texts is mapped.
+
+Shapes: n ads of a block, N of all, K_t embedding width of task t.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +22,16 @@ from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, StorageError
-from mtmd.logs.ids import Id, id_list
+from mtmd.logs.ids import id_list
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
 from mtmd.store.files import read_json, write_json
 from mtmd.store.sha256 import sha256_file
 from mtmd.store.stores import store_of
 
-ADS_FORMAT = 3  # raise it whenever the same embeddings would be written as other files; readers refuse others
+ADS_FORMAT = 4  # raise it whenever the same embeddings would be written as other files; readers refuse others
 ADS_FILE = "ads.json"
-_ID, _BID, _FEATURES = "ad_id", "bid", "features"
+_ID, _BID = "ad_id", "bid"
 LARGEST_BID = 1e9  # a weight times a bid stays a float32
 LARGEST = 65504.0  # of an embedding's numbers: beyond it, features were far out, and products would lose their meaning
 
@@ -40,14 +43,12 @@ class AdBlock:
     ad_id     (n,) int64, or bytes where ids are texts (`mtmd/logs/ids.py`)
     tasks     task → (n, K_t) float32, for the product's own tasks
     bid       (n,) float32, as in the snapshot of ads
-    features  (n, 2) int64, digest of each ad's encoded features: an ad that keeps it keeps its embeddings
     """
 
     product: str
     ad_id: NDArray[Any]
     tasks: Mapping[str, NDArray[Any]]
     bid: NDArray[np.float32]
-    features: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.ad_id)
@@ -55,12 +56,24 @@ class AdBlock:
     def take(self, rows: NDArray[np.int64]) -> "AdBlock":
         """Some of its ads, copied."""
         tasks = {task: matrix[rows] for task, matrix in self.tasks.items()}
-        return AdBlock(self.product, self.ad_id[rows], tasks, self.bid[rows], self.features[rows])
+        return AdBlock(self.product, self.ad_id[rows], tasks, self.bid[rows])
+
+    @staticmethod
+    def joined(blocks: Sequence["AdBlock"]) -> "AdBlock":
+        """Blocks of one product as one."""
+        if len(blocks) == 1:
+            return blocks[0]
+        tasks = {task: np.concatenate([one.tasks[task] for one in blocks]) for task in blocks[0].tasks}
+        ad_id, bid = (np.concatenate([getattr(one, name) for one in blocks]) for name in (_ID, _BID))
+        return AdBlock(blocks[0].product, ad_id, tasks, bid)
 
 
 @dataclass(frozen=True)
 class PublishedAds:
-    """Ads that were embedded with one bundle; the order of the blocks is the order of the ads."""
+    """Ads that were embedded with one bundle; the order of the blocks is the order of the ads.
+
+    A row is a place among all ads.
+    """
 
     bundle_id: str
     blocks: tuple[AdBlock, ...]
@@ -76,8 +89,24 @@ class PublishedAds:
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """(blocks + 1,): the row of each block's first ad, a row being a place among all ads; then N."""
+        """(blocks + 1,): the row of each block's first ad; then N."""
         return np.cumsum([0, *(len(block) for block in self.blocks)])
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Ids in ascending order, and the row of each."""
+        order = np.argsort(self.ad_id, kind="stable")
+        return self.ad_id[order], order
+
+    def find(self, ids: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Rows of the ads with these ids, ascending and each once, and the ids that are not published."""
+        keys, order = self._sorted
+        wanted = np.unique(ids)
+        if not len(keys):
+            return np.empty(0, np.int64), wanted
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        there = keys[place] == wanted
+        return np.sort(order[place[there]]), wanted[~there]
 
     def subset(self, rows: NDArray[np.int64]) -> "PublishedAds":
         """The ads of some ascending rows, in that order, copied; neighbouring blocks of a product become one."""
@@ -87,17 +116,8 @@ class PublishedAds:
             for block, start, first, last in zip(self.blocks, self.starts, cuts, cuts[1:], strict=False)
             if first < last
         ]
-        joined = [_join(tuple(of_product)) for _, of_product in groupby(parts, key=lambda part: part.product)]
-        return PublishedAds(self.bundle_id, tuple(joined))
-
-
-class AdsFile(Frozen):
-    """One product's embeddings."""
-
-    product: str
-    file: str = Field(pattern=r"^[a-z][a-z0-9_]*\.arrow$", description="name inside the publication")
-    ads: int = Field(ge=1)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+        products = groupby(parts, key=lambda part: part.product)
+        return PublishedAds(self.bundle_id, tuple(AdBlock.joined(tuple(own)) for _, own in products))
 
 
 class AdsInfo(Frozen):
@@ -105,35 +125,27 @@ class AdsInfo(Frozen):
 
     format: int
     bundle_id: str = Field(description="the bundle whose item towers made the embeddings")
-    publication: str = Field(description="its directory's name")
-    files: tuple[AdsFile, ...]
+    files: dict[str, str] = Field(description="product → sha256 of its file, <product>.arrow")
 
 
-def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> AdsInfo:
+def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> int:
     """Publish blocks of embedded ads as a new directory, all of it or nothing; holds one block in memory.
 
-    Raises BundleError for a block that is not the bundle's, or a number beyond ±LARGEST (NaN and infinity among
-    them), StorageError when the directory is there already.
+    Returns the number of ads. Raises BundleError for a block that is not the bundle's, or a number beyond ±LARGEST (NaN
+    and infinity among them), StorageError when the directory is there already.
     """
     if directory.exists():
         raise StorageError(f"{directory} exists; publish under a new name, or remove it first")
     with store_of(directory).atomic_directory(directory) as place:
-        counts = _write(info, blocks, place)
-        files = tuple(
-            AdsFile(product=product, file=path.name, ads=ads, sha256=sha256_file(path))
-            for product, ads in counts.items()
-            for path in [place / f"{product}.arrow"]
-        )
-        published = AdsInfo(
-            format=ADS_FORMAT, bundle_id=info.bundle_id, publication=directory.name, files=files
-        )
+        count = _write(info, blocks, place)
+        files = {path.stem: sha256_file(path) for path in sorted(place.glob("*.arrow"))}
+        published = AdsInfo(format=ADS_FORMAT, bundle_id=info.bundle_id, files=files)
         write_json(place / ADS_FILE, published.model_dump(mode="json"), seal=True)
-    return published
+    return count
 
 
-def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str, int]:
-    """Every block; returns the ads of each product."""
-    counts: dict[str, int] = {}
+def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> int:
+    count = 0
     writers: dict[str, ColumnWriter] = {}
     with ExitStack() as stack:
         for block in blocks:
@@ -142,39 +154,31 @@ def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str
                 texts = {"bundle_id": info.bundle_id, "product": block.product}
                 writer = ColumnWriter(place / f"{block.product}.arrow", texts)
                 writers[block.product] = stack.enter_context(writer)
-            columns: Columns = {_ID: block.ad_id, _BID: block.bid, _FEATURES: block.features}
             matrices = {OUTPUT_PREFIX + task: matrix for task, matrix in block.tasks.items()}
-            writers[block.product].write(columns | matrices)
+            writers[block.product].write({_ID: block.ad_id, _BID: block.bid} | matrices)
             writers[block.product].sync()
-            counts[block.product] = counts.get(block.product, 0) + len(block)
-    return counts
+            count += len(block)
+    return count
 
 
 def _check_block(info: BundleInfo, block: AdBlock) -> None:
     """Raise BundleError for other tasks or widths than the bundle's, numbers beyond ±LARGEST, or a bid that is none."""
-    wanted = {task: info.widths[task] for task in tasks_of(info, block.product)}
-    widths = {task: matrix.shape[1] for task, matrix in block.tasks.items()}
-    columns = (*block.tasks.values(), block.bid, block.features)
-    if widths != wanted or any(len(column) != len(block) for column in columns):
+    wanted = {task: (len(block), info.widths[task]) for task in tasks_of(info, block.product)}
+    shapes = {task: matrix.shape for task, matrix in block.tasks.items()}
+    if shapes != wanted or len(block.bid) != len(block):
         raise BundleError(
-            f"ads of product {block.product!r} have embeddings of widths {widths}; bundle {info.bundle_id} has {wanted}"
+            f"ads of product {block.product!r} have embeddings of shapes {shapes} and {len(block.bid)} bids; bundle "
+            f"{info.bundle_id} has {wanted}"
         )
     bids = (block.bid >= 0) & (block.bid <= LARGEST_BID)  # NaN is not
-    if not bids.all():
-        raise BundleError(
-            f"ad {_first(block, ~bids)} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
-        )
-    for task, matrix in block.tasks.items():
-        if len(rows := rows_beyond(matrix)):
-            raise BundleError(
-                f"ad {_first(block, rows)} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
-                f"number, of {len(rows)} such ads; look at the ad's features"
-            )
-
-
-def _first(block: AdBlock, rows: NDArray[Any]) -> Id:
-    """The id of the first of some ads."""
-    return id_list(block.ad_id[rows][:1])[0]
+    wrong = {f"a bid that is not between 0 and {LARGEST_BID:g}": np.flatnonzero(~bids)}
+    wrong |= {
+        f"a {task} embedding beyond ±{LARGEST:g}": rows_beyond(own) for task, own in block.tasks.items()
+    }
+    for what, rows in wrong.items():
+        if len(rows):
+            first = id_list(block.ad_id[rows][:1])[0]
+            raise BundleError(f"ad {first} has {what}, of {len(rows)} such ads; look at the ad in the logs")
 
 
 def rows_beyond(matrix: NDArray[Any]) -> NDArray[np.int64]:
@@ -204,60 +208,30 @@ def open_ads(directory: Path, info: BundleInfo) -> PublishedAds:
 
 
 def _opened(directory: Path, info: BundleInfo) -> PublishedAds:
-    published = _read(directory)
-    if published.bundle_id != info.bundle_id:
+    try:
+        published = AdsInfo.model_validate(read_json(directory / ADS_FILE))
+    except (StorageError, ValidationError) as error:
+        raise BundleError(f"published ads in {directory} cannot be read; publish again: {error}") from error
+    if (published.format, published.bundle_id) != (ADS_FORMAT, info.bundle_id):
         raise BundleError(
-            f"the ads in {directory} were embedded with bundle {published.bundle_id}, but queries will be with bundle "
-            f"{info.bundle_id}; embeddings of different bundles do not work together: publish the ads again"
+            f"the ads in {directory} are of format {published.format} and bundle {published.bundle_id}, but queries "
+            f"will be of format {ADS_FORMAT} and bundle {info.bundle_id}; publish the ads again"
         )
     blocks: list[AdBlock] = []
     for product in info.declarations.domains.products:
-        for file in published.files:
-            if file.product == product:
-                blocks += _map(directory / file.file, file, info)
+        if (expected := published.files.get(product)) is not None:
+            blocks += _map(directory / f"{product}.arrow", product, expected)
     return PublishedAds(info.bundle_id, tuple(blocks))
 
 
-def _read(directory: Path) -> AdsInfo:
-    path = directory / ADS_FILE
+def _map(path: Path, product: str, expected: str) -> list[AdBlock]:
     try:
-        content = read_json(path)
-        made = content.get("format") if isinstance(content, dict) else None
-        if made != ADS_FORMAT:
-            raise BundleError(f"{path} has format {made}; this version reads {ADS_FORMAT}. Publish again")
-        published = AdsInfo.model_validate(content)
-    except (StorageError, ValidationError) as error:
-        raise BundleError(f"published ads in {directory} cannot be read; publish again: {error}") from error
-    if published.publication != directory.name:
-        raise BundleError(
-            f"the ads in {directory} are those of {published.publication}, which were put in its place; publish again"
-        )
-    return published
-
-
-def _join(blocks: Sequence[AdBlock]) -> AdBlock:
-    """Blocks of one product as one."""
-    if len(blocks) == 1:
-        return blocks[0]
-    tasks = {task: np.concatenate([block.tasks[task] for block in blocks]) for task in blocks[0].tasks}
-    ad_id, bid, features = (
-        np.concatenate([getattr(block, name) for block in blocks]) for name in (_ID, _BID, _FEATURES)
-    )
-    return AdBlock(blocks[0].product, ad_id, tasks, bid, features)
-
-
-def _map(path: Path, expected: AdsFile, info: BundleInfo) -> list[AdBlock]:
-    if not path.is_file():
-        raise BundleError(f"{path} is missing; copy the whole directory, or publish again")
-    if (actual := sha256_file(path)) != expected.sha256:
-        raise BundleError(f"{path} has sha256 {actual}, not {expected.sha256}; it was altered: publish again")
-    try:
-        batches, texts = map_batches(path)
-    except StorageError as error:
+        if (actual := sha256_file(path)) != expected:
+            raise BundleError(f"{path} has sha256 {actual}, not {expected}; it was altered: publish again")
+        batches, _ = map_batches(path)
+    except (OSError, StorageError) as error:
         raise BundleError(f"{path} cannot be mapped; publish again: {error}") from error
-    if texts != (wanted := {"bundle_id": info.bundle_id, "product": expected.product}):
-        raise BundleError(f"{path} says {texts}; {ADS_FILE} wants {wanted}: publish again")
-    return [_block(batch, expected.product) for batch in batches]
+    return [_block(batch, product) for batch in batches]
 
 
 def _block(columns: Columns, product: str) -> AdBlock:
@@ -266,4 +240,4 @@ def _block(columns: Columns, product: str) -> AdBlock:
         for name, matrix in columns.items()
         if name.startswith(OUTPUT_PREFIX)
     }
-    return AdBlock(product, columns[_ID], tasks, columns[_BID], columns[_FEATURES])
+    return AdBlock(product, columns[_ID], tasks, columns[_BID])

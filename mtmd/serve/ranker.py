@@ -1,11 +1,10 @@
 """A model at work: the query towers of a bundle over the ads that were published with it (paper §1, §2.2).
 
-Shapes: R requests, k ads of each, T tasks; n rows of a publication, in `AdTable`.
+Shapes: R requests, k ads of each, T tasks, n rows of a publication.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from mtmd.errors import BundleError, LogsError
 from mtmd.logs.ids import Id, id_array
-from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.published import LARGEST, PublishedAds, rows_beyond
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer
 from mtmd.serve.search import Ranking, search
@@ -47,23 +45,26 @@ class Ranker:
                 f"model {model_id!r} is bundle {scorer.info.bundle_id}, the ads are of bundle {ads.bundle_id}; "
                 "embeddings of different bundles do not work together"
             )
-        self.model_id, self.scorer = model_id, scorer
-        self.table = AdTable(ads, scorer.info)
+        self.model_id, self.scorer, self.ads = model_id, scorer, ads
 
     @property
     def bundle_id(self) -> str:
         return self.scorer.info.bundle_id
 
-    @property
-    def ads(self) -> int:
-        return len(self.table.ads)
-
     def embed(self, requests: Sequence[Row]) -> Embeddings:
-        """Embeddings of raw requests; each runs through its own surface's experts alone.
+        """Embeddings of raw requests of any surfaces; each runs through its own surface's experts alone.
 
-        Raises LogsError for a value not as declared, or features so far out that an embedding is not a number.
+        Raises LogsError for an unknown surface, a value not as declared, or features so far out that an embedding is
+        not a number.
         """
-        queries = embed_requests(self.scorer, requests)
+        surfaces = self.scorer.info.declarations.domains.surfaces
+        for number, row in enumerate(requests):
+            if row.get("surface") not in surfaces:
+                raise LogsError(
+                    f"request {number} has surface {row.get('surface')!r}; it must be one of {list(surfaces)}"
+                )
+        domain = np.array([surfaces.index(row["surface"]) for row in requests], np.int64)
+        queries = self.scorer.embed_rows("query", domain, self.scorer.encode(requests, "query"))
         for task, matrix in queries.tasks.items():
             if len(places := rows_beyond(matrix)):
                 raise LogsError(
@@ -79,74 +80,28 @@ class Ranker:
 
         Raises LogsError as `embed` does.
         """
-        queries = self.embed(requests)
-        table = self.table
+        queries, ads = self.embed(requests), self.ads
         unpublished: NDArray[Any] = np.empty(0, np.int64)
         if ad_ids is not None:
-            rows, unpublished = table.find(ad_ids)
-            table = AdTable(table.ads.subset(rows), self.scorer.info)
-        top = search(queries, table.ads, ranking, k)
-        count = top.row.shape[1] if len(queries) else 0
-        items = table.embeddings(top.row.reshape(-1))
-        pairs = np.repeat(np.arange(len(queries)), count), np.arange(len(items))
+            rows, unpublished = ads.find(id_array(ad_ids, self.scorer.info.declarations.ids.ad))
+            ads = ads.subset(rows)
+        rows, scores = search(queries.tasks, ads, ranking, k)
+        items = self._items(ads, rows.reshape(-1))
+        pairs = np.repeat(np.arange(len(rows)), rows.shape[1]), np.arange(len(items))
         probability = np.exp(self.scorer.score(queries, items, *pairs))
-        shape = (*top.row.shape, len(self.scorer.tasks))
-        return Ranked(top.ad_id, top.score, probability.reshape(shape), unpublished)
+        return Ranked(
+            ads.ad_id[rows], scores, probability.reshape(*rows.shape, len(self.scorer.tasks)), unpublished
+        )
 
-
-class AdTable:
-    """Rows of a publication, found by id; a row is a place among all its ads."""
-
-    def __init__(self, ads: PublishedAds, info: BundleInfo) -> None:
-        self.ads, self._info = ads, info
-
-    @cached_property
-    def _sorted(self) -> tuple[NDArray[Any], Integers]:
-        """Ids in ascending order, and the row of each."""
-        order = np.argsort(self.ads.ad_id, kind="stable")
-        return self.ads.ad_id[order], order
-
-    def find(self, ids: Sequence[Id]) -> tuple[Integers, NDArray[Any]]:
-        """Rows (n,) of the ads with these ids, ascending and each once, and the ids that are not published."""
-        keys, order = self._sorted
-        wanted = np.unique(id_array(ids, self._info.declarations.ids.ad))
-        if not len(keys):
-            return np.empty(0, np.int64), wanted
-        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        there = keys[place] == wanted
-        return np.sort(order[place[there]]), wanted[~there]
-
-    def embeddings(self, rows: Integers) -> Embeddings:
+    def _items(self, ads: PublishedAds, rows: Integers) -> Embeddings:
         """Item embeddings of some rows in any order, in float32; zeros for tasks that the product lacks."""
-        products = self._info.declarations.domains.products
+        info = self.scorer.info
         domain = np.zeros(len(rows), np.int64)
-        tasks = {task: np.zeros((len(rows), width), np.float32) for task, width in self._info.widths.items()}
-        owner = np.searchsorted(self.ads.starts, rows, side="right") - 1
+        tasks = {task: np.zeros((len(rows), width), np.float32) for task, width in info.widths.items()}
+        owner = np.searchsorted(ads.starts, rows, side="right") - 1
         for number in np.unique(owner):
-            block, places = self.ads.blocks[number], np.flatnonzero(owner == number)
-            domain[places] = products.index(block.product)
+            block, places = ads.blocks[number], np.flatnonzero(owner == number)
+            domain[places] = info.declarations.domains.products.index(block.product)
             for task, matrix in block.tasks.items():
-                tasks[task][places] = matrix[rows[places] - self.ads.starts[number]]
-        return Embeddings(self.ads.bundle_id, "item", domain, tasks)
-
-
-def embed_requests(scorer: Scorer, rows: Sequence[Row]) -> Embeddings:
-    """Embeddings of raw requests of any surfaces, in their order: each runs through its surface's experts alone.
-
-    Raises LogsError naming the row and column for an unknown surface or a bad value.
-    """
-    names = scorer.info.declarations.domains.surfaces
-    for number, row in enumerate(rows):
-        if row.get("surface") not in names:
-            raise LogsError(
-                f"row {number} has surface {row.get('surface')!r}; it must be one of {list(names)}"
-            )
-    widths = scorer.info.widths
-    domain = np.array([names.index(row["surface"]) for row in rows], np.int64)
-    tasks = {task: np.empty((len(rows), widths[task]), np.float32) for task in scorer.tasks}
-    for index in np.unique(domain).tolist():
-        places = np.flatnonzero(domain == index).tolist()
-        encoded = scorer.encode([rows[place] for place in places], "query")
-        for task, values in scorer.embed("query", names[index], encoded).tasks.items():
-            tasks[task][places] = values
-    return Embeddings(scorer.info.bundle_id, "query", domain, tasks)
+                tasks[task][places] = matrix[rows[places] - ads.starts[number]]
+        return Embeddings(ads.bundle_id, "item", domain, tasks)

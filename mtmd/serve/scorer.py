@@ -2,8 +2,7 @@
 
 `tree_log_probability` is the numpy twin of the torch function in `mtmd.model.scores`.
 
-Shapes: N rows of one side (or N scores, in `first_best`), R requests, A ads, P pairs, T tasks, K_t embedding width of
-task t.
+Shapes: N rows of one side, P pairs, T tasks, K_t embedding width of task t.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +22,13 @@ from mtmd.registry.bundle import (
     LIST_INPUTS,
     OUTPUT_PREFIX,
     BundleInfo,
-    TowerFile,
     TowerSide,
     load_bundle,
     verify_files,
 )
 
 _PAIRS_AT_ONCE = 1 << 16  # bounds the memory of gathered embeddings: 65,536 pairs × some 400 floats
+_ROWS_AT_ONCE = 4096  # bounds the activations of a tower
 _ERRORS_ONLY = 3  # onnxruntime's log level
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -51,23 +50,6 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.domain)
 
-    @staticmethod
-    def concatenate(parts: Sequence["Embeddings"]) -> "Embeddings":
-        """Rows of several domains of one side in one; raises BundleError when the bundles or sides differ."""
-        first, *others = parts
-        for other in others:
-            if (first.bundle_id, first.side) != (other.bundle_id, other.side):
-                raise BundleError(
-                    f"cannot join {first.side} embeddings of bundle {first.bundle_id} with {other.side} "
-                    f"embeddings of bundle {other.bundle_id}; embed all rows with one bundle"
-                )
-        return Embeddings(
-            first.bundle_id,
-            first.side,
-            np.concatenate([part.domain for part in parts]),
-            {task: np.concatenate([part.tasks[task] for part in parts]) for task in first.tasks},
-        )
-
 
 class Scorer:
     """A loaded bundle: raw or encoded rows → embeddings → log-probabilities."""
@@ -81,47 +63,62 @@ class Scorer:
     def load(cls, directory: Path) -> "Scorer":
         """Load a bundle, each tower with one intra-op thread: it is requests and batches that run side by side.
 
-        Raises BundleError when a file is missing, altered, or belongs to another bundle (naming both ids).
+        Raises BundleError when a file is missing, altered, or can't be loaded.
         """
         info = load_bundle(directory)
-        sessions = {
-            (tower.side, tower.domain): _open(directory, tower, info)
-            for tower in info.files
-            if (directory / tower.file).is_file()
-        }
         verify_files(info, directory)
-        return cls(info, sessions)
+        return cls(
+            info, {(tower.side, tower.domain): open_session(directory / tower.file) for tower in info.files}
+        )
 
     @property
     def tasks(self) -> tuple[str, ...]:
         return self.info.declarations.domains.task_names
 
-    def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
-        """Embed N encoded requests of one surface, or N encoded ads of one product.
-
-        Raises BundleError for an unknown domain, a matrix of another width, an id outside 0..buckets, a list that is
-        longer than declared, or a file that can't be run on so many rows.
-        """
-        self.info.file_of(side, domain)
-        schema = self._schema(side)
-        _check_rows(rows, schema)
-        index = np.full(len(rows.categorical), schema.domains.index(domain), np.int64)
-        if not len(index):  # nothing to run; not every kernel takes zero rows
-            empty = {task: np.empty((0, self.info.widths[task]), np.float32) for task in self.tasks}
-            return Embeddings(self.info.bundle_id, side, index, empty)
-        session = self._sessions[side, domain]
-        try:
-            outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows, schema))
-        except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise BundleError(
-                f"{self.info.file_of(side, domain).file} can't embed {len(index)} rows ({error}); export again"
-            ) from error
-        return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
-
     def encode(self, rows: Sequence[Mapping[str, Any]], side: TowerSide) -> EncodedSide:
-        """Encode raw rows of one domain, as the logs have them; raises LogsError for a value not as declared."""
+        """Encode raw rows, as the logs have them; raises LogsError for a value not as declared."""
         schema = self._schema(side)
         return encode(table_from_rows(rows, schema), schema, self.info.declarations.hash_seed)
+
+    def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
+        """Embed N encoded requests of one surface, or N encoded ads of one product, in one batch.
+
+        Raises BundleError for an unknown domain, rows that are encoded by other declarations, or a file that can't be
+        run on so many rows.
+        """
+        file, schema = self.info.file_of(side, domain).file, self._schema(side)
+        _check_rows(rows, schema)
+        index = np.full(len(rows), schema.domains.index(domain), np.int64)
+        if not len(index):  # not every kernel takes zero rows
+            return Embeddings(self.info.bundle_id, side, index, self._empty(0))
+        try:
+            outputs = self._sessions[side, domain].run(
+                [OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows, schema)
+            )
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            raise BundleError(f"{file} can't embed {len(index)} rows ({error}); export again") from error
+        return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
+
+    def embed_rows(
+        self,
+        side: TowerSide,
+        domain: NDArray[np.integer[Any]],
+        rows: EncodedSide,
+        at_once: int = _ROWS_AT_ONCE,
+    ) -> Embeddings:
+        """Embed N encoded rows of any domains, in their order: each runs through its domain's experts alone.
+
+        domain  (N,) index of each row's surface or product
+        """
+        tasks = self._empty(len(rows))
+        for index in np.unique(domain).tolist():
+            places = np.flatnonzero(domain == index)
+            for start in range(0, len(places), at_once):
+                some = places[start : start + at_once]
+                made = self.embed(side, self._schema(side).domains[index], rows.take(some))
+                for task, values in made.tasks.items():
+                    tasks[task][some] = values
+        return Embeddings(self.info.bundle_id, side, domain.astype(np.int64), tasks)
 
     def score(
         self, queries: Embeddings, items: Embeddings, pair_query: Integers, pair_item: Integers
@@ -129,7 +126,7 @@ class Scorer:
         """Natural-log probabilities (P, T) of pairs (row of queries, row of items).
 
         NaN where the ad's product lacks the task. Raises BundleError, naming both ids, for embeddings of
-        another bundle.
+        another bundle, or of the wrong side.
         """
         self._check(queries, "query")
         self._check(items, "item")
@@ -146,17 +143,18 @@ class Scorer:
         log_p[~self._applies[domain]] = np.nan
         return log_p
 
+    def _empty(self, rows: int) -> dict[str, Floats]:
+        return {task: np.empty((rows, self.info.widths[task]), np.float32) for task in self.tasks}
+
     def _schema(self, side: TowerSide) -> SideSchema:
         return self.info.declarations.query if side == "query" else self.info.declarations.item
 
     def _check(self, embeddings: Embeddings, side: TowerSide) -> None:
-        if embeddings.bundle_id != self.info.bundle_id:
+        if (embeddings.bundle_id, embeddings.side) != (self.info.bundle_id, side):
             raise BundleError(
-                f"{embeddings.side} embeddings belong to bundle {embeddings.bundle_id}, but this scorer has "
-                f"bundle {self.info.bundle_id}; embed the rows again with one bundle"
+                f"{embeddings.side} embeddings of bundle {embeddings.bundle_id} were given where {side} embeddings of "
+                f"bundle {self.info.bundle_id} belong; embed the rows again with one bundle"
             )
-        if embeddings.side != side:
-            raise BundleError(f"{embeddings.side} embeddings were given where {side} embeddings belong")
 
 
 def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | None]) -> NDArray[np.float32]:
@@ -173,17 +171,15 @@ def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | No
     return joint
 
 
-def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Indices of the k highest of (N,) scores in ascending order, the first ones of equal scores: (min(k, N),).
-
-    For scores that are not NaN; takes time linear in N.
-    """
-    if len(scores) <= k:
-        return np.arange(len(scores))
-    level = np.partition(scores, -k)[-k]
-    above = np.flatnonzero(scores > level)
-    equal = np.flatnonzero(scores == level)[: k - len(above)]
-    return np.sort(np.concatenate([above, equal]))
+def open_session(path: Path) -> Any:
+    """A session of one file, on one thread; raises BundleError for a file that is no model."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own classes derive from Exception alone
+        raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
 
 
 def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:
@@ -199,28 +195,18 @@ def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:
 
 
 def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
-    """onnxruntime wraps negative ids silently, so ids are checked here."""
-    widths = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1])
-    wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width)
+    """Raise BundleError for rows of other declarations: onnxruntime wraps negative ids silently."""
+    widths = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1], len(rows.lists))
+    wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width, len(schema.lists))
     if widths != wanted:
         raise BundleError(
-            f"{schema.side} rows have matrices of widths {widths}; the bundle's declarations want {wanted}. "
-            "Encode the rows with the bundle's own declarations"
+            f"{schema.side} rows have {widths} numbers, categories, vector components and lists; the bundle's "
+            f"declarations want {wanted}: encode the rows with these"
         )
     for column, feature in enumerate(schema.categorical):
         _check_ids(rows.categorical[:, column], 0, feature)
-    if len(rows.lists) != len(schema.lists):
-        raise BundleError(
-            f"{schema.side} rows have {len(rows.lists)} lists; the bundle's declarations want {len(schema.lists)}. "
-            "Encode the rows with the bundle's own declarations"
-        )
     for feature, lists in zip(schema.lists, rows.lists, strict=True):
         _check_ids(lists.ids, 1, feature)
-        if (longest := lists.length.max(initial=0)) > (feature.max_length or 0):
-            raise BundleError(
-                f"feature {feature.name!r} has a list of {longest} values; its max_length is {feature.max_length}: "
-                "encode the rows with the bundle's own declarations"
-            )
 
 
 def _check_ids(ids: NDArray[np.int32], lowest: int, feature: Feature) -> None:
@@ -230,27 +216,3 @@ def _check_ids(ids: NDArray[np.int32], lowest: int, feature: Feature) -> None:
             f"feature {feature.name!r} has id {bad[0]}; it must be between {lowest} and {feature.buckets}, its "
             "buckets: encode the rows with the bundle's own declarations"
         )
-
-
-def open_session(path: Path) -> Any:
-    """A session of one file, on one thread; raises what onnxruntime raises."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _open(directory: Path, tower: TowerFile, info: BundleInfo) -> Any:
-    """A session of one file, after comparing the bundle id written inside it."""
-    path = directory / tower.file
-    try:
-        session = open_session(path)
-    except Exception as error:  # onnxruntime's own classes derive from Exception alone
-        raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
-    exported_with = session.get_modelmeta().custom_metadata_map.get("bundle_id")
-    if exported_with != info.bundle_id:
-        raise BundleError(
-            f"{path} belongs to bundle {exported_with}, but {directory} is bundle {info.bundle_id}; parts of "
-            "different bundles do not work together: copy one whole directory"
-        )
-    return session

@@ -7,15 +7,13 @@ Shapes: R queries, N ads, n ads of a chunk, T tasks that are read, K_t embedding
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import Domains
-from mtmd.errors import BundleError, ConfigError
-from mtmd.serve.published import LARGEST, PublishedAds, rows_beyond
-from mtmd.serve.scorer import Embeddings, Floats, Integers, first_best, tree_log_probability
+from mtmd.serve.published import PublishedAds
+from mtmd.serve.scorer import Floats, Integers, tree_log_probability
 
 CHUNK = 8192  # ads: their scores stay in cache, and scoring them takes far longer than calling for it
 QUERIES = 64  # at once: with a chunk's scores for more of them the embeddings would leave the cache
@@ -41,110 +39,61 @@ class Ranking:
         return (any if self.partial else all)(task in tasks for task in self.tasks)
 
 
-@dataclass(frozen=True)
-class TopAds:
-    """The best ads of R queries, best first: k of them, or all that rank. Equal scores are in the ads' order.
+def ranking_by(domains: Domains, by: str | Mapping[str, float]) -> Ranking:
+    """Rank by P(task | impression), or by what showing an ad is worth: its bid × Σ weight of a task × P(task).
 
-    row    (R, k) int64, place among all published ads
-    ad_id  (R, k) int64, or bytes where ids are texts
-    score  (R, k) float32, as the ranking gave it
+    A task without a parent ranks by its logit, others by the logarithm. A task that the ad's product lacks adds nothing
+    to its worth. Raises ValueError for an unknown task.
     """
-
-    row: Integers
-    ad_id: NDArray[Any]
-    score: Floats
-
-
-def by_task(domains: Domains, task: str) -> Ranking:
-    """Rank by P(task | impression): by its logit where the task has no parent, else by its logarithm.
-
-    Raises BundleError for an unknown task.
-    """
-    if task not in domains.task_names:
-        raise BundleError(f"task {task!r} must be one of the bundle's: {list(domains.task_names)}")
-    names = tuple(domains.task_names[place] for place in _chain(domains, task))
-    return Ranking(names, _logit if len(names) == 1 else _log_probability)
-
-
-def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
-    """Rank by what showing an ad is worth: its bid × Σ weight of a task × P(task | impression).
-
-    A task that the ad's product lacks adds nothing. Raises BundleError for an unknown task, ConfigError without any or
-    for a weight that is not a number.
-    """
-    if unknown := sorted(set(weights) - set(domains.task_names)):
-        raise BundleError(
-            f"weights are given to {unknown}; the bundle's tasks are {list(domains.task_names)}"
-        )
-    if not weights or not np.isfinite(list(weights.values())).all():
-        raise ConfigError(f"weights ({dict(weights)}) must be numbers, of one task at least")
-    places = sorted({place for task in weights for place in _chain(domains, task)})
+    wanted = {by} if isinstance(by, str) else set(by)
+    places = sorted({place for task in wanted for place in _chain(domains, task)})
     parents = [None if (up := domains.parents[place]) is None else places.index(up) for place in places]
     names = tuple(domains.task_names[place] for place in places)
-    factors = np.array([weights.get(name, 0.0) for name in names], np.float32)
+    if isinstance(by, str):
+        return Ranking(names, lambda logits, _: _by_task(logits, parents))
+    factors = np.array([by.get(name, 0.0) for name in names], np.float32)
 
-    def value(logits: Floats, bid: Floats) -> Floats:
-        worth: Floats = (np.exp(tree_log_probability(logits, parents)) @ factors) * bid
-        return worth
+    def worth(logits: Floats, bid: Floats) -> Floats:
+        value: Floats = (np.exp(tree_log_probability(logits, parents)) @ factors) * bid
+        return value
 
-    return Ranking(names, value, partial=True)
+    return Ranking(names, worth, partial=True)
 
 
 def _chain(domains: Domains, task: str) -> list[int]:
-    """The places of a task and of all its parents, the root first."""
+    """The places of a task and of all its parents, the root first; a parent comes before its children."""
     chain = [domains.task_names.index(task)]
     while (parent := domains.parents[chain[0]]) is not None:
         chain.insert(0, parent)
     return chain
 
 
-def _logit(logits: Floats, _: Floats) -> Floats:
-    only: Floats = logits[..., 0]
-    return only
-
-
-def _log_probability(logits: Floats, _: Floats) -> Floats:
+def _by_task(logits: Floats, parents: Sequence[int | None]) -> Floats:
     """Of the last of a chain of tasks, each the parent of the next."""
-    last: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
+    only: Floats = logits[..., 0]
+    if len(parents) == 1:
+        return only
+    last: Floats = tree_log_probability(logits, parents)[..., -1]
     return last
 
 
-def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int) -> TopAds:
-    """The k best ads of each query, exactly.
+def search(
+    queries: Mapping[str, Floats], ads: PublishedAds, ranking: Ranking, k: int
+) -> tuple[Integers, Floats]:
+    """The k ≥ 1 best ads of each query, exactly: rows among all ads and scores (R, k), best first.
 
-    Raises BundleError for queries of another bundle (naming both ids), or with numbers beyond ±LARGEST; ConfigError
-    for k < 1.
+    queries  task → (R, K_t) float32, of the ads' bundle
+    All that rank where these are fewer; equal scores are in the ads' order.
     """
-    _check_queries(queries, ads, ranking)
-    if k < 1:
-        raise ConfigError(f"k ({k}) must be at least 1")
-    best = [_Best(k) for _ in range(len(queries))]
-    for start in range(0, len(queries), QUERIES):
+    best = [_Best(k) for _ in queries[ranking.tasks[0]]]
+    for start in range(0, len(best), QUERIES):
         group = slice(start, start + QUERIES)
-        wanted = [queries.tasks[task][group] for task in ranking.tasks]
-        for first, scores in _scored(wanted, ads, ranking):
+        for first, scores in _scored([queries[task][group] for task in ranking.tasks], ads, ranking):
             for kept, of_query in zip(best[group], scores, strict=True):
                 kept.offer(first, of_query)
     tops = [kept.best_first() for kept in best]
     rows = np.stack([rows for rows, _ in tops]) if tops else np.empty((0, 0), np.int64)
-    scores = np.stack([scores for _, scores in tops]) if tops else np.empty((0, 0), np.float32)
-    return TopAds(rows, ads.ad_id[rows], scores)
-
-
-def _check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
-    if queries.bundle_id != ads.bundle_id:
-        raise BundleError(
-            f"the queries were embedded with bundle {queries.bundle_id}, the published ads with bundle "
-            f"{ads.bundle_id}; embeddings of different bundles do not work together"
-        )
-    if queries.side != "query":
-        raise BundleError(f"{queries.side} embeddings were given where query embeddings belong")
-    for task in ranking.tasks:
-        if len(rows := rows_beyond(queries.tasks[task])):
-            raise BundleError(
-                f"query {rows[0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
-                "number; look at the request's features"
-            )
+    return rows, np.stack([scores for _, scores in tops]) if tops else np.empty((0, 0), np.float32)
 
 
 def _scored(queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking) -> Iterator[tuple[int, Floats]]:
@@ -189,3 +138,16 @@ class _Best:
         """Rows and scores, best first; equal scores in the order of their rows."""
         order = np.argsort(-self.scores, kind="stable")
         return self.rows[order], self.scores[order]
+
+
+def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Indices of the k highest of (N,) scores in ascending order, the first ones of equal scores: (min(k, N),).
+
+    For scores that are not NaN; takes time linear in N.
+    """
+    if len(scores) <= k:
+        return np.arange(len(scores))
+    level = np.partition(scores, -k)[-k]
+    above = np.flatnonzero(scores > level)
+    equal = np.flatnonzero(scores == level)[: k - len(above)]
+    return np.sort(np.concatenate([above, equal]))

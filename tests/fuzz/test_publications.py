@@ -53,7 +53,6 @@ def same(one: PublishedAds, other: PublishedAds) -> bool:
         for found, expected in (
             (block.ad_id, own.ad_id),
             (block.bid, own.bid),
-            (block.features, own.features),
             *((block.tasks[task], own.tasks[task]) for task in own.tasks),
         )
     )

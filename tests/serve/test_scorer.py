@@ -12,9 +12,7 @@ from mtmd.errors import BundleError, LogsError
 from mtmd.logs.encoding import EncodedSide
 from mtmd.logs.lists import EncodedList
 from mtmd.model.scores import tree_log_probability as torch_tree
-from mtmd.serve.ranker import embed_requests
-from mtmd.serve.scorer import Embeddings, Scorer, first_best, tree_log_probability
-from tests.serve.plain import embed_ads
+from mtmd.serve.scorer import Scorer, tree_log_probability
 
 A, B = "a" * 64, "b" * 64
 
@@ -38,25 +36,12 @@ def log_sigmoid(x: float) -> float:
 
 def test_scores_are_dot_products_through_the_task_tree(scorer: Scorer) -> None:
     queries = scorer.embed("query", "search", encoded([[1.0, 0.5], [0.0, -1.0]]))
-    items = scorer.embed("item", "standard", encoded([[2.0, 1.0]]))
-    log_p = scorer.score(queries, items, np.array([0, 1]), np.array([0, 0]))
+    items = scorer.embed_rows("item", np.array([1, 0]), encoded([[1.0, 1.0], [2.0, 1.0]]), at_once=1)
+    log_p = scorer.score(queries, items, np.array([0, 1, 0]), np.array([1, 1, 0]))
     for row, logit in enumerate((2.5, -1.0)):
         ctr = log_sigmoid(logit)
         assert log_p[row].tolist() == pytest.approx([ctr, ctr + log_sigmoid(4 * logit)], rel=1e-6)
-
-
-def test_a_task_that_the_product_lacks_is_nan(scorer: Scorer) -> None:
-    queries = scorer.embed("query", "search", encoded([[1.0, 0.5]]))
-    items = Embeddings.concatenate(
-        [
-            scorer.embed("item", "standard", encoded([[1.0, 1.0]])),
-            scorer.embed("item", "shopping", encoded([[1.0, 1.0]])),
-        ]
-    )
-    assert np.isnan(scorer.score(queries, items, np.array([0, 0]), np.array([0, 1]))).tolist() == [
-        [False, False],
-        [False, True],
-    ]
+    assert np.isnan(log_p[2]).tolist() == [False, True]  # shopping lacks octr
 
 
 def test_many_pairs_are_scored_in_pieces(scorer: Scorer) -> None:
@@ -68,70 +53,48 @@ def test_many_pairs_are_scored_in_pieces(scorer: Scorer) -> None:
     assert set(np.round(log_p[1::2, 0], 4)) == {np.float32(round(log_sigmoid(-3.0), 4))}
 
 
-def test_no_rows_give_no_embeddings(scorer: Scorer) -> None:
-    queries = scorer.embed("query", "search", encoded([]))
-    assert len(queries) == 0
-    assert queries.tasks["octr"].shape == (0, 2)
+def test_rows_of_any_domains_keep_their_order_and_no_rows_give_no_embeddings(scorer: Scorer) -> None:
+    rows = encoded([[float(n), 0.0] for n in range(7)])
+    embedded = scorer.embed_rows("query", np.array([1, 0, 1, 1, 0, 0, 1], np.int8), rows, at_once=2)
+    assert embedded.tasks["ctr"][:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert embedded.domain.tolist() == [1, 0, 1, 1, 0, 0, 1]
+    assert scorer.embed("query", "search", encoded([])).tasks["octr"].shape == (0, 2)
 
 
 def test_raw_rows_are_encoded_with_the_bundles_declarations(scorer: Scorer) -> None:
-    raw = embed_requests(
-        scorer, [{"surface": "search", "activity": 1.5, "depth": None, "country": "fr", "other": 1}]
-    )
-    assert raw.tasks["ctr"][0, 0] == 1.5
-    assert np.isnan(raw.tasks["ctr"][0, 1])
-    items = embed_ads(scorer, "shopping", [{"bid": 2.0, "age": 3.0}])
-    assert items.tasks["ctr"].tolist() == [[2.0, 3.0]]
+    raw = scorer.encode([{"activity": 1.5, "depth": None, "country": "fr", "other": 1}], "query")
+    assert raw.continuous[0, 0] == 1.5
+    assert np.isnan(raw.continuous[0, 1])
     with pytest.raises(LogsError, match="'activity'"):
-        embed_requests(scorer, [{"surface": "search", "activity": "much"}])
+        scorer.encode([{"activity": "much"}], "query")
 
 
-def test_embeddings_of_another_bundle_are_refused(scorer: Scorer, make_bundle: Callable[..., Path]) -> None:
-    other = Scorer.load(make_bundle(B))
+def test_embeddings_of_another_bundle_or_side_are_refused(
+    scorer: Scorer, make_bundle: Callable[..., Path]
+) -> None:
     queries = scorer.embed("query", "search", encoded([[1.0, 0.5]]))
-    items = other.embed("item", "standard", encoded([[1.0, 0.5]]))
-    with pytest.raises(BundleError, match=f"bundle {B}, but this scorer has bundle {A}"):
-        scorer.score(queries, items, np.array([0]), np.array([0]))
-    with pytest.raises(BundleError, match=f"{A} with query embeddings of bundle {B}"):
-        Embeddings.concatenate([queries, other.embed("query", "search", encoded([[1.0, 0.5]]))])
-
-
-def test_embeddings_of_the_wrong_side_are_refused(scorer: Scorer) -> None:
-    queries = scorer.embed("query", "search", encoded([[1.0, 0.5]]))
-    with pytest.raises(BundleError, match="query embeddings were given where item embeddings belong"):
-        scorer.score(queries, queries, np.array([0]), np.array([0]))
+    other = Scorer.load(make_bundle(B)).embed("item", "standard", encoded([[1.0, 0.5]]))
+    for items, words in (
+        (other, f"item embeddings of bundle {B} were given where item embeddings of bundle {A} belong"),
+        (queries, f"query embeddings of bundle {A} were given where item"),
+    ):
+        with pytest.raises(BundleError, match=words):
+            scorer.score(queries, items, np.array([0]), np.array([0]))
 
 
 def test_files_that_are_not_the_bundles_are_refused(bundle: Path, make_bundle: Callable[..., Path]) -> None:
-    def problem_with(content: bytes | None) -> str:
-        file.unlink() if content is None else file.write_bytes(content)
-        with pytest.raises(BundleError, match=r"item_standard\.onnx ") as error:
-            Scorer.load(bundle)
-        file.write_bytes(whole)
-        return str(error.value)
-
     file = bundle / "item_standard.onnx"
-    whole, other, altered = (
-        (made / file.name).read_bytes() for made in (bundle, make_bundle(B), make_bundle(A, octr_scale=3.0))
-    )
-    assert f"belongs to bundle {B}, but {bundle} is bundle {A}" in problem_with(other)
-    assert "has sha256" in problem_with(altered)
-    assert "cannot be loaded" in problem_with(whole[:50])
-    assert "is missing" in problem_with(None)
+    whole = file.read_bytes()
+    for content in ((make_bundle(B) / file.name).read_bytes(), whole[:50]):
+        file.write_bytes(content)
+        with pytest.raises(BundleError, match=r"item_standard\.onnx has sha256"):
+            Scorer.load(bundle)
+    file.unlink()
+    with pytest.raises(BundleError, match=r"item_standard\.onnx is missing"):
+        Scorer.load(bundle)
+    file.write_bytes(whole)
     with pytest.raises(BundleError, match="item domain 'video' is not in bundle"):
         Scorer.load(bundle).embed("item", "video", encoded([[0.0, 0.0]]))
-
-
-@pytest.mark.parametrize("bad", [-1, 51])
-def test_ids_outside_the_buckets_are_refused(scorer: Scorer, bad: int) -> None:
-    with pytest.raises(BundleError, match=rf"'country' has id {bad}; it must be between 0 and 50"):
-        scorer.embed("query", "search", encoded([[0.0, 0.0], [0.0, 0.0]], ids=[3, bad]))
-
-
-def test_matrices_of_other_widths_are_refused(scorer: Scorer) -> None:
-    rows = EncodedSide(np.zeros((1, 3), np.float32), np.zeros((1, 1), np.int32), np.zeros((1, 0), np.float32))
-    with pytest.raises(BundleError, match=r"widths \(3, 1, 0\); the bundle's declarations want \(2, 1, 0\)"):
-        scorer.embed("query", "search", rows)
 
 
 @pytest.fixture
@@ -146,44 +109,32 @@ def listed_scorer(scorer: Scorer) -> Scorer:
 
 
 @pytest.mark.parametrize(
-    ("ids", "message"),
+    ("country", "words", "message"),
     [
-        ([1, 2, 3], "'words' has a list of 3 values; its max_length is 2"),
-        ([1, 51], "'words' has id 51; it must be between 1 and 50"),
-        ([0], "'words' has id 0; it must be between 1 and 50"),
-        (None, "query rows have 0 lists; the bundle's declarations want 1"),
+        (-1, [1], "'country' has id -1; it must be between 0 and 50"),
+        (51, [1], "'country' has id 51"),
+        (1, [1, 51], "'words' has id 51; it must be between 1 and 50"),
+        (1, [0], "'words' has id 0"),
+        (1, None, r"query rows have \(2, 1, 0, 0\) numbers, .* want \(2, 1, 0, 1\)"),
     ],
 )
-def test_lists_of_other_declarations_are_refused(
-    listed_scorer: Scorer, ids: list[int] | None, message: str
+def test_rows_of_other_declarations_are_refused(
+    listed_scorer: Scorer, country: int, words: list[int] | None, message: str
 ) -> None:
-    rows = encoded([[0.0, 0.0]])
-    if ids is not None:
-        length = np.array([len(ids)], np.int32)
-        rows = replace(
-            rows, lists=(EncodedList(np.zeros(1, np.int64), length, np.array(ids, np.int32), None),)
-        )
+    rows = encoded([[0.0, 0.0]], ids=[country])
+    if words is not None:
+        length = np.array([len(words)], np.int32)
+        rows = replace(rows, lists=(EncodedList(np.zeros(1, np.int64), length, np.array(words, np.int32)),))
     with pytest.raises(BundleError, match=message):
         listed_scorer.embed("query", "search", rows)
 
 
-def test_a_root_is_the_log_sigmoid_of_its_logit() -> None:
-    logits = np.array([[0.0], [2.0], [-2.0]], np.float32)
-    expected = [math.log(0.5), -math.log1p(math.exp(-2)), -math.log1p(math.exp(2))]
-    assert tree_log_probability(logits, [None])[:, 0] == pytest.approx(expected, rel=1e-6)
-
-
-def test_a_child_multiplies_its_parents_probability() -> None:
-    logits = np.array([[0.0, 1.0, -1.0]], np.float32)
-    p = np.exp(tree_log_probability(logits, [None, 0, 1]))[0]
+def test_a_child_multiplies_its_parents_probability_and_extremes_stay_finite() -> None:
+    p = np.exp(tree_log_probability(np.array([[0.0, 1.0, -1.0]], np.float32), [None, 0, 1]))[0]
     s = 1 / (1 + math.exp(-1))
     assert p == pytest.approx([0.5, 0.5 * s, 0.5 * s * (1 - s)], rel=1e-6)
-
-
-def test_extreme_logits_stay_finite_and_warn_of_nothing() -> None:
     log_p = tree_log_probability(np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32), [None, 0])
-    assert log_p.tolist() == [[0.0, -1e4], [-1e4, -1e4]]
-    assert log_p.dtype == np.float32
+    assert (log_p.tolist(), log_p.dtype) == ([[0.0, -1e4], [-1e4, -1e4]], np.float32)
 
 
 def test_it_agrees_with_torch_to_float_tolerance() -> None:
@@ -191,10 +142,3 @@ def test_it_agrees_with_torch_to_float_tolerance() -> None:
     parents = [None, 0, 0, 2]
     own = np.exp(tree_log_probability(logits, parents))
     assert np.abs(own - torch_tree(torch.from_numpy(logits), parents).exp().numpy()).max() <= 1e-6
-
-
-@pytest.mark.parametrize(
-    ("k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4])]
-)
-def test_the_first_of_equal_scores_are_among_the_best(k: int, expected: list[int]) -> None:
-    assert first_best(np.array([0.5, 0.9, 0.5, 0.9, 0.1], np.float32), k).tolist() == expected

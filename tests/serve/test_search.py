@@ -1,20 +1,14 @@
 """Exact top-k against all scores sorted; small whole numbers, whose products have no rounding, make ties certain."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mtmd.config import Declarations
-from mtmd.errors import BundleError, ConfigError, MtmdError
 from mtmd.serve.published import AdBlock, PublishedAds
-from mtmd.serve.scorer import Embeddings, Scorer
-from mtmd.serve.search import CHUNK, QUERIES, by_task, by_utility, search
-from tests.serve.plain import log_probabilities
+from mtmd.serve.search import CHUNK, QUERIES, first_best, ranking_by, search
 
-A, B = "a" * 64, "b" * 64
 Matrices = Mapping[str, np.ndarray]
 
 
@@ -22,19 +16,14 @@ def whole(rng: np.random.Generator, rows: int, span: int = 3) -> np.ndarray:
     return rng.integers(-span, span + 1, (rows, 2)).astype(np.float32)
 
 
-def queries(tasks: Matrices, bundle_id: str = A) -> Embeddings:
-    return Embeddings(bundle_id, "query", np.zeros(len(tasks["ctr"]), np.int64), tasks)
-
-
-def published(*blocks: tuple[str, Matrices]) -> PublishedAds:
-    """Ads whose ids are 1000 less their place."""
+def published(*blocks: tuple[str, Matrices], bid: np.ndarray | None = None) -> PublishedAds:
     made, place = [], 0
     for product, tasks in blocks:
         count = len(tasks["ctr"])
-        ids, bid = 1000 - np.arange(place, place + count), np.ones(count, np.float32)
-        made.append(AdBlock(product, ids, tasks, bid, np.zeros((count, 2), np.int64)))
+        bids = np.ones(count, np.float32) if bid is None else bid[place : place + count]
+        made.append(AdBlock(product, np.arange(place, place + count), tasks, bids))
         place += count
-    return PublishedAds(A, tuple(made))
+    return PublishedAds("a" * 64, tuple(made))
 
 
 def oracle(scores: np.ndarray, k: int) -> list[int]:
@@ -48,58 +37,37 @@ def test_the_best_of_many_chunks_with_ties_everywhere(declarations: Declarations
     rng = np.random.default_rng(0)
     blocks = [("standard", {"ctr": whole(rng, count)}) for count in (CHUNK + 5, 3, 2 * CHUNK)]
     q = whole(rng, 3 if k > 10 else QUERIES + 2)
-    found = search(queries({"ctr": q}), published(*blocks), by_task(declarations.domains, "ctr"), k)
+    rows, values = search({"ctr": q}, published(*blocks), ranking_by(declarations.domains, "ctr"), k)
     scores = q @ np.concatenate([tasks["ctr"] for _, tasks in blocks]).T
-    for own, every, values in zip(found.row, scores, found.score, strict=True):
+    for own, every, found in zip(rows, scores, values, strict=True):
         assert own.tolist() == oracle(every, k)
-        assert values.tolist() == every[own].tolist()
-    assert found.ad_id.tolist() == (1000 - found.row).tolist()
+        assert found.tolist() == every[own].tolist()
+
+
+def world(rng: np.random.Generator) -> tuple[Matrices, list[tuple[str, Matrices]], np.ndarray, np.ndarray]:
+    """Queries, ads of which those in the middle lack octr, and P(ctr), P(octr) of each pair, NaN without octr."""
+    q = {name: rng.normal(size=(3, 2)).astype(np.float32) for name in ("ctr", "octr")}
+    own = {name: rng.normal(size=(500, 2)).astype(np.float32) for name in q}
+    ads = [
+        ("standard", {name: matrix[:200] for name, matrix in own.items()}),
+        ("shopping", {"ctr": own["ctr"][200:300]}),
+        ("standard", {name: matrix[300:] for name, matrix in own.items()}),
+    ]
+    click = 1 / (1 + np.exp(-(q["ctr"] @ own["ctr"].T)))
+    outbound = click / (1 + np.exp(-(q["octr"] @ own["octr"].T)))
+    outbound[:, 200:300] = np.nan
+    return q, ads, click, outbound
 
 
 @pytest.mark.parametrize("task", ["ctr", "octr"])
-def test_ads_are_ranked_as_the_scorer_ranks_all_pairs(
-    bundle: Path, declarations: Declarations, task: str
+def test_ads_are_ranked_by_the_probability_of_a_task_that_they_have(
+    declarations: Declarations, task: str
 ) -> None:
-    """`octr` has a parent, and `shopping` lacks it: its ads in the middle rank nowhere."""
-    rng = np.random.default_rng(1)
-    q = {"ctr": whole(rng, 4, 1), "octr": whole(rng, 4, 1)}
-    ads = [
-        (
-            "standard",
-            {"ctr": whole(rng, 40, 1), "octr": whole(rng, 40, 1)},
-        ),
-        ("shopping", {"ctr": whole(rng, 30, 1)}),
-        (
-            "standard",
-            {"ctr": whole(rng, 20, 1), "octr": whole(rng, 20, 1)},
-        ),
-    ]
-    items = Embeddings(
-        A,
-        "item",
-        np.repeat([0, 1, 0], [40, 30, 20]),
-        {
-            name: np.concatenate([own.get(name, np.zeros_like(own["ctr"])) for _, own in ads])
-            for name in ("ctr", "octr")
-        },
-    )
-    log_p = log_probabilities(Scorer.load(bundle), queries(q), items)[..., ["ctr", "octr"].index(task)]
-    found = search(queries(q), published(*ads), by_task(declarations.domains, task), 200)
-    assert found.row.shape == (4, 90 if task == "ctr" else 60)
-    for own, every in zip(found.row, log_p, strict=True):
-        assert own.tolist() == oracle(every, 200)
-
-
-def test_real_numbers_give_the_rows_of_a_full_sort(declarations: Declarations) -> None:
-    rng = np.random.default_rng(2)
-    ads = rng.normal(size=(30_000, 2)).astype(np.float32)
-    q = rng.normal(size=(2, 2)).astype(np.float32)
-    found = search(
-        queries({"ctr": q}), published(("shopping", {"ctr": ads})), by_task(declarations.domains, "ctr"), 50
-    )
-    exact = q.astype(np.float64) @ ads.T.astype(np.float64)
-    for own, every in zip(found.row, exact, strict=True):
-        np.testing.assert_allclose(every[own], -np.sort(-every)[:50], rtol=1e-5)
+    q, ads, click, outbound = world(np.random.default_rng(1))
+    rows, _ = search(q, published(*ads), ranking_by(declarations.domains, task), 1000)
+    assert rows.shape == (3, 500 if task == "ctr" else 400)
+    for own, every in zip(rows, click if task == "ctr" else outbound, strict=True):
+        np.testing.assert_allclose(every[own], -np.sort(-every[~np.isnan(every)]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("weights", [{"ctr": 1.0}, {"octr": 2.0}, {"ctr": 0.5, "octr": -3.0}])
@@ -108,56 +76,23 @@ def test_a_utility_is_the_bid_times_the_weighted_probabilities(
 ) -> None:
     """P(octr) is sigmoid(octr) · sigmoid(ctr), and `shopping`, which has no octr, earns nothing with it."""
     rng = np.random.default_rng(5)
-    standard = {name: rng.normal(size=(300, 2)).astype(np.float32) for name in ("ctr", "octr")}
-    shopping = {"ctr": rng.normal(size=(200, 2)).astype(np.float32)}
+    q, ads, click, outbound = world(rng)
     bid = rng.exponential(size=500).astype(np.float32)
-    ads = published(("standard", standard), ("shopping", shopping))
-    starts = (0, 300)
-    blocks = [replace(own, bid=bid[s : s + len(own)]) for own, s in zip(ads.blocks, starts, strict=True)]
-    ads = PublishedAds(A, tuple(blocks))
-    q = {name: rng.normal(size=(3, 2)).astype(np.float32) for name in ("ctr", "octr")}
-    click = 1 / (1 + np.exp(-(q["ctr"] @ np.concatenate([standard["ctr"], shopping["ctr"]]).T)))
-    outbound = np.zeros((3, 500))
-    outbound[:, :300] = click[:, :300] / (1 + np.exp(-(q["octr"] @ standard["octr"].T)))
-    worth = bid * (weights.get("ctr", 0) * click + weights.get("octr", 0) * outbound)
-    found = search(queries(q), ads, by_utility(declarations.domains, weights), 20)
-    for own, every, scores in zip(found.row, worth, found.score, strict=True):
-        np.testing.assert_allclose(scores, every[own], rtol=1e-5)
-        np.testing.assert_allclose(scores, -np.sort(-every)[:20], rtol=1e-5)
+    worth = bid * (weights.get("ctr", 0) * click + weights.get("octr", 0) * np.nan_to_num(outbound))
+    rows, scores = search(q, published(*ads, bid=bid), ranking_by(declarations.domains, weights), 20)
+    for own, every, found in zip(rows, worth, scores, strict=True):
+        np.testing.assert_allclose(found, every[own], rtol=1e-5)
+        np.testing.assert_allclose(found, -np.sort(-every)[:20], rtol=1e-5)
+
+
+def test_no_query_has_no_ads(declarations: Declarations) -> None:
+    none = {"ctr": np.empty((0, 2), np.float32)}
+    rows, scores = search(none, published(("shopping", none)), ranking_by(declarations.domains, "ctr"), 3)
+    assert rows.shape == scores.shape == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ({"cvr": 1.0}, r"weights are given to \['cvr'\]"),
-        ({}, "of one task at least"),
-        ({"ctr": np.nan}, "numbers"),
-    ],
+    ("k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4])]
 )
-def test_weights_that_mean_nothing_are_refused(
-    declarations: Declarations, weights: dict[str, float], message: str
-) -> None:
-    with pytest.raises(MtmdError, match=message):
-        by_utility(declarations.domains, weights)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -1e5])
-def test_a_query_that_is_not_finite_is_refused(declarations: Declarations, bad: float) -> None:
-    q = np.array([[1.0, 2.0], [bad, 0.0]], np.float32)
-    ads = published(("shopping", {"ctr": np.ones((2, 2), np.float32)}))
-    with pytest.raises(BundleError, match="query 1 has a ctr embedding with a number beyond"):
-        search(queries({"ctr": q}), ads, by_task(declarations.domains, "ctr"), 1)
-
-
-def test_what_does_not_belong_together_is_refused(declarations: Declarations) -> None:
-    ads = published(("shopping", {"ctr": np.ones((2, 2), np.float32)}))
-    q = {"ctr": np.ones((1, 2), np.float32)}
-    ranking = by_task(declarations.domains, "ctr")
-    with pytest.raises(BundleError, match=f"bundle {B}, the published ads with bundle {A}"):
-        search(queries(q, B), ads, ranking, 1)
-    with pytest.raises(BundleError, match="item embeddings were given where query embeddings belong"):
-        search(Embeddings(A, "item", np.zeros(1, np.int64), q), ads, ranking, 1)
-    with pytest.raises(BundleError, match="task 'cvr' must be one of"):
-        by_task(declarations.domains, "cvr")
-    with pytest.raises(ConfigError, match=r"k \(0\)"):
-        search(queries(q), ads, ranking, 0)
+def test_the_first_of_equal_scores_are_among_the_best(k: int, expected: list[int]) -> None:
+    assert first_best(np.array([0.5, 0.9, 0.5, 0.9, 0.1], np.float32), k).tolist() == expected

@@ -14,7 +14,7 @@ from mtmd.extras.abtest.traffic import Chances, Traffic
 from mtmd.logs.encoding import EncodedSide, encode
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.ranker import RankingModel
-from mtmd.serve.scorer import Embeddings, Scorer
+from mtmd.serve.scorer import Scorer
 from mtmd.sources.simulated.streams import Ints
 from mtmd.sources.simulated.teacher import TASKS
 
@@ -73,10 +73,9 @@ class BundleRanker:
         declarations = self._scorer.info.declarations
         query = _side(traffic.request_rows, declarations.query, declarations.hash_seed)
         item = _side(traffic.ad_rows, declarations.item, declarations.hash_seed)
-        queries, query_place = _embedded(self._scorer, declarations.query, query)
-        items, item_place = _embedded(self._scorer, declarations.item, item)
-        pairs = traffic.pairs
-        log_p = self._scorer.score(queries, items, query_place[pairs.request], item_place[pairs.ad])
+        queries = self._scorer.embed_rows("query", query.domain, query.rows)
+        items = self._scorer.embed_rows("item", item.domain, item.rows)
+        log_p = self._scorer.score(queries, items, traffic.pairs.request, traffic.pairs.ad)
         return np.asarray(np.exp(log_p[:, [self._scorer.tasks.index(task) for task in TASKS]]))
 
 
@@ -107,14 +106,3 @@ def _side_input(side: _Side, chosen: Ints) -> tuple[SideInput, Ints]:
     """Some rows for a torch model, and where in it each of them went."""
     rows, counts, place = side.by_domain(chosen)
     return SideInput.of(rows, tuple(counts)), place
-
-
-def _embedded(scorer: Scorer, schema: SideSchema, side: _Side) -> tuple[Embeddings, Ints]:
-    """Embeddings of all rows, domain after domain, and where in them each row is."""
-    rows, counts, place = side.by_domain(np.arange(len(side.domain)))
-    ends = np.cumsum(counts)
-    parts = [
-        scorer.embed(schema.side, name, rows.part(slice(end - count, end)))
-        for name, count, end in zip(schema.domains, counts, ends, strict=True)
-    ]
-    return Embeddings.concatenate(parts), place

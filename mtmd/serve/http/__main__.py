@@ -1,4 +1,7 @@
-"""Serve the champion of a line of models: `python -m mtmd.serve.http artifacts/demo`; `mtmd serve` starts it."""
+"""Serve the champion of a line of models: `python -m mtmd.serve.http artifacts/demo`; `mtmd serve` starts it.
+
+It asks for no key: what can be reached from a network belongs behind a proxy that knows the clients (docs/serving.md).
+"""
 
 import logging
 import os
@@ -21,7 +24,6 @@ from mtmd.config.problems import wrong_values
 from mtmd.errors import ConfigError
 from mtmd.serve.http.app import Observer, create_app
 from mtmd.serve.http.intake import Settings
-from mtmd.serve.http.keys import VARIABLE, Keys, require_safe
 
 command = command_line.app()
 _DEFAULTS = Settings()
@@ -35,26 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @command.command()
 def serve(
     line: Annotated[Path, typer.Argument(help="the line's directory, such as artifacts/demo")],
-    host: Annotated[str, typer.Option(help="address that is listened on")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="address that is listened on; whoever reaches it may use the service")
+    ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="0 chooses a free one, and the log says which")
     ] = 8080,
     threads: Annotated[int, typer.Option(help="calls answered at once, a core each")] = _DEFAULTS.threads,
     queue: Annotated[int, typer.Option(help="calls that wait beside them")] = _DEFAULTS.queue,
     timeout: Annotated[float, typer.Option(help="seconds for a call")] = _DEFAULTS.timeout_s,
-    keys: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; default: {VARIABLE}, or none")
-    ] = None,
-    open_to_the_network: Annotated[
-        bool, typer.Option("--open-to-the-network", help="answer anybody who reaches --host, without keys")
-    ] = False,
     preset: Annotated[
         str | None, typer.Option(help="whose extras see the calls too: a name, or a path to a .toml")
     ] = None,
 ) -> None:
     """Serve the champion of a line of models over HTTP, until a signal."""
-    valid = Keys.of(keys, os.environ)
-    require_safe(host, valid, open_to_the_network)
     try:
         settings = Settings(threads=threads, queue=queue, timeout_s=timeout)
     except ValidationError as error:
@@ -62,7 +58,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     observers = [] if preset is None else _observers(preset, line, settings, f"{gethostname()}-{port}")
     config = uvicorn.Config(
-        create_app(line, settings, valid, observers),
+        create_app(line, settings, observers),
         host=host,
         port=port,
         http="h11",

@@ -1,6 +1,5 @@
 """What the service answers, and the work of answering: all of it on one thread, with one model."""
 
-from collections.abc import Sequence
 from datetime import date
 from http import HTTPStatus
 from math import isfinite
@@ -12,11 +11,11 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.ids import Id, id_list
-from mtmd.serve.http.bodies import Call, IdsAs
+from mtmd.serve.http.bodies import Call, IdsAs, parsed
 from mtmd.serve.http.intake import Refused
 from mtmd.serve.http.live import Serving
-from mtmd.serve.ranker import Ranked, Row
-from mtmd.serve.search import by_task, by_utility
+from mtmd.serve.ranker import Ranked
+from mtmd.serve.search import ranking_by
 
 
 class RankedAd(Frozen):
@@ -71,24 +70,20 @@ class ReadyAnswer(Frozen):
 
 def answer_rank(serving: Serving, body: bytes) -> bytes:
     """Raises Refused for a body that this bundle does not understand."""
-    call = serving.bodies.parse_rank(body)
-    domains = serving.ranker.scorer.info.declarations.domains
-    by = call.rank_by
-    ranking = by_task(domains, by) if isinstance(by, str) else by_utility(domains, by)
+    call, ranker = parsed(serving.bodies.rank, body), serving.ranker
+    domains = ranker.scorer.info.declarations.domains
+    by = call.rank_by or domains.task_names[0]
     try:
-        ranked = serving.ranker.rank(call.requests, ranking, call.top_k, call.ad_ids)
+        ranked = ranker.rank(call.requests, ranking_by(domains, by), call.top_k, call.ad_ids)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     answer = RankAnswer(
-        model_id=serving.ranker.model_id,
-        bundle_id=serving.ranker.bundle_id,
+        model_id=ranker.model_id,
+        bundle_id=ranker.bundle_id,
         day=serving.day,
         requests=tuple(
-            RankedAds(
-                request_id=_request_id(row, call.ids),
-                ads=_ads(call, ranked, place, domains.task_names),
-            )
-            for place, row in enumerate(call.requests)
+            RankedAds(request_id=request_id, ads=_ads(ranked, place, by, call.ids, domains.task_names))
+            for place, request_id in enumerate(_request_ids(call))
         ),
         unpublished=tuple(_written(ranked.unpublished, call.ids)),
     )
@@ -97,42 +92,40 @@ def answer_rank(serving: Serving, body: bytes) -> bytes:
 
 def answer_embed(serving: Serving, body: bytes) -> bytes:
     """Raises as `answer_rank` does."""
-    call = serving.bodies.parse_embed(body)
+    call, ranker = parsed(serving.bodies.embed, body), serving.ranker
     try:
-        embedded = serving.ranker.embed(call.requests)
+        vectors = {task: matrix.tolist() for task, matrix in ranker.embed(call.requests).tasks.items()}
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    vectors = {task: matrix.tolist() for task, matrix in embedded.tasks.items()}
     answer = EmbedAnswer(
-        model_id=serving.ranker.model_id,
-        bundle_id=serving.ranker.bundle_id,
+        model_id=ranker.model_id,
+        bundle_id=ranker.bundle_id,
         requests=tuple(
             EmbeddedRequest(
-                request_id=_request_id(row, call.ids),
-                embedding={task: rows[place] for task, rows in vectors.items()},
+                request_id=request_id, embedding={task: rows[place] for task, rows in vectors.items()}
             )
-            for place, row in enumerate(call.requests)
+            for place, request_id in enumerate(_request_ids(call))
         ),
     )
     return answer.model_dump_json().encode()
 
 
-def _request_id(row: Row, ids: IdsAs) -> Id | None:
-    given: Id | None = row.get("request_id")
-    return str(given) if given is not None and ids == "string" else given
+def _request_ids(call: Call) -> list[Id | None]:
+    given = [row.get("request_id") for row in call.requests]
+    return [str(one) if one is not None and call.ids == "string" else one for one in given]
 
 
 def _written(ids: NDArray[Any], how: IdsAs) -> list[Id]:
-    listed = id_list(ids)
-    return [str(one) for one in listed] if how == "string" else listed
+    return [str(one) if how == "string" else one for one in id_list(ids)]
 
 
-def _ads(call: Call, ranked: Ranked, place: int, tasks: Sequence[str]) -> tuple[RankedAd, ...]:
+def _ads(
+    ranked: Ranked, place: int, by: str | dict[str, float], ids: IdsAs, tasks: tuple[str, ...]
+) -> tuple[RankedAd, ...]:
     scores, probabilities = ranked.score[place], ranked.probability[place]
-    if isinstance(call.rank_by, str):  # a task may rank by its logit, which says the same and reads worse
-        scores = probabilities[:, tasks.index(call.rank_by)]
-    ad_ids = _written(ranked.ad_id[place], call.ids)
-    rows = zip(ad_ids, scores.tolist(), probabilities.tolist(), strict=True)
+    if isinstance(by, str):  # a task may rank by its logit, which says the same and reads worse
+        scores = probabilities[:, tasks.index(by)]
+    rows = zip(_written(ranked.ad_id[place], ids), scores.tolist(), probabilities.tolist(), strict=True)
     return tuple(
         RankedAd(
             ad_id=ad_id,

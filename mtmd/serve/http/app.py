@@ -1,4 +1,4 @@
-"""The HTTP service: its routes, its OpenAPI document, and the answers to requests that are refused."""
+"""The HTTP service: its routes, its OpenAPI document, its figures, and the answers to requests that are refused."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,10 +7,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
-from fastapi import FastAPI, Security
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
-from fastapi.security import APIKeyHeader, HTTPBearer
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
@@ -20,19 +19,17 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from mtmd.serve.http.answers import EmbedAnswer, RankAnswer, ReadyAnswer, answer_embed, answer_rank
 from mtmd.serve.http.intake import Pool, Problem, Refused, Settings, read_body
-from mtmd.serve.http.keys import Keys
 from mtmd.serve.http.live import Live, Serving
-from mtmd.serve.http.metrics import Metrics
 
 _JSON = "application/json"
 _REFUSALS = {
     400: "Not HTTP's or JSON's grammar",
     408: "Too slow",
     413: "Too large",
-    415: "Not application/json",
     422: "JSON, but not a body that the bundle understands",
     503: "No model is loaded, or too many calls wait; Retry-After says when to come back",
 }
+_SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class Observer(Protocol):
@@ -50,14 +47,9 @@ class Observer(Protocol):
         """One call was answered; takes microseconds, and never raises."""
 
 
-def create_app(
-    line: Path, settings: Settings, keys: Keys | None = None, observers: Sequence[Observer] = ()
-) -> FastAPI:
-    """The service of a line of models, such as artifacts/demo; its champion is followed while it runs.
-
-    With keys, a request without one learns whether the process answers, whether it is ready, and the routes.
-    """
-    service = _Service(line, settings, keys, observers)
+def create_app(line: Path, settings: Settings, observers: Sequence[Observer] = ()) -> FastAPI:
+    """The service of a line of models, such as artifacts/demo; its champion is followed while it runs."""
+    service = _Service(line, settings, observers)
     app = FastAPI(
         title="MTMD ranker",
         version="1",
@@ -65,46 +57,58 @@ def create_app(
         lifespan=service.lifespan,
         exception_handlers={Refused: _refused, HTTPException: _other},
     )
-    asked: dict[str, Any] = {}
-    if keys is not None:  # for the document; `_Service.require_key` compares them
-        shown = (HTTPBearer(auto_error=False), APIKeyHeader(name="X-API-Key", auto_error=False))
-        asked["dependencies"] = [Security(scheme) for scheme in shown]
-    refusals = _REFUSALS if keys is None else _REFUSALS | {401: "No valid key"}
-    asked["responses"] = {
-        status: {"model": Problem, "description": words} for status, words in refusals.items()
+    refusals: Any = {status: {"model": Problem, "description": words} for status, words in _REFUSALS.items()}
+    posts = {
+        "/rank": (service.rank, RankAnswer, "The best published ads of each request"),
+        "/embed": (service.embed, EmbedAnswer, "Query embeddings of each request"),
     }
-    app.post("/rank", response_model=RankAnswer, summary="The best published ads of each request", **asked)(
-        service.rank
-    )
-    app.post("/embed", response_model=EmbedAnswer, summary="Query embeddings of each request", **asked)(
-        service.embed
-    )
-    health = app.get("/health", response_class=PlainTextResponse, summary="Whether the process answers")
-    ready = app.get(
-        "/ready",
-        response_model=ReadyAnswer,
-        responses={503: {"model": Problem, "description": "Nothing is loaded"}},
-        summary="Whether a model is loaded, and which",
-    )
-    for path, get, handler in (("/health", health, service.health), ("/ready", ready, service.ready)):
-        app.head(path, include_in_schema=False)(handler)  # load balancers ask so
-        get(handler)
-    asked.pop("responses")
-    app.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus", **asked)(
-        service.metrics_text
-    )
-    app.get("/openapi.json", summary="The routes, and the bodies that the served model understands", **asked)(
-        service.openapi
-    )
-    app.get("/", response_class=PlainTextResponse, summary="The routes")(_routes)
+    for path, (handler, model, summary) in posts.items():
+        app.post(path, response_model=model, responses=refusals, summary=summary)(handler)
+    gets: dict[str, tuple[Callable[..., Any], Any, str]] = {
+        "/health": (service.health, None, "Whether the process answers"),
+        "/ready": (service.ready, ReadyAnswer, "Whether a model is loaded, and which"),
+        "/metrics": (service.figures, None, "Figures for Prometheus"),
+        "/openapi.json": (
+            service.openapi,
+            None,
+            "The routes, and the bodies that the served model understands",
+        ),
+    }
+    for path, (get, shape, summary) in gets.items():
+        app.head(path, include_in_schema=False)(get)  # load balancers ask so
+        app.get(path, response_model=shape, summary=summary)(get)
     return app
 
 
+class Metrics:
+    """What /metrics shows; each service has a registry of its own."""
+
+    def __init__(self, in_flight: Callable[[], float]) -> None:
+        registry = self.registry = CollectorRegistry()
+        what = "From a request's head to its answer"
+        self.latency = Histogram(
+            "mtmd_request_seconds", what, ["path", "status"], buckets=_SECONDS, registry=registry
+        )
+        self._swaps = Counter("mtmd_swaps", "Times that a model or its ads took over", registry=registry)
+        self._serving = Gauge(
+            "mtmd_serving_info", "What is served", ["model_id", "bundle_id", "day"], registry=registry
+        )
+        self._ads = Gauge("mtmd_published_ads", "Ads that are ranked", registry=registry)
+        waiting = Gauge("mtmd_in_flight", "Calls that wait or are answered", registry=registry)
+        waiting.set_function(in_flight)
+
+    def swapped(self, serving: Serving) -> None:
+        """A model or its ads took over."""
+        ranker = serving.ranker
+        self._swaps.inc()
+        self._serving.clear()
+        self._serving.labels(ranker.model_id, ranker.bundle_id, serving.day.isoformat()).set(1)
+        self._ads.set(len(ranker.ads))
+
+
 class _Service:
-    def __init__(
-        self, line: Path, settings: Settings, keys: Keys | None, observers: Sequence[Observer]
-    ) -> None:
-        self._settings, self._keys, self._observers = settings, keys, observers
+    def __init__(self, line: Path, settings: Settings, observers: Sequence[Observer]) -> None:
+        self._settings, self._observers = settings, observers
         self._pool = Pool(settings.threads, settings.queue)
         self._metrics = Metrics(lambda: self._pool.taken)
         for observer in observers:
@@ -135,29 +139,23 @@ class _Service:
     async def health(self) -> Response:
         return PlainTextResponse("ok")
 
-    async def ready(self, request: Request) -> Response:
-        """Open to all, since a load balancer asks it; what is served is said to those with a key."""
-        if self._keys is not None and not self._keys.admit(request):
-            ready = self._live.serving is not None
-            status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-            return PlainTextResponse("ready" if ready else "not ready", status)
+    async def ready(self) -> Response:
         serving = self._serving()
         answer = ReadyAnswer(
             model_id=serving.ranker.model_id,
             bundle_id=serving.ranker.bundle_id,
             day=serving.day,
-            ads=serving.ranker.ads,
+            ads=len(serving.ranker.ads),
             problem=self._live.problem,
         )
         return Response(answer.model_dump_json(), media_type=_JSON)
 
-    async def metrics_text(self, request: Request) -> Response:
-        self._require_key(request)
-        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def figures(self) -> Response:
+        text = generate_latest(self._metrics.registry)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(self, request: Request) -> Response:
         """FastAPI's document of the routes, with the bodies of the model that is served."""
-        self._require_key(request)
         app, bodies = request.app, self._serving().bodies
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, schemas = models_json_schema(
@@ -176,7 +174,6 @@ class _Service:
         began = time.perf_counter()
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
         try:
-            self._require_key(request)
             body = await read_body(request, self._settings)
             answered = await self._pool.run(lambda: answer(self._serving(), body), self._settings.timeout_s)
             status = HTTPStatus.OK
@@ -184,29 +181,14 @@ class _Service:
             status = refused.status
             raise
         finally:
-            self._metrics.answered(request.url.path, status, time.perf_counter() - began)
+            self._metrics.latency.labels(request.url.path, status).observe(time.perf_counter() - began)
         return body, answered
-
-    def _require_key(self, request: Request) -> None:
-        """Raise Refused with 401 for a request without a valid key, where keys are set."""
-        if self._keys is not None and not self._keys.admit(request):
-            words = "a valid key is required: send `Authorization: Bearer KEY` or `X-API-Key: KEY`"
-            raise Refused(HTTPStatus.UNAUTHORIZED, words)
 
     def _serving(self) -> Serving:
         serving = self._live.serving
         if serving is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"no model is loaded: {self._live.problem}")
         return serving
-
-
-async def _routes(request: Request) -> Response:
-    """For people who open the service in a browser."""
-    routes = [
-        route for route in request.app.routes if isinstance(route, APIRoute) and route.include_in_schema
-    ]
-    lines = [f"{', '.join(sorted(route.methods or ()))} {route.path}: {route.summary}" for route in routes]
-    return PlainTextResponse("\n".join(["MTMD ranker; /openapi.json describes the calls", *lines, ""]))
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -10,7 +10,15 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    create_model,
+)
 
 from mtmd.config import LARGEST_NUMBER, LONGEST_LIST, Declarations, Feature
 from mtmd.logs.contract import id_types
@@ -18,22 +26,9 @@ from mtmd.logs.ids import LONGEST_ID, Id
 from mtmd.serve.http.intake import Detail, Refused, Settings
 from mtmd.serve.ranker import Row
 
-_TEXT = 1024  # characters of a categorical value
 _SHOWN = 5  # of the things that are wrong with a body
-_WEIGHT = 1e6
-
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
-
 _STRICT = ConfigDict(extra="forbid", strict=True)
-
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
-Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
-_Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=LARGEST_NUMBER)]
-_COMPANIONS: dict[str, Any] = {
-    "weights": Annotated[list[_Amount], Field(max_length=LONGEST_LIST)],
-    "actions": Annotated[list[Text], Field(max_length=LONGEST_LIST)],
-    "ages": Annotated[list[_Amount], Field(max_length=LONGEST_LIST)],
-}
 
 
 def _whole(value: Any) -> Any:
@@ -46,26 +41,45 @@ def _decimal(value: Any) -> Any:
     return int(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else _whole(value)
 
 
-Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1), BeforeValidator(_whole)]
-Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1), BeforeValidator(_whole)]
-_Int64Text = Annotated[str, Field(pattern=f"^({_DECIMAL.pattern})$", description="the number in decimal")]
-BigId = Annotated[
+def _integer(bits: int) -> Any:
+    return Annotated[int, Field(strict=True, ge=-(2**bits), le=2**bits - 1), BeforeValidator(_whole)]
+
+
+def _number(least: float, most: float = LARGEST_NUMBER) -> Any:
+    return Annotated[float, Field(strict=True, allow_inf_nan=False, ge=least, le=most)]
+
+
+def _list(value: Any, most: int = LONGEST_LIST, least: int = 0, says: str | None = None) -> Any:
+    """A type that is made for a bundle."""
+    return Annotated[list[value], Field(min_length=least, max_length=most, description=says)]
+
+
+_TEXT = Annotated[str, Field(strict=True, max_length=1024)]
+_BIG = Annotated[
     int,
     Field(strict=True, ge=-(2**63), le=2**63 - 1),
-    BeforeValidator(_decimal, json_schema_input_type=Int64 | _Int64Text),
+    BeforeValidator(
+        _decimal,
+        json_schema_input_type=_integer(63) | Annotated[str, Field(pattern=f"^({_DECIMAL.pattern})$")],
+    ),
 ]
-TextId = Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")]
-
-_IDS: dict[str, Any] = {"BIGINT": BigId, "VARCHAR": TextId, "UUID": UUID}
-_TYPES: dict[str, Any] = {
-    "FLOAT": Number,
-    "DOUBLE": Number,
-    "INTEGER": Int32,
-    "BIGINT": Int64,
-    "VARCHAR": Text,
-    "UUID": UUID,
+_UUID = Annotated[UUID, PlainSerializer(str)]
+_IDS: dict[str, Any] = {
+    "BIGINT": _BIG,
+    "VARCHAR": Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")],
+    "UUID": _UUID,
 }
-_VALUES = _TYPES | {"BIGINT": BigId}  # of categories: many are ids of something
+_NUMBERS: dict[str, Any] = {
+    **dict.fromkeys(("FLOAT", "DOUBLE"), _number(-LARGEST_NUMBER)),
+    "INTEGER": _integer(31),
+    "BIGINT": _integer(63),
+}
+_CATEGORIES: dict[str, Any] = _NUMBERS | {"BIGINT": _BIG, "VARCHAR": _TEXT, "UUID": _UUID}  # many are ids
+_COMPANIONS: dict[str, Any] = {
+    "weights": _list(_number(0)),
+    "actions": _list(_TEXT),
+    "ages": _list(_number(0)),
+}
 IdsAs = Annotated[
     Literal["declared", "string"],
     Field(
@@ -80,8 +94,10 @@ class Call:
 
     requests: list[Row]
     ids: IdsAs
-    rank_by: str | dict[str, float] = ""  # a task, or weights of tasks for a utility
     top_k: int = 0
+    rank_by: str | dict[str, float] | None = (
+        None  # a task, by default the first, or weights of tasks for a utility
+    )
     ad_ids: list[Id] | None = None
 
 
@@ -89,102 +105,34 @@ class Bodies:
     """The bodies of /rank and /embed that one bundle understands."""
 
     def __init__(self, declarations: Declarations, settings: Settings) -> None:
-        row, tasks = _row(declarations), declarations.domains.task_names
-        what = "raw requests, as the logs have them"
-        requests: Any = Annotated[
-            list[row],  # type: ignore[valid-type]  # a model made a moment ago
-            Field(min_length=1, max_length=settings.requests, description=what),
-        ]
-        task: Any = Literal[tasks]
-        weight = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_WEIGHT, le=_WEIGHT)]
-        weights = Annotated[dict[task, weight], Field(min_length=1)]
-        ad_id = _IDS[declarations.ids.ad]
-        ads = Annotated[list[ad_id], Field(max_length=settings.ads)]  # type: ignore[valid-type]
+        tasks: Any = Literal[declarations.domains.task_names]
+        requests = _list(_row(declarations), settings.requests, 1, "raw requests, as the logs have them")
+        ads = _list(_IDS[declarations.ids.ad], settings.ads)
+        weight = _number(-1e6, 1e6)
+        weights: Any = Annotated[dict[tasks, weight], Field(min_length=1)]  # type: ignore[valid-type]
         by = "a task (default: the first), or weights: bid × Σ weight × P(task)"
         named = "rank these published ads only; each counts once. Default: all"
-        count = Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(_whole)]
-        self._default = tasks[0]
-        self.embed: type[BaseModel] = create_model(
-            "EmbedRequest", __config__=_STRICT, requests=(requests, ...), ids=(IdsAs, "declared")
-        )
+        count: Any = Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(_whole)]
+        shared: dict[str, Any] = {"requests": (requests, ...), "ids": (IdsAs, "declared")}
+        self.embed: type[BaseModel] = create_model("EmbedRequest", __config__=_STRICT, **shared)
         self.rank: type[BaseModel] = create_model(
             "RankRequest",
             __config__=_STRICT,
-            requests=(requests, ...),
-            rank_by=(task | weights | None, Field(None, description=by)),
+            **shared,
+            rank_by=(tasks | weights | None, Field(None, description=by)),
             top_k=(count, 10),
             ad_ids=(ads | None, Field(None, description=named)),
-            ids=(IdsAs, "declared"),
         )
 
-    def parse_rank(self, body: bytes) -> Call:
-        """Raises Refused with 400 for what is not JSON, 422 for what the bundle does not understand."""
-        asked: Any = _parse(self.rank, body)
-        rows = [_plain(row) for row in asked.requests]
-        ad_ids = None if asked.ad_ids is None else [_text_of_uuid(ad_id) for ad_id in asked.ad_ids]
-        return Call(rows, asked.ids, asked.rank_by or self._default, asked.top_k, ad_ids)
 
-    def parse_embed(self, body: bytes) -> Call:
-        """Raises as `parse_rank` does."""
-        asked: Any = _parse(self.embed, body)
-        return Call([_plain(row) for row in asked.requests], asked.ids)
-
-
-def _row(declarations: Declarations) -> type[BaseModel]:
-    """A raw request: its surface, and any of the declared features; an absent one is null.
-
-    Fields are numbered, since a feature may have any name; the names are aliases.
-    """
-    ids = {column: _IDS[kind] for column, kind in id_types("requests", declarations.ids).items()}
-    fields: dict[str, Any] = {
-        "request_id": (ids["request_id"] | None, Field(None, description="comes back with the answer")),
-        "surface": (Literal[declarations.domains.surfaces], ...),
-    }
-    reserved = frozenset(fields)
-    for number, feature in enumerate(declarations.query.fields):
-        if feature.name not in reserved:
-            fields[f"feature_{number}"] = (
-                ids.get(feature.name, _type(feature)) | None,
-                Field(None, alias=feature.name),
-            )
-    companions = {
-        column: (what, feature.name)
-        for feature in declarations.query.lists
-        for what, column in feature.companions.items()
-    }
-    for number, (column, (what, name)) in enumerate(companions.items()):
-        words = f"{what}, one for each value of {name}"
-        fields[f"companion_{number}"] = (
-            _COMPANIONS[what] | None,
-            Field(None, alias=column, description=words),
-        )
-    return create_model("Request", __config__=_STRICT, **fields)
-
-
-def _type(feature: Feature) -> Any:
-    if feature.kind == "embedding":
-        return Annotated[list[Number], Field(min_length=feature.width, max_length=feature.width)]
-    if feature.multi:
-        words = f"the first {feature.max_length} are read"
-        value = _VALUES[feature.type or "VARCHAR"]
-        return Annotated[list[value], Field(max_length=LONGEST_LIST, description=words)]  # type: ignore[valid-type]
-    return _VALUES[feature.column_type] if feature.kind == "categorical" else _TYPES[feature.column_type]
-
-
-def _plain(row: BaseModel) -> Row:
-    values = row.model_dump(by_alias=True, exclude_none=True)
-    return {name: _text_of_uuid(value) for name, value in values.items()}
-
-
-def _text_of_uuid(value: Any) -> Any:
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _parse(model: type[BaseModel], body: bytes) -> BaseModel:
+def parsed(model: type[BaseModel], body: bytes) -> Call:
+    """A body of a model of `Bodies`; raises Refused with 400 for what is not JSON, 422 for what it does not accept."""
     try:
-        return model.model_validate_json(body)
+        read = model.model_validate_json(body)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
+    else:
+        return Call(**read.model_dump(by_alias=True, exclude_none=True))
     details = [
         Detail(where=".".join(map(str, fault["loc"]))[:200], says=fault["msg"][:300])
         for fault in wrong[:_SHOWN]
@@ -194,3 +142,32 @@ def _parse(model: type[BaseModel], body: bytes) -> BaseModel:
     count = "1 value" if len(wrong) == 1 else f"{len(wrong)} values"
     text = f"{count} of the body cannot be read; /openapi.json describes what is accepted"
     raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, text, details)
+
+
+def _row(declarations: Declarations) -> type[BaseModel]:
+    """A raw request: its surface, and any of the declared features; an absent one is null.
+
+    Fields are numbered, since a feature may have any name; the names are aliases.
+    """
+    query = declarations.query
+    ids = {column: _IDS[kind] for column, kind in id_types("requests", declarations.ids).items()}
+    fields: dict[str, Any] = {
+        "request_id": (ids["request_id"] | None, Field(None, description="comes back with the answer")),
+        "surface": (Literal[declarations.domains.surfaces], ...),
+    }
+    reserved = frozenset(fields)
+    columns = {feature.name: ids.get(feature.name) or _type(feature) for feature in query.fields}
+    columns |= {c: _COMPANIONS[what] for feature in query.lists for what, c in feature.companions.items()}
+    for number, (name, kind) in enumerate(columns.items()):
+        if name not in reserved:
+            fields[f"column_{number}"] = (kind | None, Field(None, alias=name))
+    made: type[BaseModel] = create_model("Request", __config__=_STRICT, **fields)
+    return made
+
+
+def _type(feature: Feature) -> Any:
+    if feature.kind == "embedding":
+        return _list(_number(-LARGEST_NUMBER), feature.width, feature.width)
+    if feature.multi:
+        return _list(_CATEGORIES[feature.type or "VARCHAR"], says=f"the first {feature.max_length} are read")
+    return (_CATEGORIES if feature.kind == "categorical" else _NUMBERS)[feature.column_type]

@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect, Request
 
 from mtmd.config import Frozen
 
-_DISCARDED = 8  # times the largest body: so much of a larger one is read, so that its sender hears the answer
 _Result = TypeVar("_Result")
 
 
@@ -54,48 +53,30 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the client should do: show a key, come back, or send the rest of its body to nobody."""
-        match self.status:
-            case HTTPStatus.UNAUTHORIZED:
-                return {"www-authenticate": 'Bearer realm="mtmd"'}
-            case HTTPStatus.SERVICE_UNAVAILABLE:
-                return {"retry-after": "1"}
-            case HTTPStatus.REQUEST_TIMEOUT | HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return {"connection": "close"}
-        return {}
+        """When to come back."""
+        return {"retry-after": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
-    """Raises Refused with 415 for another type, 413 for too many bytes, 408 for too slow ones, 400 when they end."""
-    for name, wanted in (("content-type", "application/json"), ("content-encoding", "identity")):
-        given = request.headers.get(name, "" if name == "content-type" else wanted)
-        if given.partition(";")[0].strip().lower() != wanted:
-            words = f"{name} is {given[:100]!r}; send plain JSON as application/json"
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
+    """Raises Refused with 413 for too many bytes, 408 for too slow ones, 400 when they end before the body does.
+
+    What is too much is read and dropped, so that its sender hears the answer.
+    """
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            return await _read(request, settings.body_bytes)
+            async for part in request.stream():
+                size += len(part)
+                if size <= settings.body_bytes:
+                    body += part
     except TimeoutError as error:
         words = f"the body took longer than {settings.body_timeout_s:g} s"
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, words) from error
     except ClientDisconnect as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "the body ended before its end") from error
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    too_large = Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {limit} bytes")
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > _DISCARDED * limit:
-        raise too_large
-    body, size = bytearray(), 0
-    async for part in request.stream():
-        size += len(part)
-        if size > _DISCARDED * limit:
-            break
-        if size <= limit:
-            body += part
-    if size > limit:
-        raise too_large
+    if size > settings.body_bytes:
+        words = f"the body has more than {settings.body_bytes} bytes"
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
     return bytes(body)
 
 

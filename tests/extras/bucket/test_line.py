@@ -51,7 +51,7 @@ def test_a_day_in_a_bucket_is_as_on_a_disk_and_all_machines_share_it(
     assert {day.reused for day in done.days.all} == {False}
     summary = done.decide()
     assert summary.promoted
-    assert publish(done.plan.workspace, done.plan.source, AS_OF).embedded > 0
+    assert publish(done.plan.workspace, done.plan.source, AS_OF).made
     for day in done.days.all:
         (local,) = first_run.root.glob(f"shards/date={day.day}/*")
         assert Path(day.path).name == local.name
@@ -65,7 +65,7 @@ def test_a_day_in_a_bucket_is_as_on_a_disk_and_all_machines_share_it(
     assert {model.reused for model in again.trained} == {day.reused for day in again.days.all} == {True}
     assert (len(again.quality.reused), again.evaluated.reused, again.exported.reused) == (21, True, True)
     assert again.decide().words == f"{model} is already champion"
-    assert publish(again.plan.workspace, again.plan.source, AS_OF).embedded == 0
+    assert not publish(again.plan.workspace, again.plan.source, AS_OF).made
 
     monkeypatch.setenv("MTMD_ARTIFACTS", ARTIFACTS)
     root = machine("c").parent / LINE

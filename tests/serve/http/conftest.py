@@ -24,7 +24,6 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.app import Observer, create_app
 from mtmd.serve.http.intake import Settings
-from mtmd.serve.http.keys import Keys
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import write_json
 from tests.serve.conftest import MakeBundle, declarations, make_bundle  # noqa: F401 - fixtures
@@ -129,13 +128,11 @@ class Client:
 
 
 @contextmanager
-def serving(
-    root: Path, settings: Settings, keys: Keys | None = None, observers: Sequence[Observer] = ()
-) -> Iterator[Client]:
+def serving(root: Path, settings: Settings, observers: Sequence[Observer] = ()) -> Iterator[Client]:
     """The service on a free port until the end of the block."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        app = create_app(root, settings, keys, observers)
+        app = create_app(root, settings, observers)
         config = uvicorn.Config(app, http="h11", ws="none", log_config=None, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -45,13 +45,6 @@ def test_a_ranking_is_the_arithmetic_of_the_towers(client: Client) -> None:
             )
 
 
-def test_a_child_task_ranks_by_its_probability(client: Client) -> None:
-    _, answer = client.post("/rank", BODY | {"rank_by": "octr", "top_k": 1})
-    for found in answer["requests"]:
-        (ad,) = found["ads"]
-        assert ad["score"] == ad["probability"]["octr"]
-
-
 def test_a_utility_is_bid_times_weighted_probability(client: Client) -> None:
     _, answer = client.post("/rank", BODY | {"rank_by": {"ctr": 2.0, "octr": -1}})
     bids = {ad["ad_id"]: ad["bid"] for ad in ADS}
@@ -63,10 +56,12 @@ def test_a_utility_is_bid_times_weighted_probability(client: Client) -> None:
             assert ad["score"] == pytest.approx(bids[ad["ad_id"]] * value, rel=1e-5)
 
 
-def test_named_ads_are_ranked_alone(client: Client) -> None:
-    _, answer = client.post("/rank", BODY | {"ad_ids": [9, 7, 7, 12345]})
+def test_named_ads_are_ranked_alone_by_a_child_tasks_probability(client: Client) -> None:
+    _, answer = client.post("/rank", BODY | {"ad_ids": [9, 7, 7, 12345], "rank_by": "octr"})
     assert answer["unpublished"] == [12345]
-    assert [{ad["ad_id"] for ad in found["ads"]} for found in answer["requests"]] == [{7, 9}] * 2
+    for found in answer["requests"]:
+        (ad,) = found["ads"]  # 9 is a shopping ad, which lacks the task
+        assert (ad["ad_id"], ad["score"]) == (7, ad["probability"]["octr"])
 
 
 def test_an_embedding_is_what_the_tower_gives(client: Client) -> None:
@@ -131,12 +126,10 @@ def test_openapi_has_the_routes_and_the_bundles_features_and_tasks(client: Clien
     kinds = [kind["type"] for kind in request["properties"]["request_id"]["anyOf"]]
     assert kinds == ["integer", "string", "null"]
     assert schemas["RankRequest"]["properties"]["ids"]["enum"] == ["declared", "string"]
-    routes = {"/rank", "/embed", "/health", "/ready", "/metrics", "/openapi.json", "/"}
+    routes = {"/rank", "/embed", "/health", "/ready", "/metrics", "/openapi.json"}
     assert set(document["paths"]) == routes
     assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= set(schemas)
     assert {"200", "400", "413", "422", "503"} <= set(document["paths"]["/rank"]["post"]["responses"])
-    page = client.send("GET", "/")[2].decode()
-    assert all(f" {route}: " in page for route in routes)
 
 
 def one(**request: object) -> dict:
@@ -188,21 +181,16 @@ def test_a_wrong_body_is_told_what_is_wrong(client: Client, body: object, status
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "headers", "status"),
+    ("method", "path", "status"),
     [
-        ("POST", "/rank", {}, 415),
-        ("POST", "/rank", {"content-type": "text/plain"}, 415),
-        ("POST", "/rank", JSON | {"content-encoding": "gzip"}, 415),
-        ("GET", "/rank", {}, 405),
-        ("DELETE", "/ready", {}, 405),
-        ("GET", "/nothing", {}, 404),
-        ("POST", "/../etc/passwd", {}, 404),
+        ("GET", "/rank", 405),
+        ("DELETE", "/ready", 405),
+        ("GET", "/nothing", 404),
+        ("POST", "/../etc/passwd", 404),
     ],
 )
-def test_a_wrong_way_to_ask_is_refused(
-    client: Client, method: str, path: str, headers: dict[str, str], status: int
-) -> None:
-    found, said, content = client.send(method, path, b"{}" if method == "POST" else None, headers)
+def test_a_wrong_way_to_ask_is_refused(client: Client, method: str, path: str, status: int) -> None:
+    found, said, content = client.send(method, path, b"{}" if method == "POST" else None)
     assert found == status
     assert json.loads(content)["error"]
     assert status != 405 or said["allow"]
@@ -211,10 +199,6 @@ def test_a_wrong_way_to_ask_is_refused(
 def head(length: int) -> bytes:
     kind = "Content-Type: application/json\r\n"
     return f"POST /rank HTTP/1.1\r\nHost: x\r\n{kind}Content-Length: {length}\r\n\r\n".encode()
-
-
-def test_who_declares_far_too_much_is_refused_at_once(client: Client) -> None:
-    assert client.raw(head(10**12)).startswith(b"HTTP/1.1 413 ")
 
 
 def test_who_sends_a_body_slowly_is_told_so(line: Line) -> None:

@@ -1,22 +1,18 @@
 """The champion is followed: whole models take over from each other, and no question notices."""
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from mtmd.registry.records import ModelManifest
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
-from mtmd.store.files import remove, write_json
+from mtmd.store.files import remove
 from tests.serve.http.conftest import ADS, DAY, JSON, SETTINGS, Client, Line, serving, until
 
 QUESTION = {"requests": [{"surface": "search", "activity": 1.0, "depth": 0.25}], "top_k": 4}
@@ -48,63 +44,13 @@ def test_a_promotion_and_a_rollback_swap_the_whole_model(line: Line, live: Live)
     assert live.serving.ranker.bundle_id == "0" * 64
 
 
-def test_newer_ads_of_the_same_model_take_over_without_loading_it_again(line: Line, live: Live) -> None:
+def test_newer_ads_of_the_same_model_take_over(line: Line, live: Live) -> None:
     line.promote(0)
     live.refresh()
-    first = live.serving
     line.publish("model-0", DAY + timedelta(days=3), ADS[:2])
     assert live.refresh()
-    assert first is not None
     assert live.serving is not None
-    assert live.serving.ranker.scorer is first.ranker.scorer
-    assert (live.serving.day, live.serving.ranker.ads) == (DAY + timedelta(days=3), 2)
-    line.publish("model-0", DAY + timedelta(days=4), ADS[:3])
-    (line.registry.path("model-0") / "manifest.json").write_text("damaged")
-    assert live.refresh()
-    assert live.serving.ranker.ads == 3
-
-
-def test_a_model_that_was_made_again_with_other_content_is_loaded_with_its_ads(
-    line: Line, live: Live
-) -> None:
-    """Its files were removed, as errors advise, and its training came out otherwise."""
-    line.promote(0)
-    assert live.refresh()
-    remove(line.registry.path("model-0"))
-    made = line.make("1" * 64)
-    manifest = ModelManifest(
-        model_id="model-0", as_of=DAY, bundle_id="1" * 64, window={}, git_commit=None, seeds={}, packages={}
-    )
-
-    def build(directory: Path) -> None:
-        shutil.copytree(made, directory, dirs_exist_ok=True)
-        write_json(directory / "metrics.json", {})
-
-    line.registry.add(build, manifest)
-    line.publish("model-0", DAY + timedelta(days=1))
-    assert live.refresh(), live.problem
-    assert live.serving is not None
-    assert live.serving.ranker.bundle_id == "1" * 64
-
-
-def test_ads_that_are_made_again_under_their_name_take_the_place_of_the_damaged_ones(
-    line: Line, live: Live
-) -> None:
-    line.promote(0)
-    live.refresh()
-    assert live.serving is not None
-    (embedding, *_) = live.serving.ranker.table.ads.blocks[0].tasks.values()
-    written, publication = embedding.copy(), line.root / "ads" / "model-0" / live.serving.publication
-    for file in publication.glob("*.arrow"):
-        with file.open("r+b") as mapped:  # in its place, as a failing disk does
-            mapped.write(bytes(file.stat().st_size))
-    assert not np.array_equal(embedding, written)
-    remove(publication)
-    assert not live.refresh()
-    line.publish("model-0", live.serving.day)
-    assert live.refresh()
-    assert np.array_equal(next(iter(live.serving.ranker.table.ads.blocks[0].tasks.values())), written)
-    assert not live.refresh()
+    assert (live.serving.day, len(live.serving.ranker.ads)) == (DAY + timedelta(days=3), 2)
 
 
 def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Live) -> None:
@@ -125,23 +71,6 @@ def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Li
     tower.write_bytes(content)
     until(live.refresh)
     assert (live.problem, live.serving.ranker.model_id) == (None, "model-1")
-
-
-def test_what_a_library_says_of_a_model_changes_nothing_either(
-    line: Line, live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line.promote(0)
-    live.refresh()
-    line.promote(1)
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("no kernel for this operator")
-
-    monkeypatch.setattr("mtmd.serve.http.live.Ranker", fail)
-    assert not live.refresh()
-    assert live.problem == "no kernel for this operator"
-    assert live.serving is not None
-    assert live.serving.ranker.model_id == "model-0"
 
 
 def test_ads_that_were_removed_change_nothing_and_a_service_says_it_is_behind(line: Line) -> None:
