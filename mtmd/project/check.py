@@ -7,20 +7,24 @@ right, and rows once all columns are.
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
+from pydantic import ValidationError
 
 from mtmd.config import Preset
+from mtmd.config.preset_files import Said, preset_path, read_said, values_of
+from mtmd.config.problems import Location, problems
 from mtmd.errors import ConfigError, LogsError, StorageError
+from mtmd.expectations import day_expectations
 from mtmd.extract.database import reading
-from mtmd.logs.contract import TABLES
+from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.reading import MORE_MEMORY, Columns
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import TableColumns
 from mtmd.project.days import DaysCheck, check_days, window_files
 from mtmd.project.features import check_features
 from mtmd.project.findings import Finding, Level, Part, ProjectCheck, error, stopped_by
-from mtmd.project.preset_check import check_preset
 from mtmd.project.rows import check_cost, check_rows, stage
 from mtmd.store.files import scratch
 from mtmd.validate.gx_duckdb import Database
@@ -37,6 +41,40 @@ def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | N
     order = list(Part)
     findings.sort(key=lambda finding: order.index(finding.part))
     return ProjectCheck(preset=name_or_path, findings=tuple(findings))
+
+
+def check_preset(name_or_path: str) -> tuple[Preset | None, list[Finding]]:
+    """The preset, and what is wrong with its file, its base and its values; None where a run could not read it.
+
+    What sections ask of each other shows once each is right. Raises ConfigError where there is no such file.
+    """
+    path = preset_path(name_or_path)
+    try:
+        said = read_said(path)
+        values = values_of(said)
+        preset = Preset.model_validate(values)
+        table_columns(preset.declarations)
+    except ConfigError as wrong:
+        return None, [stopped_by(Part.PRESET, str(path), wrong)]
+    except ValidationError as wrong:
+        return None, [
+            error(Part.PRESET, str(_file_of(problem.path, said, path)), problem.text, problem.remedy)
+            for problem in problems(wrong, values, Preset)
+        ]
+    try:
+        day_expectations(preset)
+    except ConfigError as wrong:  # without the team's own, all else can be checked
+        finding = stopped_by(Part.PRESET, str(preset.expectations), wrong)
+        return preset.model_copy(update={"expectations": None}), [finding]
+    return preset, []
+
+
+def _file_of(path: Location, said: dict[str, Any], file: Path) -> Path:
+    """The file that says the value; the preset's own where none does."""
+    entry: Any = said
+    for part in path:
+        entry = entry.get(part) if isinstance(entry, dict) else entry
+    return entry.file if isinstance(entry, Said) else file
 
 
 def _check_logs(preset: Preset, logs: str, as_of: date | None) -> Iterator[Finding]:
@@ -65,20 +103,19 @@ def _check_day(
     for table in TABLES:
         columns = TableColumns(database.connection, source, table, preset.declarations)
         files[table], findings = columns.of_files(days.files[table], day)
-        right = right and all(finding.level is not Level.ERROR for finding in findings)
         yield from findings
-        if all(finding.level is not Level.ERROR for finding in findings):
+        if any(finding.level is Level.ERROR for finding in findings):
+            right = False
+        else:
             yield from columns.of_other_days(days.window)
     if not right:
         return
     try:
         stage(database, source, files, day, preset)
-    except ConfigError as wrong:
-        yield stopped_by(Part.ROWS, str(preset.expectations), wrong)
-        return
-    except (LogsError, StorageError) as wrong:
-        yield stopped_by(Part.ROWS, str(day), wrong)
+    except (ConfigError, LogsError, StorageError) as wrong:
+        own = isinstance(wrong, ConfigError)  # an expectation of the team's
+        yield stopped_by(Part.ROWS, str(preset.expectations) if own else str(day), wrong)
         return
     yield from check_rows(database, preset)
     yield from check_features(database, preset)
-    yield from check_cost(database, preset, source, (*days.window, day))
+    yield from check_cost(database, source, (*days.window, day))

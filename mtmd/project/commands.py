@@ -1,6 +1,5 @@
 """Commands of a project folder: make it, look at it, and run the flows there. `mtmd/cli.py` has all other commands."""
 
-import json
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -63,19 +62,11 @@ def check(
 
 
 @commands.command()
-def config(
-    preset: PresetName,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="print the JSON Schema of a preset's file instead, for editors")
-    ] = False,
-) -> None:
+def config(preset: PresetName) -> None:
     """Print the keys of a preset with their values and files."""
-    from mtmd.project.settings import as_toml, preset_schema, settings
+    from mtmd.project.settings import as_toml, settings
 
-    if schema:
-        console.print(json.dumps(preset_schema(), indent=2, ensure_ascii=False), markup=False)
-    else:
-        console.print(as_toml(settings(preset)), markup=False)
+    console.print(as_toml(settings(preset)), markup=False)
 
 
 def _command_of(module: str) -> typer.Typer:

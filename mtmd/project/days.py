@@ -1,7 +1,7 @@
 """Which days the logs have, and whether a run finds the held-out day and its window there."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
-from mtmd.project.findings import Finding, Part, counted, error, fact, stopped_by, warning
+from mtmd.project.findings import Finding, Part, counted, error, fact, stopped_by
 from mtmd.run import plan_window, training_days
 
 _MOST_SHOWN = 5
@@ -39,7 +39,7 @@ def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysChe
             text = "no day that all tables have"
             findings.append(error(Part.DAYS, str(source.root), text, "deliver a day's three tables"))
         return DaysCheck(findings)
-    findings += [*_gaps(preset, chosen, days), *_window(preset, chosen, days)]
+    findings += _window(preset, chosen, days)
     window = sorted(set(plan_window(chosen, preset.window_days)) & common - preset.left_out.keys())
     files: SourceFiles = {}
     for table in TABLES if chosen in common else ():
@@ -66,39 +66,20 @@ def _of_table(table: str, days: set[date], source: LogSource) -> Finding:
     return error(Part.DAYS, table, text, f"write the logs there, or correct {said}")
 
 
-def _gaps(preset: Preset, as_of: date, days: dict[str, set[date]]) -> Iterator[Finding]:
-    """Days that a table lacks between others, but for those of the window."""
-    needed = {as_of, *plan_window(as_of, preset.window_days), *preset.left_out}
-    for table in TABLES:
-        first, last = min(days[table], default=as_of), max(days[table], default=as_of)
-        between = {first + timedelta(days=n) for n in range((last - first).days)}
-        if gaps := sorted(between - days[table] - needed):
-            text = f"{counted(len(gaps), 'day')} missing between {first} and {last}: {_some(gaps)}"
-            yield warning(Part.DAYS, table, text, "deliver them; no window that needs them can be trained on")
-
-
-def _window(preset: Preset, as_of: date, days: dict[str, set[date]]) -> list[Finding]:
+def _window(preset: Preset, as_of: date, days: dict[str, set[date]]) -> Iterator[Finding]:
     """What `plan_run` would refuse, for each table."""
-    findings = []
     try:
-        wanted = training_days(preset, as_of, preset.window_days)
+        wanted = [*training_days(preset, as_of, preset.window_days), as_of]
     except (ConfigError, LogsError) as wrong:
-        findings.append(stopped_by(Part.DAYS, "left_out", wrong))
-        wanted = plan_window(as_of, preset.window_days)
+        yield stopped_by(Part.DAYS, "left_out", wrong)
+        return
+    yield fact(
+        Part.DAYS, "window", f"{as_of} is held out, {len(wanted) - 1} training days from {wanted[0]} on"
+    )
     for table in (table for table in TABLES if days[table]):
-        if as_of not in days[table]:
-            text = f"no day {as_of}, the held-out day"
-            findings.append(error(Part.DAYS, table, text, "deliver it, or say --as-of"))
         if lacking := [day for day in wanted if day not in days[table]]:
-            text = f"lacks {len(lacking)} of the {len(wanted)} training days before {as_of}: {_some(lacking)}"
+            more = f" and {len(lacking) - _MOST_SHOWN} more" if len(lacking) > _MOST_SHOWN else ""
+            text = f"lacks {len(lacking)} of the {len(wanted)} days to {as_of}: "
+            text += ", ".join(map(str, lacking[:_MOST_SHOWN])) + more
             remedy = "deliver them, say another --as-of, name them in [left_out], or shorten the window"
-            findings.append(error(Part.DAYS, table, text, remedy))
-    if not findings:
-        text = f"{as_of} is held out, {len(wanted)} training days from {wanted[0]} on"
-        findings.append(fact(Part.DAYS, "window", text))
-    return findings
-
-
-def _some(days: list[date]) -> str:
-    more = f" and {len(days) - _MOST_SHOWN} more" if len(days) > _MOST_SHOWN else ""
-    return ", ".join(map(str, days[:_MOST_SHOWN])) + more
+            yield error(Part.DAYS, table, text, remedy)

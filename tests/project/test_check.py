@@ -6,7 +6,6 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -14,12 +13,9 @@ from rich.console import Console
 from mtmd.cli import main
 from mtmd.config.problems import nearest
 from mtmd.errors import ConfigError
-from mtmd.extract.stage import extract_day
-from mtmd.logs.source import LogSource
 from mtmd.project.check import check_project
 from mtmd.project.findings import Level, Part, ProjectCheck, error, fact, show, warning
-from mtmd.project.rows import bytes_in_words, day_bytes
-from tests.project.conftest import AS_OF, Project
+from tests.project.conftest import Project
 
 READ = "from read_parquet($paths, hive_partitioning = false)\n"
 
@@ -47,11 +43,11 @@ def test_one_run_finds_the_mistakes_of_all_tables_and_days(project: Project) -> 
     (project.logs / "requests" / "date=2026-01-09").rename(project.root / "gone")
     lines = project.problems()
     for words in (
-        "requests: lacks 1 of the 20 training days before 2026-01-23: 2026-01-09",
+        "requests: lacks 1 of the 21 days to 2026-01-23: 2026-01-09",
         "requests.user_id: missing",
         "ads.bid: is VARCHAR; must be FLOAT",
         "ads.colour: not declared",
-        "candidates: 1 earlier day, 2026-01-12 first: gctr is missing",
+        "candidates: 1 earlier day, 2026-01-12 first: gctr: missing",
     ):
         assert any(line.startswith(words) for line in lines), words
     assert {finding.part for finding in project.check().findings} <= {Part.DAYS, Part.COLUMNS}
@@ -121,29 +117,11 @@ def test_a_lack_of_memory_is_no_fault_of_the_logs(project: Project, monkeypatch:
     assert "let DuckDB have more memory (MTMD_DUCKDB_MEMORY in the environment), or write files of" in problem
 
 
-def test_rows_files_and_shards_of_the_run_are_told(project: Project) -> None:
-    rows, files, shards = project.facts(Part.COST)
+def test_rows_and_files_of_the_run_are_told(project: Project) -> None:
+    rows, files = project.facts(Part.COST)
     assert rows == "rows: 21 days: about 1,680 requests, 3,150 ads, 12,537 candidates"
     size = sum(p.stat().st_size for p in project.logs.rglob("*.parquet") if p.parent.name > "date=2026-01-02")
     assert files == f"files: 63 files, {size / 2**20:.1f} MiB"
-    assert shards == "shards: about 1.3 MiB in artifacts/mine/shards"
-
-
-def test_the_size_of_a_shard_is_that_of_its_columns(
-    tiny_logs: Path, tiny_preset: Any, tmp_path: Path
-) -> None:
-    shard = extract_day(LogSource(tiny_logs), AS_OF, tiny_preset.declarations, tmp_path)
-    written = sum(path.stat().st_size for path in Path(shard.path).glob("*.arrow"))
-    told = day_bytes(tiny_preset, requests=shard.requests, ads=shard.ads, candidates=shard.candidates)
-    assert told == pytest.approx(written, rel=0.2)  # Arrow's own headers are some KiB of a small file
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [(1023, "1023 bytes"), (1024, "1.0 KiB"), (3 * 2**29, "1.5 GiB"), (2**51, "2048.0 TiB")],
-)
-def test_bytes_are_told_in_their_largest_unit(size: int, words: str) -> None:
-    assert bytes_in_words(size) == words
 
 
 @pytest.mark.parametrize(

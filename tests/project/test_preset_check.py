@@ -6,7 +6,7 @@ import pytest
 
 from mtmd.config.preset_files import PRESETS
 from mtmd.errors import ConfigError
-from mtmd.project.preset_check import check_preset
+from mtmd.project.check import check_preset
 from tests.project.conftest import said as in_a_line
 
 TINY = (PRESETS / "tiny.toml").read_text()

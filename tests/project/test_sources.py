@@ -40,7 +40,7 @@ def test_days_that_a_place_lacks_are_named(elsewhere: Project) -> None:
     (elsewhere.logs / "r" / "2026-01-10.parquet").unlink()
     (elsewhere.logs / "c" / "us" / "20260111" / "part-0.parquet").unlink()
     (requests,), (candidates,) = elsewhere.problems(Part.DAYS), elsewhere.problems(Part.COLUMNS)
-    assert requests.startswith("requests: lacks 1 of the 20 training days before 2026-01-23: 2026-01-10 → ")
+    assert requests.startswith("requests: lacks 1 of the 21 days to 2026-01-23: 2026-01-10 → ")
     assert "candidates: 1 earlier day, 2026-01-11 first: " in candidates
     assert "/c/us/20260111 has no .parquet file" in candidates
 
