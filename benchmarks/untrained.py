@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mtmd.config import Feature, Preset, SideSchema, load_preset
+from mtmd.config import Preset, SideSchema, load_preset
 from mtmd.errors import MtmdError
+from mtmd.features import Feature
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
@@ -19,7 +20,7 @@ def preset_without_lists(name: str) -> Preset:
         preset = load_preset(name)
     except MtmdError as error:
         raise ArgumentTypeError(str(error)) from error
-    if lists := [feature.name for feature in preset.features if feature.multi]:
+    if lists := [feature.name for feature in preset.features if feature.matrix == "lists"]:
         raise ArgumentTypeError(
             f"preset {preset.name!r} has lists ({', '.join(lists)}), and this benchmark makes rows without them; "
             "choose a preset without lists"
@@ -41,7 +42,7 @@ def random_model(preset: Preset, seed: int = 1) -> MTMD:
 def random_rows(schema: SideSchema, rows: int, seed: int) -> EncodedSide:
     """Rows of any domain, every tenth value missing."""
     rng = np.random.default_rng(seed)
-    side = EncodedSide.empty(rows, schema)
+    side = EncodedSide.filled(schema, rows, lambda feature: feature.hard_rows(rows - 1))
     for matrix in (side.continuous, side.embedding):
         matrix[:] = rng.standard_normal(matrix.shape, dtype=np.float32)
         matrix[rng.random(matrix.shape) < 0.1] = np.nan

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import Feature, load_preset
+from mtmd.config import load_preset
 from mtmd.config.variants import variants
+from mtmd.features import feature
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -187,7 +188,7 @@ def test_the_presets_that_a_page_shows_can_be_loaded(page: Path, tmp_path: Path)
         text = textwrap.dedent(shown)
         part = tomllib.loads(text)
         if "features" in part:
-            assert [Feature(**feature) for feature in part.pop("features")]
+            assert [feature(**settings) for settings in part.pop("features")]
             assert part == {}
             continue
         head = "".join(f'{key} = "{value}"\n' for key, value in HEAD.items() if key not in part)

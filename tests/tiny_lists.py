@@ -9,10 +9,9 @@ LISTS = """
 [[features]]
 name = "recent_topics"
 side = "query"
-kind = "categorical"
+kind = "multivalued"
 type = "INTEGER"
 buckets = 2048
-multi = true
 max_length = 10
 pooling = "max"
 table = "topic"
@@ -20,10 +19,9 @@ table = "topic"
 [[features]]
 name = "recent_ads"
 side = "query"
-kind = "categorical"
+kind = "multivalued"
 type = "BIGINT"
 buckets = 2000
-multi = true
 max_length = 5
 pooling = "attention"
 actions = "recent_ad_actions"

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Declarations, Feature, SideSchema
+from mtmd.config import Declarations, SideSchema
 from mtmd.extract.window import WindowData
+from mtmd.features import Feature
 from mtmd.model.admission import Admission
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import EMBEDDING_STD, FieldLayout

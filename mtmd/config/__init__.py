@@ -3,7 +3,6 @@
 from mtmd.config.base import Frozen
 from mtmd.config.declarations import Declarations, IdsConfig, IdType, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
-from mtmd.config.features import COMPANION_TYPES, LARGEST_NUMBER, LONGEST_LIST, Feature
 from mtmd.config.limits import DataConfig, EvaluationConfig, GatesConfig, MonitorConfig, RetentionConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
@@ -13,11 +12,8 @@ from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
-    "COMPANION_TYPES",
     "DAY",
     "DAY_CODES",
-    "LARGEST_NUMBER",
-    "LONGEST_LIST",
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",
     "SHORTEST_WINDOW_DAYS",
@@ -27,7 +23,6 @@ __all__ = [
     "Domain",
     "Domains",
     "EvaluationConfig",
-    "Feature",
     "Frozen",
     "GatesConfig",
     "IdType",

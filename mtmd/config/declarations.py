@@ -1,7 +1,7 @@
 """All features of a preset: what each tower reads, and where each value sits in its matrices."""
 
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
-from mtmd.config.features import COMPANION_TYPES, Feature, Side
+from mtmd.features import MATRICES, AnyFeature, Categorical, Feature, Hashed, MultiValued, Side
 
 IdType = Literal["BIGINT", "VARCHAR", "UUID"]
 
@@ -23,19 +23,19 @@ class IdsConfig(Frozen):
 
 
 class SideSchema(Frozen):
-    """The features of one tower in matrix order: continuous, categorical with one value, embedding, then lists.
+    """The features of one tower, by the matrix that their encoded values are in; fields are in that order too.
 
-    Fields are numbered in that order too. N rows are three matrices: `continuous` (N, C) float32,
-    `categorical` (N, K) int64 with 0 = missing and 1..buckets = hashed value, `embedding` (N, V) float32 with
-    all vectors side by side; and for each list its hashed values. Missing numbers are NaN, a missing list is empty.
+    N rows are three matrices: `continuous` (N, C) float32, `categorical` (N, K) int64 with 0 = missing and
+    1..buckets = hashed value, `embedding` (N, V) float32 with all vectors side by side; and for each list its hashed
+    values. Missing numbers are NaN, a missing list is empty.
     """
 
     side: Side
     domains: tuple[str, ...] = Field(description="surfaces or products, in index order")
     continuous: tuple[Feature, ...]
-    categorical: tuple[Feature, ...]
+    categorical: tuple[Categorical, ...]
     embedding: tuple[Feature, ...]
-    lists: tuple[Feature, ...] = Field((), description="multi-valued categorical features")
+    lists: tuple[MultiValued, ...] = ()
     shared: frozenset[str] = Field(
         frozenset(), description="features, of either side, whose table others read too"
     )
@@ -51,17 +51,13 @@ class SideSchema(Frozen):
     @property
     def columns(self) -> dict[str, str]:
         """Columns of the logs that the features are read from, with their DuckDB types."""
-        companions = {
-            column: COMPANION_TYPES[what]
-            for feature in self.lists
-            for what, column in feature.companions.items()
-        }
-        return {feature.name: feature.column_type for feature in self.fields} | companions
+        own = {feature.name: feature.column_type for feature in self.fields}
+        return own | {column: kind for feature in self.fields for column, kind in feature.columns.items()}
 
     @property
     def vector_width(self) -> int:
         """V: total width of the vectors."""
-        return sum(feature.width for feature in self.embedding)
+        return sum(feature.size for feature in self.embedding)
 
     @property
     def shallow(self) -> tuple[int, ...]:
@@ -81,7 +77,7 @@ class Declarations(Frozen):
     """All that decides how a raw row becomes a tower's input; part of every shard and every bundle."""
 
     domains: Domains
-    features: tuple[Feature, ...] = Field(min_length=2)
+    features: tuple[AnyFeature, ...] = Field(min_length=2)
     hash_seed: int = Field(0, ge=0, description="seed of the categorical hash")
     ids: IdsConfig = Field(
         IdsConfig(),
@@ -111,21 +107,19 @@ class Declarations(Frozen):
     def _check_references(self) -> Self:
         names = {(feature.side, feature.name) for feature in self.features}
         for feature in self.features:
-            for what, column in feature.companions.items():
+            for column in feature.columns.keys() - {feature.name}:
                 if (feature.side, column) in names:
                     raise ValueError(
-                        f"feature {feature.name!r} has {what} {column!r}, which is a feature itself; give the {what} a "
-                        "column of their own"
+                        f"feature {feature.name!r} reads {column!r} too, which is a feature itself; give it its own "
+                        "column"
                     )
-            if feature.table is not None:
+            if isinstance(feature, Hashed) and feature.table is not None:
                 self._check_table(feature)
         return self
 
-    def _check_table(self, feature: Feature) -> None:
+    def _check_table(self, feature: Hashed) -> None:
         """Raise ValueError unless one other feature has the table, with as many rows of the same width."""
-        owners = [
-            f for f in self.features if f.name == feature.table and f.table is None and f is not feature
-        ]
+        owners = [f for f in self._hashed if f.name == feature.table and f.table is None and f is not feature]
         what = f"feature {feature.name!r} has table {feature.table!r}"
         if len(owners) != 1:
             raise ValueError(
@@ -146,19 +140,23 @@ class Declarations(Frozen):
         return self._side("item", self.domains.products)
 
     @property
+    def _hashed(self) -> tuple[Hashed, ...]:
+        return tuple(feature for feature in self.features if isinstance(feature, Hashed))
+
+    @property
     def uuid_tables(self) -> frozenset[str]:
         """Names that are hashed with UUIDs: of features of that type, and of those that share a table with one."""
-        return frozenset(feature.hashed_as for feature in self.features if feature.type == "UUID")
+        return frozenset(feature.hashed_as for feature in self._hashed if feature.type == "UUID")
 
     def _side(self, side: Side, domains: tuple[str, ...]) -> SideSchema:
         declared = [feature for feature in self.features if feature.side == side]
+        matrices: dict[str, Any] = {
+            matrix: tuple(feature for feature in declared if feature.matrix == matrix) for matrix in MATRICES
+        }
         return SideSchema(
             side=side,
             domains=domains,
-            continuous=tuple(f for f in declared if f.kind == "continuous"),
-            categorical=tuple(f for f in declared if f.kind == "categorical" and not f.multi),
-            embedding=tuple(f for f in declared if f.kind == "embedding"),
-            lists=tuple(f for f in declared if f.multi),
-            shared=frozenset(f.table for f in self.features if f.table is not None),
+            shared=frozenset(feature.table for feature in self._hashed if feature.table is not None),
             uuid_tables=self.uuid_tables,
+            **matrices,
         )

@@ -12,7 +12,6 @@ from mtmd.config.base import ExtraSettings, Frozen
 from mtmd.config.declarations import Declarations, IdsConfig
 from mtmd.config.domains import Domains
 from mtmd.config.extras import Extras
-from mtmd.config.features import Feature
 from mtmd.config.limits import (
     DataConfig,
     EvaluationConfig,
@@ -27,6 +26,7 @@ from mtmd.config.problems import wrong_values
 from mtmd.config.sources import SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
+from mtmd.features import AnyFeature, Categorical
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 SHORTEST_WINDOW_DAYS = 7  # that a preset may ask for: one of each weekday
@@ -72,7 +72,7 @@ class Preset(Frozen):
         {}, description="days that no window uses, and why: wrong or lost, and not to be delivered again"
     )
     domains: Domains
-    features: tuple[Feature, ...]
+    features: tuple[AnyFeature, ...]
     ids: IdsConfig = IdsConfig()
     data: DataConfig = DataConfig()
     model: ModelConfig
@@ -117,9 +117,7 @@ class Preset(Frozen):
             raise ValueError(
                 f"evaluation.value_weights names {sorted(unknown)}; it may name {sorted(tasks)} only"
             )
-        hashed = [
-            feature.name for feature in self.features if feature.kind == "categorical" and not feature.multi
-        ]
+        hashed = [feature.name for feature in self.features if isinstance(feature, Categorical)]
         if unknown := set(self.evaluation.cold_features or ()) - set(hashed):
             raise ValueError(
                 f"evaluation.cold_features names {sorted(unknown)}; it may name categorical features of one value "

@@ -4,18 +4,16 @@ Parity gives the encoded rows of one tower domain to onnxruntime and to torch. R
 them: read from the log files, not from the shard.
 """
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from mtmd.config import Declarations, Feature, Frozen, SideSchema
+from mtmd.config import Declarations, Frozen, SideSchema
 from mtmd.extract.shards import Shard
 from mtmd.extract.sources import source_rows
 from mtmd.logs.encoding import EncodedSide
-from mtmd.logs.lists import ACTIONS, AGES, EncodedList
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import SideInput
 
@@ -29,40 +27,8 @@ def side_input(side: EncodedSide, domain: int, domains: int) -> SideInput:
 
 
 def hard_rows(schema: SideSchema, unseen: int) -> EncodedSide:
-    """What no shard is sure to have: one row with everything missing, and `unseen` rows of unseen ids.
-
-    Ids run through each feature's buckets from the last one down, at a stride that differs per feature: most
-    were never trained, and both ends of every table are read. Numbers of those rows are missing or far out. Lists are
-    of one value, then as long as they may be, then shorter by one with each row.
-    """
-    rows = 1 + unseen
-    side = EncodedSide.empty(rows, schema)
-    side.continuous[:], side.embedding[:] = np.nan, np.nan
-    side.categorical[:] = 0
-    step = np.arange(unseen)
-    for column, feature in enumerate(schema.categorical):
-        buckets = feature.buckets or 1
-        side.categorical[1:, column] = buckets - (step * (1 + buckets // max(unseen, 1))) % buckets
-    side.continuous[1:] = np.where(step % 2, 1e6, -1e6)[:, None]
-    side.embedding[1 + unseen // 2 :] = 1.0
-    return replace(side, lists=tuple(_hard_lists(feature, unseen) for feature in schema.lists))
-
-
-def _hard_lists(feature: Feature, unseen: int) -> EncodedList:
-    longest, buckets = feature.max_length or 1, feature.buckets or 1
-    length = np.array([0, 1, *(longest - step % longest for step in range(unseen - 1))], np.int32)[
-        : 1 + unseen
-    ]
-    total = int(length.sum())
-    ids = (buckets - np.arange(total) % buckets).astype(np.int32)
-    step = np.arange(total)
-    beside: dict[str, Any] = {
-        "weights": (step % 5).astype(np.float32),
-        "actions": (1 + step % ACTIONS).astype(np.int32),
-        "ages": (1 + step % AGES).astype(np.int32),
-    }
-    given = {what: beside[what] for what in feature.companions}
-    return EncodedList(np.cumsum(length, dtype=np.int64) - length, length, ids, **given)
+    """What no shard is sure to have: one row with everything missing, and `unseen` rows as each kind makes them."""
+    return EncodedSide.filled(schema, 1 + unseen, lambda feature: feature.hard_rows(unseen))
 
 
 class RawRows(Frozen):

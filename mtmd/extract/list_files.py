@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import SideSchema
+from mtmd.features.encoded_list import EncodedList
 from mtmd.logs.encoding import EncodedSide
-from mtmd.logs.lists import EncodedList
 from mtmd.store.columns import Columns, ColumnWriter, create_columns, map_batches
 
 START, LENGTH = ".start", ".length"  # columns of a side's rows, after the feature's name, which has no dot

@@ -21,6 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtmd.config import IdType
+from mtmd.features.hashing import canonical_uuid
 
 Id = int | str
 
@@ -106,14 +107,6 @@ def is_id(value: Any, kind: IdType) -> bool:
     if kind == "UUID":
         return isinstance(value, str) and canonical_uuid(value) == value
     return isinstance(value, str) and 1 <= len(value) <= LONGEST_ID and "\0" not in value
-
-
-def canonical_uuid(text: str) -> str | None:
-    """The text of a UUID as it is held: lower case, with hyphens; None for what is no UUID."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
 
 
 def example_id(number: int, kind: IdType) -> Id:

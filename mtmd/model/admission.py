@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Feature
+from mtmd.features import Hashed
 
 
 class Admission(nn.Module):
@@ -20,7 +20,7 @@ class Admission(nn.Module):
     least: Tensor
     offsets: Tensor
 
-    def __init__(self, features: Sequence[Feature], offsets: Sequence[int], rows: int) -> None:
+    def __init__(self, features: Sequence[Hashed], offsets: Sequence[int], rows: int) -> None:
         super().__init__()
         self.register_buffer("seen", torch.zeros(rows, dtype=torch.long))
         least = [0 if feature.min_count is None else feature.min_count for feature in features]

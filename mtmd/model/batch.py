@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtmd.features.encoded_list import EncodedList
 from mtmd.logs.encoding import EncodedSide
-from mtmd.logs.lists import EncodedList
 
 
 @dataclass(frozen=True)

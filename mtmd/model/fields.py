@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Feature, SideSchema
+from mtmd.config import SideSchema
 from mtmd.errors import ConfigError
+from mtmd.features import Feature, Hashed, MultiValued
 from mtmd.model.admission import Admission
 from mtmd.model.batch import ListInput
 from mtmd.model.pooling import ListPooling
@@ -32,12 +33,19 @@ class EmbeddingTable:
 
     width: int
     shallow: bool
-    features: tuple[Feature, ...]
+    features: tuple[Hashed, ...]
     columns: tuple[int, ...]
     offsets: tuple[int, ...]
     rows: int
     multi: bool
     shared: str | None
+
+    @property
+    def list(self) -> MultiValued:
+        """The feature of a table of lists."""
+        (feature,) = self.features
+        assert isinstance(feature, MultiValued)  # as `_tables` groups them
+        return feature
 
 
 class FieldLayout:
@@ -57,12 +65,11 @@ class FieldLayout:
         widths: list[int] = []
         start = 0
         for feature in (*schema.continuous, *schema.embedding):
-            width = feature.width if feature.kind == "embedding" else 1
             if feature in kept:
-                self.numeric_columns += range(start, start + width)
+                self.numeric_columns += range(start, start + feature.size)
                 fields.append(feature)
-                widths.append(width)
-            start += width
+                widths.append(feature.size)
+            start += feature.size
         self.numeric_width = sum(widths)
         for table in self.tables:
             fields += table.features
@@ -94,17 +101,18 @@ class _Group(NamedTuple):
     list_name: str
 
 
-def _tables(features: Iterable[tuple[int, Feature]], shared: frozenset[str]) -> tuple[EmbeddingTable, ...]:
+def _tables(features: Iterable[tuple[int, Hashed]], shared: frozenset[str]) -> tuple[EmbeddingTable, ...]:
     """Group (column, feature) pairs by shallow and width, deep-only groups first; lists and shared tables apart."""
-    groups: dict[_Group, list[tuple[int, Feature]]] = {}
+    groups: dict[_Group, list[tuple[int, Hashed]]] = {}
     for column, feature in features:
         owner = feature.hashed_as if feature.hashed_as in shared else ""
-        list_name = feature.name if feature.multi else ""
-        group = _Group(feature.shallow, feature.width, feature.multi, owner, list_name)
+        multi = isinstance(feature, MultiValued)
+        list_name = feature.name if multi else ""
+        group = _Group(feature.shallow, feature.width, multi, owner, list_name)
         groups.setdefault(group, []).append((column, feature))
     tables = []
     for group, members in sorted(groups.items()):
-        sizes = [(feature.buckets or 0) + 1 for _, feature in members]
+        sizes = [feature.buckets + 1 for _, feature in members]
         if group.shared:  # all of its features read the same rows
             sizes = sizes[:1]
         tables.append(
@@ -149,7 +157,7 @@ class FieldTables(nn.Module):
                 others[table.shared] = parameter
             self.read.append(parameter)
             if table.multi:
-                self.pooling[str(index)] = ListPooling(table.features[0], copies)
+                self.pooling[str(index)] = ListPooling(table.list, copies)
             if any(feature.min_count is not None for feature in table.features):
                 self.admission[str(index)] = Admission(table.features, table.offsets, table.rows)
             first = torch.arange(copies)[:, None, None] * table.rows + torch.tensor(table.offsets)
@@ -172,7 +180,7 @@ class FieldTables(nn.Module):
         # One transfer for all features: on a GPU each would wait for what is under way.
         extremes = torch.stack([torch.stack(torch.aminmax(ids)) for _, ids, _ in read]).tolist()
         for (feature, _, lowest), (low, high) in zip(read, extremes, strict=True):
-            if low < lowest or high > (feature.buckets or 0):
+            if low < lowest or high > feature.buckets:
                 raise ConfigError(
                     f"feature {feature.name!r} has id {low if low < lowest else high}, which must be {lowest} to "
                     f"its {feature.buckets} buckets; encode the rows with the model's own declarations"

@@ -17,9 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config import Feature
-from mtmd.config.features import Companion, Pooling
-from mtmd.logs.lists import ACTIONS, AGES
+from mtmd.features.multivalued import ACTIONS, AGES, MultiValued
 from mtmd.model.batch import ListInput
 
 
@@ -40,18 +38,18 @@ class Attention(nn.Module):
 class ListPooling(nn.Module):
     """The pooling of one feature's lists, in `copies` independent copies."""
 
-    def __init__(self, feature: Feature, copies: int = 1) -> None:
+    def __init__(self, feature: MultiValued, copies: int = 1) -> None:
         super().__init__()
-        self.pooling: Pooling = feature.pooling or "mean"
+        self.pooling = feature.pooling or "mean"
         self.attention = Attention(copies, feature.width) if self.pooling == "attention" else None
         # Row 0 is read behind the end of a padded list alone.
         self.actions = _zeros(copies, ACTIONS + 1, feature.width) if feature.actions is not None else None
         self.ages = _zeros(copies, AGES + 1, feature.width) if feature.ages is not None else None
 
     @property
-    def notes(self) -> dict[Companion, nn.Parameter]:
+    def notes(self) -> dict[str, nn.Parameter]:
         """What is added to the embedding of a value, (E, rows, w) each, as far as the feature has it."""
-        notes: dict[Companion, nn.Parameter | None] = {"actions": self.actions, "ages": self.ages}
+        notes: dict[str, nn.Parameter | None] = {"actions": self.actions, "ages": self.ages}
         return {what: rows for what, rows in notes.items() if rows is not None}
 
     def forward(
@@ -79,7 +77,7 @@ def _zeros(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.zeros(shape))
 
 
-def _shares(lists: ListInput, pooling: Pooling, table: Tensor) -> tuple[Tensor, Tensor]:
+def _shares(lists: ListInput, pooling: str, table: Tensor) -> tuple[Tensor, Tensor]:
     """What each value counts in the mean or sum of its list (L,), in the table's type; and which lists are known."""
     weights = torch.ones_like(lists.ids) if lists.weights is None else lists.weights
     weights = weights.to(table.dtype)

@@ -68,9 +68,9 @@ class ServedTable(nn.Module):
         fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
         for place, (offset, feature, is_present, missing) in enumerate(fields):
             first.append(sum(len(own) for own in rows))
-            known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
+            known = weight[offset + 1 : offset + 1 + feature.buckets] if is_present else weight[:0]
             if admission is not None and is_present:
-                admitted = admission.admitted(place, feature.buckets or 0)[1:]
+                admitted = admission.admitted(place, feature.buckets)[1:]
                 known = torch.where(admitted[:, None], known, missing)
             rows.append(torch.cat([missing[None], known]))
         self.weight = copied(torch.cat(rows))
@@ -106,12 +106,12 @@ class ServedList(nn.Module):
         """weight: the table's rows (M, w); present: whether the domain has the field; default (w,)."""
         super().__init__()
         self.inputs, self.pooling = inputs, pooling.pooling
-        self.beside: tuple[str, ...] = tuple(table.features[0].companions)
+        self.beside: tuple[str, ...] = tuple(table.list.companions)
         # Row 0 is read for what is behind a list's end, and by a domain that lacks the field.
         self.weight = copied(weight if present else weight[:1])
         self.default = copied(default)
         self.register_buffer("present", present.long())
-        buckets = table.features[0].buckets or 0
+        buckets = table.list.buckets
         self.register_buffer("admitted", None if admission is None else admission.admitted(0, buckets))
         self.attention = copy.deepcopy(pooling.attention)
         self.notes = nn.ParameterDict({what: copied(rows[0]) for what, rows in pooling.notes.items()})
@@ -146,7 +146,7 @@ class ServedList(nn.Module):
 
 def _list_inputs(tables: FieldTables) -> dict[int, slice]:
     """Of each list, by its column: its places among the tensors of all lists, in the order of the columns."""
-    features = {table.columns[0]: table.features[0] for table in tables.layout if table.multi}
+    features = {table.columns[0]: table.list for table in tables.layout if table.multi}
     places, start = {}, 0
     for column, feature in sorted(features.items()):
         stop = start + 1 + len(feature.companions)

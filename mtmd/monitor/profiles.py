@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from duckdb import ColumnExpression
 
-from mtmd.config import Declarations, Feature, Frozen, SideSchema
+from mtmd.config import Declarations, Frozen, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading, session
@@ -29,13 +29,6 @@ from mtmd.store.outputs import make_once
 PROFILE_FORMAT = 1  # raise it whenever the same logs would give other counts
 _FILE = "counts.parquet"
 
-_COUNTS = {
-    "continuous": "rpt_number_counts",
-    "categorical": "rpt_category_counts",
-    "embedding": "rpt_vector_counts",
-}
-_LIST_COUNTS = {"categorical": "rpt_list_counts", "continuous": "rpt_list_length_counts"}  # by kind of bins
-_TYPES = {"continuous": "DOUBLE", "categorical": "VARCHAR", "embedding": "FLOAT[]"}
 _SCHEMA = pa.schema(
     {
         "day": pa.date32(),
@@ -74,9 +67,7 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
     cache = root / "digests" / f"date={day.isoformat()}.json"
     sources = source.digests(day, tables, cache=cache)
     read = source.bare_statements()
-    counts = [*_COUNTS.values()]
-    if declarations.query.lists or declarations.item.lists:
-        counts += _LIST_COUNTS.values()
+    counts = sorted({count.statement for feature in declarations.features for count in feature.counts()})
     statements = {name: read[name] for name in ("source_requests", "source_ads")} | {
         name: bare_sql(statement(name)) for name in counts
     }
@@ -137,22 +128,12 @@ def _count(
 ) -> Iterator[tuple[object, ...]]:
     source = connection.table(table)
     for feature in schema.fields:
-        kind = "VARCHAR[]" if feature.multi else _TYPES[feature.kind]
-        value = ColumnExpression(feature.name).cast(kind).alias("value")
-        source.select(ColumnExpression(domain_column).alias("domain"), value).create_view(
-            "feature_values", replace=True
-        )
         present = schema.domains if feature.domains is None else feature.domains
-        for name, counted_as, counts in _countings(feature):
-            for domain, place, count in connection.execute(statement(counts)).fetchall():
+        for counted in feature.counts():
+            value = ColumnExpression(feature.name).cast(counted.value_type).alias("value")
+            source.select(ColumnExpression(domain_column).alias("domain"), value).create_view(
+                "feature_values", replace=True
+            )
+            for domain, place, count in connection.execute(statement(counted.statement)).fetchall():
                 if domain in present:
-                    yield day, schema.side, name, counted_as, domain, place, count
-
-
-def _countings(feature: Feature) -> Iterator[tuple[str, str, str]]:
-    """What is counted of a feature, how its bins are compared, and the statement: of a list its values and length."""
-    if feature.multi:
-        yield feature.name, "categorical", _LIST_COUNTS["categorical"]
-        yield f"{feature.name}.length", "continuous", _LIST_COUNTS["continuous"]
-    else:
-        yield feature.name, feature.kind, _COUNTS[feature.kind]
+                    yield day, schema.side, counted.name, counted.compared_as, domain, place, count

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from math import ceil, log, log10
 from typing import Any
 
-from mtmd.config import Feature, Preset
-from mtmd.expectations.common import listed, name
-from mtmd.expectations.features import length_column, missing_sql
+from mtmd.config import Preset
+from mtmd.expectations.common import listed
+from mtmd.features import Feature
 from mtmd.project.findings import Finding, Part, counted, fact, warning
 from mtmd.validate.gx_duckdb import Database
 
@@ -46,22 +46,23 @@ def enough_buckets(values: int) -> int:
 def _columns(table: str, domain: str, count: str, n: int, feature: Feature) -> Iterator[str]:
     """Rows of the domains that have the feature; how many of them lack a value; how many values differ.
 
-    A vector's distinct values are those of its length, a list's those of its elements.
+    Distinct vectors are not counted; of a list its elements are.
     """
     within = "true" if feature.domains is None else f"{domain} in ({listed(feature.domains)})"
     yield f"count(*) filter ({within}) as r{n}"
-    yield f"count(*) filter ({within} and {missing_sql(feature)}) as m{n}"
-    if feature.multi:
-        unnested = f"select unnest({name(feature.name)}) as value from {table}"
-        yield f"(select approx_count_distinct(value) from ({unnested})) as d{n}"
+    yield f"count(*) filter ({within} and {feature.missing_sql()}) as m{n}"
+    if feature.matrix == "embedding":
+        yield f"0 as d{n}"
+    elif feature.matrix == "lists":
+        values = feature.single_values(table, domain)
+        yield f"(select approx_count_distinct({feature.quoted}) from {values}) as d{n}"
     else:
-        value = length_column(feature) if feature.kind == "embedding" else name(feature.name)
-        yield f"{count.format(value)} filter ({within} and not {missing_sql(feature)}) as d{n}"
+        yield f"{count.format(feature.quoted)} filter ({within} and not {feature.missing_sql()}) as d{n}"
 
 
 def _finding(place: str, feature: Feature, rows: int, missing: int, distinct: Any) -> Finding:
-    words = f"{missing / rows if rows else 0.0:.1%} {'null or empty' if feature.multi else 'null'}"
-    if feature.kind != "embedding":
+    words = f"{missing / rows if rows else 0.0:.1%} {'null or empty' if feature.matrix == 'lists' else 'null'}"
+    if feature.matrix != "embedding":
         words += f", {counted(distinct, 'distinct value')}"
     if rows and missing == rows:
         return warning(Part.FEATURES, place, words, "deliver it, or take it out of the preset")

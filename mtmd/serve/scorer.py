@@ -14,8 +14,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mtmd.config import Feature, SideSchema
+from mtmd.config import SideSchema
 from mtmd.errors import BundleError
+from mtmd.features import Hashed
 from mtmd.logs.encoding import EncodedSide, encode, table_from_rows
 from mtmd.registry.bundle import (
     INPUT_PREFIX,
@@ -205,12 +206,12 @@ def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
         )
     for column, feature in enumerate(schema.categorical):
         _check_ids(rows.categorical[:, column], 0, feature)
-    for feature, lists in zip(schema.lists, rows.lists, strict=True):
-        _check_ids(lists.ids, 1, feature)
+    for listed, lists in zip(schema.lists, rows.lists, strict=True):
+        _check_ids(lists.ids, 1, listed)
 
 
-def _check_ids(ids: NDArray[np.int32], lowest: int, feature: Feature) -> None:
-    bad = ids[(ids < lowest) | (ids > (feature.buckets or 0))]
+def _check_ids(ids: NDArray[np.int32], lowest: int, feature: Hashed) -> None:
+    bad = ids[(ids < lowest) | (ids > feature.buckets)]
     if len(bad):
         raise BundleError(
             f"feature {feature.name!r} has id {bad[0]}; it must be between {lowest} and {feature.buckets}, its "

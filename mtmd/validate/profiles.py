@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from mtmd.config import Declarations, Feature, SideSchema
+from mtmd.config import Declarations, SideSchema
 from mtmd.expectations.candidates import DIGEST, SUMMARY
 from mtmd.expectations.common import digest_sql, listed, name
 from mtmd.expectations.features import null_rates_sql
@@ -96,7 +96,7 @@ def _categories(database: Database, table: str, key: str, schema: SideSchema) ->
         return
     values = " union all ".join(
         f"select {key} as domain, {literal(feature.name)} as feature, cast({name(feature.name)} as varchar) as value, "
-        f"count(*) as rows from {_single_values(table, key, feature)} "
+        f"count(*) as rows from {feature.single_values(table, key)} "
         f"where {name(feature.name)} is not null group by all"
         for feature in features
     )
@@ -112,9 +112,3 @@ def _categories(database: Database, table: str, key: str, schema: SideSchema) ->
         cells.setdefault((row["domain"], row["feature"]), {})[row["cell"]] = row["rows"]
     for (domain, feature), counts in cells.items():
         yield CategoryProfile(table=table, domain=domain, feature=feature, cells=counts)
-
-
-def _single_values(table: str, key: str, feature: Feature) -> str:
-    """The table, or each value of a list with the key of its row."""
-    own = name(feature.name)
-    return f"(select {key}, unnest({own}) as {own} from {table})" if feature.multi else table

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from mtmd.config import COMPANION_TYPES, LARGEST_NUMBER, Declarations, Feature, IdType, Preset
+from mtmd.config import Declarations, IdType, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.expectations import Expect, Needs, SuiteTable, day_expectations
 from mtmd.expectations.candidates import (
@@ -22,14 +22,6 @@ from mtmd.expectations.candidates import (
     summary_sql,
 )
 from mtmd.expectations.common import name
-from mtmd.expectations.features import (
-    companion_column,
-    finite_column,
-    is_text,
-    length_column,
-    longest_column,
-    nulls_column,
-)
 from mtmd.expectations.own import own_expectations
 from mtmd.extract.blame import attempt, blame, blaming
 from mtmd.logs.contract import table_columns
@@ -99,47 +91,16 @@ def stage_day(
 
 
 def _stage_side(database: Database, table: str, declarations: Declarations, rows: str) -> None:
-    """Make one table of its `rows`: its columns, with vectors and lists reduced, and each row's hash."""
+    """Make one table of its `rows`: its columns, with features as their kinds stage them, and each row's hash."""
     columns = table_columns(declarations)[table]
     side = declarations.query if table == "requests" else declarations.item
-    vectors = {feature.name: _reduced_vector(feature) for feature in side.embedding}
-    lists = {feature.name: _reduced_list(feature) for feature in side.lists}
-    companions = {column for feature in side.lists for column in feature.companions.values()}
-    kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in companions)
+    staged = {feature.name: feature.staged_columns() for feature in side.fields}
+    read = {column for feature in side.fields for column in feature.columns}
+    kept = ", ".join([*(name(column) for column in columns if column not in read), *staged.values()])
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
-    content = columns if table == "ads" else [c for c in columns if c not in vectors]
+    vectors = {feature.name for feature in side.embedding}
+    content = columns if table == "ads" else [column for column in columns if column not in vectors]
     database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from {rows}")
-
-
-def _reduced_vector(vector: Feature) -> str:
-    """A vector's two staged columns."""
-    # NaN is above every number. Nulls are left out of both ends.
-    vector_name = name(vector.name)
-    ends = f"list_max({vector_name}) <= {LARGEST_NUMBER:g} and list_min({vector_name}) >= -{LARGEST_NUMBER:g}"
-    whole = f"{ends} and list_count({vector_name}) = len({vector_name})"
-    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
-
-
-def _reduced_list(feature: Feature) -> str:
-    """A list's staged columns: the values that are read, and what its expectations need of all of them."""
-    column, length = name(feature.name), f"coalesce(len({name(feature.name)}), 0)"
-    read = f"list_slice({column}, 1, {feature.max_length})"
-    reduced = (
-        f"{read} as {column}, {length} as {length_column(feature)}, "
-        f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
-    )
-    if is_text(feature):
-        texts = [read] if feature.actions is None else [read, name(feature.actions)]
-        ends = ", ".join(f"list_max(list_transform({text}, lambda one: length(one)))" for text in texts)
-        reduced += f", greatest({ends}) as {longest_column(feature)}"
-    for what, beside in feature.companions.items():
-        # As many as values, no null among them; numbers from 0 to what the service takes. NaN is above every number.
-        sound = f"coalesce(len({name(beside)}), 0) = {length} and coalesce(list_count({name(beside)}), 0) = {length}"
-        if COMPANION_TYPES[what] == "FLOAT[]":
-            numbers = f"list_max({name(beside)}) <= {LARGEST_NUMBER:g} and list_min({name(beside)}) >= 0"
-            sound += f" and coalesce({numbers}, true)"
-        reduced += f", {sound} as {companion_column(feature, what)}"
-    return reduced
 
 
 def _with_hash(preset: Preset, candidates: str) -> str:

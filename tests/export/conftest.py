@@ -31,11 +31,11 @@ features = [
   {name = "activity", side = "query", kind = "continuous", log1p = true},
   {name = "pace", side = "query", kind = "continuous"},
   {name = "vector", side = "query", kind = "embedding", width = 3, domains = ["search"]},
-  {name = "words", side = "query", kind = "categorical", buckets = 60, multi = true, max_length = 4, min_count = 3, \
+  {name = "words", side = "query", kind = "multivalued", buckets = 60, max_length = 4, min_count = 3, \
 weights = "word_weights", actions = "word_actions", domains = ["search"]},
-  {name = "recent_topics", side = "query", kind = "categorical", type = "INTEGER", buckets = 100, multi = true, \
+  {name = "recent_topics", side = "query", kind = "multivalued", type = "INTEGER", buckets = 100, \
 max_length = 3, pooling = "max", ages = "topic_ages", table = "topic"},
-  {name = "labels", side = "item", kind = "categorical", buckets = 30, multi = true, max_length = 5, \
+  {name = "labels", side = "item", kind = "multivalued", buckets = 30, max_length = 5, \
 pooling = "attention"},
   {name = "bid", side = "item", kind = "continuous"},
   {name = "price", side = "item", kind = "continuous", domains = ["shopping"]},

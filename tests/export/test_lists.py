@@ -37,8 +37,8 @@ UNWEIGHTED = query(["word 1", "word 2"], [0.0, 0.0], [])
     ("changes", "message"),
     [
         ({"words": ["a", None]}, "'words' has 1 nulls inside of lists"),
-        ({"word_weights": [1.0, 1.0, 1.0]}, "rows of its weights 'word_weights' have another length"),
-        ({"word_actions": None}, "rows of its actions 'word_actions' have another length"),
+        ({"word_weights": [1.0, 1.0, 1.0]}, "1 of its weights 'word_weights' have another length"),
+        ({"word_actions": None}, "1 of its actions 'word_actions' have another length"),
         ({"topic_ages": [-1.0, 0.0, 0.0]}, "1 of its ages 'topic_ages' are null, NaN, infinite or negative"),
         ({"words": [["a"]]}, "'words': a value does not fit its type VARCHAR"),
     ],

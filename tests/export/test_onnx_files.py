@@ -7,10 +7,11 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from mtmd.config import Feature, SideSchema
+from mtmd.config import SideSchema
 from mtmd.errors import BundleError
 from mtmd.export.onnx_files import OnnxWriter, _check_dynamic
 from mtmd.export.rows import hard_rows, side_input
+from mtmd.features import feature
 from mtmd.logs.encoding import EncodedSide
 from mtmd.registry.bundle import OUTPUT_PREFIX
 from mtmd.serve.scorer import Scorer, open_session
@@ -20,7 +21,7 @@ SCHEMA = SideSchema(
     side="query",
     domains=("search",),
     continuous=(),
-    categorical=(Feature(name="c", side="query", kind="categorical", buckets=4, shallow=True),),
+    categorical=(feature(name="c", side="query", kind="categorical", buckets=4, shallow=True),),
     embedding=(),
 )
 

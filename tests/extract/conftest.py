@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mtmd.config import Declarations, Domains, Feature, Task
+from mtmd.config import Declarations, Domains, Task
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
+from mtmd.features import feature
 from mtmd.logs.source import LogSource
 
 DAY = date(2026, 3, 1)
@@ -141,13 +142,13 @@ def the_declarations() -> Declarations:
             ),
         ),
         features=(
-            Feature(name="user_id", side="query", kind="categorical", type="BIGINT", buckets=1000),
-            Feature(name="country", side="query", kind="categorical", buckets=50, shallow=True),
-            Feature(name="activity", side="query", kind="continuous", log1p=True),
-            Feature(name="vector", side="query", kind="embedding", width=2),
-            Feature(name="bid", side="item", kind="continuous"),
-            Feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
-            Feature(name="topic", side="item", kind="categorical", type="INTEGER", buckets=100),
+            feature(name="user_id", side="query", kind="categorical", type="BIGINT", buckets=1000),
+            feature(name="country", side="query", kind="categorical", buckets=50, shallow=True),
+            feature(name="activity", side="query", kind="continuous", log1p=True),
+            feature(name="vector", side="query", kind="embedding", width=2),
+            feature(name="bid", side="item", kind="continuous"),
+            feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
+            feature(name="topic", side="item", kind="categorical", type="INTEGER", buckets=100),
         ),
         hash_seed=3,
     )

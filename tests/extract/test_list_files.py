@@ -8,26 +8,27 @@ import pyarrow as pa
 import pytest
 import torch
 
-from mtmd.config import Declarations, Feature, SideSchema
+from mtmd.config import Declarations, SideSchema
 from mtmd.errors import LogsError, StorageError
 from mtmd.extract.list_files import ListFiles, list_file, list_names, take_lists
 from mtmd.extract.shards import Shard, check_fits, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import gather_batch
-from mtmd.logs.encoding import EncodedSide, hash_bucket
-from mtmd.logs.lists import EncodedList
+from mtmd.features import Feature, feature
+from mtmd.features.encoded_list import EncodedList
+from mtmd.features.hashing import hash_bucket
+from mtmd.logs.encoding import EncodedSide
 from mtmd.logs.source import LogSource
 from mtmd.store.columns import map_columns
 from tests.extract.conftest import DAY, SCHEMAS, hand_made_day, write_table
 
-WORDS = Feature(name="words", side="query", kind="categorical", buckets=50, multi=True, max_length=2)
-TOPICS = Feature(
+WORDS = feature(name="words", side="query", kind="multivalued", buckets=50, max_length=2)
+TOPICS = feature(
     name="topics",
     side="query",
-    kind="categorical",
+    kind="multivalued",
     type="INTEGER",
     buckets=100,
-    multi=True,
     max_length=3,
     weights="topic_weights",
     table="topic",
@@ -56,11 +57,11 @@ def test_batches_in_any_place_become_one_array(tmp_path: Path) -> None:
         for name in ("words", "topics")
         for part in (".start", ".length")
     }
-    nothing = EncodedSide.empty(2, schema)
+    nothing = np.empty((2, 0), np.float32)
     with ListFiles(tmp_path, "requests", schema) as files:
         for place, words, topics in (([2, 0], [[7], [8, 9]], [[], []]), ([3, 1], [[], [6]], [[5], [1, 2]])):
             lists = (lists_of(*words, feature=WORDS), lists_of(*topics, feature=TOPICS))
-            encoded = EncodedSide(nothing.continuous, nothing.categorical, nothing.embedding, lists)
+            encoded = EncodedSide(nothing, nothing.astype(np.int32), nothing, lists)
             files.write(columns, np.array(place, np.int32), encoded)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "requests.topics.arrow",
@@ -161,5 +162,5 @@ def test_weights_that_do_not_fit_stop_the_extraction(
     listed: Declarations, listed_logs: Callable[..., Path], tmp_path: Path
 ) -> None:
     logs = LogSource(listed_logs(of_11=[1.0]))
-    with pytest.raises(LogsError, match=f"logs of {DAY}: feature 'topics': 1 rows of its weights"):
+    with pytest.raises(LogsError, match=f"logs of {DAY}: feature 'topics': 1 of its weights"):
         extract_day(logs, DAY, listed, tmp_path / "shards")

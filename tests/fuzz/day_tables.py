@@ -22,7 +22,7 @@ FEATURES: list[dict[str, Any]] = [
     {"name": "activity", "side": "query", "kind": "continuous"},
     {"name": "history", "side": "query", "kind": "continuous", "domains": ["home_feed"]},
     {"name": "taste", "side": "query", "kind": "embedding", "width": WIDTH},
-    {"name": "words", "side": "query", "kind": "categorical", "buckets": 9, "width": 2, "multi": True, "max_length": 3},
+    {"name": "words", "side": "query", "kind": "multivalued", "buckets": 9, "width": 2, "max_length": 3},
     {"name": "goal", "side": "item", "kind": "categorical", "buckets": 4, "width": 2, "shallow": True},
     {"name": "topic", "side": "item", "kind": "categorical", "type": "INTEGER", "buckets": 20, "width": 2},
     {"name": "bid", "side": "item", "kind": "continuous"},

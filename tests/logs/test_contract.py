@@ -2,18 +2,19 @@
 
 import pytest
 
-from mtmd.config import Declarations, Domains, Feature, IdsConfig, Preset, Task
+from mtmd.config import Declarations, Domains, IdsConfig, Preset, Task
 from mtmd.errors import ConfigError
+from mtmd.features import feature
 from mtmd.logs.contract import TABLES, outcome_columns, table_columns
 
 
 def declare(task: str = "ctr", label: str = "clicked", **query: object) -> Declarations:
-    feature = {"name": "country", "side": "query", "kind": "categorical", "buckets": 8, "shallow": True}
+    country = {"name": "country", "side": "query", "kind": "categorical", "buckets": 8, "shallow": True}
     return Declarations(
         domains=Domains(tasks=(Task(name=task, label=label),)),
         features=(
-            Feature.model_validate(feature | query),
-            Feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
+            feature(**country | query),
+            feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
         ),
     )
 

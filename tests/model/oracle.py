@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config import Declarations, Feature, ModelConfig, SideSchema
-from mtmd.logs.lists import ACTIONS, AGES
+from mtmd.config import Declarations, ModelConfig, SideSchema
+from mtmd.features import Feature
+from mtmd.features.multivalued import ACTIONS, AGES
 from mtmd.model.adaptation import DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.experts import DomainExpert

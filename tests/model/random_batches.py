@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mtmd.config import Declarations, Feature, SideSchema
-from mtmd.logs.lists import ACTIONS, AGES
+from mtmd.config import Declarations, SideSchema
+from mtmd.features import Feature
+from mtmd.features.multivalued import ACTIONS, AGES
 from mtmd.model.batch import Batch, ListInput, SideInput
 
 

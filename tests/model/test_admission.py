@@ -2,14 +2,14 @@
 
 import torch
 
-from mtmd.config import Feature
+from mtmd.features import feature
 from mtmd.model.admission import Admission
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 
-ONCE = Feature(name="a", side="query", kind="categorical", buckets=3)
+ONCE = feature(name="a", side="query", kind="categorical", buckets=3)
 OFTEN = ONCE.model_copy(update={"name": "b", "min_count": 3})
 
 

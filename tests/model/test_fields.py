@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mtmd.config import Declarations, Domains, Feature, SideSchema, Task
+from mtmd.config import Declarations, Domains, SideSchema, Task
 from mtmd.errors import ConfigError
+from mtmd.features import Feature, feature
 from mtmd.model.batch import ListInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from tests.model.listed import listed_preset
@@ -14,14 +15,14 @@ from tests.model.listed import listed_preset
 
 def schema() -> SideSchema:
     features = (
-        Feature(name="shape", side="item", kind="categorical", buckets=3, width=2, shallow=True),
-        Feature(name="maker", side="item", kind="categorical", buckets=5, width=4),
-        Feature(name="price", side="item", kind="continuous", domains=("b",)),
-        Feature(name="colour", side="item", kind="categorical", buckets=2, width=2, domains=("a",)),
-        Feature(name="vector", side="item", kind="embedding", width=3),
-        Feature(name="size", side="item", kind="categorical", buckets=7, width=2, shallow=True),
-        Feature(name="age", side="item", kind="continuous"),
-        Feature(name="hour", side="query", kind="categorical", buckets=3, shallow=True),
+        feature(name="shape", side="item", kind="categorical", buckets=3, width=2, shallow=True),
+        feature(name="maker", side="item", kind="categorical", buckets=5, width=4),
+        feature(name="price", side="item", kind="continuous", domains=("b",)),
+        feature(name="colour", side="item", kind="categorical", buckets=2, width=2, domains=("a",)),
+        feature(name="vector", side="item", kind="embedding", width=3),
+        feature(name="size", side="item", kind="categorical", buckets=7, width=2, shallow=True),
+        feature(name="age", side="item", kind="continuous"),
+        feature(name="hour", side="query", kind="categorical", buckets=3, shallow=True),
     )
     domains = Domains(surfaces=("s",), products=("a", "b"), tasks=(Task(name="ctr", label="clicked"),))
     return Declarations(domains=domains, features=features).item

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmd.config import Feature
-from mtmd.config.features import Pooling
+from mtmd.features import MultiValued
 from mtmd.model.batch import ListInput
 from mtmd.model.pooling import Attention, ListPooling
 
@@ -14,22 +13,20 @@ LISTS = ListInput(torch.tensor([1, 2, 2, 3]), torch.tensor([0, 3, 1]), None)  # 
 WEIGHTED = ListInput(LISTS.ids, torch.tensor([3, 0, 1]), torch.tensor([1.0, 0.0, 3.0, 0.0]))
 
 
-def of(lists: ListInput, pooling: Pooling, table: Tensor = TABLE) -> tuple[list[list[float]], list[bool]]:
+def of(lists: ListInput, pooling: str, table: Tensor = TABLE) -> tuple[list[list[float]], list[bool]]:
     values, known = pool(pooling)(table, lists.ids[None], lists, sparse=False)
     return values[0].tolist(), known.tolist()
 
 
-def pool(pooling: Pooling, copies: int = 1, **companions: str) -> ListPooling:
-    feature = {"name": "f", "side": "query", "kind": "categorical", "buckets": 3, "width": 2, "multi": True}
-    return ListPooling(
-        Feature.model_validate(feature | {"max_length": 5, "pooling": pooling} | companions), copies
+def pool(pooling: str, copies: int = 1, **companions: str) -> ListPooling:
+    lists = MultiValued(
+        name="f", side="query", buckets=3, width=2, max_length=5, pooling=pooling, **companions
     )
+    return ListPooling(lists, copies)
 
 
 @pytest.mark.parametrize(("pooling", "first"), [("mean", [2.5, 2.5]), ("sum", [10.0, 10.0])])
-def test_weights_count_and_a_list_whose_weights_are_0_is_missing(
-    pooling: Pooling, first: list[float]
-) -> None:
+def test_weights_count_and_a_list_whose_weights_are_0_is_missing(pooling: str, first: list[float]) -> None:
     found, known = of(WEIGHTED, pooling)
     assert found == [pytest.approx(first), [0, 0], [0, 0]]
     assert known == [True, False, False]
@@ -40,14 +37,14 @@ def test_the_largest_of_negative_values_is_negative() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum", "max"])
-def test_no_values_and_no_rows_are_no_trouble(pooling: Pooling) -> None:
+def test_no_values_and_no_rows_are_no_trouble(pooling: str) -> None:
     nothing = torch.zeros(0, dtype=torch.long)
     assert of(ListInput(nothing, torch.tensor([0, 0]), None), pooling) == ([[0, 0], [0, 0]], [False, False])
     assert of(ListInput(nothing, nothing, None), pooling) == ([], [])
 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum", "max"])
-def test_copies_are_pooled_apart_and_gradients_are_of_the_rows_that_were_read(pooling: Pooling) -> None:
+def test_copies_are_pooled_apart_and_gradients_are_of_the_rows_that_were_read(pooling: str) -> None:
     table = torch.cat([TABLE, TABLE + 1]).requires_grad_()
     rows = LISTS.ids + torch.tensor([[0], [4]])
     values, _ = pool(pooling, copies=2)(table, rows, LISTS, sparse=True)

@@ -179,7 +179,7 @@ def test_a_list_is_counted_by_its_values_and_its_length(
 ) -> None:
     topics = {"name": "topics", "side": "query", "kind": "categorical", "type": "INTEGER", "buckets": 50}
     content = tiny_preset.declarations.model_dump()
-    content["features"] = [*content["features"], topics | {"multi": True, "max_length": 4}]
+    content["features"] = [*content["features"], topics | {"kind": "multivalued", "max_length": 4}]
     logs, lists = tmp_path / "logs", {FIRST: "[1, 2]", SECOND: "[2, 1]", THIRD: "[7, 7, 7, 7, 7]"}
     for day, value in lists.items():
         shutil.copytree(tiny_logs / "ads" / f"date={FIRST}", logs / "ads" / f"date={day}")

@@ -8,7 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mtmd.config import Declarations, Domains, Feature, IdsConfig, Task
+from mtmd.config import Declarations, Domains, IdsConfig, Task
+from mtmd.features import feature
 from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
 from mtmd.store.files import write_json
 from mtmd.store.sha256 import sha256_file
@@ -29,12 +30,12 @@ def declarations() -> Declarations:
             ),
         ),
         features=(
-            Feature(name="country", side="query", kind="categorical", buckets=50, shallow=True),
-            Feature(name="activity", side="query", kind="continuous"),
-            Feature(name="depth", side="query", kind="continuous"),
-            Feature(name="bid", side="item", kind="continuous"),
-            Feature(name="age", side="item", kind="continuous"),
-            Feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
+            feature(name="country", side="query", kind="categorical", buckets=50, shallow=True),
+            feature(name="activity", side="query", kind="continuous"),
+            feature(name="depth", side="query", kind="continuous"),
+            feature(name="bid", side="item", kind="continuous"),
+            feature(name="age", side="item", kind="continuous"),
+            feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
         ),
     )
 

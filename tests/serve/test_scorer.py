@@ -9,8 +9,8 @@ import torch
 
 from mtmd.config import Declarations
 from mtmd.errors import BundleError, LogsError
+from mtmd.features.encoded_list import EncodedList
 from mtmd.logs.encoding import EncodedSide
-from mtmd.logs.lists import EncodedList
 from mtmd.model.scores import tree_log_probability as torch_tree
 from mtmd.serve.scorer import Scorer, tree_log_probability
 
@@ -101,7 +101,7 @@ def test_files_that_are_not_the_bundles_are_refused(bundle: Path, make_bundle: C
 def listed_scorer(scorer: Scorer) -> Scorer:
     """Its surfaces have a list too, of at most two values, which the towers of this bundle do not read."""
     declarations = scorer.info.declarations
-    words = {"name": "words", "side": "query", "kind": "categorical", "buckets": 50, "multi": True}
+    words = {"name": "words", "side": "query", "kind": "multivalued", "buckets": 50}
     content = declarations.model_dump()
     content["features"] = [*content["features"], words | {"max_length": 2}]
     info = scorer.info.model_copy(update={"declarations": Declarations.model_validate(content)})

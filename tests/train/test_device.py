@@ -25,7 +25,7 @@ def every_switch(preset: Preset) -> Preset:
     """One epoch with all of the loss's terms, dropped values, and the level moved."""
     features = tuple(
         feature.model_copy(update={"dropout": 0.3})
-        if feature.min_count is not None and not feature.multi
+        if feature.kind == "categorical" and feature.min_count is not None
         else feature
         for feature in preset.features
     )

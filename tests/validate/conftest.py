@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mtmd.config import Feature, Preset
+from mtmd.config import Preset
+from mtmd.features import Feature
 from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
 from mtmd.logs.source import LogSource
@@ -29,7 +30,7 @@ def _value(feature: Feature, domain: str, row: int, day: date) -> Any:
     number = row * 7 + day.toordinal() % 1000
     if feature.kind == "embedding":
         return [float(number + i) / 100 for i in range(feature.width)]
-    if feature.multi:
+    if feature.kind == "multivalued":
         return [f"value-{number + place}" for place in range(3)]
     return f"value-{number}" if feature.column_type == "VARCHAR" else number
 

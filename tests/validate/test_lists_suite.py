@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import LONGEST_LIST, Preset
+from mtmd.config import Preset
+from mtmd.features.requests import LONGEST_LIST
 from mtmd.logs.source import LogSource
 from mtmd.validate.runner import validate_day
 from tests.validate.conftest import Logs
@@ -29,7 +30,7 @@ LISTS = [
 
 @pytest.fixture
 def listed(tmp_path: Path, strict_preset: Preset, day: date) -> Logs:
-    lists = [{"side": "query", "kind": "categorical", "multi": True} | feature for feature in LISTS]
+    lists = [{"side": "query", "kind": "multivalued"} | feature for feature in LISTS]
     content = strict_preset.model_dump()
     preset = Preset.model_validate(content | {"features": [*content["features"], *lists]})
     made = Logs(tmp_path / "listed", preset)

@@ -81,7 +81,7 @@ def with_a_shallow_one(features: Sequence[ProposedFeature]) -> list[ProposedFeat
     """Each side needs a shallow feature: without a small category, the one with the fewest buckets."""
     if any("shallow" in feature.settings for feature in features):
         return list(features)
-    single = [one for one in features if "buckets" in one.settings and "multi" not in one.settings]
+    single = [one for one in features if "buckets" in one.settings and "max_length" not in one.settings]
     smallest = min(single, key=lambda one: int(one.settings["buckets"]))
     return [
         replace(one, settings={**one.settings, "shallow": "true"}) if one is smallest else one
@@ -133,7 +133,7 @@ def _of_list(column: Column, element: str, lengths: tuple[int, int]) -> tuple[di
     one = replace(column, type=element)
     if not (one.is_text or one.id_type == "BIGINT"):
         return f"{column.type}, of which no feature is made"
-    settings = {"kind": '"categorical"', "multi": "true", "buckets": _buckets(column)}
+    settings = {"kind": '"multivalued"', "buckets": _buckets(column)}
     settings |= {"max_length": str(min(max(lengths[1], 1), _MOST_VALUES))}
     settings |= {} if one.is_text else {"type": '"BIGINT"'}
     return settings, f"list_filter({column.sql}, lambda value: value is not null)"

@@ -15,7 +15,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Declarations, Feature
+from mtmd.config import Declarations
+from mtmd.features import Feature, Hashed
 from mtmd.model.adaptation import DomainFields
 from mtmd.model.admission import Admission
 from mtmd.model.experts import DomainExpert
@@ -105,7 +106,7 @@ def _by_feature(tower: Tower, declarations: Declarations) -> Iterator[tuple[Tens
     columns = tuple(
         (_identity(f, declarations), width) for f, width in zip(layout.fields, layout.widths, strict=True)
     )
-    numeric = columns[: sum(feature.kind != "categorical" for feature in layout.fields)]
+    numeric = columns[: sum(not isinstance(feature, Hashed) for feature in layout.fields)]
     shallow = columns[len(columns) - sum(len(table.features) for table in layout.tables if table.shallow) :]
     for fields in tower.adaptation.domains:
         assert isinstance(fields, DomainFields)
@@ -131,7 +132,7 @@ def _table_rows(tower: Tower, declarations: Declarations) -> Iterator[tuple[Tens
     for table, rows in zip(tables.layout, tables.read, strict=True):
         members = table.features[:1] if table.shared else table.features
         owners = [_owner(feature, declarations) for feature in members]
-        yield rows, tuple((_identity(owner, declarations), (owner.buckets or 0) + 1) for owner in owners)
+        yield rows, tuple((_identity(owner, declarations), owner.buckets + 1) for owner in owners)
 
 
 def _list_owners(tower: Tower, declarations: Declarations) -> dict[int, str]:
@@ -159,17 +160,21 @@ def _split(key: str, name: str, axis: int, segments: Segments) -> dict[str, Piec
     }
 
 
-def _owner(feature: Feature, declarations: Declarations) -> Feature:
+def _owner(feature: Hashed, declarations: Declarations) -> Hashed:
     """The feature whose table it reads."""
     if feature.table is None:
         return feature
-    return next(f for f in declarations.features if f.name == feature.table and f.table is None)
+    hashed = (f for f in declarations.features if isinstance(f, Hashed))
+    return next(f for f in hashed if f.name == feature.table and f.table is None)
 
 
 def _identity(feature: Feature, declarations: Declarations) -> str:
     """What a feature is, as far as weights depend on it; also the feature whose table it reads, whose rows go by that
     feature, and whether its values are hashed as UUIDs.
     """
+    own = feature.model_dump_json(exclude=_NO_WEIGHTS)
+    if not isinstance(feature, Hashed):
+        return own
     hashed = " uuid" if feature.hashed_as in declarations.uuid_tables else ""
     owner = "" if feature.table is None else f" {_identity(_owner(feature, declarations), declarations)}"
-    return feature.model_dump_json(exclude=_NO_WEIGHTS) + hashed + owner
+    return own + hashed + owner

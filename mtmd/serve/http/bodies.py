@@ -4,81 +4,32 @@ Ids have the type that the bundle declares. A BIGINT may be written as text too,
 ones only up to 2^53.
 """
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     create_model,
 )
 
-from mtmd.config import LARGEST_NUMBER, LONGEST_LIST, Declarations, Feature
+from mtmd.config import Declarations
+from mtmd.features.requests import BIG_ID, UUID_TEXT, list_of, number, whole
 from mtmd.logs.contract import id_types
 from mtmd.logs.ids import LONGEST_ID, Id
 from mtmd.serve.http.intake import Detail, Refused, Settings
 from mtmd.serve.ranker import Row
 
 _SHOWN = 5  # of the things that are wrong with a body
-_DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _STRICT = ConfigDict(extra="forbid", strict=True)
-
-
-def _whole(value: Any) -> Any:
-    """JSON has one kind of number: 3.0 is an integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _decimal(value: Any) -> Any:
-    """The integer that a text says, if it says one; anything else as it is."""
-    return int(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else _whole(value)
-
-
-def _integer(bits: int) -> Any:
-    return Annotated[int, Field(strict=True, ge=-(2**bits), le=2**bits - 1), BeforeValidator(_whole)]
-
-
-def _number(least: float, most: float = LARGEST_NUMBER) -> Any:
-    return Annotated[float, Field(strict=True, allow_inf_nan=False, ge=least, le=most)]
-
-
-def _list(value: Any, most: int = LONGEST_LIST, least: int = 0, says: str | None = None) -> Any:
-    """A type that is made for a bundle."""
-    return Annotated[list[value], Field(min_length=least, max_length=most, description=says)]
-
-
-_TEXT = Annotated[str, Field(strict=True, max_length=1024)]
-_BIG = Annotated[
-    int,
-    Field(strict=True, ge=-(2**63), le=2**63 - 1),
-    BeforeValidator(
-        _decimal,
-        json_schema_input_type=_integer(63) | Annotated[str, Field(pattern=f"^({_DECIMAL.pattern})$")],
-    ),
-]
-_UUID = Annotated[UUID, PlainSerializer(str)]
 _IDS: dict[str, Any] = {
-    "BIGINT": _BIG,
+    "BIGINT": BIG_ID,
     "VARCHAR": Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")],
-    "UUID": _UUID,
-}
-_NUMBERS: dict[str, Any] = {
-    **dict.fromkeys(("FLOAT", "DOUBLE"), _number(-LARGEST_NUMBER)),
-    "INTEGER": _integer(31),
-    "BIGINT": _integer(63),
-}
-_CATEGORIES: dict[str, Any] = _NUMBERS | {"BIGINT": _BIG, "VARCHAR": _TEXT, "UUID": _UUID}  # many are ids
-_COMPANIONS: dict[str, Any] = {
-    "weights": _list(_number(0)),
-    "actions": _list(_TEXT),
-    "ages": _list(_number(0)),
+    "UUID": UUID_TEXT,
 }
 IdsAs = Annotated[
     Literal["declared", "string"],
@@ -106,13 +57,13 @@ class Bodies:
 
     def __init__(self, declarations: Declarations, settings: Settings) -> None:
         tasks: Any = Literal[declarations.domains.task_names]
-        requests = _list(_row(declarations), settings.requests, 1, "raw requests, as the logs have them")
-        ads = _list(_IDS[declarations.ids.ad], settings.ads)
-        weight = _number(-1e6, 1e6)
+        requests = list_of(_row(declarations), settings.requests, 1, "raw requests, as the logs have them")
+        ads = list_of(_IDS[declarations.ids.ad], settings.ads)
+        weight = number(-1e6, 1e6)
         weights: Any = Annotated[dict[tasks, weight], Field(min_length=1)]  # type: ignore[valid-type]
         by = "a task (default: the first), or weights: bid × Σ weight × P(task)"
         named = "rank these published ads only; each counts once. Default: all"
-        count: Any = Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(_whole)]
+        count: Any = Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(whole)]
         shared: dict[str, Any] = {"requests": (requests, ...), "ids": (IdsAs, "declared")}
         self.embed: type[BaseModel] = create_model("EmbedRequest", __config__=_STRICT, **shared)
         self.rank: type[BaseModel] = create_model(
@@ -156,18 +107,9 @@ def _row(declarations: Declarations) -> type[BaseModel]:
         "surface": (Literal[declarations.domains.surfaces], ...),
     }
     reserved = frozenset(fields)
-    columns = {feature.name: ids.get(feature.name) or _type(feature) for feature in query.fields}
-    columns |= {c: _COMPANIONS[what] for feature in query.lists for what, c in feature.companions.items()}
-    for number, (name, kind) in enumerate(columns.items()):
+    columns = {name: kind for feature in query.fields for name, kind in feature.request_types().items()}
+    for place, name in enumerate(columns):
         if name not in reserved:
-            fields[f"column_{number}"] = (kind | None, Field(None, alias=name))
+            fields[f"column_{place}"] = (ids.get(name, columns[name]) | None, Field(None, alias=name))
     made: type[BaseModel] = create_model("Request", __config__=_STRICT, **fields)
     return made
-
-
-def _type(feature: Feature) -> Any:
-    if feature.kind == "embedding":
-        return _list(_number(-LARGEST_NUMBER), feature.width, feature.width)
-    if feature.multi:
-        return _list(_CATEGORIES[feature.type or "VARCHAR"], says=f"the first {feature.max_length} are read")
-    return (_CATEGORIES if feature.kind == "categorical" else _NUMBERS)[feature.column_type]

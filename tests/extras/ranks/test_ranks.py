@@ -44,7 +44,7 @@ def forgetful(preset: Preset) -> Preset:
     """Every categorical feature of one value drops values, and few of them are admitted."""
     features = tuple(
         feature.model_copy(update={"dropout": 0.2, "min_count": 2})
-        if feature.kind == "categorical" and not feature.multi
+        if feature.kind == "categorical"
         else feature
         for feature in preset.features
     )

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mtmd.config import Declarations, Feature, Preset, SideSchema
+from mtmd.config import Declarations, Preset, SideSchema
 from mtmd.extras.warmstart.carry import carry, features_changed, learned
+from mtmd.features import Feature, feature
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
@@ -83,8 +84,8 @@ def test_the_same_features_in_another_order_give_the_same_model(tiny_preset: Pre
 def test_two_lists_of_one_side_may_share_a_table(tiny_preset: Preset) -> None:
     """Both read the table of `ad_id`, which comes before that of `country`: each goes by its own feature."""
     lists = tuple(
-        Feature(
-            name=name, side="query", kind="categorical", type="BIGINT", buckets=2000, multi=True,
+        feature(
+            name=name, side="query", kind="multivalued", type="BIGINT", buckets=2000,
             max_length=5, table="ad_id",
         )
         for name in ("clicked_ads", "hidden_ads")
@@ -99,7 +100,7 @@ def test_two_lists_of_one_side_may_share_a_table(tiny_preset: Preset) -> None:
 
 
 def test_a_new_feature_starts_anew_and_the_others_go_on(tiny_preset: Preset) -> None:
-    added = Feature(name="mood", side="query", kind="continuous")
+    added = feature(name="mood", side="query", kind="continuous")
     more = _with(tiny_preset, (added, *tiny_preset.features))
     old, new = tiny_preset.declarations, more.declarations
     assert features_changed(old, new) == (("mood",), ())

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mtmd.config import Feature, Preset
+from mtmd.config import Preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
+from mtmd.features import feature
 from mtmd.inspect.models import stored_model
 from mtmd.jobs.backfill import plan_backfill
 from mtmd.registry.records import StartedFrom
@@ -235,7 +236,7 @@ def test_another_hash_seed_means_a_full_retrain(warm_line: Line) -> None:
 
 def test_a_few_new_features_start_anew_and_many_mean_a_full_retrain(warm_line: Line) -> None:
     plan = warm_line.plan(LATER)
-    mood = Feature(name="mood", side="query", kind="continuous")
+    mood = feature(name="mood", side="query", kind="continuous")
     few = _preset(warm_line, features=(*plan.preset.features, mood))
     chosen = warm_line.choose(plan.model_copy(update={"preset": few}), {LATER: "other columns"})
     assert chosen.start is not None

@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtmd.config import Feature, ModelConfig, Preset
+from mtmd.config import ModelConfig, Preset
 from mtmd.errors import TrainingError
 from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays, go_on
+from mtmd.features import feature
 from mtmd.model.build import build_model
 from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import MTMD
@@ -141,8 +142,8 @@ def test_counts_of_steps_go_by_feature_as_the_moments_do(
     monkeypatch.setattr(ModelConfig, "se_reduction", 10)  # as wide with one field more
     preset = listed_preset()
     trained(preset, tmp_path)
-    added = Feature(
-        name="acts", side="query", kind="categorical", buckets=9, width=2, multi=True, max_length=3,
+    added = feature(
+        name="acts", side="query", kind="multivalued", buckets=9, width=2, max_length=3,
         pooling="attention",
     )  # fmt: skip
     features = [feature.model_dump() for feature in (*preset.features, added)]

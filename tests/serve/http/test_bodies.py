@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mtmd.config import LONGEST_LIST, Preset
+from mtmd.config import Preset
+from mtmd.features.requests import LONGEST_LIST
 from mtmd.serve.http.bodies import Bodies
 from mtmd.serve.http.bodies import parsed as parsed_body
 from mtmd.serve.http.intake import Refused, Settings

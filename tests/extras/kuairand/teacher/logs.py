@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mtmd.config import Declarations, Domains, Feature, Task
+from mtmd.config import Declarations, Domains, Task
 from mtmd.extras.kuairand.teacher.log_rows import LogRows
 from mtmd.extras.kuairand.teacher.rows import TeacherInputs, TeachingRows
+from mtmd.features import feature
 
 FIRST = date(2026, 1, 1)
 DOMAINS = Domains(
@@ -23,12 +24,12 @@ DOMAINS = Domains(
 DECLARATIONS = Declarations(
     domains=DOMAINS,
     features=(
-        Feature(name="user_id", side="query", kind="categorical", buckets=10, shallow=True),
-        Feature(name="taste", side="query", kind="embedding", width=2),
-        Feature(name="age", side="query", kind="continuous"),
-        Feature(name="brand", side="item", kind="categorical", buckets=10, shallow=True),
-        Feature(name="look", side="item", kind="embedding", width=2),
-        Feature(name="price", side="item", kind="continuous", log1p=True),
+        feature(name="user_id", side="query", kind="categorical", buckets=10, shallow=True),
+        feature(name="taste", side="query", kind="embedding", width=2),
+        feature(name="age", side="query", kind="continuous"),
+        feature(name="brand", side="item", kind="categorical", buckets=10, shallow=True),
+        feature(name="look", side="item", kind="embedding", width=2),
+        feature(name="price", side="item", kind="continuous", log1p=True),
     ),
 )
 

@@ -6,19 +6,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mtmd.config import LONGEST_LIST, Feature, SideSchema
+from mtmd.config import SideSchema
 from mtmd.errors import LogsError
-from mtmd.logs.encoding import encode, hash_bucket, table_from_rows
-from mtmd.logs.lists import ACTIONS, AGES, EncodedList, consecutive
+from mtmd.features import Feature, feature
+from mtmd.features.encoded_list import EncodedList, consecutive
+from mtmd.features.hashing import hash_bucket
+from mtmd.features.multivalued import ACTIONS, AGES
+from mtmd.features.requests import LONGEST_LIST
+from mtmd.logs.encoding import encode, table_from_rows
 
-WORDS = Feature(name="words", side="query", kind="categorical", buckets=50, multi=True, max_length=3)
-ADS = Feature(
+WORDS = feature(name="words", side="query", kind="multivalued", buckets=50, max_length=3)
+ADS = feature(
     name="ads",
     side="query",
-    kind="categorical",
+    kind="multivalued",
     type="BIGINT",
     buckets=900,
-    multi=True,
     max_length=2,
     weights="ad_weights",
     table="ad_id",
@@ -61,10 +64,8 @@ def test_texts_of_a_uuid_are_hashed_as_the_uuid_whose_table_they_share() -> None
     """In any case, and without hyphens; a table of texts keeps them apart, as does text that is no UUID."""
     canonical = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
     written = [canonical, canonical.upper(), canonical.replace("-", ""), "Not-A-UUID"]
-    ads = Feature(
-        name="ads", side="query", kind="categorical", buckets=10**6, multi=True, max_length=9, table="ad_id"
-    )
-    ad = Feature(name="last_ad", side="query", kind="categorical", buckets=10**6, table="ad_id")
+    ads = feature(name="ads", side="query", kind="multivalued", buckets=10**6, max_length=9, table="ad_id")
+    ad = feature(name="last_ad", side="query", kind="categorical", buckets=10**6, table="ad_id")
     table = pa.table({"ads": [written], "last_ad": [canonical.upper()]})
     schema = side(ads).model_copy(update={"categorical": (ad,)})
     plain = encode(table, schema, 0).lists[0].ids.tolist()
@@ -96,8 +97,8 @@ def test_untyped_nulls_and_empty_lists_are_missing() -> None:
         ({"words": [["a", None, None], ["b"]]}, "'words' has 2 nulls inside of lists"),
         ({"words": [["a"] * (LONGEST_LIST + 1)]}, "'words' has a list of 10001 values; at most 10000"),
         ({"words": [["a"] * 10**6]}, "'words' has a list of 1000000 values"),
-        ({"words": ["a"]}, "'words' is categorical, but its column has Arrow type string"),
-        ({"words": [[["a"]]]}, r"'words' is categorical, but its column has Arrow type list<\w+: list"),
+        ({"words": ["a"]}, "'words' is multivalued, but its column has Arrow type string"),
+        ({"words": [[["a"]]]}, r"'words' is multivalued, but its column has Arrow type list<\w+: list"),
         ({"words": [[0.5]]}, r"Arrow type list<\w+: double>; give it the declared type VARCHAR\[\]"),
         ({"other": [["a"]]}, "'words' has no column"),
     ],
@@ -110,8 +111,8 @@ def test_a_list_that_is_none_is_refused(columns: dict[str, Any], message: str) -
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([[1.0], [1.0]], "1 rows of its weights 'ad_weights' have another length than the list"),
-        ([None, [1.0]], "1 rows of its weights 'ad_weights' have another length"),
+        ([[1.0], [1.0]], "1 of its weights 'ad_weights' have another length than the list"),
+        ([None, [1.0]], "1 of its weights 'ad_weights' have another length"),
         ([[1.0, -0.5], [1.0]], "1 of its weights 'ad_weights' are null, NaN, infinite or negative"),
         ([[1.0, float("nan")], [float("inf")]], "2 of its weights"),
         ([[1.0, None], [1.0]], "1 of its weights"),
@@ -161,11 +162,11 @@ def test_actions_are_hashed_by_their_columns_name_and_ages_fall_into_bins() -> N
     [
         (
             {"deeds": [["click"], ["click"]]},
-            "1 rows of its actions 'deeds' have another length than the list",
+            "1 of its actions 'deeds' have another length than the list",
         ),
         ({"deeds": [["click", None], ["click"]]}, "1 of its actions 'deeds' are null"),
         ({"deeds": [[0.5, 1.5], [0.5]]}, r"has actions 'deeds', whose column .*give it the type VARCHAR\[\]"),
-        ({"hours": [[1.0, 2.0], None]}, "1 rows of its ages 'hours' have another length"),
+        ({"hours": [[1.0, 2.0], None]}, "1 of its ages 'hours' have another length"),
         ({"hours": [[1.0, -1.0], [1.0]]}, "1 of its ages 'hours' are null, NaN, infinite or negative"),
         (
             {"hours": [["new", "old"], ["new"]]},
@@ -211,9 +212,10 @@ def test_parts_are_views_and_stacked_rows_keep_their_values() -> None:
 
 
 def test_matrices_of_empty_lists_have_one_column() -> None:
-    matrices = EncodedList.empty(2, WORDS).padded()
+    matrices = encoded(WORDS, words=pa.nulls(2)).padded()
     assert {name: matrix.tolist() for name, matrix in matrices.items()} == {"ids": [[0], [0]]}
-    assert EncodedList.empty(0, ADS).padded().keys() == {"ids", "weights"}
+    none = encoded(ADS, ads=pa.nulls(0), ad_weights=pa.nulls(0))
+    assert none.padded().keys() == {"ids", "weights"}
 
 
 def test_consecutive_numbers_follow_each_start() -> None:

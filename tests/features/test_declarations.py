@@ -3,16 +3,20 @@
 import pytest
 from pydantic import ValidationError
 
-from mtmd.config import Declarations, Domains, Feature, Task
+from mtmd.config import Declarations, Domains, Task
+from mtmd.features import Feature, feature
 
 DOMAINS = Domains(tasks=(Task(name="ctr", label="clicked"),))
-COUNTRY = Feature(name="country", side="query", kind="categorical", buckets=8, shallow=True)
-TERM = Feature(name="term", side="query", kind="categorical", buckets=9, domains=("search",))
-AGE = Feature(name="age", side="query", kind="continuous")
-VECTOR = Feature(name="vector", side="query", kind="embedding", width=4)
-HISTORY = Feature(name="history", side="query", kind="embedding", width=3, domains=("home_feed",))
-FORMAT = Feature(name="format", side="item", kind="categorical", buckets=4, shallow=True)
+COUNTRY = feature(name="country", side="query", kind="categorical", buckets=8, shallow=True)
+TERM = feature(name="term", side="query", kind="categorical", buckets=9, domains=("search",))
+AGE = feature(name="age", side="query", kind="continuous")
+VECTOR = feature(name="vector", side="query", kind="embedding", width=4)
+HISTORY = feature(name="history", side="query", kind="embedding", width=3, domains=("home_feed",))
+FORMAT = feature(name="format", side="item", kind="categorical", buckets=4, shallow=True)
 FEATURES = (VECTOR, TERM, COUNTRY, AGE, FORMAT, HISTORY)
+
+
+LIST = {"kind": "multivalued", "buckets": 2, "max_length": 3}
 
 
 @pytest.mark.parametrize(
@@ -22,78 +26,50 @@ FEATURES = (VECTOR, TERM, COUNTRY, AGE, FORMAT, HISTORY)
         ({"kind": "continuous", "type": "BIGINT"}, "BIGINT"),
         ({"kind": "categorical", "buckets": 2}, "VARCHAR"),
         ({"kind": "categorical", "buckets": 2, "type": "INTEGER"}, "INTEGER"),
-        ({"kind": "categorical", "buckets": 2, "multi": True, "max_length": 3}, "VARCHAR[]"),
-        (
-            {"kind": "categorical", "buckets": 2, "multi": True, "max_length": 3, "type": "BIGINT"},
-            "BIGINT[]",
-        ),
+        (LIST, "VARCHAR[]"),
+        (LIST | {"type": "BIGINT"}, "BIGINT[]"),
         ({"kind": "embedding"}, "FLOAT[]"),
         ({"kind": "embedding", "type": "FLOAT"}, "FLOAT[]"),
     ],
 )
 def test_the_column_type_follows_kind_and_type(given: dict[str, object], column: str) -> None:
-    assert Feature.model_validate({"name": "x", "side": "query"} | given).column_type == column
+    assert feature(name="x", side="query", **given).column_type == column
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"kind": "categorical"}, r"'x' is categorical: `buckets` goes with categorical"),
-        ({"kind": "continuous", "buckets": 4}, r"'x' is continuous: `buckets` goes with categorical"),
-        ({"kind": "continuous", "shallow": True}, r"'x' is continuous: only categorical .* shallow"),
-        ({"kind": "embedding", "log1p": True}, r"'x' is embedding: only continuous .* log1p"),
+        ({}, "must be a table whose kind is one of continuous, categorical, embedding, multivalued"),
+        ({"kind": "bool"}, "must be a table whose kind is one of continuous, categorical"),
+        ({"kind": "categorical"}, r"buckets\n +Field required"),
+        ({"kind": "continuous", "buckets": 4}, "'x' is continuous, which takes no `buckets`; remove it"),
+        ({"kind": "continuous", "shallow": True}, "'x' is continuous, which takes no `shallow`"),
+        ({"kind": "embedding", "log1p": True}, "'x' is embedding, which takes no `log1p`"),
         ({"kind": "continuous", "type": "VARCHAR"}, r"type VARCHAR must be one of \['BIGINT', 'DOUBLE'"),
         (
             {"kind": "categorical", "buckets": 4, "type": "FLOAT"},
             r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'UUID', 'VARCHAR'\]",
         ),
+        (LIST | {"type": "UUID"}, r"type UUID must be one of \['BIGINT', 'INTEGER', 'VARCHAR'\]"),
         ({"kind": "embedding", "type": "VARCHAR"}, r"type VARCHAR must be one of \['FLOAT'\]"),
-        ({"kind": "categorical", "buckets": 0}, r"greater than or equal to 1"),
-        ({"kind": "categorical", "buckets": 2**31 - 1}, r"less than or equal to 2147483646"),
-        ({"kind": "embedding", "width": 0}, r"greater than or equal to 1"),
-        ({"kind": "continuous", "domains": ()}, r"at least 1 item"),
-        ({"kind": "continuous", "name": "Age"}, r"should match pattern"),
-        ({"kind": "continuous", "bucket": 4}, r"Extra inputs are not permitted"),
-        ({"kind": "continuous", "multi": True}, r"'x' is continuous: only categorical features can be multi"),
-        ({"kind": "continuous", "table": "y"}, r"'x' is continuous: only categorical .* share a `table`"),
-        ({"kind": "continuous", "min_count": 3}, r"only categorical features can have a `min_count`"),
-        ({"kind": "categorical", "buckets": 4, "min_count": 0}, r"greater than or equal to 1"),
-        (
-            {"kind": "categorical", "buckets": 4, "dropout": 0.1},
-            r"`dropout` goes with `min_count`, which it needs",
-        ),
-        ({"kind": "categorical", "buckets": 4, "min_count": 1, "dropout": 1.0}, r"less than 1"),
-        (
-            {"kind": "continuous", "dropout": 0.1},
-            r"only categorical features of one value can have a `dropout`",
-        ),
-        ({"kind": "categorical", "buckets": 4, "multi": True}, r"`max_length` goes with multi"),
-        ({"kind": "categorical", "buckets": 4, "max_length": 5}, r"`max_length` goes with multi"),
-        ({"kind": "categorical", "buckets": 4, "pooling": "sum"}, r"`pooling` goes with multi"),
-        (
-            {"kind": "categorical", "buckets": 4, "weights": "w"},
-            r"`weights`, `actions` and `ages` go with multi",
-        ),
-        (
-            {"kind": "categorical", "buckets": 4, "multi": True, "max_length": 1_001},
-            r"less than or equal to 1000",
-        ),
-        (
-            {
-                "kind": "categorical",
-                "buckets": 4,
-                "multi": True,
-                "max_length": 5,
-                "pooling": "max",
-                "weights": "w",
-            },
-            r"`weights` go with pooling mean or sum, not max",
-        ),
+        ({"kind": "categorical", "buckets": 0}, "greater than or equal to 1"),
+        ({"kind": "categorical", "buckets": 2**31 - 1}, "less than or equal to 2147483646"),
+        ({"kind": "embedding", "width": 0}, "greater than or equal to 1"),
+        ({"kind": "continuous", "domains": ()}, "at least 1 item"),
+        ({"kind": "continuous", "name": "Age"}, "should match pattern"),
+        ({"kind": "continuous", "bucket": 4}, "Extra inputs are not permitted"),
+        ({"kind": "continuous", "table": "y"}, "Extra inputs are not permitted"),
+        ({"kind": "categorical", "buckets": 4, "max_length": 5}, "Extra inputs are not permitted"),
+        ({"kind": "categorical", "buckets": 4, "min_count": 0}, "greater than or equal to 1"),
+        ({"kind": "categorical", "buckets": 4, "dropout": 0.1}, "has `dropout` and no `min_count`"),
+        ({"kind": "categorical", "buckets": 4, "min_count": 1, "dropout": 1.0}, "less than 1"),
+        (LIST | {"max_length": 1_001}, "less than or equal to 1000"),
+        (LIST | {"pooling": "max", "weights": "w"}, "has `weights`, which go with pooling mean"),
     ],
 )
 def test_a_wrong_feature_is_refused(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Feature.model_validate({"name": "x", "side": "query"} | given)
+        feature(**{"name": "x", "side": "query"} | given)
 
 
 def test_a_side_orders_its_features_by_kind_then_declaration() -> None:
@@ -155,12 +131,11 @@ def test_declarations_survive_json_and_are_frozen() -> None:
         declarations.hash_seed = 4  # type: ignore[misc]
 
 
-TERMS = Feature(
+TERMS = feature(
     name="terms",
     side="query",
-    kind="categorical",
+    kind="multivalued",
     buckets=9,
-    multi=True,
     max_length=5,
     weights="term_weights",
 )
@@ -196,7 +171,7 @@ def test_features_of_either_side_share_a_table_and_its_hash() -> None:
         ({"table": "twice"}, "'terms' has table 'twice', which names 2 features"),
         ({"table": "term", "width": 8}, r"and \(9, 8\) buckets and width; they must be \(9, 16\)"),
         ({"table": "format"}, r"and \(9, 16\) buckets and width; they must be \(4, 16\)"),
-        ({"weights": "age"}, "'terms' has weights 'age', which is a feature itself"),
+        ({"weights": "age"}, "'terms' reads 'age' too, which is a feature itself"),
     ],
 )
 def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], message: str) -> None:

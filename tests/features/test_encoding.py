@@ -6,16 +6,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mtmd.config import Feature, SideSchema
+from mtmd.config import SideSchema
 from mtmd.errors import LogsError
-from mtmd.logs.encoding import encode, hash_bucket, table_from_rows
+from mtmd.features import Feature, feature
+from mtmd.features.hashing import hash_bucket
+from mtmd.logs.encoding import encode, table_from_rows
 
-COUNTRY = Feature(name="country", side="query", kind="categorical", buckets=50, shallow=True)
-USER = Feature(name="user_id", side="query", kind="categorical", type="BIGINT", buckets=20000)
-SAVES = Feature(name="saves", side="query", kind="continuous", log1p=True)
-RATE = Feature(name="rate", side="query", kind="continuous", type="DOUBLE")
-VECTOR = Feature(name="vector", side="query", kind="embedding", width=2)
-OTHER = Feature(name="other_vector", side="query", kind="embedding", width=3)
+COUNTRY = feature(name="country", side="query", kind="categorical", buckets=50, shallow=True)
+USER = feature(name="user_id", side="query", kind="categorical", type="BIGINT", buckets=20000)
+SAVES = feature(name="saves", side="query", kind="continuous", log1p=True)
+RATE = feature(name="rate", side="query", kind="continuous", type="DOUBLE")
+VECTOR = feature(name="vector", side="query", kind="embedding", width=2)
+OTHER = feature(name="other_vector", side="query", kind="embedding", width=3)
 
 
 def side(*features: Feature) -> SideSchema:

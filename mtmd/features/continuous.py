@@ -1,0 +1,70 @@
+"""A number: an amount, a rate, an age. NaN means missing, as many writers mean by it."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mtmd.features.feature import Check, Counted, Feature, Matrix, refuse_infinite
+from mtmd.features.hashing import Hashing
+from mtmd.features.requests import LARGEST_NUMBER, NUMBERS
+
+
+class Continuous(Feature):
+    """One number, normalised by its domain; NaN is missing."""
+
+    matrix: ClassVar[Matrix] = "continuous"
+    takes: ClassVar[frozenset[str]] = frozenset(("type", "log1p"))
+    types: ClassVar[tuple[str, ...]] = ("FLOAT", "DOUBLE", "INTEGER", "BIGINT")
+
+    kind: Literal["continuous"] = "continuous"
+
+    @property
+    def _is_floating(self) -> bool:
+        return self.column_type in {"FLOAT", "DOUBLE"}
+
+    def accepts(self, kind: pa.DataType) -> bool:
+        return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+
+    def encode(self, table: pa.Table, hashing: Hashing) -> NDArray[np.float32]:
+        """(N,) float32; with log1p, sign(x) · ln(1 + |x|), taken in double precision."""
+        column = self.column(table).cast(pa.float64(), safe=False)
+        values = pc.fill_null(column, float("nan")).to_numpy(zero_copy_only=False)
+        if self.log1p:
+            values = np.copysign(np.log1p(np.abs(values)), values)
+        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and is refused as such
+            numbers: NDArray[np.float32] = values.astype(np.float32)
+        refuse_infinite(numbers, self)
+        return numbers
+
+    def hard_rows(self, unseen: int) -> NDArray[np.float32]:
+        """Missing, then far out on both sides."""
+        far = np.where(np.arange(unseen) % 2, 1e6, -1e6)
+        return np.concatenate([[np.nan], far]).astype(np.float32)
+
+    def request_types(self) -> dict[str, Any]:
+        return {self.name: NUMBERS[self.column_type]}
+
+    @property
+    def example(self) -> int:
+        return 0
+
+    def missing_sql(self) -> str:
+        if self._is_floating:
+            return f"({self.quoted} is null or isnan({self.quoted}))"
+        return super().missing_sql()
+
+    def checks(self) -> Iterator[Check]:
+        if self._is_floating:
+            yield Check(
+                "numbers_finite",
+                "An infinite feature makes its whole domain's statistics infinite, then every score; so does one whose "
+                "square is beyond a float32.",
+                f"(abs({self.quoted}) > {LARGEST_NUMBER:g} and not isnan({self.quoted}))",
+            )
+
+    def counts(self) -> Iterator[Counted]:
+        yield Counted(self.name, "continuous", "rpt_number_counts", "DOUBLE")

@@ -1,0 +1,86 @@
+"""A vector that another model made, such as the embedding of a text or an image."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mtmd.errors import LogsError
+from mtmd.features.feature import Check, Counted, Feature, Matrix, is_vector, refuse_infinite
+from mtmd.features.hashing import Hashing
+from mtmd.features.requests import LARGEST_NUMBER, list_of, number
+
+
+class Embedding(Feature):
+    """`width` numbers, each normalised by its domain; a vector that lacks any of them is missing as a whole."""
+
+    matrix: ClassVar[Matrix] = "embedding"
+    takes: ClassVar[frozenset[str]] = frozenset(("type",))
+    types: ClassVar[tuple[str, ...]] = ("FLOAT",)
+
+    kind: Literal["embedding"] = "embedding"
+
+    @property
+    def column_type(self) -> str:
+        return "FLOAT[]"
+
+    @property
+    def size(self) -> int:
+        return self.width
+
+    def accepts(self, kind: pa.DataType) -> bool:
+        return is_vector(kind)
+
+    def encode(self, table: pa.Table, hashing: Hashing) -> NDArray[np.float32]:
+        """(N, width) float32."""
+        array = self.column(table)
+        lengths = pc.unique(pc.list_value_length(array)).to_pylist()
+        if wrong := [n for n in lengths if n not in (None, self.width)]:
+            raise LogsError(
+                f"feature {self.name!r} has a vector of length {wrong[0]}; declared width is {self.width}. "
+                "Correct the logs or the declaration"
+            )
+        vectors = np.full((len(array), self.width), np.nan, np.float32)
+        flat = pc.fill_null(array.flatten().cast(pa.float32()), float("nan")).to_numpy(zero_copy_only=False)
+        vectors[array.is_valid().to_numpy(zero_copy_only=False)] = flat.reshape(-1, self.width)
+        vectors[np.isnan(vectors).any(axis=1)] = np.nan
+        refuse_infinite(vectors, self)
+        return vectors
+
+    def hard_rows(self, unseen: int) -> NDArray[np.float32]:
+        """Missing, and in the second half of the other rows ones."""
+        rows = np.full((1 + unseen, self.width), np.nan, np.float32)
+        rows[1 + unseen // 2 :] = 1.0
+        return rows
+
+    def request_types(self) -> dict[str, Any]:
+        return {self.name: list_of(number(-LARGEST_NUMBER), self.width, self.width)}
+
+    @property
+    def example(self) -> list[float]:
+        return [0.0] * self.width
+
+    def staged_columns(self) -> str:
+        """Its length, null where it is missing, and whether each component is there and not too large."""
+        # NaN is above every number. Nulls are left out of both ends.
+        column = self.quoted
+        ends = f"list_max({column}) <= {LARGEST_NUMBER:g} and list_min({column}) >= -{LARGEST_NUMBER:g}"
+        whole = f"{ends} and list_count({column}) = len({column})"
+        return f"len({column}) as {self.staged('length')}, {whole} as {self.staged('finite')}"
+
+    def missing_sql(self) -> str:
+        return f"{self.staged('length')} is null"
+
+    def checks(self) -> Iterator[Check]:
+        yield Check(
+            "vectors_whole",
+            "A vector of another length, or with a hole, comes from another embedding model than the rest; the tower "
+            "would read it as if it meant the same. So does one with a number whose square is beyond a float32.",
+            f"({self.staged('length')} <> {self.width} or not {self.staged('finite')})",
+        )
+
+    def counts(self) -> Iterator[Counted]:
+        yield Counted(self.name, "embedding", "rpt_vector_counts", "FLOAT[]")

@@ -1,0 +1,213 @@
+"""What every kind of feature has: the settings that kinds share, and what the stations ask of a feature."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from mtmd.errors import LogsError
+from mtmd.features.encoded_list import EncodedList
+from mtmd.features.hashing import Hashing
+
+Side = Literal["query", "item"]
+Matrix = Literal["continuous", "categorical", "embedding", "lists"]
+# Where encoded values go, in the order of a tower's fields. Numbers and vectors pass the norm of their domain,
+# categories and lists are read in embedding tables; lists are in files of their own.
+MATRICES: tuple[Matrix, ...] = ("continuous", "categorical", "embedding", "lists")
+
+_SHARED = ("shallow", "buckets", "type", "log1p")  # settings that only some kinds take
+_ALWAYS_STORED = frozenset(("domains", "buckets", "type"))
+
+
+class Check(NamedTuple):
+    """What no row of a day may have: a condition in SQL on the table of the staged columns."""
+
+    name: str
+    why: str
+    wrong: str
+    stops: bool = True
+
+
+class Counted(NamedTuple):
+    """Counts of a feature's values, by which days are compared: their name, how bins are compared, and what counts.
+
+    `statement` is a file of sql/ that counts `value`, which is the column cast to `value_type`.
+    """
+
+    name: str
+    compared_as: Literal["continuous", "categorical", "embedding"]
+    statement: str
+    value_type: str
+
+
+class Feature(BaseModel, frozen=True, extra="forbid"):
+    """One column of `requests` (query side) or `ads` (item side) that a tower reads."""
+
+    matrix: ClassVar[Matrix]
+    takes: ClassVar[frozenset[str]] = frozenset()  # which of the settings that only some kinds take
+    types: ClassVar[tuple[str, ...]] = ()  # DuckDB types of a value, the usual one first
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
+    side: Side
+    kind: str
+    domains: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="surfaces (query side) or products (item side) that have it; all when omitted",
+    )
+    shallow: bool = Field(
+        False, description="read by the shallow experts too (categories only; paper §2.1.3)"
+    )
+    buckets: int | None = Field(None, ge=1, le=2**31 - 2, description="hash buckets (categories only)")
+    width: int = Field(
+        16, ge=1, le=4096, description="of a category's embedding; for `embedding`, the vector's length"
+    )
+    type: str | None = Field(None, description="column type in the logs, of one value; the kind's usual one")
+    log1p: bool = Field(False, description="read as sign(x) · ln(1 + |x|) (continuous only)")
+
+    @model_validator(mode="after")
+    def _check_shared(self) -> Self:
+        fields = Feature.model_fields
+        for setting in _SHARED:
+            if setting not in self.takes and getattr(self, setting) != fields[setting].default:
+                raise ValueError(
+                    f"feature {self.name!r} is {self.kind}, which takes no `{setting}`; remove it"
+                )
+        if self.type not in {None, *self.types}:
+            raise ValueError(
+                f"feature {self.name!r} is {self.kind}: type {self.type} must be one of {sorted(self.types)}"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _stored(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the settings of a kind that are not set: so a new one renames no output of features without it."""
+        return {
+            key: value for key, value in handler(self).items() if value is not None or key in _ALWAYS_STORED
+        }
+
+    @property
+    def quoted(self) -> str:
+        """Its column in SQL."""
+        return f'"{self.name}"'
+
+    def staged(self, what: str) -> str:
+        """A further column of the staged table, in SQL."""
+        return f'"{self.name}.{what}"'
+
+    @property
+    def column_type(self) -> str:
+        """The DuckDB type that the column is read as: `mtmd/logs/columns.py` says which types are cast to it."""
+        return self.type or self.types[0]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of the logs that it is read from, with their DuckDB types."""
+        return {self.name: self.column_type}
+
+    @property
+    def size(self) -> int:
+        """Columns of its matrix that it takes."""
+        return 1
+
+    @abstractmethod
+    def accepts(self, kind: pa.DataType) -> bool:
+        """Whether a column of an Arrow type can be encoded."""
+
+    @abstractmethod
+    def encode(self, table: pa.Table, hashing: Hashing) -> NDArray[Any] | EncodedList:
+        """N raw rows → (N,), (N, size) or N lists.
+
+        Raises LogsError naming the feature, what is wrong with its column, and what to do.
+        """
+
+    @abstractmethod
+    def hard_rows(self, unseen: int) -> NDArray[Any] | EncodedList:
+        """Encoded rows that no day is sure to have, for the parity proof: a missing value, then `unseen` rare ones."""
+
+    @abstractmethod
+    def request_types(self) -> dict[str, Any]:
+        """Of each column, the type that a request over HTTP must have."""
+
+    @property
+    def example(self) -> Any:
+        """A value of a request, with which the service warms up; None for a missing one."""
+        return None
+
+    def staged_columns(self) -> str:
+        """The columns of the staged table in SQL: the value that is profiled, and what the checks read."""
+        return self.quoted
+
+    def missing_sql(self) -> str:
+        """SQL that is true in a row of the staged table where the feature is missing."""
+        return f"{self.quoted} is null"
+
+    def single_values(self, table: str, key: str) -> str:
+        """SQL of rows with `key` and one value each; the staged table where a row has one value."""
+        return table
+
+    def checks(self) -> Iterator[Check]:
+        """What no row may have."""
+        return iter(())
+
+    @abstractmethod
+    def counts(self) -> Iterator[Counted]:
+        """What of it is counted each day, to see drift."""
+
+    def column(self, table: pa.Table) -> pa.Array:
+        """Its column as one array; raises LogsError where it is not there, or has another type."""
+        if self.name not in table.column_names:
+            raise LogsError(
+                f"feature {self.name!r} has no column; the table has {table.column_names}. Add the column, "
+                "null where a domain lacks it"
+            )
+        array = table.column(self.name).combine_chunks()
+        if pa.types.is_null(array.type) or array.type == pa.list_(pa.null()):
+            return array.cast(ARROW_TYPES[self.column_type])
+        if not self.accepts(array.type):
+            raise LogsError(
+                f"feature {self.name!r} is {self.kind}, but its column has Arrow type {array.type}; "
+                f"give it the declared type {self.column_type}"
+            )
+        return array
+
+
+ARROW_TYPES = {  # of DuckDB's types
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "VARCHAR": pa.string(),
+    "UUID": pa.string(),  # its text: mtmd/logs/ids.py
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "FLOAT[]": pa.list_(pa.float32()),
+    "INTEGER[]": pa.list_(pa.int32()),
+    "BIGINT[]": pa.list_(pa.int64()),
+    "VARCHAR[]": pa.list_(pa.string()),
+}
+
+
+def refuse_infinite(values: NDArray[np.float32], feature: Feature) -> None:
+    """Raise LogsError naming the feature and how many of its values are infinite."""
+    if count := int(np.isinf(values).sum()):
+        raise LogsError(
+            f"feature {feature.name!r} has {count} infinite values of {values.size}; write null where "
+            "the value is unknown"
+        )
+
+
+def is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def is_category(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    return is_list(kind) and bool(pa.types.is_floating(kind.value_type) or pa.types.is_null(kind.value_type))
