@@ -7,7 +7,6 @@ module of a fixed name in its folder, which the core asks for here.
     settings.py   `Settings(ExtraSettings)`: the table `[extras.<name>]` of a preset    mtmd.config.preset
     commands.py   `commands`: a typer app, whose commands `mtmd` then has too           mtmd.cli
     page.py       `sections(run)`: sections of the page of a run                         mtmd.report.view
-    notes.py      `notes(root)`: sentences on the index page of a line                  mtmd.report.index
     start.py      `choose`, `material`: what MTMD's training begins with                mtmd.train.stage
     teaching.py   `teaching`: what a training learns from besides its data              mtmd.train.stage
     launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage

@@ -4,14 +4,13 @@ They are written after every run, and never at the expense of one.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from mtmd import extension
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
 from mtmd.registry.registry import Registry
@@ -89,14 +88,13 @@ def page(line: LineRecords, run: RunRecord) -> str:
     return f"runs/{quote(run.run)}/report.html" if run.run in line.pages else ""
 
 
-def render_line(line: LineRecords, notes: Sequence[str] = ()) -> str:
-    """The page of a line, with what extras note of it; the same records give the same bytes."""
+def render_line(line: LineRecords) -> str:
+    """The page of a line; the same records give the same bytes."""
     shown, runs = list(days(line)), line.runs[:DAYS]
     count = {state: sum(day.state == state for day in shown) for state in STATES}
     return _rendered(
         "line.html",
         line=line,
-        notes=notes,
         summary=LineSummary.of(line),
         months=list(_months(shown))[::-1],
         states=[(state, *STATES[state], found) for state, found in count.items() if found],
@@ -186,8 +184,7 @@ def write_line(root: Path) -> None:
     with locked(root / INDEX_LOCK):
         Registry(root).refresh()
         line, store = read_line(root), store_of(root)
-        notes = [words for extra in extension.modules("notes").values() for words in extra.notes(root)]
-        store.write_text(root / PAGE, render_line(line, notes))
+        store.write_text(root / PAGE, render_line(line))
         decided = tuple(run for run in line.records if run.decided)
         write_record(root / RECORDS, LineIndex(summary=LineSummary.of(line), runs=decided))
     _write_lines(root.parent)

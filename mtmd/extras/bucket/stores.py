@@ -32,7 +32,7 @@ _LOCAL = (  # folders of a line that are this machine's
     ("monitoring", "profiles", "digests"),
     ("mirrors", "events"),
 )
-_TAKEN_BACK = ("failures", "mirrors")  # folders of records that are removed when they no longer hold
+_TAKEN_BACK = ("failures",)  # folders of records that are removed when they no longer hold
 _SEEN = ".seen.json"  # the e-tag of each record on the disk, and the time that its file got then
 _AT_ONCE = 16  # small objects
 _LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown

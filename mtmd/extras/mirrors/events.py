@@ -4,38 +4,34 @@ Each event is the JSON object that is sent, by version 2-0-2 of the specificatio
 and written is named by where it is, so that it is the same dataset to every job.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from mtmd.config import Preset
 from mtmd.config.sources import Files
-from mtmd.extras.mirrors.records import MirroredRun
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.store.files import in_bucket, resolve
 from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace
 
+if TYPE_CHECKING:
+    from mtmd.promote.stage import RunSummary
+
 Event = dict[str, Any]
-Ending = Literal["COMPLETE", "FAIL", "ABORT"]
+Ending = Literal["FAIL", "ABORT"]
 _SPEC = "https://openlineage.io/spec"
 _PRODUCER = f"urn:mtmd:{version('mtmd')}"
 _FACETS = {  # name → version and title of its schema
     "nominalTime": ("1-0-1", "NominalTimeRunFacet"),
     "errorMessage": ("1-0-1", "ErrorMessageRunFacet"),
-    "tags": ("1-0-0", "TagsRunFacet"),
-    "jobType": ("2-0-4", "JobTypeJobFacet"),
-    "documentation": ("1-1-0", "DocumentationJobFacet"),
     "schema": ("1-2-0", "SchemaDatasetFacet"),
     "version": ("1-0-1", "DatasetVersionDatasetFacet"),
 }
-_WORDS = (
-    "Retrains the ad ranker on the days before as_of, compares it with the champion, and promotes it or not."
-)
 _MESSAGE = 2000  # characters of an error
 
 
@@ -48,38 +44,31 @@ class Dataset(NamedTuple):
 
 def started(run_id: str, at: datetime, as_of: date, preset: Preset, logs: str) -> Event:
     """A run begins; which days its window has is said when it ends."""
-    tables = log_tables(preset, logs)
-    inputs = [_input(preset, table, one) for table in TABLES for one in tables[table]]
-    return _event("START", at, _run(run_id, as_of), preset, inputs, [])
+    return _event("START", at, _run(run_id, as_of), preset, _inputs(preset, logs))
 
 
 def completed(
-    run_id: str, at: datetime, preset: Preset, logs: str, workspace: Workspace, run: MirroredRun
+    run_id: str,
+    at: datetime,
+    preset: Preset,
+    logs: str,
+    workspace: Workspace,
+    summary: "RunSummary",
+    days: Sequence[date],
 ) -> Event:
     """A run has decided: the days that it read, and the model that it made."""
-    decision = run.decision
-    tables = log_tables(preset, logs)
-    days = sorted((*(run.manifest.window if run.manifest else ()), decision.as_of))
-    inputs = [_input(preset, table, one, days) for table in TABLES for one in tables[table]]
-    outputs = [_shards(workspace, days), _model(stored(workspace.root / "models"), decision.model_id)]
-    if decision.promoted:
-        outputs.append(_model(stored(workspace.root / "champion.json"), decision.model_id))
-    tags = {
-        "run": run.name,
-        "model_id": decision.model_id,
-        "promoted": str(decision.promoted).lower(),
-        "words": decision.words,
-        "champion": decision.champion or "none",
-        **{f"gate {gate.name}": gate.result for gate in decision.verdict.gates},
-    }
-    return _event("COMPLETE", at, _run(run_id, decision.as_of, tags), preset, inputs, outputs)
+    places = ["models", *(["champion.json"] if summary.promoted else ())]
+    model = _facet("version", datasetVersion=summary.model_id)
+    outputs = [_dataset(stored(workspace.root / name), model) for name in places]
+    inputs = [one | {"inputFacets": _subset(days)} for one in _inputs(preset, logs)]
+    return _event("COMPLETE", at, _run(run_id, summary.as_of), preset, inputs, outputs)
 
 
 def ended(ending: Ending, run_id: str, at: datetime, as_of: date, preset: Preset, words: str) -> Event:
     """A run that failed or was cancelled."""
     run = _run(run_id, as_of)
     run["facets"] |= _facet("errorMessage", message=words[:_MESSAGE], programmingLanguage="PYTHON")
-    return _event(ending, at, run, preset, [], [])
+    return _event(ending, at, run, preset)
 
 
 def _event(
@@ -87,64 +76,54 @@ def _event(
     at: datetime,
     run: dict[str, Any],
     preset: Preset,
-    inputs: Sequence[dict[str, Any]],
-    outputs: Sequence[dict[str, Any]],
+    inputs: Sequence[dict[str, Any]] = (),
+    outputs: Sequence[dict[str, Any]] = (),
 ) -> Event:
-    job_type = _facet("jobType", processingType="BATCH", integration="PREFECT", jobType="FLOW")
-    job = {
-        "namespace": preset.extra(Settings).namespace,
-        "name": f"{preset.name}.daily-retrain",
-        "facets": job_type | _facet("documentation", description=_WORDS, contentType="text/plain"),
-    }
     return {
         "eventType": kind,
         "eventTime": at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "producer": _PRODUCER,
         "schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
         "run": run,
-        "job": job,
+        "job": {
+            "namespace": preset.extra(Settings).namespace,
+            "name": f"{preset.name}.daily-retrain",
+            "facets": {},
+        },
         "inputs": list(inputs),
         "outputs": list(outputs),
     }
 
 
-def _run(run_id: str, as_of: date, tags: dict[str, str] | None = None) -> dict[str, Any]:
+def _run(run_id: str, as_of: date) -> dict[str, Any]:
     """The flow run; its nominal time is the day that it is about."""
     first, after = (datetime.combine(as_of + timedelta(days=n), time(), UTC).isoformat() for n in (0, 1))
-    facets = _facet("nominalTime", nominalStartTime=first, nominalEndTime=after)
-    if tags:
-        listed = [{"key": key, "value": value, "source": "MTMD"} for key, value in tags.items()]
-        facets |= _facet("tags", tags=listed)
-    return {"runId": run_id, "facets": facets}
+    return {
+        "runId": run_id,
+        "facets": _facet("nominalTime", nominalStartTime=first, nominalEndTime=after),
+    }
 
 
-def _input(preset: Preset, table: str, dataset: Dataset, days: Sequence[date] = ()) -> dict[str, Any]:
-    columns = table_columns(preset.declarations)[table]
-    fields = [{"name": name, "type": kind} for name, kind in columns.items()]
-    read = _subset("Input", days) if days else {}
-    return {**_named(dataset), "facets": _facet("schema", fields=fields), "inputFacets": read}
+def _inputs(preset: Preset, logs: str) -> list[dict[str, Any]]:
+    """The tables with their columns."""
+    found = []
+    for table, datasets in log_tables(preset, logs).items():
+        columns = table_columns(preset.declarations)[table]
+        fields = [{"name": name, "type": kind} for name, kind in columns.items()]
+        found += [_dataset(dataset, _facet("schema", fields=fields)) for dataset in datasets]
+    return found
 
 
-def _shards(workspace: Workspace, days: Sequence[date]) -> dict[str, Any]:
-    """The encoded days; those of earlier runs are used again."""
-    return {**_named(stored(workspace.shards)), "facets": {}, "outputFacets": _subset("Output", days)}
+def _dataset(dataset: Dataset, facets: dict[str, Any]) -> dict[str, Any]:
+    return {**dataset._asdict(), "facets": facets}
 
 
-def _model(dataset: Dataset, model_id: str) -> dict[str, Any]:
-    return {**_named(dataset), "facets": _facet("version", datasetVersion=model_id), "outputFacets": {}}
-
-
-def _named(dataset: Dataset) -> dict[str, str]:
-    return {"namespace": dataset.namespace, "name": dataset.name}
-
-
-def _subset(side: Literal["Input", "Output"], days: Iterable[date]) -> dict[str, Any]:
-    """The days of a table that were read or written."""
+def _subset(days: Sequence[date]) -> dict[str, Any]:
+    """The days of a table that were read."""
     partitions = [{"identifier": f"date={day}", "dimensions": {"date": str(day)}} for day in days]
-    schema = f"{_SPEC}/facets/1-0-0/BaseSubsetDatasetFacet.json#/$defs/{side}Subset{side}DatasetFacet"
+    schema = f"{_SPEC}/facets/1-0-0/BaseSubsetDatasetFacet.json#/$defs/InputSubsetInputDatasetFacet"
     condition = {"type": "partition", "partitions": partitions}
-    facet = {"_producer": _PRODUCER, "_schemaURL": schema, f"{side.lower()}Condition": condition}
-    return {"subset": facet}
+    return {"subset": {"_producer": _PRODUCER, "_schemaURL": schema, "inputCondition": condition}}
 
 
 def _facet(name: str, **values: Any) -> dict[str, Any]:

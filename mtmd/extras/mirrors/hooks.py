@@ -6,17 +6,13 @@ Nothing happens where the preset mirrors nothing.
 import logging
 import sys
 from datetime import UTC, date, datetime
-from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from mtmd.config import Preset, load_preset
 from mtmd.extras.mirrors import events, outbox
-from mtmd.extras.mirrors.records import read_run
-from mtmd.extras.mirrors.settings import MirrorName, Settings
+from mtmd.extras.mirrors.settings import Settings
 from mtmd.extras.mirrors.stage import mirror_within
-from mtmd.extras.mirrors.state import behind, forget_others, markdown
-from mtmd.report.index import PAGE, update_index
+from mtmd.registry.registry import Registry
 from mtmd.run import scheduled_as_of
 from mtmd.store.workspace import Workspace
 
@@ -25,45 +21,45 @@ if TYPE_CHECKING:
 
     from mtmd.promote.stage import RunSummary
 
+_NOTE = "The decision, the registry and the pages do not depend on it. The next run, or `mtmd mirror`, catches up."
 _log = logging.getLogger(__name__)
 
 
 def started(day: date, preset: str, logs: str | None, artifacts: str) -> None:
-    """A run begins: its event is sent beside it, so that the run does not wait. Mirrors of before are forgotten."""
+    """A run begins: its event is sent with the next one."""
     chosen = load_preset(preset)
-    workspace = Workspace.of(artifacts, chosen)
-    forget_others(workspace, chosen)
     if _has_lineage(chosen):
-        outbox.keep(workspace, events.started(_run_id(), _now(), day, chosen, logs or chosen.logs))
-        Thread(target=_send, args=(preset, artifacts), name="mirror", daemon=True).start()
+        event = events.started(_run_id(), _now(), day, chosen, logs or chosen.logs)
+        outbox.keep(Workspace.of(artifacts, chosen), event)
 
 
 def decided(summary: "RunSummary", preset: str, logs: str | None, artifacts: str) -> None:
     """A run has decided and written its page."""
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
-    run = read_run(workspace, Path(summary.places["run"])) if _has_lineage(chosen) else None
-    if run is not None:
-        told = events.completed(_run_id(), _now(), chosen, logs or chosen.logs, workspace, run)
-        outbox.keep(workspace, told)
+    if _has_lineage(chosen):
+        days = sorted((*Registry(workspace.root).manifest(summary.model_id).window, summary.as_of))
+        place = logs or chosen.logs
+        outbox.keep(workspace, events.completed(_run_id(), _now(), chosen, place, workspace, summary, days))
     changed(preset, artifacts)
 
 
 def changed(preset: str, artifacts: str) -> None:
-    """The champion may have changed: bring the mirrors up to date, and say how far each is."""
-    if not load_preset(preset).extra(Settings).to:
+    """The champion may have changed: bring the mirrors up to date, and say how far they are."""
+    settings = load_preset(preset).extra(Settings)
+    if not settings.to:
         return
-    states = mirror_within(preset, artifacts)
-    for state in states:
-        if not state.current:
-            _log.warning("%s is not up to date: %s", state.mirror, state.words)
+    words, current = mirror_within(preset, artifacts, settings.seconds)
+    if not current:
+        _log.warning("the mirrors are not up to date: %s", words)
     if _run_id():
         from mtmd.flows.prefect_artifacts import markdown_artifact
+        from mtmd.report.text import plain
 
-        late = behind(states)
-        words = f"not up to date: {late}" if late else "up to date"
-        markdown_artifact("mirrors", words, markdown(states))
-    update_index(artifacts, preset)
+        head = "✓ The mirrors are up to date" if current else "✗ The mirrors are not up to date"
+        lines = [f"- {plain(line)}" for line in words.splitlines()]
+        text = "\n".join([f"## {head}", "", *lines, *(() if current else ("", _NOTE)), ""])
+        markdown_artifact("mirrors", head[2:], text)
 
 
 def failed(flow_run: "FlowRun", state: "State[Any]") -> None:
@@ -77,18 +73,9 @@ def failed(flow_run: "FlowRun", state: "State[Any]") -> None:
     # Prefect calls the hook of a cancellation when it begins, in the state Cancelling.
     ending: events.Ending = "ABORT" if state.is_cancelling() or state.is_cancelled() else "FAIL"
     as_of, words = date.fromisoformat(f"{day}"), state.message or ""
-    workspace = Workspace.of(artifacts, chosen)
-    outbox.keep(workspace, events.ended(ending, str(flow_run.id), _now(), as_of, chosen, words))
-    _send(preset, artifacts)
-    if (workspace.root / PAGE).is_file():  # not for a line that nothing ran on yet
-        update_index(artifacts, preset)
-
-
-def _send(preset: str, artifacts: str) -> None:
-    lineage: MirrorName = "openlineage"
-    for state in mirror_within(preset, artifacts, names=(lineage,)):
-        if not state.current:
-            _log.warning("%s is not up to date: %s", state.mirror, state.words)
+    event = events.ended(ending, str(flow_run.id), _now(), as_of, chosen, words)
+    outbox.keep(Workspace.of(artifacts, chosen), event)
+    changed(preset, artifacts)
 
 
 def _has_lineage(chosen: Preset) -> bool:

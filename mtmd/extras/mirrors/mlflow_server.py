@@ -1,106 +1,91 @@
-"""Bring an MLflow server up to date with a line of models: a run per decision, a version per model, two aliases.
+"""Bring an MLflow server up to date with a line: a run per decision, a version per model, the alias `champion`.
 
 The server is asked what it has, and gets what is missing. So a mirroring that was cut off, or is done twice, ends with
-the same runs, versions and aliases.
+the same runs, versions and alias.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mtmd.config import Preset
-from mtmd.errors import BundleError, RegistryError
+from mtmd.errors import BundleError, ConfigError, RegistryError, StorageError
 from mtmd.extension import library
 from mtmd.extras.mirrors.mlflow_values import (
     COMPLETE,
     FORMAT,
     MODEL,
     RUN,
+    Told,
     metrics,
     params,
     tags,
     version_tags,
 )
-from mtmd.extras.mirrors.records import MirroredRun, newest_first, read_run
 from mtmd.extras.mirrors.settings import Settings
-from mtmd.extras.mirrors.state import MirrorError
+from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.report.text import report_url
+from mtmd.store.files import read_json
 from mtmd.store.workspace import Workspace
 
-CHAMPION, CANDIDATE = "champion", "candidate"
-ROLLED_BACK = "mtmd.rolled_back"
-_ADDRESS = "MLFLOW_TRACKING_URI"
+_ADDRESS, _CHAMPION, _ROLLED_BACK = "MLFLOW_TRACKING_URI", "champion", "mtmd.rolled_back"
 _MANNERS = {  # of MLflow's client, unless the environment says otherwise
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
-_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages show what belongs to training
 _AT_ONCE = 100  # parameters, metrics or tags of a request
 _PAGE = 1000
+_Value = TypeVar("_Value")
 _BUNDLE, _RECORDS = "bundle", "records"  # folders of a run's artifacts
-_Item = TypeVar("_Item")
 
 
 def mirror(workspace: Workspace, preset: Preset) -> tuple[str, bool]:
-    """Tell the server what it lacks; what came of it in words, and whether that is all that can be read.
+    """Tell the server what it lacks; what came of it in words, and whether that is all.
 
-    The oldest runs first, so that later models have higher versions. Raises MirrorError where the library or the
-    address is missing, and MLflow's errors.
+    The oldest runs first, so that later models have higher versions. A run whose records or model can't be read is
+    named, and holds up no other. Raises ConfigError where the library or the address is missing, and MLflow's errors.
     """
-    place = _Place.opened(workspace, preset)
+    place = _Place(workspace, preset)
     known = {one.data.tags.get(RUN): one for one in place.runs()}
-    paths = newest_first(workspace)
-    pending = [path for path in reversed(paths) if not _is_complete(known.get(path.name))]
-    if pending:
-        place.align(paths, all_told=False)  # at once: what is pending may take its time
-    done, problems, unreadable = 0, [], []
-    for path in pending:
-        if (run := read_run(workspace, path)) is None:
-            unreadable.append(path)
-            continue
+    paths, problems = sorted(run_paths(workspace), key=lambda path: path.name[:10]), []
+    place.align()  # at once: what is missing may take its time
+    for path in paths:
         try:
-            place.tell(run, known.get(path.name))
-            done += 1
-        except MirrorError as error:  # of this run's files: the others are told all the same
-            problems.append(str(error))
-    problems += place.align(paths, all_told=True)
-    left = len(pending) - done
-    waiting = left - len(unreadable)
-    words = [f"{len(paths) - left} of {len(paths)} runs are in MLflow's experiment {place.experiment_name!r}"]
-    words += ["the others follow by the next run or `mtmd mirror`"] if waiting else []
-    words += [_unreadable(workspace, unreadable, len(paths))] if unreadable else []
-    return "; ".join([*words, *problems]), not (waiting or problems)
+            if not _is_complete(run := known.get(path.name)):
+                place.tell(path, run)
+        except (BundleError, RegistryError, StorageError) as error:
+            problems.append(f"{path.name} is not mirrored: {error}")
+    place.align()
+    words = f"{len(paths) - len(problems)} of {len(paths)} runs are in MLflow's experiment {place.experiment_name!r}"
+    return "; ".join([words, *problems]), not problems
 
 
 class _Place:
-    """A line's experiment and registered model on a server."""
+    """A line's experiment, which is made where it is new, and registered model on a server."""
 
-    def __init__(self, workspace: Workspace, preset: Preset, client: Any, experiment: str) -> None:
-        self.workspace, self.registry, self.client = workspace, Registry(workspace.root), client
-        self.line, self.experiment = preset.name, experiment
-        self.experiment_name = preset.extra(Settings).experiment or f"mtmd-{preset.name}"
-        self.model = preset.extra(Settings).model or f"mtmd-{preset.name}"
-        self.versions = self._versions()
-
-    @classmethod
-    def opened(cls, workspace: Workspace, preset: Preset) -> "_Place":
-        """With the experiment made where it is new."""
+    def __init__(self, workspace: Workspace, preset: Preset) -> None:
         if not os.environ.get(_ADDRESS):
-            raise MirrorError(
+            raise ConfigError(
                 f"the environment variable {_ADDRESS} is not set; set it to the address of the tracking server"
             )
         for variable, value in _MANNERS.items():
             os.environ.setdefault(variable, value)
-        client = _library("mlflow").MlflowClient()
-        name = preset.extra(Settings).experiment or f"mtmd-{preset.name}"
-        found = client.get_experiment_by_name(name)
-        experiment = found.experiment_id if found else client.create_experiment(name, tags=_KIND)
-        return cls(workspace, preset, client, experiment)
+        settings = preset.extra(Settings)
+        self.workspace, self.registry, self.line = workspace, Registry(workspace.root), preset.name
+        self.experiment_name = settings.experiment or f"mtmd-{preset.name}"
+        self.model = settings.model or f"mtmd-{preset.name}"
+        self.client = _library("mlflow").MlflowClient()
+        found = self.client.get_experiment_by_name(self.experiment_name)
+        # MLflow's pages show what belongs to training
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        self.experiment = (
+            found.experiment_id if found else self.client.create_experiment(self.experiment_name, tags=kind)
+        )
 
     def runs(self) -> Iterator[Any]:
         """Runs of this line, those too that a person deleted there: they are not told again."""
@@ -109,7 +94,7 @@ class _Place:
             lambda token: self.client.search_runs([self.experiment], where, view, _PAGE, page_token=token)
         )
 
-    def _versions(self) -> dict[str, Any]:
+    def versions(self) -> dict[str, Any]:
         """Model versions by model_id; the first one, where somebody made another."""
         where = f"name = '{self.model}'"
         found = _pages(
@@ -118,107 +103,88 @@ class _Place:
         ordered = sorted(found, key=lambda one: int(one.version), reverse=True)
         return {one.tags[MODEL]: one for one in ordered if MODEL in one.tags}
 
-    def tell(self, run: MirroredRun, known: Any) -> None:
-        """Make the run, or go on with one that was cut off; its last tag says that it is whole.
+    def tell(self, path: Path, known: Any) -> None:
+        """Make the run of a directory, or go on with one that was cut off; its last tag says that it is whole.
 
-        A run whose model is damaged does not get that tag, so it is taken up again: raises MirrorError.
+        Raises StorageError, BundleError or RegistryError for records and models that can't be read: what can be read is
+        told all the same, and the run is taken up again.
         """
-        page = str(run.page or run.directory)
-        link = (report_url(self.workspace.root.parent, page) if run.page else None) or page
-        own = tags(run, self.line, link)
-        at = round(1000 * run.at.timestamp())
+        run, damage = self._read(path)
+        page = path / "report.html"
+        link = str(page if page.is_file() else path)
+        own = tags(run, self.line, report_url(self.workspace.root.parent, link) or link)
+        at = round(1000 * (path / SUMMARY).stat().st_mtime)
         if known is None:
-            took = round(1000 * run.origin.training_seconds) if run.origin else 0
-            name = f"{run.decision.as_of} {run.name[11:]}"
+            took = round(1000 * run.origin.get("training_seconds", 0))
+            name = f"{run.summary['as_of']} {run.name[11:]}"
             known = self.client.create_run(self.experiment, at - took, own, name)
-        run_id = known.info.run_id
-        self._log(run_id, run, own, at)
-        for path in sorted(run.directory.iterdir()):
-            if path.is_file():
-                self.client.log_artifact(run_id, str(path), _RECORDS)
-        if run.damage:
-            raise MirrorError(f"model {run.decision.model_id} is not mirrored: {run.damage}")
-        if run.manifest is not None and run.decision.model_id not in self.versions:
-            self._register(run, run_id)
+        run_id, entities = known.info.run_id, _library("mlflow.entities")
+        for part in _parts(params(run)):
+            self.client.log_batch(run_id, params=[entities.Param(*one) for one in part])
+        for measured in _parts(metrics(run)):
+            self.client.log_batch(run_id, metrics=[entities.Metric(*one, at, 0) for one in measured])
+        self.client.log_batch(run_id, tags=[entities.RunTag(*one) for one in own.items()])
+        for file in sorted(path.iterdir()):
+            if file.is_file():
+                self.client.log_artifact(run_id, str(file), _RECORDS)
+        if damage is not None:
+            raise damage
+        self._register(run, run_id)
         self.client.set_terminated(run_id, "FINISHED", at)
         self.client.set_tag(run_id, COMPLETE, FORMAT)
 
-    def align(self, paths: list[Path], *, all_told: bool) -> list[str]:
-        """Let aliases and tags of versions say what the registry says; what can't be said, in words.
-
-        After all was told, an alias whose model has no version is removed: rather none than one to another model.
-        """
-        champion, self.versions = self.registry.champion(), self._versions()
-        newest = next((run for path in paths if (run := read_run(self.workspace, path))), None)
-        wanted = {
-            CHAMPION: champion.model_id if champion else None,
-            CANDIDATE: newest.decision.model_id if newest else None,
-        }
-        if self.versions:
-            aliases = self.client.get_registered_model(self.model).aliases
-            for alias, model_id in wanted.items():
-                version, current = self.versions.get(model_id or ""), aliases.get(alias)
-                if version is not None and str(current) != str(version.version):
-                    self.client.set_registered_model_alias(self.model, alias, version.version)
-                elif version is None and current is not None and all_told:
-                    self.client.delete_registered_model_alias(self.model, alias)
-            self._mark_rolled_back(frozenset(champion.rolled_back if champion else ()))
-        return [
-            f"{alias} {name} has no version there"
-            for alias, name in wanted.items()
-            if name and name not in self.versions
-        ]
-
-    def _log(self, run_id: str, run: MirroredRun, own: Mapping[str, str], at: int) -> None:
-        entities = _library("mlflow.entities")
-        for part in _parts([entities.Param(*one) for one in params(run).items()]):
-            self.client.log_batch(run_id, params=part)
-        for part in _parts([entities.Metric(*one, at, 0) for one in metrics(run).items()]):
-            self.client.log_batch(run_id, metrics=part)
-        for part in _parts([entities.RunTag(*one) for one in own.items()]):
-            self.client.log_batch(run_id, tags=part)
-
-    def _register(self, run: MirroredRun, run_id: str) -> None:
-        """Upload the bundle, after comparing it with its digests, and make it a version."""
-        assert run.manifest is not None
-        model_id = run.decision.model_id
+    def _read(self, path: Path) -> tuple[Told, BundleError | None]:
+        """A run's records, and what is wrong with its model's manifest."""
+        summary, origin = read_json(path / SUMMARY), path / "origin.json"
+        told = Told(path.name, summary, read_json(origin) if origin.is_file() else {}, None)
         try:
-            directory = self.registry.verify(model_id)
-        except (BundleError, RegistryError) as error:
-            raise MirrorError(f"model {model_id} is not mirrored: {error}") from error
-        self._make_model()
-        self.client.log_artifacts(run_id, str(directory), _BUNDLE)
-        source = f"{self.client.get_run(run_id).info.artifact_uri}/{_BUNDLE}"
-        self.versions[model_id] = self.client.create_model_version(
-            self.model, source, run_id, version_tags(run.manifest, self.line),
-            description=f"{model_id}, held-out day {run.decision.as_of}: {run.decision.words}",
-        )  # fmt: skip
+            return told._replace(manifest=self.registry.manifest(summary["model_id"])), None
+        except RegistryError:  # the clean-up removed the model
+            return told, None
+        except BundleError as error:
+            return told, error
 
-    def _make_model(self) -> None:
+    def align(self) -> None:
+        """Let the alias and the tags of versions say what the registry says.
+
+        A champion without a version has no alias: rather none than one to another model.
+        """
+        if not (versions := self.versions()):
+            return
+        champion = self.registry.champion()
+        live = versions.get(champion.model_id) if champion else None
+        current = self.client.get_registered_model(self.model).aliases.get(_CHAMPION)
+        if live is not None and str(current) != str(live.version):
+            self.client.set_registered_model_alias(self.model, _CHAMPION, live.version)
+        elif live is None and current is not None:
+            self.client.delete_registered_model_alias(self.model, _CHAMPION)
+        banned = champion.rolled_back if champion else ()
+        for model_id, version in versions.items():
+            marked = _ROLLED_BACK in version.tags
+            if model_id in banned and not marked:
+                self.client.set_model_version_tag(self.model, version.version, _ROLLED_BACK, "true")
+            elif marked and model_id not in banned:
+                self.client.delete_model_version_tag(self.model, version.version, _ROLLED_BACK)
+
+    def _register(self, run: Told, run_id: str) -> None:
+        """Upload the run's bundle, after comparing it with its digests, and make it a version, if it is none yet."""
+        manifest = run.manifest
+        if manifest is None or manifest.model_id in self.versions():
+            return
+        directory = self.registry.verify(manifest.model_id)
         if not self.client.search_registered_models(f"name = '{self.model}'"):
             text = f"Candidates of the line {self.line}. The alias champion is the live model."
             self.client.create_registered_model(self.model, description=text)
-
-    def _mark_rolled_back(self, banned: frozenset[str]) -> None:
-        for model_id, version in self.versions.items():
-            marked = ROLLED_BACK in version.tags
-            if model_id in banned and not marked:
-                self.client.set_model_version_tag(self.model, version.version, ROLLED_BACK, "true")
-            elif marked and model_id not in banned:
-                self.client.delete_model_version_tag(self.model, version.version, ROLLED_BACK)
+        self.client.log_artifacts(run_id, str(directory), _BUNDLE)
+        source = f"{self.client.get_run(run_id).info.artifact_uri}/{_BUNDLE}"
+        words = f"{manifest.model_id}, held-out day {manifest.as_of}: {run.summary['words']}"
+        self.client.create_model_version(
+            self.model, source, run_id, version_tags(manifest, self.line), description=words
+        )
 
 
 def _library(name: str) -> Any:
-    return library(name, "mlflow", "this mirror needs", MirrorError)
-
-
-def _unreadable(workspace: Workspace, paths: list[Path], runs: int) -> str:
-    """Damaged, or of a version with other fields: that may last, so such runs do not hold a mirror back."""
-    newest = paths[-1].relative_to(workspace.root.parent)
-    return (
-        f"the records of {len(paths)} of {runs} runs can't be read, such as {newest}: run its day again, or remove "
-        "this folder"
-    )
+    return library(name, "mlflow", "this mirror needs")
 
 
 def _is_complete(run: Any) -> bool:
@@ -239,7 +205,7 @@ def _pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
             return
 
 
-def _parts(items: list[_Item]) -> Iterator[list[_Item]]:
-    rest = iter(items)
+def _parts(items: dict[str, _Value]) -> Iterator[list[tuple[str, _Value]]]:
+    rest = iter(items.items())
     while part := list(islice(rest, _AT_ONCE)):
         yield part

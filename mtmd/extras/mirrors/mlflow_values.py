@@ -1,81 +1,94 @@
-"""What MLflow is told of a run and of a model: parameters, metrics, tags and words, from the stored records alone."""
+"""What MLflow is told of a run and of a model: parameters, metrics and tags, from the stored records alone."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from math import expm1
+from typing import Any, NamedTuple
 
-from mtmd.extras.mirrors.records import MirroredRun, where
 from mtmd.registry.records import ModelManifest
-from mtmd.store.files import digest
 
 RUN, MODEL = "mtmd.run", "mtmd.model_id"  # the tags by which a run and a version are found again
 COMPLETE = "mtmd.mirrored"  # set last: a run without it is taken up again
-FORMAT = "1"  # of what is told
+FORMAT = "2"  # of what is told
 
 _SECTIONS = ("model", "training", "rivals", "evaluation", "gates", "data")  # of a preset
 _FIELDS = (
-    "logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher", "calibration", "auc", "log_loss",
-    "rows", "impressions", "positives",
+    "logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher", "auc", "log_loss", "rows",
+    "impressions", "positives",
 )  # fmt: skip
-_LONGEST_VALUE, _LONGEST_TAG = 6000, 5000  # characters that MLflow takes
-_FINGERPRINT = 16
+_LONGEST = 5000  # characters of a value that MLflow takes
 
 
-def params(run: MirroredRun) -> dict[str, str]:
+class Told(NamedTuple):
+    """A decided run: its name, `summary.json` and `origin.json`, empty where it has none, and its model's manifest.
+
+    The manifest is None where the clean-up removed the model.
+    """
+
+    name: str
+    summary: dict[str, Any]
+    origin: dict[str, Any]
+    manifest: ModelManifest | None
+
+
+def params(run: Told) -> dict[str, str]:
     """What the run was made of: its day and window, fingerprints, and the preset's keys that decide a model."""
-    preset = run.origin.preset if run.origin else {}
-    values = {**_facts(run), **_declared(preset)}
+    values = {"as_of": run.summary["as_of"], "start": run.summary.get("start") or "full retrain"}
+    if (manifest := run.manifest) is not None:
+        values |= {
+            "window.first": str(min(manifest.window, default="none")),
+            "window.last": str(max(manifest.window, default="none")),
+            "window.days": str(len(manifest.window)),
+            "held_out.fingerprint": manifest.held_out or "unknown",
+            "training.key": manifest.training or "unknown",
+        } | {f"seed.{name}": str(seed) for name, seed in manifest.seeds.items()}
+    preset = run.origin.get("preset", {})
     for section in _SECTIONS:
         values |= dict(_flat(section, preset.get(section)))
-    return {key: _short(value, _LONGEST_VALUE) for key, value in values.items()}
+    return {key: _short(value) for key, value in values.items()}
 
 
-def metrics(run: MirroredRun) -> dict[str, float]:
+def metrics(run: Told) -> dict[str, float]:
     """The candidate's figures by slice and task, `logmae/search/standard/ctr`, and what the run itself took.
 
-    `calibration` is mean prediction / mean teacher score, as the gate has it; `over_<rival>` the improvement of LogMAE.
-    A gate is 1 where it passed, 0 where it failed, and missing where it had nothing to judge.
+    `over_<rival>` is the improvement of LogMAE. A gate is 1 where it passed, 0 where it failed, and missing where it
+    had nothing to judge.
     """
-    values: dict[str, float | None] = {
-        f"gate/{gate.name}": float(gate.passed) for gate in run.decision.verdict.gates if gate.applicable
+    gates = run.summary["verdict"]["gates"]
+    values: dict[str, Any] = {
+        f"gate/{gate['name']}": gate["passed"] for gate in gates if gate.get("applicable", True)
     }
-    values["promoted"] = float(run.decision.promoted)
-    if run.origin is not None:
-        values |= {"window_rows": run.origin.window_rows, "training_seconds": run.origin.training_seconds}
-    if (report := run.decision.report) is not None:
-        for own in report.metrics:
-            if own.predictor == report.candidate and own.bucket is None:
-                values |= {f"{field}/{where(own)}": getattr(own, field) for field in _FIELDS}
-        values |= {
-            f"over_{one.reference}/{where(one)}": one.improvement
-            for one in report.comparisons
-            if one.bucket is None
-        }
+    values["promoted"] = run.summary["promoted"]
+    values |= {name: run.origin.get(name) for name in ("window_rows", "training_seconds")}
+    report = run.summary.get("report") or {}
+    for row in report.get("metrics", ()):
+        if row["predictor"] == report["candidate"] and row["bucket"] is None:
+            values |= {f"{field}/{_where(row)}": row.get(field) for field in _FIELDS}
+    for row in report.get("comparisons", ()):
+        if row["bucket"] is None and row["log_ratio"] is not None:
+            values[f"over_{row['reference']}/{_where(row)}"] = -expm1(row["log_ratio"])
     return {_key(key): float(value) for key, value in values.items() if value is not None}
 
 
-def tags(run: MirroredRun, line: str, link: str) -> dict[str, str]:
+def tags(run: Told, line: str, link: str) -> dict[str, str]:
     """What a run is found by, and what came of it; `link` is where its page is."""
-    decision = run.decision
+    summary = run.summary
+    page = f"[Report page]({link})" if "://" in link else f"Report page: `{link}`"
     values = {
         RUN: run.name,
-        MODEL: decision.model_id,
+        MODEL: summary["model_id"],
         "mtmd.line": line,
-        "mtmd.as_of": str(decision.as_of),
-        "mtmd.verdict": "promoted" if decision.promoted else "kept",
-        "mtmd.words": decision.words,
-        "mtmd.champion": decision.champion or "none",
+        "mtmd.as_of": summary["as_of"],
+        "mtmd.verdict": "promoted" if summary["promoted"] else "kept",
+        "mtmd.words": summary["words"],
+        "mtmd.champion": summary["champion"] or "none",
         "mtmd.report": link,
-        **{f"mtmd.gate.{gate.name}": gate.result for gate in decision.verdict.gates},
         "mlflow.source.type": "JOB",
         "mlflow.source.name": "mtmd daily-retrain",
-        "mlflow.note.content": _note(run, link),
+        "mlflow.source.git.commit": run.origin.get("git_commit") or "",
+        "mlflow.note.content": f"**{summary['words']}**\n\n{page}\n",
     }
-    if run.manifest is not None:
-        values["mtmd.bundle_id"] = run.manifest.bundle_id
-    if run.origin is not None and run.origin.git_commit:
-        values["mlflow.source.git.commit"] = run.origin.git_commit
-    return {_key(key): _short(value, _LONGEST_TAG) for key, value in values.items()}
+    return {key: _short(value) for key, value in values.items() if value}
 
 
 def version_tags(manifest: ModelManifest, line: str) -> dict[str, str]:
@@ -88,35 +101,6 @@ def version_tags(manifest: ModelManifest, line: str) -> dict[str, str]:
     }
 
 
-def _facts(run: MirroredRun) -> dict[str, str]:
-    decision, manifest = run.decision, run.manifest
-    values: dict[str, str] = {"as_of": str(decision.as_of), "start": decision.start or "full retrain"}
-    if manifest is not None:
-        window = {str(day): fingerprint for day, fingerprint in manifest.window.items()}
-        values |= {
-            "window.first": min(window, default="none"),
-            "window.last": max(window, default="none"),
-            "window.days": str(len(window)),
-            "window.fingerprint": digest(window)[:_FINGERPRINT],
-            "held_out.fingerprint": (manifest.held_out or "unknown")[:_FINGERPRINT],
-            "training.key": (manifest.training or "unknown")[:_FINGERPRINT],
-            **{f"seed.{name}": str(seed) for name, seed in manifest.seeds.items()},
-        }
-    return values
-
-
-def _declared(preset: Mapping[str, Any]) -> dict[str, str]:
-    """What is modelled, by name: the declarations themselves are in origin.json."""
-    domains = preset.get("domains") or {}
-    lists = {
-        "surfaces": domains.get("surfaces"),
-        "products": domains.get("products"),
-        "tasks": [task.get("name") for task in domains.get("tasks") or ()],
-        "features": [feature.get("name") for feature in preset.get("features") or ()],
-    }
-    return {key: ", ".join(map(str, names)) for key, names in lists.items() if names}
-
-
 def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
     """`model.experts` and so on; lists are one value."""
     if isinstance(value, dict):
@@ -126,15 +110,10 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
         yield key, value if isinstance(value, str) else json.dumps(value)
 
 
-def _note(run: MirroredRun, link: str) -> str:
-    """The description that MLflow's page of a run begins with."""
-    decision = run.decision
-    page = f"[Report page]({link})" if "://" in link else f"Report page: `{link}`"
-    live = f"`{decision.champion}`" if decision.champion else "nothing"
-    return (
-        f"**{decision.words}**\n\nas_of {decision.as_of} · candidate `{decision.model_id}` · live after the run: {live}"
-        f"\n\n{page}\n"
-    )
+def _where(row: dict[str, Any]) -> str:
+    """`search/standard/ctr`, or `all/ctr` of a task over its slices."""
+    places = (row["surface"], row["product"], row["task"])
+    return f"all/{row['task']}" if places[:2] == ("all", "all") else "/".join(places)
 
 
 def _key(key: str) -> str:
@@ -142,5 +121,5 @@ def _key(key: str) -> str:
     return "".join(sign if sign.isalnum() or sign in "_-. /" else "_" for sign in key)
 
 
-def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

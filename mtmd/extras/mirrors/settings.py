@@ -15,9 +15,7 @@ MirrorName = Literal["mlflow", "openlineage"]
 class Settings(ExtraSettings):
     """Which mirrors a line of models has, and what it is called there."""
 
-    to: tuple[MirrorName, ...] = Field(
-        (), description='any of "mlflow" and "openlineage"; each needs the extra of its name'
-    )
+    to: tuple[MirrorName, ...] = Field((), description='any of "mlflow" and "openlineage"')
     experiment: str | None = Field(
         None,
         pattern=r"\S",

@@ -11,7 +11,7 @@ import pytest
 
 from mtmd.config import Preset, load_preset
 from mtmd.config.preset_files import PRESETS
-from mtmd.extras.mirrors.records import MirroredRun, read_run
+from mtmd.extras.mirrors.mlflow_values import Told
 from mtmd.store.files import read_json, write_json, write_text
 from mtmd.store.workspace import Workspace
 from tests.inspect.conftest import FIRST, SECOND, Line, build, metrics
@@ -23,12 +23,15 @@ KEPT, LIVE = "b1", "a1"
 
 @dataclass(frozen=True)
 class Mirrored:
-    """The line, its preset's file, and its runs, the oldest first."""
+    """The line, its preset's file, and the directories of its runs, the oldest first."""
 
     line: Line
-    preset: Preset
     file: str
-    runs: tuple[MirroredRun, MirroredRun]
+    runs: tuple[Path, Path]
+
+    @property
+    def preset(self) -> Preset:
+        return self.line.preset
 
     @property
     def workspace(self) -> Workspace:
@@ -38,19 +41,33 @@ class Mirrored:
     def artifacts(self) -> str:
         return str(self.workspace.root.parent)
 
+    def told(self, number: int) -> Told:
+        """A run's records, as MLflow is told of them."""
+        path = self.runs[number]
+        summary = read_json(path / "summary.json")
+        manifest = self.line.registry.manifest(summary["model_id"])
+        return Told(path.name, summary, read_json(path / "origin.json"), manifest)
+
 
 @pytest.fixture
-def mirrored(tmp_path: Path, build: Callable[..., None]) -> Mirrored:
-    """`a1`, the champion, of the first day; `b1`, which was kept, of the next day."""
-    file = tmp_path / "mirrored.toml"
-    chosen = '[extras.mirrors]\nto = ["mlflow", "openlineage"]\nseconds = 5\n'
-    write_text(file, f'base = "{PRESETS / "tiny.toml"}"\nname = "tiny"\n{chosen}')
-    preset = load_preset(str(file))
+def mirrored(tmp_path: Path, build: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Mirrored:
+    """`a1`, the champion, of the first day; `b1`, which was kept, of the next day; the environment says no address."""
+    for name in ("MLFLOW_TRACKING_URI", "OPENLINEAGE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    file = mirrored_preset(tmp_path)
+    preset = load_preset(file)
     line = Line(Workspace.of(str(tmp_path / "artifacts"), preset), preset, build)
     first = _decided(line, LIVE, FIRST)
     line.registry.promote(LIVE, FIRST, "all gates passed", 0)
-    second = _decided(line, KEPT, SECOND, failed=("champion",))
-    return Mirrored(line, preset, str(file), (_read(line, first), _read(line, second)))
+    return Mirrored(line, file, (first, _decided(line, KEPT, SECOND, failed=("champion",))))
+
+
+def mirrored_preset(folder: Path) -> str:
+    """The file of the tiny preset with mirrors."""
+    file = folder / "mirrored.toml"
+    chosen = '[extras.mirrors]\nto = ["mlflow", "openlineage"]\nseconds = 30\n'
+    write_text(file, f'base = "{PRESETS / "tiny.toml"}"\nname = "tiny"\n{chosen}')
+    return str(file)
 
 
 def _decided(line: Line, model_id: str, day: date, **decided: Any) -> Path:
@@ -65,9 +82,3 @@ def _decided(line: Line, model_id: str, day: date, **decided: Any) -> Path:
     os.utime(path / "summary.json", ns=(stat.st_atime_ns, stat.st_mtime_ns))
     write_text(path / "report.html", "<!doctype html><title>a run</title>")
     return path
-
-
-def _read(line: Line, path: Path) -> MirroredRun:
-    run = read_run(line.workspace, path)
-    assert run is not None
-    return run

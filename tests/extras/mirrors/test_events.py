@@ -1,79 +1,165 @@
-"""Events as they are sent; tests/mirrors/test_outbox.py holds them against the client's own classes."""
+"""OpenLineage events: what they say, how datasets are named, and that each is delivered."""
 
+import json
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mtmd.extras.mirrors.events import completed, ended, started
+from mtmd.config import Preset, SourcesConfig
+from mtmd.extras.mirrors.events import Dataset, Event, completed, ended, log_tables, started, stored
+from mtmd.extras.mirrors.outbox import keep, send
+from mtmd.extras.mirrors.stage import mirror
 from tests.extras.mirrors.conftest import Mirrored
+from tests.inspect.conftest import FIRST
 
 RUN = "0198c1de-0000-7000-8000-000000000001"
 AT = datetime(2026, 1, 26, 3, 15, 0, 123456, UTC)
+DAYS = tuple(date(2026, 1, day) for day in (22, 23, 24, 25))
+PG = {"kind": "postgresql", "connection": "ADS_DATABASE", "table": "ads", "day_column": "day"}
+ICEBERG = {"kind": "iceberg", "table": "lake.ads", "day_column": "day"}
+DELTA = {"kind": "delta", "day_column": "day"}
 
 
-def test_a_run_begins_with_the_tables_and_their_columns(mirrored: Mirrored, tmp_path: Path) -> None:
-    event = started(RUN, AT, date(2026, 1, 25), mirrored.preset, str(tmp_path / "logs"))
+def events_of(mirrored: Mirrored, *, promoted: bool = True) -> list[Event]:
+    """Of a run that begins, decides and fails."""
+    preset = mirrored.preset
+    summary: Any = SimpleNamespace(as_of=FIRST, model_id="a1", promoted=promoted)
+    return [
+        started(RUN, AT, FIRST, preset, "logs"),
+        completed(RUN, AT.replace(hour=4), preset, "logs", mirrored.workspace, summary, DAYS),
+        ended("FAIL", RUN, AT.replace(hour=5), FIRST, preset, "x" * 3000),
+    ]
+
+
+def test_a_run_begins_with_the_tables_and_their_columns(mirrored: Mirrored) -> None:
+    event = events_of(mirrored)[0]
     assert (event["eventType"], event["eventTime"]) == ("START", "2026-01-26T03:15:00.123+00:00")
     assert event["schemaURL"] == "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
-    assert event["producer"].startswith("urn:mtmd:")
     assert (event["job"]["namespace"], event["job"]["name"]) == ("mtmd", "tiny.daily-retrain")
-    assert event["run"]["runId"] == RUN
     nominal = event["run"]["facets"]["nominalTime"]
     assert nominal["nominalStartTime"] == "2026-01-25T00:00:00+00:00"
     assert nominal["nominalEndTime"] == "2026-01-26T00:00:00+00:00"
-    names = [(one["namespace"], one["name"]) for one in event["inputs"]]
-    assert names == [("file", str(tmp_path / "logs" / name)) for name in ("requests", "ads", "candidates")]
-    fields = {one["name"]: one["type"] for one in event["inputs"][0]["facets"]["schema"]["fields"]}
-    assert fields["request_id"] == "BIGINT"
-    assert fields["ts"] == "TIMESTAMP"
-    assert event["outputs"] == []
+    assert [Path(one["name"]).name for one in event["inputs"]] == ["requests", "ads", "candidates"]
+    schema = event["inputs"][0]["facets"]["schema"]
+    assert {"name": "request_id", "type": "BIGINT"} in schema["fields"]
+    assert (schema["_producer"], schema["_schemaURL"]) == (
+        event["producer"],
+        "https://openlineage.io/spec/facets/1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet",
+    )
 
 
-def test_a_run_ends_with_its_days_and_the_model(mirrored: Mirrored, tmp_path: Path) -> None:
-    event = _completed(mirrored, 0)
-    assert event["eventType"] == "COMPLETE"
-    ads = event["inputs"][1]
-    days = [one["dimensions"]["date"] for one in ads["inputFacets"]["subset"]["inputCondition"]["partitions"]]
-    assert days == ["2026-01-22", "2026-01-23", "2026-01-24", "2026-01-25"]
+def test_a_run_ends_with_its_days_and_the_model(mirrored: Mirrored) -> None:
+    event = events_of(mirrored)[1]
+    for one in event["inputs"]:
+        partitions = one["inputFacets"]["subset"]["inputCondition"]["partitions"]
+        assert [part["identifier"] for part in partitions] == [f"date={day}" for day in DAYS]
     root = mirrored.workspace.root
-    outputs = {one["name"]: one for one in event["outputs"]}
-    assert list(outputs) == [str(root / name) for name in ("shards", "models", "champion.json")]
-    assert outputs[str(root / "models")]["facets"]["version"]["datasetVersion"] == "a1"
-    shards = outputs[str(root / "shards")]["outputFacets"]
-    assert [one["identifier"][-5:] for one in shards["subset"]["outputCondition"]["partitions"]] == [
-        "01-22", "01-23", "01-24", "01-25",
-    ]  # fmt: skip
-    tags = {one["key"]: one["value"] for one in event["run"]["facets"]["tags"]["tags"]}
-    assert (tags["promoted"], tags["model_id"], tags["gate parity"]) == ("true", "a1", "pass")
+    assert [one["name"] for one in event["outputs"]] == [str(root / "models"), str(root / "champion.json")]
+    assert {one["facets"]["version"]["datasetVersion"] for one in event["outputs"]} == {"a1"}
+    kept = events_of(mirrored, promoted=False)[1]
+    assert [Path(one["name"]).name for one in kept["outputs"]] == ["models"]
 
 
-def test_a_model_that_was_kept_writes_no_champion(mirrored: Mirrored) -> None:
-    event = _completed(mirrored, 1)
-    assert [Path(one["name"]).name for one in event["outputs"]] == ["shards", "models"]
-
-
-@pytest.mark.parametrize("ending", ["FAIL", "ABORT"])
-def test_a_failure_says_why(mirrored: Mirrored, ending: Any) -> None:
-    event = ended(ending, RUN, AT, date(2026, 1, 25), mirrored.preset, "x" * 3000)
-    assert event["eventType"] == ending
-    error = event["run"]["facets"]["errorMessage"]
+def test_a_failure_says_why(mirrored: Mirrored) -> None:
+    error = events_of(mirrored)[2]["run"]["facets"]["errorMessage"]
     assert (error["message"], error["programmingLanguage"]) == ("x" * 2000, "PYTHON")
 
 
-def test_each_facet_names_its_schema(mirrored: Mirrored) -> None:
-    event = _completed(mirrored, 0)
-    facets = [event["run"]["facets"], event["job"]["facets"]]
-    for one in (*event["inputs"], *event["outputs"]):
-        facets += [one["facets"], one.get("inputFacets") or one.get("outputFacets") or {}]
-    urls = {name: facet["_schemaURL"] for group in facets for name, facet in group.items()}
-    assert urls["schema"] == (
-        "https://openlineage.io/spec/facets/1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet"
+@pytest.mark.parametrize(
+    ("logs", "source", "expected"),
+    [
+        ("{here}", {}, [("file", "{here}/ads")]),
+        ("{here}", {"files": "raw/{day}/ads.parquet"}, [("file", "{here}/raw")]),
+        ("{here}", {"files": "{day}/ads.parquet"}, [("file", "{here}/{day}/ads.parquet")]),
+        ("{here}", {"files": "/data/year={day:%Y}/m={day:%m}/d={day:%d}/*.parquet"}, [("file", "/data")]),
+        ("{here}", {"files": ("eu/{day}/a", "us/{day}/a")}, [("file", "{here}/eu"), ("file", "{here}/us")]),
+        ("{here}", PG, [("postgresql", "ads")]),
+        ("{here}", ICEBERG | {"catalog": "prod"}, [("iceberg", "lake.ads")]),
+        ("{here}", DELTA | {"path": "s3://bucket/lake/ads"}, [("delta", "s3://bucket/lake/ads")]),
+        ("s3://logs/team/", {}, [("s3://logs", "team/ads")]),
+        ("s3://logs/team/", {"files": "s3://other/raw/{day}/ads.parquet"}, [("s3://other", "raw")]),
+    ],
+)
+def test_a_table_is_named_by_where_it_is(
+    tiny_preset: Preset, tmp_path: Path, logs: str, source: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    here = str(tmp_path)
+    preset = tiny_preset.model_copy(update={"sources": SourcesConfig.model_validate({"ads": source})})
+    found = log_tables(preset, logs.replace("{here}", here))["ads"]
+    assert found == tuple(Dataset(namespace, name.replace("{here}", here)) for namespace, name in expected)
+
+
+def test_artifacts_in_a_bucket_have_one_name_on_all_machines(machine: Callable[[str], Path]) -> None:
+    assert stored(machine("a") / "models") == stored(machine("b") / "models")
+    assert stored(machine("a") / "models") == Dataset("s3://art", "team/line/models")
+
+
+class Sink(ThreadingHTTPServer):
+    """Takes events, or answers with a status."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Taker)
+        self.got: list[tuple[str, str | None, Event]] = []
+        self.statuses: list[int] = []
+
+
+class _Taker(BaseHTTPRequestHandler):
+    server: Sink
+
+    def do_POST(self) -> None:
+        event = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.got.append((self.path, self.headers.get("authorization"), event))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 201)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def sink(mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
+    """A server that the environment names; three events wait."""
+    for event in reversed(events_of(mirrored)):
+        keep(mirrored.workspace, event)
+    with Sink() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        monkeypatch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("OPENLINEAGE_API_KEY", "k")
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_events_are_sent_in_their_order_and_once(mirrored: Mirrored, sink: Sink) -> None:
+    assert send(mirrored.workspace, mirrored.preset) == ("3 events were sent", True)
+    assert send(mirrored.workspace, mirrored.preset) == ("0 events were sent", True)
+    assert {(path, key) for path, key, _ in sink.got} == {("/api/v1/lineage", "Bearer k")}
+    assert [event for _, _, event in sink.got] == events_of(mirrored)
+
+
+def test_an_event_that_is_refused_does_not_hold_up_the_others(mirrored: Mirrored, sink: Sink) -> None:
+    sink.statuses = [422]
+    words, current = send(mirrored.workspace, mirrored.preset)
+    assert not current
+    assert words.startswith(
+        f"2 events were sent; the server refuses 2026-01-26T031500.123+0000-START-{RUN}.json"
     )
-    assert len(urls) == 7
-    assert all(facet["_producer"] == event["producer"] for group in facets for facet in group.values())
+    assert send(mirrored.workspace, mirrored.preset)[1]
+    assert [event["eventType"] for _, _, event in sink.got] == ["START", "COMPLETE", "FAIL", "START"]
 
 
-def _completed(mirrored: Mirrored, number: int) -> dict[str, Any]:
-    return completed(RUN, AT, mirrored.preset, "logs", mirrored.workspace, mirrored.runs[number])
+def test_wrong_credentials_stop_it_and_nothing_is_lost(mirrored: Mirrored, sink: Sink) -> None:
+    sink.statuses = [401]
+    state, _ = mirror(mirrored.workspace, mirrored.preset)
+    assert (state.name, state.current, "401" in state.words) == ("openlineage", False, True)
+    assert len(sink.got) == 1
+    assert mirror(mirrored.workspace, mirrored.preset)[0].current
+    assert len(sink.got) == 4

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from mtmd.extras.mirrors.stage import Mirrored as State
 from mtmd.extras.mirrors.stage import mirror_within
-from mtmd.extras.mirrors.state import MirrorState
-from mtmd.store.files import discard, read_json, write_json
+from mtmd.store.files import discard
 from tests.extras.mirrors.conftest import KEPT, LIVE, Mirrored
+from tests.inspect.conftest import SECOND
 
 pytest.importorskip("mlflow", reason="pip install -e '.[mlflow]' brings it")
 
@@ -71,31 +72,31 @@ def test_a_line_is_mirrored_once_and_aliases_follow_the_champion(mirrored: Mirro
     assert told["runs"].keys() == {first, second}
     run = told["runs"][first]
     assert run["id"] == cut_off  # taken up again where it was cut off
-    assert (run["status"], run["tags"]["mtmd.mirrored"]) == ("FINISHED", "1")
+    assert (run["status"], run["tags"]["mtmd.mirrored"]) == ("FINISHED", "2")
     assert run["params"]["window.days"] == "3"
     assert run["metrics"]["logmae/search/standard/ctr"] == 0.4
     assert {"records/report.html", "records/summary.json", "bundle/bundle.json"} <= set(run["files"])
     assert {name: one["version"] for name, one in told["versions"].items()} == {LIVE: "1", KEPT: "2"}
     assert told["versions"][LIVE]["run"] == cut_off
-    assert told["aliases"] == {"champion": "1", "candidate": "2"}
+    assert told["aliases"] == {"champion": "1"}
 
     assert _mirror(mirrored).current
     assert _snapshot(ask) == told  # the same thing once
     assert set(run["points"].values()) == {1}
 
     registry = mirrored.line.registry
-    registry.promote(KEPT, mirrored.runs[1].decision.as_of, "by hand", 1)
+    registry.promote(KEPT, SECOND, "by hand", 1)
     registry.rollback("bad", lambda directory: None)
     assert _mirror(mirrored).current
     told = _snapshot(ask)
-    assert told["aliases"] == {"champion": "1", "candidate": "2"}
+    assert told["aliases"] == {"champion": "1"}
     assert [name for name, one in told["versions"].items() if "mtmd.rolled_back" in one["tags"]] == [KEPT]
 
     registry.reinstate(KEPT, "it was the logs")
-    registry.promote(KEPT, mirrored.runs[1].decision.as_of, "by hand", 4)
+    registry.promote(KEPT, SECOND, "by hand", 4)
     assert _mirror(mirrored).current
     told = _snapshot(ask)
-    assert told["aliases"] == {"champion": "2", "candidate": "2"}
+    assert told["aliases"] == {"champion": "2"}
     assert not [one for one in told["versions"].values() if "mtmd.rolled_back" in one["tags"]]
 
 
@@ -103,8 +104,8 @@ def test_an_altered_bundle_is_no_version_and_the_words_say_so(mirrored: Mirrored
     (mirrored.line.registry.path(KEPT) / "metrics.json").write_text("altered")
     state = _mirror(mirrored)
     assert not state.current
-    assert state.words.startswith("1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; the others follow")
-    assert f"model {KEPT} is not mirrored: " in state.words
+    words = f"1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; {mirrored.runs[1].name} is not mirrored: "
+    assert state.words.startswith(words)
     told = _snapshot(ask)
     assert told["versions"].keys() == {LIVE}
     assert told["aliases"] == {"champion": "1"}
@@ -118,7 +119,7 @@ def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
     manifest.write_text("damaged")
     state = _mirror(mirrored)
     assert not state.current
-    assert f"model {KEPT} is not mirrored: manifest of model '{KEPT}' cannot be read" in state.words
+    assert f"is not mirrored: manifest of model '{KEPT}' cannot be read" in state.words
     told, name = _snapshot(ask), mirrored.runs[1].name
     assert told["versions"].keys() == {LIVE}
     run = told["runs"][name]  # it is there, but not as a whole one
@@ -132,23 +133,19 @@ def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
     assert told["versions"].keys() == {LIVE, KEPT}
     again = told["runs"][name]
     assert again["id"] == run["id"]
-    assert (again["params"]["window.days"], again["tags"]["mtmd.mirrored"]) == ("3", "1")
+    assert (again["params"]["window.days"], again["tags"]["mtmd.mirrored"]) == ("3", "2")
 
 
-def test_a_run_whose_record_cannot_be_read_is_named_and_holds_nothing_back(
+def test_a_run_whose_record_cannot_be_read_is_named_and_holds_up_no_other(
     mirrored: Mirrored, ask: Ask
 ) -> None:
-    damaged = mirrored.runs[1]
-    record = read_json(damaged.directory / "summary.json")
-    del record["champion"]  # as if a version with other fields had written it
-    write_json(damaged.directory / "summary.json", record)
+    damaged = mirrored.runs[0]
+    (damaged / "summary.json").write_text("{")
     state = _mirror(mirrored)
-    assert state.current
-    assert state.words == (
-        "1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; the records of 1 of 2 runs can't be read, "
-        f"such as tiny/runs/{damaged.name}: run its day again, or remove this folder"
-    )
-    assert _snapshot(ask)["runs"].keys() == {mirrored.runs[0].name}
+    assert not state.current
+    words = f"1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; {damaged.name} is not mirrored: {damaged}"
+    assert state.words.startswith(words)
+    assert _snapshot(ask)["runs"].keys() == {mirrored.runs[1].name}
 
 
 def test_a_run_whose_model_the_clean_up_removed_is_mirrored_without_it(mirrored: Mirrored, ask: Ask) -> None:
@@ -159,9 +156,10 @@ def test_a_run_whose_model_the_clean_up_removed_is_mirrored_without_it(mirrored:
     assert told["versions"].keys() == {KEPT}
 
 
-def _mirror(mirrored: Mirrored) -> MirrorState:
-    (state,) = mirror_within(mirrored.file, mirrored.artifacts, 300, ("mlflow",))
-    return state
+def _mirror(mirrored: Mirrored) -> State:
+    said, _ = mirror_within(mirrored.file, mirrored.artifacts, 300)
+    (line,) = [one for one in said.splitlines() if one[1:].startswith(" mlflow: ")]
+    return State("mlflow", line[len("✓ mlflow: ") :], line.startswith("✓"))
 
 
 def _snapshot(ask: Ask) -> Any:
