@@ -8,19 +8,17 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from mtmd.config import Preset
 from mtmd.config.sources import Files
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.logs.contract import TABLES, table_columns
+from mtmd.registry.records import ModelManifest
 from mtmd.store.files import in_bucket, resolve
 from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace
-
-if TYPE_CHECKING:
-    from mtmd.promote.stage import RunSummary
 
 Event = dict[str, Any]
 Ending = Literal["FAIL", "ABORT"]
@@ -53,15 +51,17 @@ def completed(
     preset: Preset,
     logs: str,
     workspace: Workspace,
-    summary: "RunSummary",
-    days: Sequence[date],
+    manifest: ModelManifest,
+    *,
+    promoted: bool,
 ) -> Event:
-    """A run has decided: the days that it read, and the model that it made."""
-    places = ["models", *(["champion.json"] if summary.promoted else ())]
-    model = _facet("version", datasetVersion=summary.model_id)
+    """A run has decided about a model: the days that it read, and where the model is."""
+    places = ["models", *(["champion.json"] if promoted else ())]
+    model = _facet("version", datasetVersion=manifest.model_id)
     outputs = [_dataset(stored(workspace.root / name), model) for name in places]
+    days = sorted((*manifest.window, manifest.as_of))
     inputs = [one | {"inputFacets": _subset(days)} for one in _inputs(preset, logs)]
-    return _event("COMPLETE", at, _run(run_id, summary.as_of), preset, inputs, outputs)
+    return _event("COMPLETE", at, _run(run_id, manifest.as_of), preset, inputs, outputs)
 
 
 def ended(ending: Ending, run_id: str, at: datetime, as_of: date, preset: Preset, words: str) -> Event:

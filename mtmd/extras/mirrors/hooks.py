@@ -38,9 +38,11 @@ def decided(summary: "RunSummary", preset: str, logs: str | None, artifacts: str
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     if _has_lineage(chosen):
-        days = sorted((*Registry(workspace.root).manifest(summary.model_id).window, summary.as_of))
-        place = logs or chosen.logs
-        outbox.keep(workspace, events.completed(_run_id(), _now(), chosen, place, workspace, summary, days))
+        manifest, place = Registry(workspace.root).manifest(summary.model_id), logs or chosen.logs
+        event = events.completed(
+            _run_id(), _now(), chosen, place, workspace, manifest, promoted=summary.promoted
+        )
+        outbox.keep(workspace, event)
     changed(preset, artifacts)
 
 

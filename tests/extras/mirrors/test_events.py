@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,10 +28,12 @@ DELTA = {"kind": "delta", "day_column": "day"}
 def events_of(mirrored: Mirrored, *, promoted: bool = True) -> list[Event]:
     """Of a run that begins, decides and fails."""
     preset = mirrored.preset
-    summary: Any = SimpleNamespace(as_of=FIRST, model_id="a1", promoted=promoted)
+    manifest = mirrored.told(0).manifest
+    assert manifest is not None
+    after = AT.replace(hour=4)
     return [
         started(RUN, AT, FIRST, preset, "logs"),
-        completed(RUN, AT.replace(hour=4), preset, "logs", mirrored.workspace, summary, DAYS),
+        completed(RUN, after, preset, "logs", mirrored.workspace, manifest, promoted=promoted),
         ended("FAIL", RUN, AT.replace(hour=5), FIRST, preset, "x" * 3000),
     ]
 
