@@ -61,7 +61,9 @@ def _columns(table: str, domain: str, count: str, n: int, feature: Feature) -> I
 
 
 def _finding(place: str, feature: Feature, rows: int, missing: int, distinct: Any) -> Finding:
-    words = f"{missing / rows if rows else 0.0:.1%} {'null or empty' if feature.matrix == 'lists' else 'null'}"
+    words = (
+        f"{missing / rows if rows else 0.0:.1%} {'null or empty' if feature.matrix == 'lists' else 'null'}"
+    )
     if feature.matrix != "embedding":
         words += f", {counted(distinct, 'distinct value')}"
     if rows and missing == rows:
