@@ -20,7 +20,6 @@ from rich.console import Console
 
 from benchmarks.runs import add_seeds, platform_for, told
 from mtmd.config import Preset, load_preset
-from mtmd.expectations import Needs
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import day_directory
 from mtmd.logs.reading import create_source_view
@@ -101,13 +100,12 @@ def simulated(directory: Path, preset: Preset, size: int, seed: int, days: int) 
 def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
     """The profile that validation makes of a day."""
     files, declared = source.source_files(day), table_columns(preset.declarations)
-    present = dict.fromkeys(Needs, False) | {Needs.NOTHING: True}
     with database() as opened:
         for table, columns in declared.items():
             written = {name: kind for name, kind in columns.items() if name not in HOW_FOUND}
             there = dict.fromkeys(files[table], written)
             create_source_view(opened.connection, f"source_{table}", source, table, day, columns, there)
-        stage_day(opened, source, files, day, preset, present)
+        stage_day(opened, source, files, day, preset.declarations)
         return profile_staged_day(opened, day, preset.declarations)
 
 

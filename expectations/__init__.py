@@ -1,27 +1,22 @@
-"""What a day of logs, and a window of days, must hold: one great-expectations suite per table.
+"""What a day of logs must hold: one great-expectations suite per table.
 
 Suites are built from a preset alone, so they are the same for every day; what belongs to the day is in tables
 beside the batch, which `mtmd.validate` fills:
 
     this_day           day DATE: one row
     previous_requests  request_id: the day before's
-    trailing_domains   day, surface, product, share: a domain's share of the day's candidates
-    trailing_scores    day, surface, product, task, mean_score
-    trailing_nulls     day, side, domain, feature, null_rate
-    trailing_digests   day, side, digest: digest of the table's content
+    copies             side, day: the earlier days whose table has the same content
     deviations         measure, side, domain, subject, observed, usual, lowest, highest, share, stops: what is outside
                        the interval that earlier days give it (`mtmd/validate/deviations.py`)
 
-`side` is the name of the table. Importing this package does not import great-expectations; building a suite
-does.
+`side` is the name of the table. Great-expectations is not imported here: `mtmd/validate/suites.py` runs the suites.
 """
 
 from mtmd.config import Preset
 from mtmd.expectations.candidates import candidates_expectations
 from mtmd.expectations.common import Expect, Measure, Needs, Severity, SuiteTable
-from mtmd.expectations.own import with_own
+from mtmd.expectations.own import own_expectations, with_own
 from mtmd.expectations.sides import ads_expectations, requests_expectations
-from mtmd.expectations.window import window_expectations
 
 __all__ = [
     "Expect",
@@ -30,7 +25,6 @@ __all__ = [
     "Severity",
     "SuiteTable",
     "day_expectations",
-    "window_expectations",
 ]
 
 
@@ -44,4 +38,5 @@ def day_expectations(preset: Preset) -> dict[str, list[Expect]]:
         SuiteTable.ADS: ads_expectations(preset),
         SuiteTable.CANDIDATES: candidates_expectations(preset),
     }
-    return {table.value: with_own(expectations, preset, table) for table, expectations in packaged.items()}
+    own = own_expectations(preset)
+    return {table.value: with_own(suite, own.get(table, []), preset) for table, suite in packaged.items()}

@@ -4,19 +4,13 @@ An expectation is a query of the rows that should not be there, keys first. Unli
 great-expectations, it says itself what happens on nulls and NaN, and its failure carries keys.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from mtmd.logs.sql import bare_sql, literal, quoted
+from pydantic import Field
 
-if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
-    from great_expectations.expectations import UnexpectedRowsExpectation
-
-
-HAS_ROWS = "has_rows"  # the expectation that each suite starts with
+from mtmd.config import Frozen
+from mtmd.logs.sql import literal, quoted
 
 
 class SuiteTable(StrEnum):
@@ -25,7 +19,6 @@ class SuiteTable(StrEnum):
     REQUESTS = "requests"
     ADS = "ads"
     CANDIDATES = "candidates"
-    WINDOW = "window"
 
 
 class Severity(StrEnum):
@@ -36,15 +29,11 @@ class Severity(StrEnum):
 
 
 class Needs(StrEnum):
-    """What an expectation compares the batch with, or a column that logs may lack.
-
-    Where it is missing, the expectation is skipped, and says so.
-    """
+    """What an expectation compares the day with; where that is missing, the expectation is not run."""
 
     NOTHING = "nothing"
     TRAILING = "trailing"
     PREVIOUS_DAY = "previous_day"
-    POSITION = "position"
 
 
 class Measure(StrEnum):
@@ -56,83 +45,71 @@ class Measure(StrEnum):
     CATEGORIES = "categories"
     VOLUME = "volume"
     LABELS = "label_rates"
-    MAGNITUDES = "magnitudes"
-    CONSTANT = "constancy"
 
 
-@dataclass(frozen=True)
-class Expect:
-    """No row of `query` may exist; `{batch}` in it stands for the table under test, `{where}` for `where`.
+_MEASURES = {  # of each table, with what goes wrong where a measure is not as usual
+    Measure.VOLUME: "A day with far more or fewer rows than usual was delivered twice, in part, or from another "
+    "source.",
+    Measure.NULLS: "A feature that goes missing in a domain, or is suddenly filled, shifts every score there, and the "
+    "model learns its default instead of its values.",
+    Measure.CATEGORIES: "Categories that are written otherwise than before are new to the model: what it learned of "
+    "the old values is lost.",
+    Measure.LABELS: "An action that is suddenly far more or less frequent was logged otherwise: what is measured on "
+    "real actions says nothing then.",
+    Measure.MIX: "Traffic moved between domains overnight: either part of a delivery is missing, or the model is "
+    "trained for a mix that it will not serve.",
+    Measure.SCORES: "The teacher's level moved in a domain: a new teacher or a broken join, and the model would be "
+    "calibrated to a scale that no longer holds.",
+}
+_OF_SIDES = (Measure.VOLUME, Measure.NULLS, Measure.CATEGORIES)
+_OF_CANDIDATES = (Measure.VOLUME, Measure.LABELS, Measure.MIX, Measure.SCORES)
 
-    `where` is a condition on single rows. `query` has no row where `prompt`, a cheaper query, has none.
-    `description` says what goes wrong downstream when it fails.
-    """
+
+class Expect(Frozen):
+    """No row of `query` may exist."""
 
     name: str
-    description: str
-    query: str
-    where: str | None = None
-    prompt: str | None = None
-    column: str | None = None
+    description: str = Field(description="what goes wrong downstream when it fails")
+    query: str = Field(description="rows that should not be there; `{batch}` stands for the table under test")
+    column: str | None = Field(None, description="column or columns it is about, comma-separated")
     severity: Severity = Severity.CRITICAL
     needs: Needs = Needs.NOTHING
 
 
-def build_suite(batch: SuiteTable, expectations: Iterable[Expect]) -> "ExpectationSuite":
-    """A suite that starts with at least one row, then holds `expectations` in their order."""
-    # Imported here: it takes seconds, and most users of this package's names never build a suite.
-    from great_expectations import ExpectationSuite  # noqa: PLC0415
-    from great_expectations.expectations import (  # noqa: PLC0415
-        ExpectTableRowCountToBeBetween,
-        UnexpectedRowsExpectation,
-    )
-
-    rows = ExpectTableRowCountToBeBetween(
-        min_value=1,
-        description="On an empty table every other expectation holds, and nothing would be trained on.",
-        severity=Severity.CRITICAL.value,
-        meta={"name": HAS_ROWS, "column": None, "needs": Needs.NOTHING.value},
-    )
-    others = [
-        UnexpectedRowsExpectation(
-            unexpected_rows_query=_for_great_expectations(expect),
-            description=expect.description,
-            severity=expect.severity.value,
-            meta={"name": expect.name, "column": expect.column, "needs": expect.needs.value},
-        )
-        for expect in expectations
-    ]
-    # Given as a list: adding them one by one needs an active great-expectations project.
-    return ExpectationSuite(name=batch.value, expectations=[rows, *others])
-
-
-def found_sql(expectations: Iterable["UnexpectedRowsExpectation"], batch: str) -> str:
-    """Query of the names of those of some expectations on a table that find rows; at least one is asked.
-
-    Great-expectations takes some milliseconds for each expectation, whatever it asks, and runs every query twice. On a
-    sound day this one is enough.
-    """
-    return "\nunion all\n".join(
-        f"select {literal(expectation.meta['name'])} as expectation, count(*) as found "
-        f"from (\n{_plain(expectation.unexpected_rows_query, batch)}\n) having count(*) > 0"
-        for expectation in expectations
+def no_row(
+    what: str,
+    where: str,
+    *,
+    key: str,
+    columns: Sequence[str],
+    why: str,
+    severity: Severity = Severity.CRITICAL,
+) -> Expect:
+    """`where` is true of no row; the samples have the `key`, which is SQL, and the values of the columns."""
+    shown = ", ".join((key, *map(name, columns)))
+    return Expect(
+        name=what,
+        column=", ".join(columns),
+        description=why,
+        query=f"select {shown} from {{batch}} where {where} order by all",
+        severity=severity,
     )
 
 
 def not_null(column: str, key: str, why: str) -> Expect:
-    """`column` has a value in every row; the rows of `key` that lack it are the samples."""
-    return Expect(
-        name=f"{column}_not_null",
-        column=column,
-        description=why,
-        query=f"select {key} from {{batch}} where {{where}} order by all",
-        where=f"{name(column)} is null",
-    )
+    """`column` has a value in every row; the samples are the `key` of rows that lack it."""
+    return no_row(f"{column}_not_null", f"{name(column)} is null", key=key, columns=(column,), why=why)
+
+
+def one_of(column: str, known: tuple[str, ...], key: str, why: str) -> Expect:
+    """`column` has one of the `known` values; nulls are `not_null`'s business."""
+    where = f"{name(column)} not in ({listed(known)})"
+    return no_row(f"{column}_known", where, key=key, columns=(column,), why=why)
 
 
 def unique(columns: tuple[str, ...], why: str) -> Expect:
     """No two rows have the same values of `columns`; counted are values that repeat; nulls don't."""
-    key = ", ".join(name(column) for column in columns)
+    key = ", ".join(map(name, columns))
     return Expect(
         name=f"{'_'.join(columns)}_unique",
         column=", ".join(columns),
@@ -148,73 +125,43 @@ def unique(columns: tuple[str, ...], why: str) -> Expect:
     )
 
 
-def one_of(column: str, known: tuple[str, ...], key: str, why: str) -> Expect:
-    """`column` has one of the `known` values; nulls are `not_null`'s business."""
-    return Expect(
-        name=f"{column}_known",
-        column=column,
-        description=why,
-        query=f"select {key}, {name(column)} from {{batch}} where {{where}} order by all",
-        where=f"{name(column)} not in ({listed(known)})",
-    )
-
-
-def content_is_new(batch: SuiteTable, digest: str) -> Expect:
-    """The table's content, whose digest is what the query `digest` gives, differs from every trailing day's."""
-    return Expect(
-        name="content_is_new",
-        description="An earlier day's files were delivered as today's: the model would train on the same "
-        "rows twice, or be judged on rows that it was trained on.",
-        needs=Needs.TRAILING,
-        query=f"""
-            select day, digest
-            from trailing_digests
-            where side = '{batch.value}' and digest = ({digest})
-            order by all
-        """,
-    )
-
-
-def steady(side: SuiteTable, measure: Measure, column: str, why: str) -> tuple[Expect, Expect]:
-    """That a day is as earlier days let expect: two expectations for each number that is compared.
+def unlike_earlier_days(table: SuiteTable, *, may_repeat: bool = False) -> Iterator[Expect]:
+    """That a day is no copy of an earlier one, and as earlier days let expect: two expectations for each measure.
 
     What would spoil the model stops the run: `<measure>_steady`. The rest is shown: `<measure>_as_usual`.
-    `mtmd/validate/deviations.py` compares the numbers and fills the table `deviations`.
+    `mtmd/validate/deviations.py` compares the numbers.
     """
-    query = f"""
-        select domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
-            round(lowest, 6) as lowest, round(highest, 6) as highest, round(share, 4) as share_of_candidates
-        from deviations
-        where side = '{side.value}' and measure = '{measure.value}' and <stops>
-        order by share desc, domain, subject
-    """
-    stops = Expect(
-        name=f"{measure}_steady",
-        column=column,
-        description=why,
+    for measure in _OF_CANDIDATES if table is SuiteTable.CANDIDATES else _OF_SIDES:
+        yield _steady(table, measure, stops=True)
+        yield _steady(table, measure, stops=False)
+    if not may_repeat:
+        yield Expect(
+            name="content_is_new",
+            description="An earlier day's files were delivered as today's: the model would train on the same "
+            "rows twice, or be judged on rows that it was trained on.",
+            needs=Needs.TRAILING,
+            query=f"select day from copies where side = '{table.value}' order by all",
+        )
+
+
+def _steady(side: SuiteTable, measure: Measure, *, stops: bool) -> Expect:
+    small = (
+        "More than days differ by chance, but in too small a domain, or by too little, to spoil the model: look at it "
+        "before it grows. "
+    )
+    return Expect(
+        name=f"{measure}_{'steady' if stops else 'as_usual'}",
+        description=("" if stops else small) + _MEASURES[measure],
+        severity=Severity.CRITICAL if stops else Severity.WARNING,
         needs=Needs.TRAILING,
-        query=query.replace("<stops>", "stops"),
+        query=f"""
+            select domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
+                round(lowest, 6) as lowest, round(highest, 6) as highest, round(share, 4) as share_of_candidates
+            from deviations
+            where side = '{side.value}' and measure = '{measure.value}' and {"stops" if stops else "not stops"}
+            order by share desc, domain, subject
+        """,
     )
-    shown = replace(
-        stops,
-        name=f"{measure}_as_usual",
-        description="More than days differ by chance, but in too small a domain, or by too little, to spoil the model: "
-        f"look at it before it grows. {why}",
-        severity=Severity.WARNING,
-        query=query.replace("<stops>", "not stops"),
-    )
-    return stops, shown
-
-
-def digest_sql(source: str) -> str:
-    """Query of a table's content as text, whatever the order of its rows and the number of its files.
-
-    `source` has "row.hash", the hash of a row's columns. DuckDB promises it within one version only, so the version is
-    part of the text: after an upgrade a copy of an older day goes unnoticed here (its request ids do not), and nothing
-    is taken for one wrongly.
-    """
-    parts = 'count(*), bit_xor("row.hash"), sum(cast("row.hash" >> 32 as hugeint))'
-    return f"select concat_ws('-', version(), {parts}) as digest from {source}"
 
 
 name = quoted  # a column in a query
@@ -223,28 +170,3 @@ name = quoted  # a column in a query
 def listed(values: tuple[str, ...]) -> str:
     """String constants as the inside of an SQL `in (…)`; an empty list matches only an empty string."""
     return ", ".join(map(literal, values)) or "''"
-
-
-def _for_great_expectations(expect: Expect) -> str:
-    """Protect braces, which great-expectations would fill in, and colons, which SQLAlchemy would bind.
-
-    A query of what was summarised of the batch names it in a comment, or great-expectations prints a warning.
-    """
-    query = expect.query if expect.where is None else expect.query.replace("{where}", f"({expect.where})")
-    # great-expectations writes on behind it, which a comment at its end would swallow
-    query = bare_sql(query)
-    if "{batch}" not in query:
-        query += "/* {batch} */"
-    return "{batch}".join(map(_protected, query.split("{batch}")))
-
-
-def _protected(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}").replace(":", "\\:")
-
-
-def _plain(query: str, batch: str) -> str:
-    """A query as it was before it was protected, of a table."""
-    parts = (
-        part.replace("{{", "{").replace("}}", "}").replace("\\:", ":") for part in query.split("{batch}")
-    )
-    return batch.join(parts)

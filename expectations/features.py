@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mtmd.config import SideSchema
-from mtmd.expectations.common import Expect, Measure, Severity, SuiteTable, listed, steady
+from mtmd.expectations.common import Expect, Severity, listed
 from mtmd.features import Check, Feature
 from mtmd.logs.sql import literal
 
@@ -15,7 +15,7 @@ _LACKING = Check(
 )
 
 
-def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideSchema) -> Iterator[Expect]:
+def feature_expectations(key: str, domain: str, schema: SideSchema) -> Iterator[Expect]:
     """Expectations on one side's features: one for each check of their kinds, and one for domains that lack some.
 
     `key` is the column that names a row, `domain` the column with its surface or product.
@@ -33,7 +33,6 @@ def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideS
         wrong.setdefault(check.name, {})[feature.name] = check.wrong
     for name, check in checks.items():
         yield _offenders(check, key, wrong[name])
-    yield from _steady(batch, key, schema)
 
 
 def _lacking(feature: Feature, domain: str, schema: SideSchema) -> Check:
@@ -46,54 +45,14 @@ def _lacking(feature: Feature, domain: str, schema: SideSchema) -> Check:
 def _offenders(check: Check, key: str, wrong: dict[str, str]) -> Expect:
     """`wrong`, by feature, is true of no feature in any row; the samples name those of which it is."""
     names = ", ".join(f"case when {sql} then {literal(feature)} end" for feature, sql in wrong.items())
+    where = " or ".join(wrong.values())
     return Expect(
         name=check.name,
         column=", ".join(wrong),
         description=check.why,
-        query=f"select {key}, concat_ws(', ', {names}) as features from {{batch}} where {{where}} order by all",
-        where=" or ".join(wrong.values()),
+        query=f"select {key}, concat_ws(', ', {names}) as features from {{batch}} where {where} order by all",
         severity=Severity.CRITICAL if check.stops else Severity.WARNING,
     )
-
-
-def _steady(batch: SuiteTable, key: str, schema: SideSchema) -> Iterator[Expect]:
-    """That the side is as earlier days let expect."""
-    yield from steady(
-        batch,
-        Measure.VOLUME,
-        key,
-        "A day with far more or fewer rows than usual was delivered twice, in part, or from another source.",
-    )
-    if schema.continuous:
-        yield from steady(
-            batch,
-            Measure.MAGNITUDES,
-            ", ".join(feature.name for feature in schema.continuous),
-            "Numbers that are suddenly ten times as large or small are in another unit, or one of them is broken.",
-        )
-    if schema.continuous or schema.categorical:
-        yield from steady(
-            batch,
-            Measure.CONSTANT,
-            ", ".join(feature.name for feature in schema.continuous + schema.categorical),
-            "A feature that has one value on a whole day, and had many before, is filled with a default: the model "
-            "learns nothing from it, and unlearns what it knew.",
-        )
-    yield from steady(
-        batch,
-        Measure.NULLS,
-        ", ".join(feature.name for feature in schema.fields),
-        "A feature that goes missing in a domain, or is suddenly filled, shifts every score there, and the model "
-        "learns its default instead of its values.",
-    )
-    if categories := schema.categorical + schema.lists:
-        yield from steady(
-            batch,
-            Measure.CATEGORIES,
-            ", ".join(feature.name for feature in categories),
-            "Categories that are written otherwise than before are new to the model: what it learned of the old values "
-            "is lost.",
-        )
 
 
 def null_rates_sql(domain: str, schema: SideSchema, source: str) -> str:

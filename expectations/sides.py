@@ -5,11 +5,11 @@ from mtmd.expectations.common import (
     Expect,
     Needs,
     SuiteTable,
-    content_is_new,
-    digest_sql,
+    no_row,
     not_null,
     one_of,
     unique,
+    unlike_earlier_days,
 )
 from mtmd.expectations.features import feature_expectations
 
@@ -28,47 +28,33 @@ def requests_expectations(preset: Preset) -> list[Expect]:
             "request_id",
             "No tower exists for the surface: its requests would be dropped or read by the wrong tower.",
         ),
-        _inside_the_day(),
-        _ids_are_new(),
-        *feature_expectations(SuiteTable.REQUESTS, "request_id", "surface", declarations.query),
-        content_is_new(SuiteTable.REQUESTS, digest_sql("{batch}")),
+        Expect(
+            name="ts_inside_the_day",
+            column="ts",
+            description="Rows of another day leak the held-out day into training, or the reverse; a shift of "
+            "hours is a writer that does not use UTC.",
+            query="""
+                select request_id, ts
+                from {batch} cross join this_day
+                where ts < this_day.day or ts >= this_day.day + interval 1 day
+                order by all
+            """,
+        ),
+        Expect(
+            name="request_ids_new",
+            column="request_id",
+            description="Requests of the day before came again: they would be trained on, then judged.",
+            needs=Needs.PREVIOUS_DAY,
+            query="select request_id from {batch} semi join previous_requests using (request_id) order by all",
+        ),
+        *feature_expectations("request_id", "surface", declarations.query),
+        *unlike_earlier_days(SuiteTable.REQUESTS),
     ]
-
-
-def _inside_the_day() -> Expect:
-    return Expect(
-        name="ts_inside_the_day",
-        column="ts",
-        description="Rows of another day leak the held-out day into training, or the reverse; a shift of "
-        "hours is a writer that does not use UTC.",
-        query="""
-            select request_id, ts
-            from {batch} cross join this_day
-            where ts < this_day.day or ts >= this_day.day + interval 1 day
-            order by all
-        """,
-    )
-
-
-def _ids_are_new() -> Expect:
-    return Expect(
-        name="request_ids_new",
-        column="request_id",
-        description="Requests of the day before came again: they would be trained on, then judged.",
-        needs=Needs.PREVIOUS_DAY,
-        query="""
-            select request_id
-            from {batch}
-            where request_id in (select request_id from previous_requests)
-            order by all
-        """,
-    )
 
 
 def ads_expectations(preset: Preset) -> list[Expect]:
     """Expectations on a day's `ads`."""
     declarations = preset.declarations
-    copies = [] if preset.data.ads_may_repeat else [content_is_new(SuiteTable.ADS, digest_sql("{batch}"))]
     return [
         not_null("ad_id", "product, goal", "An ad without an id joins no candidate and can't be published."),
         not_null("product", "ad_id", "Without a product no item tower can read the ad."),
@@ -82,17 +68,13 @@ def ads_expectations(preset: Preset) -> list[Expect]:
             "No tower exists for the product: its ads would be dropped or read by the wrong tower.",
         ),
         one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
-        _bids_are_amounts(),
-        *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item),
-        *copies,
+        no_row(
+            "bid_is_an_amount",
+            "bid < 0 or isnan(bid) or isinf(bid)",
+            key="ad_id",
+            columns=("bid",),
+            why="A negative, infinite or undefined bid puts the ad at an end of every auction.",
+        ),
+        *feature_expectations("ad_id", "product", declarations.item),
+        *unlike_earlier_days(SuiteTable.ADS, may_repeat=preset.data.ads_may_repeat),
     ]
-
-
-def _bids_are_amounts() -> Expect:
-    return Expect(
-        name="bid_is_an_amount",
-        column="bid",
-        description="A negative, infinite or undefined bid puts the ad at an end of every auction.",
-        query="select ad_id, bid from {batch} where {where} order by all",
-        where="bid < 0 or isnan(bid) or isinf(bid)",
-    )

@@ -40,7 +40,7 @@ from mtmd.train import stage as train_stage
 from mtmd.train.additions import ChosenStart, Start
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate import stage as validate_stage
-from mtmd.validate.results import DayValidation, casts_told
+from mtmd.validate.results import DayValidation
 from mtmd.validate.stage import DataQuality
 
 
@@ -88,8 +88,6 @@ def validate(planned: RunPlan) -> DataQuality:
         len(quality.reused),
         len(quality.days),
     )
-    for casts in casts_told(quality.days):
-        logger.info("types: %s", casts)
     return quality
 
 

@@ -39,7 +39,7 @@ plan = plan_run(date(2026, 1, 21), "tiny", logs=logs, artifacts=root)
 day = plan.days[0]
 sources = day_sources(plan, day)
 print(shard_fingerprint(LogSource(logs), sources, preset.declarations))
-print(day_record(plan, day, sources))
+print(day_record(plan, day, sources, 0))
 for kind in ("mtmd", "per_slice", "pooled"):
     print(training_key(kind, "window", preset))
 print(candidate_key("trained", "day", preset))

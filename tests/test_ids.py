@@ -147,13 +147,8 @@ def client(text_ids: TextIds) -> Iterator[Client]:
 
 def test_such_logs_hold_every_expectation(text_ids: TextIds) -> None:
     before = validate_day(text_ids.source, DAYS[0], PRESET).profile
-    assert before is not None
     validated = validate_day(text_ids.source, DAY, PRESET, [before])
     assert [result for result in validated.failures if result.name != "domain_rows"] == []
-    told = {
-        result.table: result.message for result in validated.results if result.name == "columns_as_declared"
-    }
-    assert told == {"requests": None, "ads": None, "candidates": "read with a cast: ad_id (VARCHAR as UUID)"}
 
 
 def test_a_shard_has_a_number_of_each_id_in_the_order_of_the_ids(text_ids: TextIds) -> None:

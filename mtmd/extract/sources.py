@@ -29,23 +29,25 @@ def load_sources(
     *,
     ignore_undeclared: bool = False,
     without_scores: bool = False,
-) -> dict[str, str]:
+    only: Sequence[str] | None = None,
+) -> None:
     """Make a view of each given source table, after comparing every file's columns with the contract.
 
     `ignore_undeclared` lets columns pass that the declarations do not know; `without_scores` lets candidates lack the
-    teacher's scores, which are null then. Of the rows nothing is read.
-    Returns the columns of other types that are read as declared, such as `{"ads.price": "DOUBLE as FLOAT"}`.
+    teacher's scores, which are null then; with `only`, the views have these columns, whatever others there are. Of the
+    rows nothing is read.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type; ConfigError for declarations that no table can be of.
     """
-    widened: dict[str, str] = {}
     optional = optional_columns(declarations.domains)
     scores = frozenset(declarations.domains.task_names) if without_scores else frozenset()
     for table, paths in files.items():
         declared = table_columns(declarations)[table]
+        if only is not None:
+            declared = {column: declared[column] for column in only}
         with blaming(connection, source, {table: paths}, day):
             try:
-                found = create_checked_view(
+                create_checked_view(
                     connection,
                     f"source_{table}",
                     source,
@@ -54,12 +56,10 @@ def load_sources(
                     day,
                     declared,
                     optional=optional | scores if table == "candidates" else optional,
-                    ignore_undeclared=ignore_undeclared,
+                    ignore_undeclared=ignore_undeclared or only is not None,
                 )
             except LogsError as error:
                 raise LogsError(f"{table} of {day}: {error}") from error
-        widened |= {f"{table}.{column}": words for column, words in found.items()}
-    return widened
 
 
 def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:

@@ -123,11 +123,7 @@ def _write_shard(logs: _DayLogs, final: Path, *, ignore_undeclared: bool) -> Sha
     files = logs.files()
     with store_of(final).atomic_directory(final) as directory:
         with session(directory / "spill", source.readable(files)) as connection:
-            widened = load_sources(
-                connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared
-            )
-            for column, types in widened.items():
-                _log.info("logs of %s: %s is %s: it is read with a cast", day, column, types)
+            load_sources(connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared)
             with blaming(connection, source, files, day, table_columns(declarations)):
                 rows, records = write_tables(connection, directory, day, declarations)
         if not logs.unchanged():

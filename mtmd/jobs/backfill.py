@@ -30,7 +30,7 @@ from mtmd.store.workspace import Workspace
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import choose_start, training_key
 from mtmd.validate.results import DayValidation
-from mtmd.validate.stage import DataQuality, Sources, all_sources, day_record, stands
+from mtmd.validate.stage import DataQuality, Sources, all_sources, stored_pass
 
 Reprocess = Literal["none", "failed", "all"]
 Status = Literal["new", "failed", "outdated", "done", "left out", "blocked"]
@@ -249,10 +249,9 @@ def _unvalidated(plan: RunPlan, seen: _Seen) -> int:
     limits = plan.preset.data
     missing = earlier = 0
     for day in plan.all_days:
-        stored = seen.validation(day_record(plan, day, seen.sources[day]))
-        missing += stored is None or not stands(stored, earlier, limits)
-        profile = None if stored is None else stored.profile
-        earlier += profile is None or profile.candidates >= limits.min_trailing_rows
+        stored = stored_pass(plan, day, seen.sources[day], earlier, seen.validation)
+        missing += stored is None
+        earlier += stored is None or stored.profile.candidates >= limits.min_trailing_rows
     return missing
 
 

@@ -12,8 +12,7 @@ import duckdb
 
 from mtmd.config import Preset
 from mtmd.expectations import Expect, Needs, Severity, day_expectations
-from mtmd.expectations.candidates import SUMMARY, SUSPECTS
-from mtmd.logs.contract import table_columns
+from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.reading import Columns, create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.project.days import window_files
@@ -21,7 +20,7 @@ from mtmd.project.findings import Finding, Level, Part, counted, error, fact
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.staging import stage_day
 
-_JOINED = "candidates_joined"
+_COUNTS = "select surface, product, count(*) as n from candidates group by all order by all"
 
 
 def stage(
@@ -35,37 +34,31 @@ def stage(
     declared = table_columns(preset.declarations)
     for table, found in files.items():
         create_source_view(database.connection, f"source_{table}", source, table, day, declared[table], found)
-    present = dict.fromkeys(Needs, False) | {
-        Needs.NOTHING: True,
-        Needs.POSITION: all("position" in columns for columns in files["candidates"].values()),
-    }
     paths = {table: list(found) for table, found in files.items()}
-    stage_day(database, source, paths, day, preset, present)
+    stage_day(database, source, paths, day, preset.declarations)
 
 
 def check_rows(database: Database, preset: Preset) -> Iterator[Finding]:
     """Numbers of rows, by domain too; then each expectation."""
-    for table in ("requests", "ads"):
+    for table in TABLES:
         (row,) = database.rows(f"select count(*) as n from {table}")
-        yield fact(Part.ROWS, table, counted(row["n"], "row"))
-    for row in database.rows(f"select surface, product, candidates as n from {SUMMARY} order by all"):
+        if not row["n"]:
+            yield error(Part.ROWS, table, "0 rows; at least 1 is required", "deliver the day again")
+        elif table != "candidates":
+            yield fact(Part.ROWS, table, counted(row["n"], "row"))
+    for row in database.rows(_COUNTS):
         yield fact(Part.ROWS, f"candidates, {row['surface']} × {row['product']}", counted(row["n"], "row"))
     for table, expectations in day_expectations(preset).items():
         for expect in expectations:
-            if expect.needs in (Needs.NOTHING, Needs.POSITION):
+            if expect.needs is Needs.NOTHING:
                 yield from _ask(database, table, expect)
 
 
 def _ask(database: Database, table: str, expect: Expect) -> Iterator[Finding]:
-    batch = table
-    if table == "candidates":
-        batch = SUSPECTS if expect.where is not None else _JOINED
-    query = expect.query if expect.where is None else expect.query.replace("{where}", f"({expect.where})")
+    query = expect.query.replace("{batch}", table)
     place = f"{table}.{expect.column}" if expect.column and "," not in expect.column else table
     try:
-        found = database.rows(
-            f'select *, count(*) over () as "row.count" from ({query.replace("{batch}", batch)}\n) limit 1'
-        )
+        found = database.rows(f'select *, count(*) over () as "row.count" from ({query}\n) limit 1')
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as wrong:
@@ -88,7 +81,7 @@ def check_cost(database: Database, source: LogSource, days: Sequence[date]) -> I
     """Facts about the window and the held-out day, `days`, as if all were as large as the staged one."""
     (counts,) = database.rows(
         "select (select count(*) from requests) as requests, (select count(*) from ads) as ads, "
-        f"(select sum(candidates)::bigint from {SUMMARY}) as candidates"
+        "(select count(*) from candidates) as candidates"
     )
     listed = ", ".join(f"{n * len(days):,} {table}" for table, n in counts.items())
     files = window_files(source, days)  # those of remote tables are not known before they are fetched

@@ -1,12 +1,11 @@
 """What a run was made with, as it is written beside its decision; nothing is decided by it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from mtmd.config import Preset
 from mtmd.evaluate.evaluation import METRICS_FORMAT
 from mtmd.evaluate.replay import REPLAY_FORMAT
-from mtmd.expectations import day_expectations, window_expectations
+from mtmd.expectations import day_expectations
 from mtmd.export.bundle import EXPORT_FORMAT
 from mtmd.export.parity import PROOF_FORMAT
 from mtmd.export.stage import git_commit, package_versions
@@ -54,9 +53,8 @@ def origin(plan: RunPlan, days: Days, trained: Sequence[Trained]) -> RunOrigin:
 
 
 def _expectations(preset: Preset) -> dict[str, str]:
-    suites = {**day_expectations(preset), "window": window_expectations(preset)}
     return {
-        f"{table}: {one.name}": f"{one.severity.value} {digest(asdict(one))[:10]}"
-        for table, suite in suites.items()
+        f"{table}: {one.name}": f"{one.severity.value} {digest(one.model_dump(mode='json'))[:10]}"
+        for table, suite in day_expectations(preset).items()
         for one in suite
     }

@@ -16,7 +16,7 @@ from mtmd.report.tables import Column, Table, columns_of
 from mtmd.report.text import enumerated, short, time_words
 from mtmd.train.results import FitResult
 from mtmd.train.stage import Trained
-from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation, casts_told
+from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
 
 _DIGITS = 12  # of a fingerprint that tell shards apart
 Validations = Sequence[DayValidation | WindowValidation]
@@ -129,7 +129,7 @@ def _curve(model: Trained) -> Picture:
 
 
 def data(validations: Validations, days: Days | None = None, reused: int = 0) -> Section:
-    """How many days hold, then what does not: its meaning, counts and sample keys; what was skipped; the days."""
+    """How many days hold, then what does not: its meaning, counts and sample keys; the days."""
     count = Counter(result.status for one in validations for result in one.results)
     expectations = "expectations: " + ", ".join(f"{count[status]:,} {status}" for status in Status)
     blocks: list[Block] = [
@@ -142,7 +142,6 @@ def data(validations: Validations, days: Days | None = None, reused: int = 0) ->
         if result.status in {Status.FAILED, Status.RAISED}
     ]
     blocks += [Items(items)] if items else []
-    blocks += [f"Types: {casts}." for casts in casts_told(validations)]
     blocks += [Fold("Day by day", [_days_table(days, validations)])] if days else []
     return Section(
         anchor="data",
@@ -151,8 +150,8 @@ def data(validations: Validations, days: Days | None = None, reused: int = 0) ->
         lead=quality_words(validations),
         kind="good" if all(one.passed for one in validations) else "bad",
         blocks=blocks,
-        how="A critical expectation that fails stops the run; a warning is only shown. One is skipped where there is "
-        "nothing to compare with yet: it is no pass.",
+        how="A critical expectation that fails stops the run; a warning is only shown. A day is compared with "
+        "the earlier days that there are.",
     )
 
 
@@ -180,21 +179,23 @@ def _told(result: ExpectationResult) -> str:
 
 def _days_table(days: Days, validations: Validations) -> Table:
     """Each shard, the held-out one last, with its expectations by status."""
-    by_day = {one.day: one.results for one in validations if isinstance(one, DayValidation)}
+    by_day = {one.day: one for one in validations if isinstance(one, DayValidation)}
     rows = []
     for shard in days.all:
-        count = Counter(result.status for result in by_day.get(shard.day, ()))
+        found = by_day.get(shard.day)
+        count = Counter(result.status for result in found.results) if found else Counter[Status]()
         held_out = " (held out)" if shard is days.all[-1] else ""
         rows.append(
             (
                 *(f"{shard.day:%a} {shard.day}{held_out}", shard.requests, shard.ads, shard.candidates),
-                *(count[Status.PASSED], count[Status.FAILED] + count[Status.RAISED], count[Status.SKIPPED]),
+                *(count[Status.PASSED], count[Status.FAILED] + count[Status.RAISED]),
+                found.compared if found else 0,
                 short(shard.fingerprint, _DIGITS + 1),
             )
         )
     columns = (
         Column(name="day (UTC)", kind="text"),
-        *columns_of("count", ("requests", "ads", "candidates", "passed", "failed", "skipped")),
+        *columns_of("count", ("requests", "ads", "candidates", "passed", "failed", "earlier days")),
         Column(name="shard", kind="text"),
     )
     return Table(title="", columns=columns, rows=tuple(rows))

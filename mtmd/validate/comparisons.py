@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from mtmd.config import Declarations
 from mtmd.expectations import Measure
-from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
+from mtmd.validate.results import DayProfile, DomainProfile, SideProfile
 
 _ALL = "all"  # the domain of numbers of the whole day
-_LEAST_DAYS = 3  # on which a feature varied, so that one value on a day is remarkable
 _Cells = Mapping[int, int]
 
 
@@ -29,8 +28,7 @@ class Key(NamedTuple):
 class Comparison:
     """One number of today beside the same number of earlier days.
 
-    Shares, rates and distances of categories are compared as they are; mean scores, numbers of rows and sizes in
-    logarithms.
+    Shares, rates and distances of categories are compared as they are; mean scores and numbers of rows in logarithms.
     """
 
     key: Key
@@ -41,8 +39,7 @@ class Comparison:
     floor: float = 0.0  # least variance, of rates: on all earlier days they may be equal
 
 
-@dataclass(frozen=True)
-class _Number:
+class _Number(NamedTuple):
     """A number of one day: `rows` are the requests or ads that it is taken from, 0 where they add no noise.
 
     A rate also has `counts`: how many rows are counted, and how many there are.
@@ -58,17 +55,13 @@ def comparisons(
     day: DayProfile, trailing: Sequence[DayProfile], declarations: Declarations
 ) -> tuple[Comparison, ...]:
     """Everything of the day that can be compared with at least one earlier day; `trailing` are oldest first."""
-
-    def numbers(of: DayProfile) -> dict[Key, _Number]:
-        return dict((*_of_domains(of, declarations), *_of_the_day(of)))
-
-    before = {then.day: numbers(then) for then in trailing}
+    before = {then.day: dict(_numbers(then, declarations)) for then in trailing}
     found = []
-    for key, today in numbers(day).items():
+    for key, today in _numbers(day, declarations):
         earlier = {then: known[key] for then, known in before.items() if key in known}
         if earlier and _is_comparable(key.measure, today, earlier.values()):
             found.append(_compared(key, today, earlier))
-    return (*found, *_categories(day, trailing), *_constants(day, trailing))
+    return (*found, *_categories(day, trailing))
 
 
 def _is_comparable(measure: Measure, today: _Number, earlier: Iterable[_Number]) -> bool:
@@ -101,42 +94,38 @@ def _binomial(counts: Sequence[tuple[float, int]]) -> float:
     return rate * (1 - rate) / max(counts[0][1], 1)
 
 
-def _of_domains(day: DayProfile, declarations: Declarations) -> Iterator[tuple[Key, _Number]]:
-    """Shares, mean scores and null rates; distances of categories are of two days together."""
-    for domain in day.domains:
-        share = _Number(domain.share, domain.share, day.requests)
-        yield Key(Measure.MIX, "candidates", _domain_name(domain), "share of candidates"), share
-        for subject, mean in _log_means(domain, declarations):
-            key = Key(Measure.SCORES, "candidates", _domain_name(domain), subject)
-            yield key, _Number(mean, domain.share, domain.requests)
-    for side in day.null_rates:
-        for feature, rate in side.rates.items():
+def _numbers(day: DayProfile, declarations: Declarations) -> Iterator[tuple[Key, _Number]]:
+    """All numbers but distances of categories, which are of two days together."""
+    yield from _of_candidates(day, declarations)
+    for side in day.sides:
+        for feature, rate in side.null_rates.items():
             key = Key(Measure.NULLS, side.table, side.domain, feature)
             yield key, _Number(rate, _share(day, side), side.rows, (rate * side.rows, side.rows))
+    requests = day.rows("requests")
+    volumes = {
+        ("requests", "rows"): requests,
+        ("ads", "rows"): day.rows("ads"),
+        ("candidates", "rows"): day.candidates,
+        ("candidates", "rows of a request"): day.candidates / requests if requests else 0.0,
+    }
+    for (table, subject), rows in volumes.items():
+        if rows:
+            yield Key(Measure.VOLUME, table, _ALL, subject), _Number(log(rows))
 
 
-def _of_the_day(day: DayProfile) -> Iterator[tuple[Key, _Number]]:
-    """Rates of labels, the largest numbers and the numbers of rows."""
+def _of_candidates(day: DayProfile, declarations: Declarations) -> Iterator[tuple[Key, _Number]]:
+    requests = day.rows("requests")
+    for domain in day.domains:
+        place = f"{domain.surface} × {domain.product}"
+        share = _Number(domain.share, domain.share, requests)
+        yield Key(Measure.MIX, "candidates", place, "share of candidates"), share
+        for subject, mean in _log_means(domain, declarations):
+            key = Key(Measure.SCORES, "candidates", place, subject)
+            yield key, _Number(mean, domain.share, domain.requests)
     for label, seen in day.labels.items():
         if seen.shown:
             key = Key(Measure.LABELS, "candidates", _ALL, label)
-            yield key, _Number(seen.rate, counts=(seen.actions, seen.shown))
-    for number in day.numbers:
-        if number.size:
-            yield Key(Measure.MAGNITUDES, number.table, _ALL, number.feature), _Number(log(number.size))
-    for (side_name, subject), rows in _volumes(day).items():
-        if rows:
-            yield Key(Measure.VOLUME, side_name, _ALL, subject), _Number(log(rows))
-
-
-def _volumes(day: DayProfile) -> dict[tuple[str, str], float]:
-    ads = sum(side.rows for side in day.null_rates if side.table == "ads")
-    return {
-        ("requests", "rows"): day.requests,
-        ("ads", "rows"): ads,
-        ("candidates", "rows"): day.candidates,
-        ("candidates", "rows of a request"): day.candidates / day.requests if day.requests else 0.0,
-    }
+            yield key, _Number(seen.actions / seen.shown, counts=(seen.actions, seen.shown))
 
 
 def _log_means(domain: DomainProfile, declarations: Declarations) -> Iterator[tuple[str, float]]:
@@ -157,25 +146,30 @@ def _categories(day: DayProfile, trailing: Sequence[DayProfile]) -> Iterator[Com
 
     From day to day, because values also drift: a mean of many days would be far from both ends of them.
     """
-    before = [(earlier.day, {_category(one): one for one in earlier.categories}) for earlier in trailing]
-    for today in day.categories:
-        key = _category(today)
-        cells = [
-            *((then, known[key].cells) for then, known in before if key in known),
-            (day.day, today.cells),
-        ]
+    before = [(then.day, dict(_cells(then))) for then in trailing]
+    shares = {(side.table, side.domain): _share(day, side) for side in day.sides}
+    for key, today in _cells(day):
+        cells = [*((then, known[key]) for then, known in before if key in known), (day.day, today)]
         # A column with one value a day, such as a month, names the day: another value is no other code.
-        if len(cells) < 3 or all(len(of_day) == 1 for _, of_day in cells):
-            continue
-        pairs = {
-            then: (later, earlier) for (then, later), (_, earlier) in zip(cells[1:], cells, strict=False)
-        }
-        chance = {then: _chance_distance(*pair) for then, pair in pairs.items()}
-        distances = {then: _distance(*pair) for then, pair in pairs.items()}
-        usual = fmean(value for then, value in chance.items() if then != day.day)
-        # What fewer rows add by chance is no change.
-        moved = distances.pop(day.day) - max(0.0, chance[day.day] - usual)
-        yield Comparison(key, moved, distances, _share(day, today))
+        if len(cells) > 2 and any(len(of_day) > 1 for _, of_day in cells):
+            moved, distances = _movement(cells)
+            yield Comparison(key, moved, distances, shares[key.side, key.domain])
+
+
+def _cells(day: DayProfile) -> Iterator[tuple[Key, _Cells]]:
+    for side in day.sides:
+        for feature, cells in side.cells.items():
+            yield Key(Measure.CATEGORIES, side.table, side.domain, feature), cells
+
+
+def _movement(days: Sequence[tuple[date, _Cells]]) -> tuple[float, dict[date, float]]:
+    """The last day's distance from the one before, without what fewer rows add by chance; and those of earlier days."""
+    pairs = {then: (later, earlier) for (then, later), (_, earlier) in zip(days[1:], days, strict=False)}
+    chance = {then: _chance_distance(*pair) for then, pair in pairs.items()}
+    distances = {then: _distance(*pair) for then, pair in pairs.items()}
+    today = days[-1][0]
+    usual = fmean(value for then, value in chance.items() if then != today)
+    return distances.pop(today) - max(0.0, chance[today] - usual), distances
 
 
 def _distance(one: _Cells, other: _Cells) -> float:
@@ -191,35 +185,7 @@ def _chance_distance(one: _Cells, other: _Cells) -> float:
     return sum(sqrt(2 / pi * p * (1 - p) * (1 / rows + 1 / others)) for p in shares) / 2
 
 
-def _constants(day: DayProfile, trailing: Sequence[DayProfile]) -> Iterator[Comparison]:
-    """Features that have one value on this day, and had several on each day before: 1 beside zeros."""
-    before = [(then.day, _varying(then)) for then in trailing]
-    for (side, feature), varies in _varying(day).items():
-        known = {then: varied[side, feature] for then, varied in before if (side, feature) in varied}
-        if not varies and len(known) >= _LEAST_DAYS and all(known.values()):
-            yield Comparison(Key(Measure.CONSTANT, side, _ALL, feature), 1.0, dict.fromkeys(known, 0.0))
-
-
-def _varying(day: DayProfile) -> dict[tuple[str, str], bool]:
-    """Whether a feature has more than one value, nulls aside."""
-    cells: dict[tuple[str, str], set[int]] = {}
-    for category in day.categories:
-        cells.setdefault((category.table, category.feature), set()).update(category.cells)
-    varying = {key: len(found) > 1 for key, found in cells.items()}
-    return varying | {
-        (number.table, number.feature): number.lowest < number.highest for number in day.numbers
-    }
-
-
-def _domain_name(domain: DomainProfile) -> str:
-    return f"{domain.surface} × {domain.product}"
-
-
-def _category(category: CategoryProfile) -> Key:
-    return Key(Measure.CATEGORIES, category.table, category.domain, category.feature)
-
-
-def _share(day: DayProfile, side: NullProfile | CategoryProfile) -> float:
+def _share(day: DayProfile, side: SideProfile) -> float:
     """Share of the day's candidates that belongs to a surface or to a product."""
     return sum(
         domain.share

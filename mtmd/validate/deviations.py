@@ -15,7 +15,6 @@ kind. With few earlier days a fixed factor takes the place of the intervals (`fe
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from math import exp, inf, log, sqrt
 from statistics import fmean, variance
@@ -23,14 +22,13 @@ from typing import NamedTuple
 
 from mtmd.config import DataConfig, Declarations
 from mtmd.expectations import Measure
-from mtmd.validate.comparisons import Comparison, Key, comparisons
+from mtmd.validate.comparisons import Comparison, comparisons
 from mtmd.validate.results import DayProfile
 
 _WEEK = 7
-# A change by less is never remarkable, however alike earlier days are; the largest of many values has a long tail.
-_LEAST_FACTORS = {Measure.VOLUME: 1.2, Measure.MAGNITUDES: 10.0}
-_LOGARITHMS = {Measure.SCORES, Measure.VOLUME, Measure.MAGNITUDES}
-_WHOLE_DAY = {Measure.VOLUME, Measure.LABELS, Measure.MAGNITUDES, Measure.CONSTANT}
+_LEAST_VOLUME = 1.2  # a change of rows by less is never remarkable, however alike earlier days are
+_LOGARITHMS = {Measure.SCORES, Measure.VOLUME}
+_WHOLE_DAY = {Measure.VOLUME, Measure.LABELS}
 
 
 class _Forecast(NamedTuple):
@@ -41,8 +39,7 @@ class _Forecast(NamedTuple):
     freedom: int
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """Lowest and highest ordinary value, and what is usual."""
 
     lowest: float
@@ -50,11 +47,13 @@ class Interval:
     highest: float
 
 
-@dataclass(frozen=True)
-class Deviation:
-    """A number of today that is outside its interval."""
+class Deviation(NamedTuple):
+    """A number of today that is outside its interval: a row of the table `deviations`."""
 
-    key: Key
+    measure: Measure
+    side: str
+    domain: str
+    subject: str
     observed: float
     usual: float
     lowest: float | None
@@ -109,7 +108,9 @@ def interval(comparison: Comparison, day: date, compared: int, limits: DataConfi
         (-float(stdtrit(each.freedom, tail)) * sqrt(max(each.variance, comparison.floor)), each.expected)
         for each in (_level(earlier), *_week(earlier, day, limits.min_trailing_days))
     )
-    reach = max(reach * sqrt(comparison.thinner), log(_LEAST_FACTORS.get(measure, 1.0)))
+    reach *= sqrt(comparison.thinner)
+    if measure is Measure.VOLUME:
+        reach = max(reach, log(_LEAST_VOLUME))
     reach += 1e-9 * abs(usual)  # numbers that are equal but for the order of a sum are equal
     return Interval(-inf if measure is Measure.CATEGORIES else usual - reach, usual, usual + reach)
 
@@ -140,31 +141,28 @@ def _few_days(measure: Measure, usual: float, factor: float) -> Interval:
     match measure:
         case Measure.MIX | Measure.LABELS:
             return Interval(usual / factor, usual, usual * factor)
-        case Measure.SCORES | Measure.VOLUME | Measure.MAGNITUDES:
-            reach = log(max(factor, _LEAST_FACTORS.get(measure, 1.0)))
-            return Interval(usual - reach, usual, usual + reach)
+        case Measure.SCORES | Measure.VOLUME:
+            return Interval(usual - log(factor), usual, usual + log(factor))
         case Measure.NULLS:  # young logs fill up; what goes missing is a broken join
             return Interval(-inf, usual, 1 - (1 - usual) / factor)
         case Measure.CATEGORIES:  # nobody knows yet how much they change from day to day
             return Interval(-inf, usual, inf)
-        case Measure.CONSTANT:
-            return Interval(usual, usual, usual)
 
 
 def _deviation(comparison: Comparison, ordinary: Interval, limits: DataConfig, accepted: bool) -> Deviation:
     measure = comparison.key.measure
-    large = _is_large(measure, comparison.today, ordinary.usual, limits)
-    shown = [comparison.today, ordinary.usual, ordinary.lowest, ordinary.highest]
-    if measure in _LOGARITHMS:
-        shown = [exp(value) for value in shown]
+    observed, lowest, usual, highest = comparison.today, *ordinary
+    shown = exp if measure in _LOGARITHMS else float
     return Deviation(
-        key=comparison.key,
-        observed=shown[0],
-        usual=shown[1],
-        lowest=None if ordinary.lowest == -inf else shown[2],
-        highest=shown[3],
+        *comparison.key,
+        observed=shown(observed),
+        usual=shown(usual),
+        lowest=None if lowest == -inf else shown(lowest),
+        highest=shown(highest),
         share=comparison.share,
-        stops=large and comparison.share >= limits.stop_share and not accepted,
+        stops=_is_large(measure, observed, usual, limits)
+        and comparison.share >= limits.stop_share
+        and not accepted,
     )
 
 
@@ -174,12 +172,9 @@ def _is_large(measure: Measure, today: float, usual: float, limits: DataConfig) 
         case Measure.MIX | Measure.LABELS:
             factor = limits.stop_mix_factor if measure is Measure.MIX else limits.stop_label_factor
             return today > usual * factor or usual > today * factor
-        case Measure.SCORES:
-            return abs(today - usual) > log(limits.stop_score_factor)
-        case Measure.VOLUME:
-            return abs(today - usual) > log(limits.stop_volume_factor)
-        case Measure.MAGNITUDES | Measure.CONSTANT:
-            return False
+        case Measure.SCORES | Measure.VOLUME:
+            factor = limits.stop_score_factor if measure is Measure.SCORES else limits.stop_volume_factor
+            return abs(today - usual) > log(factor)
         case Measure.NULLS:
             return abs(today - usual) > limits.stop_null_change
         case Measure.CATEGORIES:

@@ -1,28 +1,19 @@
-"""What validation returns: plain, typed, and the same after a round trip through JSON.
+"""What validation returns: plain, typed, and the same after a round trip through JSON."""
 
-`compare_schema` compares the schema before any suite runs: readers of Parquet coerce, widen and fill silently.
-"""
-
-from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.logs.columns import column_problems, widened_columns
-
-_SCHEMA = "columns_as_declared"
-SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
 
 
 class Status(StrEnum):
-    """How an expectation ended. Only PASSED is a pass: neither RAISED nor SKIPPED is."""
+    """How an expectation ended. Only PASSED is a pass."""
 
     PASSED = "passed"
     FAILED = "failed"
     RAISED = "raised"
-    SKIPPED = "skipped"
 
 
 class ExpectationResult(Frozen):
@@ -37,10 +28,7 @@ class ExpectationResult(Frozen):
     observed: int | float | str | None = Field(None, description="what was measured, usually a count of rows")
     unexpected: int | None = Field(None, description="rows or keys that should not be there")
     samples: tuple[dict[str, str], ...] = Field((), description="keys and values of the first of them")
-    message: str | None = Field(
-        None,
-        description="the exception when it raised, the reason when it was skipped, the casts of columns that passed",
-    )
+    message: str | None = Field(None, description="the exception when it raised")
 
     @property
     def success(self) -> bool:
@@ -49,12 +37,7 @@ class ExpectationResult(Frozen):
     @property
     def stops(self) -> bool:
         """Whether the run may not go on: a critical failure, or any expectation that raised."""
-        return stops(self.status, self.severity)
-
-
-def stops(status: Status, severity: str) -> bool:
-    """Whether a run may not go on after an expectation that ended so."""
-    return status is Status.RAISED or (status is Status.FAILED and severity == "critical")
+        return self.status is Status.RAISED or (self.status is Status.FAILED and self.severity == "critical")
 
 
 class DomainProfile(Frozen):
@@ -70,22 +53,17 @@ class DomainProfile(Frozen):
     )
 
 
-class NullProfile(Frozen):
-    """Null rates of one side's features in one surface or product."""
+class SideProfile(Frozen):
+    """One surface's requests, or one product's ads, without their values."""
 
     table: str
     domain: str
-    rows: int = Field(0, description="requests or ads of the day in that surface or product")
-    rates: dict[str, float]
-
-
-class CategoryProfile(Frozen):
-    """How one feature's values are distributed in one surface or product, without the values themselves."""
-
-    table: str
-    domain: str
-    feature: str
-    cells: dict[int, int] = Field(description="rows by the cell that the value is hashed to; nulls aside")
+    rows: int
+    null_rates: dict[str, float] = Field(description="of each feature")
+    cells: dict[str, dict[int, int]] = Field(
+        {},
+        description="of each categorical feature: rows by the cell that the value is hashed to; nulls aside",
+    )
 
 
 class LabelProfile(Frozen):
@@ -94,45 +72,24 @@ class LabelProfile(Frozen):
     shown: int = Field(description="shown candidates of which the label is known")
     actions: int
 
-    @property
-    def rate(self) -> float:
-        return self.actions / self.shown if self.shown else 0.0
-
-
-class NumberProfile(Frozen):
-    """The ends of one continuous feature's finite values over the whole day."""
-
-    table: str
-    feature: str
-    lowest: float
-    highest: float
-
-    @property
-    def size(self) -> float:
-        """The largest absolute value."""
-        return max(abs(self.lowest), abs(self.highest))
-
 
 class DayProfile(Frozen):
     """What later days are compared with."""
 
     day: date
     domains: tuple[DomainProfile, ...] = Field(description="every declared domain, in index order")
-    null_rates: tuple[NullProfile, ...]
-    categories: tuple[CategoryProfile, ...] = Field((), description="of every categorical feature")
-    digests: dict[str, str] = Field(description="digest of each table's content")
+    sides: tuple[SideProfile, ...]
     labels: dict[str, LabelProfile] = Field({}, description="of each label that a task has")
-    numbers: tuple[NumberProfile, ...] = Field((), description="of each continuous feature that has a value")
+    digests: dict[str, str] = Field(description="digest of each table's content")
 
     @property
     def candidates(self) -> int:
         """Candidates of the day in all declared domains."""
         return sum(domain.candidates for domain in self.domains)
 
-    @property
-    def requests(self) -> int:
-        """Requests of the day on all declared surfaces."""
-        return sum(side.rows for side in self.null_rates if side.table == "requests")
+    def rows(self, table: str) -> int:
+        """Requests of the day on all declared surfaces, or ads of all declared products."""
+        return sum(side.rows for side in self.sides if side.table == table)
 
 
 class Validation(Frozen):
@@ -156,10 +113,10 @@ class Validation(Frozen):
 
 
 class DayValidation(Validation):
-    """The three suites on one day."""
+    """The three suites on one day; what compares the day with earlier ones is missing where there were none."""
 
     day: date
-    profile: DayProfile | None = Field(None, description="None when the schema is not as declared")
+    profile: DayProfile
     compared: int = Field(0, description="earlier days that it was compared with")
 
     @property
@@ -168,7 +125,7 @@ class DayValidation(Validation):
 
 
 class WindowValidation(Validation):
-    """The window's suite."""
+    """The days of a window together."""
 
     first: date
     last: date
@@ -176,44 +133,3 @@ class WindowValidation(Validation):
     @property
     def title(self) -> str:
         return f"window {self.first} … {self.last}"
-
-
-def casts_told(validations: Iterable[Validation]) -> tuple[str, ...]:
-    """Which columns of which tables were read with a cast, each set of them once: `ads read with a cast: …`."""
-    results = (result for validation in validations for result in validation.results)
-    told = (
-        f"{one.table} {one.message}" for one in results if one.name == _SCHEMA and one.success and one.message
-    )
-    return tuple(dict.fromkeys(told))
-
-
-def compare_schema(
-    table: str,
-    declared: Mapping[str, str],
-    files: Mapping[str, Mapping[str, str]],
-    optional: frozenset[str] = frozenset(),
-) -> ExpectationResult:
-    """Whether every file (by name) has the declared columns, in types that are read as the declared ones."""
-    problems = [
-        {"file": file, "column": column, "problem": problem}
-        for file, columns in files.items()
-        for column, problem in column_problems(declared, columns, optional=optional)
-    ]
-    widened = {
-        column: types
-        for columns in files.values()
-        for column, types in widened_columns(declared, columns).items()
-    }
-    listed = ", ".join(f"{column} ({types})" for column, types in widened.items())
-    return ExpectationResult(
-        table=table,
-        name=_SCHEMA,
-        description="A missing column would be read as nulls and a retyped one cast, both without a word; an "
-        "undeclared one is never read.",
-        column=", ".join(dict.fromkeys(problem["column"] for problem in problems)) or None,
-        status=Status.FAILED if problems else Status.PASSED,
-        observed=len(problems),
-        unexpected=len(problems),
-        samples=tuple(problems[:SAMPLES]),
-        message=f"read with a cast: {listed}" if listed and not problems else None,
-    )

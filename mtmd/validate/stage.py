@@ -1,21 +1,19 @@
-"""Validate the window's days with their suites: a day, and the window's aggregates, once per content."""
+"""Validate the window's days with their suites: a day once per content, then the window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 
 from pydantic import Field
 
-from mtmd.config import DataConfig, Frozen
+from mtmd.config import Frozen
 from mtmd.errors import LogsError
-from mtmd.expectations import day_expectations, window_expectations
+from mtmd.expectations import day_expectations
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
 from mtmd.store.outputs import read_record, write_record
-from mtmd.store.stores import store_of
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
@@ -45,21 +43,17 @@ class DataQuality(Frozen):
 def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
-    A day that passed before with the same files, declarations and suites is not run again; one that failed is,
-    and one that passed beside fewer earlier days than this run has (`stands`).
-    All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
-    missing, empty or unreadable, or change while they are validated.
+    A day that passed before with the same files, declarations and suites is not run again (`stored_pass`); one that
+    failed is. All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
+    missing or unreadable, have other columns than declared, or change while they are validated.
     """
     days: list[DayValidation] = []
     reused: list[date] = []
     trailing: list[DayProfile] = []
     sources = all_sources(plan)
     for day, source in zip(plan.all_days, sources, strict=True):
-        earlier = len(earlier_days(day, trailing, plan.preset.data))
-        place = day_record(plan, day, source)
-        stored = read_record(place, DayValidation)
-        if stored is not None and stored.day == day and stands(stored, earlier, plan.preset.data):
-            result = stored
+        result = stored_pass(plan, day, source, len(earlier_days(day, trailing, plan.preset.data)))
+        if result is not None:
             reused.append(day)
         else:
             result = validate_day(plan.source, day, plan.preset, trailing)
@@ -67,15 +61,14 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
                 raise LogsError(
                     f"logs of {day} changed while they were validated; run again when they are complete"
                 )
-            result = result.model_copy(update={"compared": earlier})
             if result.passed:
-                _keep(place, result, plan.preset.data)
-        if result.passed and result.profile is not None:
+                write_record(day_record(plan, day, source, result.compared), result, seal=True)
+        if result.passed:
             trailing.append(result.profile)
         days.append(result)
         if on_day is not None:
             on_day(result)
-    window = _validated_window(plan, trailing) if len(trailing) == len(days) else None
+    window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
     quality = DataQuality(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
     )
@@ -84,46 +77,28 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     return quality
 
 
-def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowValidation:
-    """The window's suite on its days; one that passed on the same numbers is not run again."""
-    read = {"day", "domains", "null_rates", "digests"}  # what a window is staged from
-    key = digest(
-        {
-            "days": [profile.model_dump(mode="json", include=read) for profile in profiles],
-            "expectations": [asdict(one) for one in window_expectations(plan.preset)],
-            "format": VALIDATION_FORMAT,
-        }
-    )
-    stored = plan.workspace.validation(plan.as_of) / f"window-{key[:16]}.json"
-    passed, days = read_record(stored, WindowValidation), [profile.day for profile in profiles]
-    if passed is not None and (passed.first, passed.last) == (min(days), max(days)):
-        return passed
-    result = validate_window(profiles, plan.preset)
-    if result.passed:
-        write_record(stored, result, seal=True)
-    return result
+def _read(place: Path) -> DayValidation | None:
+    return read_record(place, DayValidation)
 
 
-def stands(stored: DayValidation, earlier: int, limits: DataConfig) -> bool:
-    """Whether a stored pass does for a run that has so many earlier days to compare the day with.
+def stored_pass(
+    plan: RunPlan,
+    day: date,
+    sources: Sources,
+    earlier: int,
+    read: Callable[[Path], DayValidation | None] = _read,
+) -> DayValidation | None:
+    """A stored pass that does for a run with so many earlier days to compare the day with.
 
     The window's first day is compared with no earlier day, so its steadiness is not judged. A pass is worth more, the
-    more earlier days the day was compared with; from `min_trailing_days` on, all are worth the same. Failures are not
-    stored: a run that is stopped changes nothing.
+    more earlier days the day was compared with; from `min_trailing_days` on, all are worth the same.
     """
-    return _worth(stored, limits) >= min(earlier, limits.min_trailing_days)
-
-
-def _keep(place: Path, passed: DayValidation, limits: DataConfig) -> None:
-    """Store a day's pass, but not over one that is worth more: another run may have judged the day meanwhile."""
-    store_of(place).fetch(place)  # another machine may have stored one since this one looked
-    there = read_record(place, DayValidation)
-    if there is None or there.day != passed.day or _worth(there, limits) <= _worth(passed, limits):
-        write_record(place, passed, seal=True)
-
-
-def _worth(validation: DayValidation, limits: DataConfig) -> int:
-    return min(validation.compared, limits.min_trailing_days)
+    enough = plan.preset.data.min_trailing_days
+    for compared in range(enough, min(earlier, enough) - 1, -1):
+        stored = read(day_record(plan, day, sources, compared))
+        if stored is not None and stored.day == day:
+            return stored
+    return None
 
 
 def require(quality: DataQuality) -> None:
@@ -158,28 +133,28 @@ def day_sources(plan: RunPlan, day: date) -> Sources:
     return plan.source.digests(day, cache=cache)
 
 
-def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
-    """Where a passed day's results are: named by its files' content, its declarations and all its expectations.
+def day_record(plan: RunPlan, day: date, sources: Sources, compared: int) -> Path:
+    """Where a day's pass is: named by its files, its declarations and expectations, and how many days it was beside.
 
-    The days that it was compared with are left out on purpose: a late correction of an earlier day must not
-    judge a later one again. How many they were is in the results.
+    Which days it was compared with is left out on purpose: a late correction of an earlier day must not judge a later
+    one again.
     """
-    suites = day_expectations(plan.preset)
-    accepted, before = plan.preset.data.accepted, day - timedelta(days=1)
-    # What is still as it was on an accepted day before stops nothing.
-    after = {"after_accepted": True} if before in accepted else {}
+    limits, before = plan.preset.data, day - timedelta(days=1)
     key = digest(
         {
             "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
-            "limits": plan.preset.data.model_dump(mode="json", exclude={"accepted"}),
-            "accepted": day in accepted,
+            "limits": limits.model_dump(mode="json", exclude={"accepted"}),
+            # What is still as it was on an accepted day before stops nothing.
+            "accepted": [one in limits.accepted for one in (before, day)],
             "day_before_left_out": before in plan.preset.left_out,
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),
-            "expectations": {batch: [asdict(one) for one in suite] for batch, suite in suites.items()},
+            "expectations": {
+                table: [one.model_dump(mode="json") for one in suite]
+                for table, suite in day_expectations(plan.preset).items()
+            },
             "sql": {table: plan.source.bare_statement(table) for table in TABLES},
         }
-        | after
     )
-    return plan.workspace.validation(day) / f"{key[:16]}.json"
+    return plan.workspace.validation(day) / f"{key[:16]}-{min(compared, limits.min_trailing_days)}.json"

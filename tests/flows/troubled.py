@@ -20,7 +20,7 @@ from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.promote.stage import RunSummary
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import write_json
-from mtmd.validate.results import DayValidation, ExpectationResult, Status
+from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Status
 from mtmd.validate.stage import DataQuality
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run
 
@@ -59,16 +59,10 @@ class _Troubled:
             update={"status": Status.RAISED, "message": f"Binder Error: {_WHY}", "samples": ()}
         )
         warning = failed.model_copy(update={"severity": "warning", "samples": ()})
-        skipped = ExpectationResult(
-            table="ads",
-            name="ads_change",
-            status=Status.SKIPPED,
-            message="no earlier day",
-            description="Stale ads.",
-        )
+        profile = DayProfile(day=AS_OF, domains=(), sides=(), digests={})
         days = (
-            DayValidation(day=AS_OF, results=(warning, skipped)),
-            DayValidation(day=NEXT, results=(failed, raised, skipped)),
+            DayValidation(day=AS_OF, results=(warning,), profile=profile),
+            DayValidation(day=NEXT, results=(failed, raised), profile=profile),
         )
         return DataQuality(days=days, window=None, reused=(AS_OF,), sources=("s", "s"))
 

@@ -26,7 +26,7 @@ from mtmd.run import RunPlan
 from mtmd.store.files import write_json
 from mtmd.train.results import EpochRecord, FitResult
 from mtmd.train.stage import Trained
-from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
+from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Status, WindowValidation
 from mtmd.validate.stage import DataQuality
 
 AS_OF = date(2026, 1, 21)
@@ -161,7 +161,7 @@ def days() -> Days:
 
 @pytest.fixture(scope="session")
 def validations() -> tuple[DayValidation | WindowValidation, ...]:
-    """One day with a pass, a warning and a skipped expectation; the window stops the run."""
+    """One day with a pass and a warning; the window stops the run."""
     warning = ExpectationResult(
         table="ads", name="ads_change", description="stale ads", severity="warning", status=Status.FAILED,
         unexpected=1234,
@@ -169,15 +169,14 @@ def validations() -> tuple[DayValidation | WindowValidation, ...]:
     results = (
         ExpectationResult(table="ads", name="rows", description="no rows", status=Status.PASSED),
         warning,
-        ExpectationResult(
-            table="candidates", name="mix", description="mix", status=Status.SKIPPED, message="no earlier day"
-        ),
     )
     raised = ExpectationResult(
         table="window", name="days", description="holes", status=Status.RAISED, message="division by <zero>"
     )
     return (
-        DayValidation(day=AS_OF, results=results),
+        DayValidation(
+            day=AS_OF, results=results, profile=DayProfile(day=AS_OF, domains=(), sides=(), digests={})
+        ),
         WindowValidation(first=AS_OF - timedelta(days=20), last=AS_OF, results=(raised,)),
     )
 

@@ -16,10 +16,10 @@ from mtmd.features import Feature
 from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
 from mtmd.logs.source import LogSource
-from mtmd.validate.results import DayProfile, DayValidation, Status
+from mtmd.validate.results import DayProfile, DayValidation
 from mtmd.validate.runner import validate_day
 
-DAY = date(2026, 1, 2)
+DAY, YESTERDAY = date(2026, 1, 2), date(2026, 1, 1)
 REQUESTS, ADS, PER_REQUEST = 60, 20, 6  # 360 candidates: 60 in each of the 6 domains
 
 
@@ -109,16 +109,17 @@ class Logs:
                 connection.execute(statement)
             connection.execute(f"copy t to '{path}' (format parquet)")
 
+    @property
+    def source(self) -> LogSource:
+        return LogSource(self.root)
+
     def failing(self, *trailing: DayProfile) -> dict[str, int | None]:
-        """Unexpected count of each expectation that did not pass, skipped ones aside."""
-        return {
-            f"{result.table}.{result.name}": result.unexpected
-            for result in self.validate(*trailing).results
-            if result.status not in (Status.PASSED, Status.SKIPPED)
-        }
+        """Unexpected count of each expectation that did not pass."""
+        results = self.validate(*trailing).results
+        return {f"{one.table}.{one.name}": one.unexpected for one in results if not one.success}
 
     def validate(self, *trailing: DayProfile) -> DayValidation:
-        return validate_day(LogSource(self.root), DAY, self.preset, trailing)
+        return validate_day(self.source, DAY, self.preset, trailing)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +151,7 @@ def five_tasks(tmp_path: Path, strict_preset: Preset) -> Logs:
 def logs(tmp_path: Path, strict_preset: Preset) -> Logs:
     made = Logs(tmp_path / "logs", strict_preset)
     made.write(DAY)
-    made.write(DAY - timedelta(days=1))
+    made.write(YESTERDAY)
     return made
 
 
@@ -158,12 +159,8 @@ def logs(tmp_path: Path, strict_preset: Preset) -> Logs:
 def yesterday(tmp_path_factory: pytest.TempPathFactory, strict_preset: Preset) -> DayProfile:
     """Profile of the day before `DAY`."""
     made = Logs(tmp_path_factory.mktemp("yesterday"), strict_preset)
-    day = DAY - timedelta(days=1)
-    made.write(day)
-    profile = validate_day(LogSource(made.root), day, strict_preset, ()).profile
-    if profile is None:
-        raise RuntimeError("the undamaged day before has no profile")
-    return profile
+    made.write(YESTERDAY)
+    return validate_day(made.source, YESTERDAY, strict_preset).profile
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.expectations import Measure
 from mtmd.validate.comparisons import Comparison, comparisons
-from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
+from mtmd.validate.results import DayProfile, DomainProfile, SideProfile
 
 DAY = date(2026, 2, 1)
 
@@ -19,21 +19,16 @@ def _day(age: int, **more: object) -> DayProfile:
         "surface": "search", "product": "standard", "candidates": 100, "requests": 20, "share": 1.0,
         "mean_scores": {"ctr": 0.2, "gctr": 0.1, "octr": 0.0},
     }  # fmt: skip
-    nulls = {
-        "table": "requests",
-        "domain": "search",
-        "rows": 20,
-        "rates": {"country": 0.1, "subject_topic": 1.0},
-    }
-    cells = more.pop("cells", {1: 10, 2: 10})
+    side = {
+        "table": "requests", "domain": "search", "rows": 20, "null_rates": {"country": 0.1, "subject_topic": 1.0},
+        "cells": {"country": {1: 10, 2: 10}},
+    }  # fmt: skip
     domain |= {key: value for key, value in more.items() if key in domain}
-    nulls |= {key: value for key, value in more.items() if key in nulls}
-    category = CategoryProfile(table="requests", domain="search", feature="country", cells=cells)
+    side |= {key: value for key, value in more.items() if key in side}
     return DayProfile(
         day=DAY - timedelta(days=age),
         domains=(DomainProfile.model_validate(domain),),
-        null_rates=(NullProfile.model_validate(nulls),),
-        categories=(category,),
+        sides=(SideProfile.model_validate(side),),
         digests={},
     )
 
@@ -67,21 +62,23 @@ def test_a_domain_with_half_the_requests_is_thinner(tiny_preset: Preset) -> None
 
 
 def test_null_rates_know_their_sampling_error_and_leave_out_what_a_domain_lacks(tiny_preset: Preset) -> None:
-    nulls = _compared(tiny_preset, _day(0), _day(1, rates={"country": 0.3, "subject_topic": 1.0}))["country"]
+    nulls = _compared(tiny_preset, _day(0), _day(1, null_rates={"country": 0.3, "subject_topic": 1.0}))[
+        "country"
+    ]
     rate = (2 + 6 + 1) / 42
     assert (nulls.key.measure, nulls.today, nulls.share) == (Measure.NULLS, 0.1, 1.0)
     assert nulls.floor == pytest.approx(rate * (1 - rate) / 20)
-    filled = _compared(tiny_preset, _day(0, rates={"subject_topic": 0.5}), _day(1))
+    filled = _compared(tiny_preset, _day(0, null_rates={"subject_topic": 0.5}), _day(1))
     assert filled["subject_topic"].earlier == {DAY - timedelta(days=1): 1.0}
 
 
 def test_a_feature_that_earlier_days_lacked_is_not_compared(tiny_preset: Preset) -> None:
-    assert "device" not in _compared(tiny_preset, _day(0, rates={"device": 0.5}), _day(1))
+    assert "device" not in _compared(tiny_preset, _day(0, null_rates={"device": 0.5}), _day(1))
 
 
 def _categories(preset: Preset, *cells: dict[int, int]) -> list[Comparison]:
     """Today's cells first."""
-    days = [_day(age, cells=own) for age, own in enumerate(cells)]
+    days = [_day(age, cells={"country": own}) for age, own in enumerate(cells)]
     found = comparisons(days[0], days[:0:-1], preset.declarations)
     return [one for one in found if one.key.measure is Measure.CATEGORIES]
 

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from math import exp, inf, log, sqrt
 from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from scipy.stats import t as student
@@ -11,7 +12,7 @@ from mtmd.config import DataConfig, Preset
 from mtmd.expectations import Measure
 from mtmd.validate.comparisons import Comparison, Key
 from mtmd.validate.deviations import deviations, interval
-from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
+from mtmd.validate.results import DayProfile, DomainProfile, LabelProfile, SideProfile
 
 DAY = date(2026, 2, 1)
 LIMITS = DataConfig()
@@ -81,7 +82,13 @@ def test_with_few_earlier_days_a_wide_factor_decides(
     assert (found.lowest, found.highest) == pytest.approx((lowest, highest))
 
 
-def _day(day: date, ctr: float, share: float = 0.5, rate: float = 0.1) -> DayProfile:
+def _day(
+    day: date,
+    ctr: float,
+    share: float = 0.5,
+    rate: float = 0.1,
+    cells: dict[str, dict[int, int]] | None = None,
+) -> DayProfile:
     domains = [
         DomainProfile(
             surface="home_feed", product=product, candidates=int(1000 * own), requests=500, share=own,
@@ -89,8 +96,10 @@ def _day(day: date, ctr: float, share: float = 0.5, rate: float = 0.1) -> DayPro
         )
         for product, own, mean in (("standard", share, ctr), ("shopping", 1 - share, 0.1))
     ]  # fmt: skip
-    nulls = NullProfile(table="requests", domain="home_feed", rows=500, rates={"country": rate})
-    return DayProfile(day=day, domains=tuple(domains), null_rates=(nulls,), digests={})
+    side = SideProfile(
+        table="requests", domain="home_feed", rows=500, null_rates={"country": rate}, cells=cells or {}
+    )
+    return DayProfile(day=day, domains=tuple(domains), sides=(side,), digests={})
 
 
 def _earlier(share: float = 0.5) -> list[DayProfile]:
@@ -103,7 +112,7 @@ def _earlier(share: float = 0.5) -> list[DayProfile]:
 
 def test_a_teacher_scaled_in_a_domain_stops_the_run_with_numbers_that_say_so(tiny_preset: Preset) -> None:
     found = deviations(_day(DAY, 0.13), _earlier(), tiny_preset.declarations, LIMITS)
-    assert [(one.key.domain, one.key.subject, one.stops) for one in found] == [
+    assert [(one.domain, one.subject, one.stops) for one in found] == [
         ("home_feed × standard", "ctr", True),
         ("home_feed × standard", "gctr", True),
     ]
@@ -129,7 +138,7 @@ def test_what_cannot_spoil_the_model_is_only_shown(
     tiny_preset: Preset, day: DayProfile, limits: DataConfig, earlier: list[DayProfile]
 ) -> None:
     found = deviations(day, earlier, tiny_preset.declarations, limits)
-    assert [(one.key.subject, one.stops) for one in found] == [("ctr", False), ("gctr", False)]
+    assert [(one.subject, one.stops) for one in found] == [("ctr", False), ("gctr", False)]
 
 
 @pytest.mark.parametrize("accepted_on", [1, 2, None], ids=["day before", "two days before", "not accepted"])
@@ -144,10 +153,10 @@ def test_a_change_that_was_accepted_stops_no_later_day(tiny_preset: Preset, acce
     accepted = {} if accepted_on is None else {DAY - timedelta(days=accepted_on): "a new teacher"}
     limits = LIMITS.model_copy(update={"accepted": accepted})
     found = deviations(_day(DAY, 0.13), earlier, tiny_preset.declarations, limits)
-    assert [one.key.subject for one in found if one.stops] == (["ctr", "gctr"] if accepted_on is None else [])
+    assert [one.subject for one in found if one.stops] == (["ctr", "gctr"] if accepted_on is None else [])
     # A second change is another one, whatever was accepted.
     further = deviations(_day(DAY, 0.18), earlier, tiny_preset.declarations, limits)
-    assert accepted_on == 2 or [one.key.subject for one in further if one.stops] == ["ctr", "gctr"]
+    assert accepted_on == 2 or [one.subject for one in further if one.stops] == ["ctr", "gctr"]
 
 
 def test_a_day_that_was_accepted_for_something_else_excuses_nothing(tiny_preset: Preset) -> None:
@@ -159,22 +168,19 @@ def test_a_day_that_was_accepted_for_something_else_excuses_nothing(tiny_preset:
     for accepted in ({}, {before: "a new layout"}):
         limits = LIMITS.model_copy(update={"accepted": accepted})
         found = deviations(_day(DAY, 0.126), earlier, tiny_preset.declarations, limits)
-        assert [one.key.subject for one in found if one.stops] == ["ctr", "gctr"]
+        assert [one.subject for one in found if one.stops] == ["ctr", "gctr"]
 
 
 def test_a_second_recoding_is_not_what_was_accepted_of_the_first(tiny_preset: Preset) -> None:
     def recoded(day: date, cell: int) -> DayProfile:
-        category = CategoryProfile(
-            table="requests", domain="home_feed", feature="country", cells={cell: 450, 9: 50}
-        )
-        return _day(day, 0.1).model_copy(update={"categories": (category,)})
+        return _day(day, 0.1, cells={"country": {cell: 450, 9: 50}})
 
     eve = DAY - timedelta(days=1)
     earlier = [*(recoded(DAY - timedelta(days=age), 1) for age in range(28, 1, -1)), recoded(eve, 2)]
     limits = LIMITS.model_copy(update={"accepted": {eve: "countries are upper case"}})
     assert deviations(recoded(DAY, 2), earlier, tiny_preset.declarations, limits) == ()
     again = deviations(recoded(DAY, 3), earlier, tiny_preset.declarations, limits)
-    assert [one.key.subject for one in again if one.stops] == ["country"]
+    assert [one.subject for one in again if one.stops] == ["country"]
 
 
 def test_an_ordinary_day_has_no_deviation(tiny_preset: Preset) -> None:
@@ -183,8 +189,69 @@ def test_an_ordinary_day_has_no_deviation(tiny_preset: Preset) -> None:
 
 def test_a_share_and_a_null_rate_stop_the_run(tiny_preset: Preset) -> None:
     found = deviations(_day(DAY, 0.1, 0.2, 0.4), _earlier(), tiny_preset.declarations, LIMITS)
-    assert [(one.key.measure, one.key.subject, one.stops) for one in found] == [
+    assert [(one.measure, one.subject, one.stops) for one in found] == [
         ("domain_mix", "share of candidates", True),
         ("domain_mix", "share of candidates", True),
         ("null_rates", "country", True),
     ]
+
+
+def _whole(
+    age: int,
+    *,
+    requests: int = 1000,
+    each: float = 16.0,
+    clicks: int = 400,
+) -> DayProfile:
+    domain = DomainProfile(
+        surface="home_feed", product="standard", candidates=int(requests * each), requests=requests, share=1.0,
+        mean_scores={},
+    )  # fmt: skip
+    sides = (("requests", "home_feed", requests), ("ads", "standard", 500))
+    return DayProfile(
+        day=DAY - timedelta(days=age),
+        domains=(domain,),
+        sides=tuple(SideProfile(table=t, domain=d, rows=rows, null_rates={}) for t, d, rows in sides),
+        labels={"clicked": LabelProfile(shown=5000, actions=clicks)},
+        digests={},
+    )
+
+
+WHOLE_DAYS = [
+    _whole(14 - i, requests=1000 + (i * 7) % 5 * 10, clicks=400 + (i * 5) % 7 * 5) for i in range(14)
+]
+
+
+def _found(preset: Preset, earlier: list[DayProfile], **changes: Any) -> dict[tuple[str, str, str], bool]:
+    found = deviations(_whole(0, **changes), earlier, preset.declarations, LIMITS)
+    return {(one.measure, one.side, one.subject): one.stops for one in found}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, {}),
+        ({"requests": 1150}, {}),
+        (
+            {"requests": 10_000, "clicks": 410},
+            {("volume", "requests", "rows"): True, ("volume", "candidates", "rows"): True},
+        ),
+        (
+            {"each": 8.0},
+            {("volume", "candidates", "rows"): False, ("volume", "candidates", "rows of a request"): False},
+        ),
+        ({"clicks": 0}, {("label_rates", "candidates", "clicked"): True}),
+        ({"clicks": 600}, {("label_rates", "candidates", "clicked"): False}),
+    ],
+)
+def test_a_day_that_is_not_as_usual_is_found(
+    tiny_preset: Preset, changes: dict[str, Any], found: dict[tuple[str, str, str], bool]
+) -> None:
+    assert _found(tiny_preset, WHOLE_DAYS, **changes) == found
+
+
+def test_with_few_earlier_days_a_factor_of_five_is_needed(tiny_preset: Preset) -> None:
+    few = WHOLE_DAYS[-2:]
+    assert _found(tiny_preset, few, each=8.0, clicks=200) == {}
+    assert ("volume", "requests", "rows") in _found(tiny_preset, few, requests=10_000)
+    assert _found(tiny_preset, few, clicks=0) == {("label_rates", "candidates", "clicked"): True}

@@ -1,6 +1,7 @@
-"""A day is validated once per content; one that failed is validated again."""
+"""A day is validated once per content and once more where more earlier days are there; one that failed, again."""
 
 import shutil
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,163 +9,194 @@ from typing import Any
 import duckdb
 import pytest
 
-from mtmd.config.preset_files import preset_path
+from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.extract import stage as extract_stage
+from mtmd.jobs.backfill import _Seen, _unvalidated
 from mtmd.report import view
 from mtmd.report.render import markdown
-from mtmd.run import RunPlan, plan_run
+from mtmd.run import RunPlan, plan_window
 from mtmd.store.files import read_json, write_json
-from mtmd.validate import stage as validate_stage
-from mtmd.validate import stage as validation
-from mtmd.validate.results import DayValidation, WindowValidation
-from mtmd.validate.runner import validate_window
-from tests.flows.runs import AS_OF, LINE, TINY, Run, copied
+from mtmd.validate import stage
+from mtmd.validate.results import DayValidation
+from tests.conftest import FIRST_DAY
+
+DAYS, COMPARED = 3, 2  # of a window; earlier days that a day is to be compared with
+NEWEST = FIRST_DAY + timedelta(days=DAYS)
+
+
+def after(days: int) -> date:
+    return NEWEST + timedelta(days=days)
+
+
+@dataclass
+class Line:
+    """Runs of real logs, of which a test makes days wrong."""
+
+    preset: Preset
+    place: Path
+    judged: list[date] = field(default_factory=list)
+
+    def plan(self, as_of: date = NEWEST) -> RunPlan:
+        places = {"logs": str(self.place / "logs"), "artifacts": str(self.place / "artifacts")}
+        return RunPlan(as_of=as_of, days=plan_window(as_of, DAYS), preset=self.preset, **places)
+
+    def run(self, as_of: date = NEWEST) -> stage.DataQuality:
+        """The run of a day; `judged` has the days whose suites it ran."""
+        quality = stage.validate(self.plan(as_of))
+        self.judged = [one.day for one in quality.days if one.day not in quality.reused]
+        return quality
+
+    def with_data(self, **changes: Any) -> "Line":
+        """The same line with other limits."""
+        data = self.preset.data.model_copy(update=changes)
+        return Line(self.preset.model_copy(update={"data": data}), self.place)
+
+    def file(self, table: str, day: date) -> Path:
+        (file,) = (self.place / f"logs/{table}/date={day}").iterdir()
+        return file
+
+    def rewrite(self, table: str, query: str, day: date = NEWEST) -> None:
+        file, new = self.file(table, day), self.place / "new"
+        rows = f"read_parquet('{file}', hive_partitioning = false)"
+        duckdb.sql(f"copy ({query.format(rows=rows)}) to '{new}' (format parquet)")
+        shutil.move(new, file)
+
+    def spoil(self, day: date) -> None:
+        """A quarter of each score."""
+        columns = ", ".join(f"({task} / 4)::float as {task}" for task in self.preset.domains.task_names)
+        self.rewrite("candidates", f"select * replace ({columns}) from {{rows}}", day)
+
+    def records(self, day: date) -> list[str]:
+        """Where a pass of the day may be stored."""
+        plan = self.plan(day)
+        sources = stage.day_sources(plan, day)
+        return [stage.day_record(plan, day, sources, compared).name for compared in range(COMPARED + 2)]
 
 
 @pytest.fixture
-def plan(first_run: Run, tmp_path: Path) -> RunPlan:
-    """Every day but as_of was validated before, with the same files."""
-    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
-    shutil.copytree(first_run.logs, tmp_path / "logs")
-    plan = plan_run(AS_OF, TINY, logs=str(tmp_path / "logs"), artifacts=str(artifacts))
-    shutil.rmtree(plan.workspace.validation(AS_OF))
-    return plan
+def line(tiny_logs: Path, tmp_path: Path, tiny_preset: Preset) -> Line:
+    for table in ("requests", "ads", "candidates"):
+        for number in range(3 * DAYS):
+            name = f"{table}/date={FIRST_DAY + timedelta(days=number)}"
+            shutil.copytree(tiny_logs / name, tmp_path / "logs" / name)
+    changed = {"window_days": DAYS, "min_window_days": DAYS}
+    return Line(tiny_preset.model_copy(update=changed), tmp_path).with_data(min_trailing_days=COMPARED)
 
 
-def _rewrite(plan: RunPlan, table: str, query: str) -> None:
-    (file,) = (Path(plan.logs) / table / f"date={AS_OF}").glob("*.parquet")
-    copy = file.with_suffix(".copy")
-    rows = f"read_parquet('{file}', hive_partitioning = false)"
-    duckdb.sql(f"copy ({query.format(rows=rows)}) to '{copy}' (format parquet)")
-    copy.replace(file)
-
-
-def test_only_the_new_day_is_validated_and_each_day_is_told(plan: RunPlan) -> None:
+def test_windows_that_follow_each_other_judge_their_new_day_only(line: Line) -> None:
     told: list[DayValidation] = []
-    quality = validate_stage.validate(plan, told.append)
-    assert quality.passed
-    assert [one.day for one in told] == list(plan.all_days)
-    assert quality.reused == plan.days
-    assert quality.window is not None
-    assert validate_stage.validate(plan).reused == plan.all_days
+    assert stage.validate(line.plan(), told.append).passed
+    assert [one.day for one in told] == list(line.plan().all_days)
+    for number in range(1, DAYS + 3):
+        assert line.run(after(number)).passed
+        assert line.judged == [after(number)]
+    for number in range(DAYS + 3):
+        again = line.run(after(number))
+        assert len(again.reused) == DAYS + 1
+        assert again.window is not None
 
 
-def test_a_window_that_passed_on_the_same_numbers_is_not_validated_again(
-    plan: RunPlan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = validate_stage.validate(plan)
-    times: list[int] = []
-
-    def counted(*arguments: Any) -> WindowValidation:
-        times.append(len(arguments[0]))
-        return validate_window(*arguments)
-
-    monkeypatch.setattr(validation, "validate_window", counted)
-    assert validate_stage.validate(plan) == first.model_copy(update={"reused": plan.all_days})
-    assert times == []
-    limits = plan.preset.data.model_copy(update={"min_domain_rows": plan.preset.data.min_domain_rows + 1})
-    profiles = [day.profile for day in first.days if day.profile is not None]
-    other = plan.model_copy(update={"preset": plan.preset.model_copy(update={"data": limits})})
-    assert validate_stage._validated_window(other, profiles).passed
-    assert validate_stage._validated_window(plan, profiles[1:]).passed
-    assert times == [len(plan.all_days), len(plan.days)]
+def test_a_record_of_another_day_in_its_place_is_made_again(line: Line) -> None:
+    line.run()
+    for record in line.plan().workspace.validation(NEWEST).glob("*-*.json"):
+        write_json(record, read_json(record) | {"day": str(after(-1))}, seal=True)
+    again = line.run()
+    assert line.judged == [NEWEST]
+    assert [one.day for one in again.days] == list(line.plan().all_days)
 
 
-def test_a_record_of_another_day_or_window_in_its_place_is_made_again(plan: RunPlan) -> None:
-    first = validate_stage.validate(plan)
-    moved = timedelta(days=1)
-    for record in plan.workspace.validation(AS_OF).glob("*.json"):
-        own = read_json(record)
-        days = {
-            key: str(date.fromisoformat(own[key]) - moved) for key in ("day", "first", "last") if key in own
-        }
-        write_json(record, own | days, seal=True)
-    again = validate_stage.validate(plan)
-    assert again.reused == plan.days
-    assert [one.day for one in again.days] == list(plan.all_days)
-    assert again.window == first.window
-    assert validate_stage.validate(plan).reused == plan.all_days
-
-
-def test_a_window_that_failed_is_validated_again(plan: RunPlan) -> None:
-    profiles = [day.profile for day in validate_stage.validate(plan).days if day.profile is not None]
+def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(line: Line) -> None:
+    line.run()
+    line.rewrite("requests", "from {rows} union all (from {rows} limit 2)")
     for _ in range(2):
-        failed = validate_stage._validated_window(plan, [profiles[0], *profiles[2:]])
-        assert [result.name for result in failed.failures] == ["days_without_gap"]
+        quality = line.run()
+        assert (quality.passed, quality.window, line.judged) == (False, None, [NEWEST])
+    with pytest.raises(ValidationError, match=rf"{NEWEST}(.|\n)*request_id_unique: 2 unexpected"):
+        stage.require(quality)
+    assert ": stops the run; " in markdown(view.data_quality(line.plan(), quality))
 
 
-def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(plan: RunPlan) -> None:
-    _rewrite(plan, "requests", "from {rows} union all (from {rows} limit 2)")
+def test_a_day_that_passed_as_the_first_of_a_window_is_judged_again_in_its_own_run(line: Line) -> None:
+    """The newest day first, as a backfill may go: then the faulty day is the window's first one."""
+    line.spoil(NEWEST)
     for _ in range(2):
-        quality = validate_stage.validate(plan)
-        assert not quality.passed
-        assert quality.window is None
-        assert quality.reused == plan.days
-    with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id_unique: 2 unexpected"):
-        validate_stage.require(quality)
-    assert ": stops the run; " in markdown(view.data_quality(plan, quality))
+        assert line.run(after(DAYS)).days[0].passed  # compared with nothing, which its own run does not take
+        assert {one.day for one in line.run().days if not one.passed} == {NEWEST}
 
 
-def test_a_renamed_column_fails_the_day(plan: RunPlan) -> None:
-    _rewrite(plan, "candidates", "select * rename (hidden as hide) from {rows}")
-    with pytest.raises(ValidationError, match=r"candidates\.columns_as_declared"):
-        validate_stage.require(validate_stage.validate(plan))
+def test_a_day_that_failed_is_judged_again_where_as_many_earlier_days_are_there(line: Line) -> None:
+    """It failed beside earlier days that were corrected since."""
+    earlier = line.plan().days
+    kept = {day: line.file("candidates", day).read_bytes() for day in earlier}
+    for day in earlier:
+        line.spoil(day)
+    assert not line.run().passed
+    for day, content in kept.items():
+        line.file("candidates", day).write_bytes(content)
+    assert line.run(after(1)).passed
+    assert line.judged == [*earlier[1:], NEWEST, after(1)]
+    assert line.run().passed
+    assert line.judged == list(earlier)
 
 
-def test_other_limits_are_another_validation(plan: RunPlan) -> None:
-    limits = plan.preset.data.model_copy(update={"min_domain_rows": 100_000})
-    strict = plan.model_copy(update={"preset": plan.preset.model_copy(update={"data": limits})})
-    short = strict.model_copy(update={"days": plan.days[:1]})
-    assert validate_stage.validate(short).reused == ()
-    assert not validate_stage.validate(short).passed
+def test_a_backfill_counts_the_days_that_a_run_would_judge(line: Line) -> None:
+    line.spoil(NEWEST)
+    for as_of in (after(DAYS), NEWEST, after(DAYS), after(DAYS - 2)):
+        plan, seen = line.plan(as_of), _Seen()
+        stage.all_sources(plan, seen.sources)
+        expected = _unvalidated(plan, seen)
+        line.run(as_of)
+        assert expected == len(line.judged)
 
 
-def test_files_that_changed_after_validation_are_not_extracted(plan: RunPlan) -> None:
-    quality = validate_stage.validate(plan)
-    assert extract_stage.extract(plan, AS_OF, quality.sources[-1]).reused
-    _rewrite(plan, "requests", "from {rows} order by request_id desc")
-    with pytest.raises(LogsError, match=f"logs of {AS_OF} changed after they were validated"):
-        extract_stage.extract(plan, AS_OF, quality.sources[-1])
+def test_passes_are_told_apart_by_the_earlier_days_until_there_are_enough(line: Line) -> None:
+    *fewer, enough, more = line.records(NEWEST)
+    assert enough == more
+    assert len({*fewer, enough}) == COMPARED + 1
+    assert line.with_data(min_domain_rows=100_000).records(NEWEST) != line.records(NEWEST)
+
+
+def test_an_accepted_day_and_the_next_one_are_judged_again(line: Line) -> None:
+    other = line.with_data(accepted={NEWEST: "a new teacher"})
+    changed = [n for n in range(-1, 3) if line.records(after(n)) != other.records(after(n))]
+    assert changed == [0, 1]
+
+
+def test_files_that_changed_after_validation_are_not_extracted(line: Line) -> None:
+    plan, quality = line.plan(), line.run()
+    assert not extract_stage.extract(plan, NEWEST, quality.sources[-1]).reused
+    line.rewrite("requests", "from {rows} order by request_id desc")
+    with pytest.raises(LogsError, match=f"logs of {NEWEST} changed after they were validated"):
+        extract_stage.extract(plan, NEWEST, quality.sources[-1])
 
 
 def test_files_that_change_while_they_are_validated_stop_the_run(
-    plan: RunPlan, monkeypatch: pytest.MonkeyPatch
+    line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = validation.validate_day
+    real = stage.validate_day
 
-    def slow(*arguments: Any, **named: Any) -> DayValidation:
-        result = real(*arguments, **named)
-        _rewrite(plan, "requests", "from {rows} limit 50")
+    def slow(*arguments: Any) -> DayValidation:
+        result = real(*arguments)
+        line.rewrite("requests", "from {rows} limit 50", FIRST_DAY)
         return result
 
-    monkeypatch.setattr(validation, "validate_day", slow)
-    with pytest.raises(LogsError, match=f"logs of {AS_OF} changed while they were validated"):
-        validate_stage.validate(plan)
-    assert not plan.workspace.validation(AS_OF).exists()
+    monkeypatch.setattr(stage, "validate_day", slow)
+    with pytest.raises(LogsError, match=f"logs of {FIRST_DAY} changed while they were validated"):
+        line.run()
+    assert not line.plan().workspace.validation(FIRST_DAY).exists()
 
 
-def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan) -> None:
-    gone = plan.days[-1]
-    for file in Path(plan.logs).glob(f"*/date={gone}/*.parquet"):
-        file.write_bytes(b"half a fi")
-    preset = Path(plan.artifacts) / "mine.toml"
-    preset.write_text(f'{preset_path(TINY).read_text()}\n[left_out]\n{gone} = "the disk was full"\n')
-    without = plan_run(AS_OF, str(preset), logs=plan.logs, artifacts=plan.artifacts)
-    quality = validate_stage.validate(without)
-    validate_stage.require(quality)
-    assert [one.day for one in quality.days] == [*plan.days[:-1], AS_OF]
+def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(line: Line) -> None:
+    gone = line.plan().days[-1]
+    for table in ("requests", "ads", "candidates"):
+        line.file(table, gone).write_bytes(b"half a fi")
+    plan = line.plan()
+    preset = line.preset.model_copy(update={"left_out": {gone: "the disk was full"}})
+    without = plan.model_copy(update={"preset": preset, "days": plan.days[:-1]})
+    quality = stage.validate(without)
+    stage.require(quality)
+    assert [one.day for one in quality.days] == [*plan.days[:-1], NEWEST]
     assert f"without {gone} (the disk was full)" in markdown(view.data_quality(without, quality))
     with pytest.raises(LogsError, match=str(gone)):
-        validate_stage.validate(plan)
-
-
-def test_an_accepted_day_is_validated_again_and_no_other_day(plan: RunPlan) -> None:
-    preset = Path(plan.artifacts) / "mine.toml"
-    preset.write_text(f'base = "{TINY}"\nname = "{LINE}"\n[data.accepted]\n{AS_OF} = "a new teacher"\n')
-    accepting = plan_run(AS_OF, str(preset), logs=plan.logs, artifacts=plan.artifacts)
-    before, changed = (
-        [validation.day_record(own, day, {}) for day in own.all_days] for own in (plan, accepting)
-    )
-    assert before[:-1] == changed[:-1]
-    assert before[-1] != changed[-1]
+        line.run()
