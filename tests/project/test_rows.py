@@ -88,10 +88,10 @@ def test_a_teams_own_expectations_are_asked_too(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("def expectations(preset):\n    return [1]\n", "gave list; it must give lists by table"),
+        ("def expectations(preset):\n    return [1]\n", "gave [1]; it must give lists of Expect by table"),
         (
             "def expectations(preset):\n    return 1 / 0\n",
-            "failed: ZeroDivisionError('division by zero'); correct it",
+            "can't be run: ZeroDivisionError('division by zero')",
         ),
     ],
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import LONGEST_LIST, Preset
+from mtmd.config import Preset
+from mtmd.features.requests import LONGEST_LIST
 from mtmd.validate.runner import validate_day
 from tests.validate.conftest import DAY, YESTERDAY, Logs
 
@@ -242,7 +243,7 @@ def listed(tmp_path: Path, strict_preset: Preset) -> Logs:
             "ages": "tag_ages",
         },
     ]
-    kind = {"side": "query", "kind": "categorical", "multi": True, "buckets": 100}
+    kind = {"side": "query", "kind": "multivalued", "buckets": 100}
     content = strict_preset.model_dump()
     features = [*content["features"], *(kind | one for one in lists)]
     made = Logs(tmp_path / "listed", Preset.model_validate(content | {"features": features}))
