@@ -8,17 +8,12 @@ from typing import Any
 
 from mtmd.errors import LogsError
 from mtmd.logs.files import duckdb_paths
-from mtmd.logs.sql import literal, quoted, sql_name
+from mtmd.logs.sql import sql_name
 from mtmd.validate.gx_duckdb import Database
 
+READER = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
 _BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}
 _WHOLE = _BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-_NEARLY = 0.9  # of the rows: SUMMARIZE counts distinct values to within some percent
-# Left to itself, DuckDB matches the columns of CSV files by position, guesses the order of day and month for each file,
-# and puts folders (hour=07) in the place of a column.
-_CSV = "read_csv($paths, header = true, union_by_name = true, hive_partitioning = false, "
-_SNIFF = "sample_size = -1, auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR'])"
-_PARQUET = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Column:
     sample: str | None = None
     least: float | None = None
     most: float | None = None
-    lengths: tuple[int, int] | None = None
+    lengths: tuple[int, int] = (0, 0)
 
     @property
     def sql(self) -> str:
@@ -80,10 +75,9 @@ class Column:
         if not self.is_text or self.sample is None:
             return self.type.startswith(("DATE", "TIME"))
         try:
-            datetime.fromisoformat(self.sample)
+            return datetime.fromisoformat(self.sample) is not None and not self.sample.isdigit()
         except ValueError:
             return False
-        return not self.sample.isdigit()
 
     @property
     def id_type(self) -> str:
@@ -97,17 +91,12 @@ class Column:
         """Whether an id can have this type."""
         return (self.is_whole or self.is_text or self.type == "UUID") and not self.is_time
 
-    @property
-    def differs_in_every_row(self) -> bool:
-        return self.distinct >= _NEARLY * self.rows
-
 
 @dataclass(frozen=True)
 class Table:
-    """The view of a table's newest day, the view of all days that were looked at, and its columns by name."""
+    """The view of the days of a table that were looked at, and its columns by name."""
 
     view: str
-    over_days: str
     columns: Mapping[str, Column]
 
     def beside(self, taken: Iterable[str]) -> list[Column]:
@@ -115,36 +104,23 @@ class Table:
         return [column for name, column in self.columns.items() if name not in set(taken)]
 
 
-def reader_sql(columns: Iterable[Column], *, csv: bool) -> str:
-    """SQL that reads `$paths`; of CSV files each column in the type that all days' values have."""
-    types = ", ".join(f"{literal(column.name)}: '{column.type}'" for column in columns)
-    return f"{_CSV}types = {{{types}}})" if csv else _PARQUET
-
-
-def look_at(database: Database, table: str, newest: Sequence[Path], files: Sequence[Path]) -> Table:
-    """Make views of the newest day's files and of all `files`, and summarize the columns.
+def look_at(database: Database, table: str, files: Sequence[Path]) -> Table:
+    """Make a view of files, and summarize its columns.
 
     Raises duckdb.Error where they can't be read, and LogsError where they have no rows.
     """
-    over, csv = f"{table}_of_days", not files[0].name.endswith(".parquet")
-    _view(database, over, f"{_CSV}{_SNIFF}" if csv else _PARQUET, files)
-    found = [_column(database, over, row) for row in database.rows(f"summarize {over}")]
+    given = {"paths": duckdb_paths(files)}
+    database.connection.sql(f"select * from {READER}", params=given).create_view(table)
+    found = [_column(database, table, row) for row in database.rows(f"summarize {table}")]
     if not found[0].rows:
         raise LogsError(f"{files[0]} has 0 rows; at least 1 is required: deliver the day again")
-    _view(database, table, reader_sql(found, csv=csv), newest)
-    return Table(table, over, {column.name: column for column in found})
-
-
-def _view(database: Database, view: str, read: str, paths: Sequence[Path]) -> None:
-    given = {"paths": duckdb_paths(paths)}
-    database.connection.sql(f"select * from {read}", params=given).create_view(view)
+    return Table(table, {column.name: column for column in found})
 
 
 def _column(database: Database, view: str, row: Mapping[str, Any]) -> Column:
-    kind, name = row["column_type"], row["column_name"]
     column = Column(
-        name=name,
-        type=kind,
+        name=row["column_name"],
+        type=row["column_type"],
         rows=row["count"],
         nulls=float(row["null_percentage"] or 0) / 100,
         distinct=row["approx_unique"],
@@ -155,8 +131,7 @@ def _column(database: Database, view: str, row: Mapping[str, Any]) -> Column:
     if column.element is None or "[" in column.element:
         return column
     (of_list,) = database.rows(
-        f"select min(len({quoted(name)})) as least, max(len({quoted(name)})) as most, "
-        f"(select approx_count_distinct(e) from (select unnest({quoted(name)}) as e from {view})) as n from {view}"
+        f"select min(len({column.sql})) as least, max(len({column.sql})) as most, "
+        f"(select approx_count_distinct(e) from (select unnest({column.sql}) as e from {view})) as n from {view}"
     )
-    lengths = (of_list["least"] or 0, of_list["most"] or 0)
-    return replace(column, distinct=of_list["n"], lengths=lengths)
+    return replace(column, distinct=of_list["n"], lengths=(of_list["least"] or 0, of_list["most"] or 0))

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mtmd.extras.proposal.columns import Column, Table
-from mtmd.extras.proposal.names import preset_names, sql_as, tokens, toml_list, toml_text
-from mtmd.extras.proposal.roles import Domain
+from mtmd.extras.proposal.names import preset_names, sql_as, tokens, toml_text
 from mtmd.project.features import enough_buckets
-from mtmd.validate.gx_duckdb import Database
 
 _CONTRACT = {
     "query": {"request_id", "ts", "surface", "user_id"},
@@ -17,6 +15,7 @@ _LEAST_BUCKETS = 64
 _FEW = 64  # values of a category that the small shallow experts can still tell apart, and of a code
 _LARGE = 100.0  # a number that is never negative and reaches this is read by its logarithm
 _NAMES_SOMETHING = set("id code type hour weekday day category version zip region class".split())  # noqa: SIM905
+_NEARLY = 0.9  # of the rows: SUMMARIZE counts distinct values to within some percent
 _MOST_VALUES = 1000  # of a list that are read
 
 
@@ -44,16 +43,13 @@ class ProposedFeatures:
     left_out: dict[str, str]
 
 
-def find_features(
-    database: Database, side: str, table: Table, taken: set[str], domain: Domain
-) -> ProposedFeatures:
+def find_features(side: str, table: Table, taken: set[str]) -> ProposedFeatures:
     """What a tower can read of a table's columns that play no part.
 
     A column that has the name of one of the contract's gets another one.
     """
     free = table.beside(taken)
     names = preset_names((column.name for column in free), _CONTRACT[side])
-    lacking = _lacking(database, table, domain, free)
     features: list[ProposedFeature] = []
     left_out: dict[str, str] = {}
     for column in free:
@@ -62,8 +58,6 @@ def find_features(
             left_out[column.name] = found
             continue
         settings, value = found
-        if without := lacking.get(column.name):
-            settings["domains"] = toml_list(name for one, name in domain.names.items() if one not in without)
         name = names[column.name]
         features.append(ProposedFeature(name, side, settings, sql_as(value, name)))
     return ProposedFeatures(features, left_out)
@@ -93,11 +87,11 @@ def _useless(column: Column) -> str:
     """Why a column says nothing; empty where it may. A mark that is one value or null says something."""
     for applies, why in (
         (column.sample is None, "null in every row"),
-        (column.lengths == (0, 0), "an empty list in every row"),
+        (column.element is not None and column.lengths == (0, 0), "an empty list in every row"),
         (column.is_time, "times, of which no feature is made"),
         (column.distinct <= 1 and column.element is None and not column.nulls, "the same value in every row"),
         (column.id_type != "BIGINT" and not column.is_fraction and column.element is None and column.rows > _FEW
-         and column.differs_in_every_row, "another value in every row"),
+         and column.distinct >= _NEARLY * column.rows, "another value in every row"),
     ):  # fmt: skip
         if applies:
             return why
@@ -107,7 +101,7 @@ def _useless(column: Column) -> str:
 def _settings(column: Column) -> tuple[dict[str, str], str] | str:
     """The feature's keys and the SQL of its value; or why it is none."""
     if column.element is not None:
-        return _of_list(column, column.element, column.lengths or (0, 0))
+        return _of_list(column, column.element, column.lengths)
     if column.is_fraction or (column.is_whole and not _is_code(column)):
         amount = column.least is not None and column.least >= 0 and (column.most or 0) > _LARGE
         kind = {"kind": '"continuous"', "type": '"DOUBLE"'} | ({"log1p": "true"} if amount else {})
@@ -147,21 +141,3 @@ def _is_code(column: Column) -> bool:
 
 def _buckets(column: Column) -> str:
     return str(max(_LEAST_BUCKETS, enough_buckets(max(column.distinct, 2))))
-
-
-def _lacking(
-    database: Database, table: Table, domain: Domain, columns: Sequence[Column]
-) -> dict[str, set[str]]:
-    """Of each column, the surfaces or products where it is null in every row, but for columns that all have."""
-    if domain.column is None or not columns:
-        return {}
-    asked = ", ".join(f"count({column.sql}) as n{n}" for n, column in enumerate(columns))
-    where = domain.column.sql
-    found = database.rows(
-        f"select cast({where} as varchar) as domain_name, {asked} from {table.over_days} group by 1"
-    )
-    return {
-        column.name: lacking
-        for n, column in enumerate(columns)
-        if (lacking := {row["domain_name"] for row in found if not row[f"n{n}"]})
-    }

@@ -81,17 +81,15 @@ def propose(folder: Path) -> Proposal:
 
 
 def _propose(database: Database, folder: Path, places: dict[str, TablePlace], days: list[date]) -> Proposal:
-    newest = days[-1]
     looked = {}
     for table, place in places.items():
         last = days[-1:] if table == "candidates" else days[-DAYS_LOOKED_AT:]
-        files = [file for day in last for file in place.days[day]]
-        looked[table] = look_at(database, table, place.days[newest], files)
+        looked[table] = look_at(database, table, [file for day in last for file in place.days[day]])
     requests, ads, candidates = (looked[table] for table in TABLES)
-    roles = find_roles(database, requests, ads, candidates, newest)
+    roles = find_roles(database, requests, ads, candidates)
     tasks = find_tasks(database, roles, ads, candidates)
-    of_requests = find_features(database, "query", requests, roles.taken["requests"], roles.surface)
-    of_ads = find_features(database, "item", ads, roles.taken["ads"], roles.product)
+    of_requests = find_features("query", requests, roles.taken["requests"])
+    of_ads = find_features("item", ads, roles.taken["ads"])
     ids = [id_feature("ad_id", "item", roles.ad.kind, roles.ad.own)]
     users = [id_feature("user_id", "query", user.id_type, user)] if (user := roles.user) else []
     query, item = (
@@ -107,18 +105,15 @@ def _propose(database: Database, folder: Path, places: dict[str, TablePlace], da
         "tasks": write.tasks_toml(tasks),
     }
     statements = {
-        "requests": write.statement(places["requests"], requests, write.request_columns(roles), of_requests),
-        "ads": write.statement(places["ads"], ads, write.ad_columns(roles), of_ads),
-        "candidates": write.statement(
-            places["candidates"], candidates, write.candidate_columns(roles, tasks)
-        ),
+        "requests": write.statement("requests", write.request_columns(roles), of_requests),
+        "ads": write.statement("ads", write.ad_columns(roles), of_ads),
+        "candidates": write.statement("candidates", write.candidate_columns(roles, tasks)),
     }
     used = roles.taken["candidates"].union(*({task.score.name, task.label.name} for task in tasks))
     unread = {column.name: "no score, no action of a score" for column in candidates.beside(used)}
     parents = {task.score.name: f", only after {task.parent}" if task.parent else "" for task in tasks}
     understood = (
         f"{len(days)} days that all three tables have",
-        *write.role_words(roles),
         *(f"task {one.score.name}: {one.label.name} happened{parents[one.score.name]}" for one in tasks),
         f"{len(of_requests.features)} features of requests and {len(of_ads.features)} of ads, beside the ids",
         *(

@@ -7,19 +7,17 @@ from collections.abc import Iterable, Mapping
 from mtmd.logs.sql import sql_name
 
 _WORDS = {  # that name a part of the contract, the likeliest first
-    "request": ("request", "req", "query", "auction", "search"),
-    "ad": ("ad", "item", "creative", "pin", "product", "document", "doc", "offer"),
+    "request": ("request", "req", "query", "auction", "search", "id"),
+    "ad": ("ad", "item", "creative", "pin", "product", "document", "doc", "offer", "id"),
     "ts": ("ts", "timestamp", "time", "at", "datetime", "created", "logged"),
     "user": ("user", "member", "viewer", "visitor", "customer", "account", "uid"),
     "surface": ("surface", "placement", "page", "slot", "tab", "inventory", "site", "channel", "context"),
     "product": ("product", "type", "kind", "campaign", "line", "category", "class"),
-    "goal": ("goal", "objective", "optimization"),
     "bid": ("bid", "cpc", "price", "value", "budget"),
     "impressed": ("impressed", "impression", "shown", "displayed", "seen", "viewed", "served", "rendered"),
     "position": ("position", "rank", "place", "slot"),
     "explored": ("explored", "exploration", "explore"),
 }
-NO_WORD = 99
 
 
 def tokens(name: str) -> list[str]:
@@ -28,9 +26,9 @@ def tokens(name: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
 
 
-def rank_of(part: str, name: str) -> int:
-    """How well a column's name says a part of the contract, 0 being best; NO_WORD where it does not."""
-    return next((rank for rank, word in enumerate(_WORDS[part]) if word in tokens(name)), NO_WORD)
+def rank_of(part: str, name: str) -> int | None:
+    """How well a column's name says a part of the contract, 0 being best; None where it does not."""
+    return next((rank for rank, word in enumerate(_WORDS[part]) if word in tokens(name)), None)
 
 
 def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> Mapping[str, str]:
@@ -40,13 +38,9 @@ def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> Mapping[str
     for name in names:
         plain = "_".join(tokens(name)) or "unnamed"
         plain = plain if plain[0].isalpha() else f"n_{plain}"
-        number = 1
-        named = plain
-        while named in used:
-            number += 1
-            named = f"{plain}_{number}"
-        used.add(named)
-        found[name] = named
+        others = (f"{plain}_{number}" for number in range(2, len(used) + 3))
+        found[name] = next(named for named in (plain, *others) if named not in used)
+        used.add(found[name])
     return found
 
 

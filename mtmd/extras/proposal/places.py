@@ -9,7 +9,7 @@ from pathlib import Path
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES
 
-_SUFFIXES = (".parquet", ".csv.gz", ".csv")
+_SUFFIX = ".parquet"
 _ALSO_CALLED = {  # words of each table's name, the likeliest first
     "requests": ("request", "quer", "auction", "search", "session"),
     "ads": ("ad", "item", "creative", "pin", "product", "inventory", "catalog"),
@@ -35,17 +35,13 @@ class TablePlace:
         """Whether a preset finds the files without being told."""
         return self.template == f"{self.table}/date={{day}}/*.parquet"
 
-    @property
-    def is_csv(self) -> bool:
-        return not self.template.endswith(".parquet")
-
 
 def find_places(folder: Path) -> dict[str, TablePlace]:
     """Each table's place, by the names of the folders or files that hold its days.
 
     Raises LogsError naming the folder and what is there, where a table has no place or several.
     """
-    files = sorted(path for path in folder.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
+    files = sorted(path for path in folder.rglob(f"*{_SUFFIX}") if path.is_file())
     seen = {file: file.relative_to(folder).as_posix() for file in files}
     days = {
         file: match
@@ -59,7 +55,7 @@ def find_places(folder: Path) -> dict[str, TablePlace]:
             groups.setdefault(_template(seen[file], match, short), {}).setdefault(day, []).append(file)
     if not groups:
         raise LogsError(
-            f"{folder} has {len(files)} .parquet or .csv files, and no path of them has a day, such as "
+            f"{folder} has {len(files)} .parquet files, and no path of them has a day, such as "
             "requests/date=2026-01-25/part-0.parquet",
             "name the folder of requests, ads and candidates",
         )
@@ -88,15 +84,14 @@ def _template(path: str, match: re.Match[str], short: bool) -> str:
         month, of_month = ("{day:%-m}", "{day:%-d}") if short else ("{day:%m}", "{day:%d}")
         day = f"{{day:%Y}}{match['to_m']}{month}{match['to_d']}{of_month}"
     *folders, last = path[match.end() :].split("/")
-    suffix = next(suffix for suffix in _SUFFIXES if path.endswith(suffix))
-    stem = last.removesuffix(suffix)
+    stem = last.removesuffix(_SUFFIX)
     folders = [re.sub(r"^([^/=]+=).*|^\d+$", lambda part: f"{part[1] or ''}*", part) for part in folders]
     named = re.split(r"\d", stem)[0]
     if any(_rank(table, named) is not None for table in TABLES):
         stem = named + ("*" if named != stem else "")
     elif stem:
         stem = "*"
-    return path[: match.start()] + day + "/".join((*folders, f"{stem}{suffix}"))
+    return path[: match.start()] + day + "/".join((*folders, f"{stem}{_SUFFIX}"))
 
 
 def _of_table(table: str, templates: Sequence[str], folder: Path) -> str:
@@ -113,7 +108,7 @@ def _of_table(table: str, templates: Sequence[str], folder: Path) -> str:
 
 def _rank(table: str, text: str) -> int | None:
     """How well a text says a table, 0 being best; None where it does not. The word alone says more than ads_report."""
-    text = re.sub(r"\{.*?\}|\.(parquet|csv|gz)", "/", text.lower())
+    text = re.sub(r"\{.*?\}|\.parquet", "/", text.lower())
     words = (table, *_ALSO_CALLED[table])
     found = [re.search(rf"(^|[^a-z]){word}(?P<more>[a-z_]*)", text) for word in words]
     ranks = (2 * n + bool(match["more"].strip("_s")) for n, match in enumerate(found) if match)

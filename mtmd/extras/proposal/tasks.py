@@ -12,7 +12,7 @@ from mtmd.validate.gx_duckdb import Database
 
 _OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
 _ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}
-_LEAST_ALIKE = 1.0
+_LEAST_ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,11 @@ def find_tasks(database: Database, roles: Roles, ads: Table, candidates: Table) 
 def _pairs(
     database: Database, candidates: Table, scores: Sequence[Column], labels: Sequence[Column]
 ) -> list[ProposedTask]:
-    """Each score with the label that is most like it in name and in the rows where it is high; each is used once."""
-    asked = [f"avg({score.sql}) as m{i}" for i, score in enumerate(scores)]
-    asked += [
-        f"corr({score.sql}, cast({label.truth} as integer)) as c{i}_{j}"
-        for i, score in enumerate(scores)
-        for j, label in enumerate(labels)
-    ]
-    (found,) = database.rows(f"select {', '.join(asked)} from {candidates.view}")
+    """Each score with the label that is most like it in name; each is used once."""
+    asked = ", ".join(f"avg({score.sql}) as m{n}" for n, score in enumerate(scores))
+    (means,) = database.rows(f"select {asked} from {candidates.view}")
     alike = {
-        (i, j): 2 * _alike(score.name, label.name) + max(found[f"c{i}_{j}"] or 0.0, 0.0)
+        (i, j): _alike(score.name, label.name)
         for i, score in enumerate(scores)
         for j, label in enumerate(labels)
     }
@@ -82,7 +77,7 @@ def _pairs(
     for i, j in sorted(alike, key=lambda pair: -alike[pair]):
         if i not in pairs and j not in pairs.values() and alike[i, j] >= _LEAST_ALIKE:
             pairs[i] = j
-    return [ProposedTask(scores[i], labels[j], float(found[f"m{i}"] or 0)) for i, j in pairs.items()]
+    return [ProposedTask(scores[i], labels[j], float(means[f"m{i}"] or 0)) for i, j in pairs.items()]
 
 
 def _alike(score: str, label: str) -> float:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mtmd.extras.proposal.columns import Column, Table, reader_sql
+from mtmd.extras.proposal.columns import READER, Column
 from mtmd.extras.proposal.features import ProposedFeatures
 from mtmd.extras.proposal.names import preset_names, sql_as, toml_list, toml_text
 from mtmd.extras.proposal.places import TablePlace
-from mtmd.extras.proposal.roles import Roles, id_sql
+from mtmd.extras.proposal.roles import Roles, time_sql
 from mtmd.extras.proposal.tasks import ProposedTask
 from mtmd.logs.contract import OUTCOMES
 
@@ -15,26 +15,31 @@ _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
 _KEYS = {"request_id", "ad_id", "impressed", "position", "explored", "surface", "product"}
 
 
+def _id_sql(column: Column, kind: str, name: str) -> str:
+    cast = kind == "VARCHAR" and not column.is_text
+    return sql_as(f"cast({column.sql} as varchar)" if cast else column.sql, name)
+
+
 def request_columns(roles: Roles) -> list[str]:
     """SQL of the contract's columns of requests. An empty text is no user."""
     user = "cast(null as bigint) as user_id"  # no column names the user
     if roles.user is not None:
-        user = id_sql(roles.user, roles.user.id_type, "user_id")
+        user = _id_sql(roles.user, roles.user.id_type, "user_id")
         user = f"nullif({roles.user.sql}, '') as user_id" if roles.user.is_text else user
     return [
-        id_sql(roles.request.own, roles.request.kind, "request_id"),
-        sql_as(roles.time_sql, "ts"),
+        _id_sql(roles.request.own, roles.request.kind, "request_id"),
+        sql_as(time_sql(roles.time) or "", "ts"),
         roles.surface.sql("surface"),
         user,
     ]
 
 
 def ad_columns(roles: Roles) -> list[str]:
-    """SQL of the contract's columns of ads. Without a goal ads are paid by click, without a bid all are worth 1."""
+    """SQL of the contract's columns of ads. They are paid by click; without a bid all are worth 1."""
     return [
-        id_sql(roles.ad.own, roles.ad.kind, "ad_id"),
+        _id_sql(roles.ad.own, roles.ad.kind, "ad_id"),
         roles.product.sql("product"),
-        sql_as(roles.goal.sql if roles.goal else "'click'", "goal"),
+        "'click' as goal",
         sql_as(f"cast({roles.bid.sql} as float)" if roles.bid else "1.0", "bid"),
     ]
 
@@ -44,8 +49,8 @@ def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
     names = task_names(tasks)
     shown = [roles.impressed.truth] if roles.impressed else []
     columns = [
-        id_sql(roles.request.other, roles.request.kind, "request_id"),
-        id_sql(roles.ad.other, roles.ad.kind, "ad_id"),
+        _id_sql(roles.request.other, roles.request.kind, "request_id"),
+        _id_sql(roles.ad.other, roles.ad.kind, "ad_id"),
         *(sql_as(task.score.sql, names[task.score.name]) for task in tasks),
         sql_as(shown[0] if shown else "true", "impressed"),
     ]
@@ -71,21 +76,14 @@ def task_names(tasks: Sequence[ProposedTask]) -> Mapping[str, str]:
     return {**labels, **scores}
 
 
-def statement(
-    place: TablePlace, table: Table, columns: Iterable[str], found: ProposedFeatures | None = None
-) -> str:
+def statement(table: str, columns: Iterable[str], found: ProposedFeatures | None = None) -> str:
     """The text of source_<table>.sql."""
-    selected = [*columns, *(feature.sql for feature in (found.features if found else ()))]
-    left_out = found.left_out if found else {}
-    return "\n".join(
-        [
-            f"-- source_{place.table}, proposed from the logs: look at each line. $paths lists the day's files.",
-            *(f"-- left out: {toml_text(name)} ({why})" for name, why in left_out.items()),
-            "select",
-            ",\n".join(f"    {column}" for column in selected),
-            f"from {reader_sql(table.columns.values(), csv=place.is_csv)}",
-            "",
-        ]
+    features, left_out = (found.features, found.left_out) if found else ([], {})
+    selected = ",\n".join(f"    {column}" for column in (*columns, *(feature.sql for feature in features)))
+    comments = "".join(f"-- left out: {toml_text(name)} ({why})\n" for name, why in left_out.items())
+    return (
+        f"-- source_{table}, proposed from the logs: look at each line. $paths lists the day's files.\n"
+        f"{comments}select\n{selected}\nfrom {READER}\n"
     )
 
 
@@ -128,7 +126,6 @@ def sources_toml(places: Mapping[str, TablePlace]) -> str:
     """The sections [sources.<table>], where a table is elsewhere than usual; empty otherwise."""
     return "\n\n".join(
         f"[sources.{table}]\nfiles = {toml_text(place.template)}"
-        + ('\nformat = "csv"' if place.is_csv else "")
         for table, place in places.items()
         if not place.is_usual
     )
@@ -144,18 +141,3 @@ def window_toml(days: int) -> str:
     if window < _FULL_WINDOW:
         text += f"\nmin_window_days = {window}   # 20 by default: with fewer, weekly cycles pass for trends"
     return text
-
-
-def role_words(roles: Roles) -> list[str]:
-    """In a line each, which column is what."""
-
-    def of(column: Column | None) -> str:
-        return "no column" if column is None else column.name
-
-    return [
-        f"request_id is {roles.request.own.name}, ad_id is {roles.ad.own.name}, user_id is {of(roles.user)}, "
-        f"ts is {roles.time.name}, bid is {of(roles.bid)}",
-        f"surface is {of(roles.surface.column)}, product is {of(roles.product.column)}, "
-        f"what was shown is {of(roles.impressed)}",
-        *([f"what was drawn at random is {roles.explored.name}"] if roles.explored else []),
-    ]

@@ -10,10 +10,16 @@ from mtmd.config import load_preset
 from mtmd.errors import LogsError
 from mtmd.extras.proposal.init import Proposal, propose
 from mtmd.project.check import check_project
-from mtmd.project.findings import Level, Part
+from mtmd.project.findings import Level
 from mtmd.project.scaffold import create_project
 from tests.extras.proposal.foreign import write_foreign_logs
 from tests.shared import Shared
+
+FIRST_DAY = {
+    "requests": "queries/2026-01-05.parquet",
+    "ads": "creatives/2026/01/05/part-0.parquet",
+    "candidates": "scored/dt=20260105/part-0.parquet",
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +39,6 @@ def proposal(foreign_logs: Path) -> Proposal:
 def test_it_says_what_it_understood(proposal: Proposal) -> None:
     assert list(proposal.understood) == [
         "23 days that all three tables have",
-        "request_id is requestId, ad_id is id, user_id is member, ts is served_at, bid is cpc",
-        "surface is page, product is kind, what was shown is shown",
         "task p_click: click happened",
         "task p_lead: lead happened, only after p_click",
         "7 features of requests and 6 of ads, beside the ids",
@@ -65,20 +69,19 @@ def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Pat
     }
     assert preset["model"]["emb_deep"] == {"p_click": 64, "p_lead": 32}
     features = {feature["name"]: feature for feature in preset["features"]}
+<<<<<<< HEAD
     assert features["interests"]["kind"] == "multivalued"
     assert features["price"]["domains"] == ["shopping"]
+=======
+    assert features["interests"]["multi"] is True
+>>>>>>> ac50e085 (Propose by names and types alone; the check says where that is wrong)
     assert features["ad_id"]["type"] == "UUID"
     assert load_preset(str(tmp_path / "their-ads" / "preset.toml")).data.min_domain_rows == 100
 
 
 def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_logs: Path) -> None:
-    day = {
-        "requests": "queries/2026-01-05.parquet",
-        "ads": "creatives/2026/01/05/part-0.parquet",
-        "candidates": "scored/dt=20260105/part-0.parquet",
-    }
     columns = {
-        table: duckdb.execute(f"describe {sql}", {"paths": [str(foreign_logs / day[table])]}).fetchall()
+        table: duckdb.execute(f"describe {sql}", {"paths": [str(foreign_logs / FIRST_DAY[table])]}).fetchall()
         for table, sql in proposal.statements.items()
     }
     kinds = {table: {row[0]: row[1] for row in rows} for table, rows in columns.items()}
@@ -90,83 +93,62 @@ def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_l
     ]  # fmt: skip
     ((unshown,),) = duckdb.execute(
         f"select count(click) + count(lead) from ({proposal.statements['candidates']}) where not impressed",
-        {"paths": [str(foreign_logs / day["candidates"])]},
+        {"paths": [str(foreign_logs / FIRST_DAY["candidates"])]},
     ).fetchall()
     assert unshown == 0
 
 
-def _write(
-    source: Path, logs: Path, days: int, requests: str, ads: str, candidates: str, suffix: str
-) -> Path:
+def _write(source: Path, logs: Path, days: int, **queries: str) -> Path:
     """So many days of logs by queries on the foreign ones' first day, `t`, with {days} for the day's number."""
-    changed = {
-        "requests": ("queries/2026-01-05.parquet", requests),
-        "ads": ("creatives/2026/01/05/part-0.parquet", ads),
-        "candidates": ("scored/dt=20260105/part-0.parquet", candidates),
-    }
-    for table, (path, query) in changed.items():
+    for table, path in FIRST_DAY.items():
         (logs / table).mkdir(parents=True)
         for number in range(days):
             with duckdb.connect() as connection:
                 connection.read_parquet(str(source / path)).create_view("t")
-                target = logs / table / f"2026-01-{5 + number:02}{suffix}"
-                form = "csv, header" if suffix == ".csv" else "parquet"
-                connection.execute(f"copy ({query.format(days=number)}) to '{target}' (format {form})")
+                written = str(logs / table / f"2026-01-{5 + number:02}.parquet")
+                connection.sql(queries.get(table, "from t").format(days=number)).write_parquet(written)
     return logs
 
 
-def _errors(logs: Path, folder: Path) -> list[Part]:
-    create_project(folder, None, propose(logs))
-    found = check_project(str(folder / "preset.toml")).findings
-    return [finding.part for finding in found if finding.level is Level.ERROR]
-
-
-def test_values_and_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path: Path) -> None:
-    """And where no column is a product, all ads are one; times in seconds and nulls in lists are understood."""
+def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path: Path) -> None:
+    """Where no column is a product, all ads are one; times may be in seconds, and lists have nulls."""
     requests = """
         select * exclude (page, country, served_at) replace (list_append(interests, null) as interests),
-            epoch(served_at + interval {days} day)::bigint as asked, 'Home ' || page as "Page",
+            epoch(served_at + interval {days} day)::bigint as asked_at, 'Home ' || page as "Page",
             country as "order", hour as surface
         from t
     """
-    logs = _write(
-        foreign_logs, tmp_path / 'team "a"', 8, requests, "select * exclude (kind) from t",
-        "select * exclude (shown, lead), cast(shown as integer) as shown, p_click > 0.1 as by_exploration, "
-        "lead, 5.5 as margin from t", ".parquet",
-    )  # fmt: skip
-    assert _errors(logs, tmp_path / "their-ads") == []
-    proposal, preset = propose(logs), load_preset(str(tmp_path / "their-ads" / "preset.toml"))
-    assert "make_timestamp(asked * 1000000) as ts" in proposal.statements["requests"]
-    assert "what was drawn at random is by_exploration" in proposal.understood
-    assert proposal.understood[-1] == "left out: margin (no score, no action of a score)"
+    scored = "select * exclude shown, cast(shown as integer) as shown, p_click > 0.1 as by_exploration, 5.5 as m from t"
+    ads = "select * exclude kind from t"
+    logs = _write(foreign_logs, tmp_path / 'team "a"', 8, requests=requests, ads=ads, candidates=scored)
+    proposal = propose(logs)
+    assert "make_timestamp(asked_at * 1000000) as ts" in proposal.statements["requests"]
+    assert "    by_exploration as explored" in proposal.statements["candidates"]
+    assert proposal.understood[-1] == "left out: m (no score, no action of a score)"
+    create_project(tmp_path / "their-ads", None, proposal)
+    found = check_project(str(tmp_path / "their-ads" / "preset.toml")).findings
+    assert [finding for finding in found if finding.level is Level.ERROR] == []
+    preset = load_preset(str(tmp_path / "their-ads" / "preset.toml"))
     assert preset.domains.surfaces == ("home_feed", "home_find")
     assert preset.domains.products == ("any_ad",)
     assert {"order", "surface_2", "interests"} <= {feature.name for feature in preset.features}
     assert (preset.window_days, preset.min_window_days) == (7, 7)
 
 
-def test_text_in_csv_files_is_text_also_on_a_day_of_digits(foreign_logs: Path, tmp_path: Path) -> None:
-    """The newest day's values are numbers; a task of some products keeps them."""
-    logs = _write(
-        foreign_logs, tmp_path / "logs", 8,
-        "select * exclude (interests, taste, served_at, member), served_at + interval {days} day as served_at, "
-        "if({days} = 7, '', 'x') || hour as code, member from t",
-        "select * exclude (embedding), if({days} = 7, '', 'x') || topic as seller from t",
-        "select t.* replace (if(kind = 'standard', p_lead, null) as p_lead) from t join "
-        f"'{foreign_logs}/creatives/2026/01/05/part-0.parquet' as ads on t.creative = ads.id", ".csv",
-    )  # fmt: skip
-    assert _errors(logs, tmp_path / "their-ads") == []
-    kinds = {
-        one.name: one.column_type for one in load_preset(str(tmp_path / "their-ads/preset.toml")).features
-    }
-    assert {name: kinds[name] for name in ("code", "seller")} == {"code": "VARCHAR", "seller": "VARCHAR"}
+def test_a_task_of_some_products_has_them(foreign_logs: Path, tmp_path: Path) -> None:
+    ads = f"'{foreign_logs}/{FIRST_DAY['ads']}'"
+    scored = f"from t join {ads} as ads on t.creative = ads.id"
+    scored = f"select t.* replace (if(kind = 'standard', p_lead, null) as p_lead) {scored}"
+    proposal = propose(_write(foreign_logs, tmp_path, 1, candidates=scored))
+    assert 'parent = "p_click", products = ["standard"]' in proposal.sections["domains"]
+    assert "case when shown and p_lead is not null then lead end as lead" in proposal.statements["candidates"]
 
 
 @pytest.mark.parametrize(
     ("table", "query", "words"),
     [
-        ("ads", "select * replace (uuid() as id) from t", "ads: no column is the ad's id: .*; id has 0% of candidates"),
-        ("requests", "select * exclude (served_at) from t", "requests: no column is the request's time"),
+        ("ads", "select * rename (id as x, kind as y, topic as z) from t", "ads has .*: no column of ids .* is the ad"),
+        ("requests", "select * exclude (served_at) from t", "requests has .*: no column of times, .* is the ts"),
         ("candidates", "select * exclude (p_click, p_lead) from t", "candidates: no column has numbers between"),
         ("candidates", "select * exclude (click, lead, shown) from t", "is the action of a score .p_click, p_lead."),
     ],
@@ -174,9 +156,8 @@ def test_text_in_csv_files_is_text_also_on_a_day_of_digits(foreign_logs: Path, t
 def test_what_the_logs_lack_is_named(
     foreign_logs: Path, tmp_path: Path, table: str, query: str, words: str
 ) -> None:
-    queries = dict.fromkeys(("requests", "ads", "candidates"), "select * from t") | {table: query}
     with pytest.raises(LogsError, match=words):
-        propose(_write(foreign_logs, tmp_path / "logs", 1, suffix=".parquet", **queries))
+        propose(_write(foreign_logs, tmp_path / "logs", 1, **{table: query}))
 
 
 def test_an_empty_text_is_no_user(foreign_logs: Path, proposal: Proposal, tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def _write(folder: Path, *paths: str) -> Path:
         ("2026-01-05/requests/a.parquet", "{day}/requests/*.parquet"),
         ("2026-01-05/requests.parquet", "{day}/requests.parquet"),
         ("logs/2026-01-05/queries-00.parquet", "logs/{day}/queries-*.parquet"),
-        ("requests/2026_01_05/a.csv", "requests/{day:%Y_%m_%d}/*.csv"),
-        ("requests/2026/01/05/a.csv.gz", "requests/{day:%Y}/{day:%m}/{day:%d}/*.csv.gz"),
+        ("requests/2026_01_05/a.parquet", "requests/{day:%Y_%m_%d}/*.parquet"),
+        ("requests/2026/01/05/a.parquet", "requests/{day:%Y}/{day:%m}/{day:%d}/*.parquet"),
         ("requests/2026-01-05-00.parquet", "requests/{day}*.parquet"),
         ("ad_queries/2026-01-05.parquet", "ad_queries/{day}.parquet"),
     ],
@@ -45,7 +45,6 @@ def test_the_day_in_a_path_becomes_the_templates(tmp_path: Path, path: str, temp
     assert DayTemplate(tmp_path, template).files("requests", DAY) == [tmp_path / path]
     assert found["ads"].is_usual
     assert place.is_usual is (template == "requests/date={day}/*.parquet")
-    assert place.is_csv is ("csv" in template)
 
 
 def test_days_of_one_and_of_two_digits_are_of_one_template(tmp_path: Path) -> None:
@@ -60,14 +59,14 @@ def test_days_of_one_and_of_two_digits_are_of_one_template(tmp_path: Path) -> No
 @pytest.mark.parametrize("pattern", ["2026-01-05/{}.parquet", "{}/date=2026-01-05/part-0.parquet"])
 def test_a_report_beside_the_tables_and_what_is_hidden_are_left_alone(pattern: str, tmp_path: Path) -> None:
     paths = [pattern.format(table) for table in TABLES]
-    others = ["2026-01-05/ads_report.csv", ".spool/candidates/2026-01-05/0123/part-0.parquet"]
+    others = ["2026-01-05/ads_report.parquet", ".spool/candidates/2026-01-05/0123/part-0.parquet"]
     places = find_places(_write(tmp_path, *paths, *others))
     assert [place.days for place in places.values()] == [{DAY: [tmp_path / path]} for path in paths]
 
 
 def test_files_without_a_day_are_not_taken(tmp_path: Path) -> None:
     _write(tmp_path, "requests/users.parquet", "requests/2026-02-31.parquet", "requests/readme.txt")
-    with pytest.raises(LogsError, match=r"has 2 \.parquet or \.csv files, and no path of them has a day"):
+    with pytest.raises(LogsError, match=r"has 2 \.parquet files, and no path of them has a day"):
         find_places(tmp_path)
 
 
