@@ -69,12 +69,7 @@ def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Pat
     }
     assert preset["model"]["emb_deep"] == {"p_click": 64, "p_lead": 32}
     features = {feature["name"]: feature for feature in preset["features"]}
-<<<<<<< HEAD
     assert features["interests"]["kind"] == "multivalued"
-    assert features["price"]["domains"] == ["shopping"]
-=======
-    assert features["interests"]["multi"] is True
->>>>>>> ac50e085 (Propose by names and types alone; the check says where that is wrong)
     assert features["ad_id"]["type"] == "UUID"
     assert load_preset(str(tmp_path / "their-ads" / "preset.toml")).data.min_domain_rows == 100
 
