@@ -32,7 +32,6 @@ from typing import Any
 import pyarrow.ipc
 
 _DAYS = ("2026-01-21", "2026-01-22")
-_SIZES = ["--days", "22", "--requests-per-day", "160", "--users", "200", "--ads", "200"]
 _NAMES = re.compile(r"\b(\d{8})-[0-9a-f]{10}\b")  # a model's
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _KILLED_AT = re.compile(r"(\w+) epoch 2/")
@@ -94,7 +93,7 @@ def _record(checkout: Path, preset: str, place: Path) -> Record:
     def retrain(name: str, day: str) -> list[str]:
         return [f"{flows}.daily_retrain", *line(name), *logs, "--as-of", day, "--no-ablations"]
 
-    _run(checkout, "mtmd.cli", "simulate", "--preset", preset, "--until", _DAYS[-1], *logs, *_SIZES)
+    _run(checkout, "mtmd.cli", "simulate", "--preset", preset, "--until", _DAYS[-1], *logs, "--days", "22")
     for day in _DAYS:
         _run(checkout, *retrain("line", day))
     root = next((place / "line").glob("*/champion.json")).parent

@@ -3,10 +3,8 @@
 A record has the process id and the time the process started, because an id alone may be another process's by now.
 """
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -18,38 +16,27 @@ from mtmd.store.files import read_json, write_json
 
 _PATIENCE_S = 20.0
 _LOOK_S = 0.05
-_CLOCK_S = (
-    2.0  # the start is known from the clock and the time since boot: a corrected clock moves it a little
-)
-_TAKE_SIGINT = """
-import os, sys
-from signal import SIG_DFL, SIGINT, SIGPIPE, SIGXFSZ, signal
-for number in (SIGINT, SIGPIPE, SIGXFSZ):  # this Python ignores the last two, which the command would inherit
-    signal(number, SIG_DFL)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
+_CLOCK_S = 2.0  # the start is known from the time since boot: a corrected clock moves it a little
 _children: "list[subprocess.Popen[bytes]]" = []  # dropping a Popen while its process runs is a warning
-
-
-def interruptible(command: Sequence[str]) -> tuple[str, ...]:
-    """The command, as one that does not ignore SIGINT even if its starter does; it keeps its process id.
-
-    What a script starts as `command &` ignores SIGINT, and so does all that the command starts. But a Prefect worker
-    that receives SIGTERM ends by sending SIGINT to itself: a worker that ignores SIGINT would never end.
-    """
-    return (sys.executable, "-ISc", _TAKE_SIGINT, *command)
 
 
 def start(
     record: Path, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
 ) -> psutil.Process:
-    """Start a process in a session of its own, with its output in `<record>.log` beside the record."""
+    """Start a process in a session of its own, with its output in `<record>.log` beside the record.
+
+    It takes SIGINT, which what a script starts as `command &` ignores: a Prefect worker ends by sending it to itself.
+    """
     record.parent.mkdir(parents=True, exist_ok=True)
-    with record.with_suffix(".log").open("ab") as log:
-        child = subprocess.Popen(
-            interruptible(command), cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        with record.with_suffix(".log").open("ab") as log:
+            child = subprocess.Popen(
+                command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
     _children.append(child)
     process = psutil.Process(child.pid)
     write_json(record, {"pid": process.pid, "created": process.create_time()})
@@ -63,7 +50,7 @@ def recorded(record: Path) -> psutil.Process | None:
     known = read_json(record)
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(int(known["pid"]))
-        same = abs(process.create_time() - float(known.get("created", 0.0))) < _CLOCK_S
+        same = abs(process.create_time() - float(known["created"])) < _CLOCK_S
         if same and process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
@@ -73,35 +60,29 @@ def end(process: psutil.Process) -> None:
     """Ask a process to end, then kill what is left of it and of all that it started."""
     with suppress(psutil.NoSuchProcess):
         # Listed first: a child whose parent has ended is nobody's child, and a flow run is a session of its own.
-        descendants = process.children(recursive=True)
+        family = [process, *process.children(recursive=True)]
         process.terminate()
         await_end([process], _PATIENCE_S)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        for descendant in descendants:
+        for member in family:
             with suppress(psutil.NoSuchProcess):
-                descendant.kill()
+                member.kill()
 
 
 def await_end(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:
     """Wait for processes to end; returns those that did not.
 
-    A zombie has ended. Whoever adopted it may collect it late, or never, as the first process of a container does.
+    A zombie has ended: whoever adopted it may collect it never, as the first process of a container does.
     """
     deadline, alive = time.monotonic() + patience_s, list(processes)
-    while (
-        alive := [process for process in alive if not _has_ended(process)]
-    ) and time.monotonic() < deadline:
+    while (alive := [one for one in alive if _is_alive(one)]) and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
     return alive
 
 
-def _has_ended(process: psutil.Process) -> bool:
-    try:
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
         if process.status() != psutil.STATUS_ZOMBIE:
-            return not process.is_running()
+            return process.is_running()
         with suppress(psutil.TimeoutExpired):
             process.wait(timeout=0)  # collects it where it is a child of this process
-    except psutil.NoSuchProcess:
-        pass
-    return True
+    return False

@@ -18,17 +18,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from pydantic import ValidationError
 
 from mtmd.command_line import app, console, literal
 from mtmd.errors import ConfigError
 
 _OWN = Path("automations")  # of a project
 _REFERENCE = re.compile(r"^<(deployment|block) ([^>]+)>$")
-_MISSING = {
-    "deployment": "there is no deployment {}: run `prefect deploy --all`, then this command again",
-    "block": "there is no block {}: make one of this type in the UI (Blocks), then run this command again",
-}
 command = app()
 
 
@@ -44,11 +39,9 @@ def automations(
     ] = None,
 ) -> None:
     """Bring the automations of the server at PREFECT_API_URL up to the files."""
-    api = PREFECT_API_URL.value()
-    if not api:
+    if not (api := PREFECT_API_URL.value()):
         raise ConfigError(
-            "PREFECT_API_URL must be the address of the server's API; such as "
-            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`"
+            "PREFECT_API_URL must be the address of the server's API; set it, such as in `prefect config`"
         )
     for words in apply(folder or (_OWN if _OWN.is_dir() else packaged()), api):
         console.print(literal(words))
@@ -66,50 +59,37 @@ def apply(directory: Path, api: str) -> Iterator[str]:
     is there. An automation is left out where none is. Raises ConfigError for a directory without files, a file that has
     no valid automations, and a server that does not answer, or refuses.
     """
-    declared = list(_declared(directory))
-    with (
-        temporary_settings({PREFECT_API_URL: api}),
-        get_client(sync_client=True) as client,
-    ):
-        try:
-            for path, one in declared:
-                yield f"automation {one['name']}: {_apply_one(client, path, one)}"
-        except TransportError as error:
-            raise ConfigError(
-                f"the Prefect server at {api} does not answer ({error}); start it, or correct PREFECT_API_URL"
-            ) from error
-        except HTTPStatusError as error:
-            raise ConfigError(
-                f"the Prefect server at {api} answered {error.response.status_code} to {error.request.url}; "
-                "PREFECT_API_URL must be the address of its API, which ends in /api, and a server that asks who you "
-                "are needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
-            ) from error
-
-
-def _declared(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Each automation as its file has it, and the file."""
     paths = sorted(directory.glob("*.yaml"))
     if not paths:
         raise ConfigError(f"{directory} has no .yaml file; name a folder with automations")
-    for path in paths:
-        try:
-            found = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}; correct it") from error
-        listed = found.get("automations") if isinstance(found, dict) else None
-        if not isinstance(listed, list) or not all(isinstance(one, dict) and "name" in one for one in listed):
-            raise ConfigError(f"{path} must have a list `automations`, each of them with a name; correct it")
-        for one in listed:
-            yield path, one
+    try:
+        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+            for path in paths:
+                yield from _apply_file(client, path)
+    except (HTTPStatusError, TransportError) as error:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer, or refuses ({error})",
+            "start it, or correct the variable, which ends in /api; a server with users needs PREFECT_API_KEY or "
+            "PREFECT_API_AUTH_STRING",
+        ) from error
 
 
-def _apply_one(client: SyncPrefectClient, path: Path, declared: dict[str, Any]) -> str:
+def _apply_file(client: SyncPrefectClient, path: Path) -> Iterator[str]:
+    try:
+        for declared in yaml.safe_load(path.read_text(encoding="utf-8"))["automations"]:
+            yield f"automation {declared['name']}: {_apply_one(client, declared)}"
+    except (yaml.YAMLError, ValueError, TypeError, KeyError) as error:  # pydantic's errors are ValueErrors
+        raise ConfigError(
+            f"{path} must be YAML with a list `automations` of valid ones, each with a name "
+            f"({' '.join(str(error).split())}); correct it"
+        ) from error
+
+
+def _apply_one(client: SyncPrefectClient, declared: dict[str, Any]) -> str:
     try:
         automation = AutomationCore.model_validate(_resolve(client, declared))
     except ObjectNotFound as missing:
         return f"left out, {missing}"
-    except ValidationError as error:
-        raise ConfigError(f"{path}, automation {declared['name']}: {error}; correct the file") from error
     found = [one for one in client.read_automations_by_name(automation.name) if one.name == automation.name]
     if not found:
         client.create_automation(automation)
@@ -138,4 +118,5 @@ def _resolve(client: SyncPrefectClient, value: Any) -> Any:
                 return str(client.read_deployment_by_name(f"{kind}/{name}").id)
             return str(client.read_block_document_by_name(name, kind).id)
     names = " or ".join(f"{kind}/{name}" for kind in kinds.split("|"))
-    raise ObjectNotFound(LookupError(names), help_message=_MISSING[found[1]].format(names))
+    words = f"there is no {found[1]} {names}: make it, then run this command again"
+    raise ObjectNotFound(LookupError(names), help_message=words)

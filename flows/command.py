@@ -28,17 +28,15 @@ from prefect.settings import (
 )
 from pydantic.fields import FieldInfo
 
-from mtmd.command_line import PresetName, only_command, read_day
+from mtmd.command_line import PresetName, errors, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.flows import runners
 from mtmd.flows.parameters import DAY_FORM, scheduled_day
-from mtmd.flows.terminal import print_stopped
-from mtmd.run import outline, plan_run
+from mtmd.run import plan_run
 
-_SERVER = "prefect.server.api.server:create_app"
 _INTERRUPTED = 128 + signal.SIGINT
-_WITHOUT_A_KEY = {401, 403}  # HTTP
+_STOPPED = "stopped; the same command goes on where it was"
 _PATIENCE_S = 5.0  # for what Prefect has still to send
 _ANSWER_S = 60.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
 _ANSWERED = Event()  # set when a run begins: the temporary server has made its tables by then
@@ -62,7 +60,6 @@ def command_of(
         runners.chosen()  # likewise
         try:
             if api := PREFECT_API_URL.value():
-                _require_server(api)
                 result = _with_server(flow, given, api)
             else:
                 refuse(given)
@@ -70,7 +67,7 @@ def command_of(
         except ParameterTypeError as error:
             raise ConfigError(str(error)) from error
         except KeyboardInterrupt:
-            print_stopped()
+            errors.print(_STOPPED)
             raise typer.Exit(_INTERRUPTED) from None
         show(result, given)
 
@@ -80,53 +77,28 @@ def command_of(
 
 
 def require_days(given: Mapping[str, Any]) -> None:
-    """Refuse what the run itself would refuse: a wrong window, or days that the logs lack.
-
-    A run that waits for late logs must be left to wait: only what no logs can mend is refused.
-    """
-    resolve = outline if given.get("wait_minutes") else plan_run
+    """Refuse what the run itself would refuse: a wrong window, or days that the logs lack."""
     names = ("preset", "window_days", "logs", "artifacts")
-    resolve(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
-
-
-def _require_server(api: str) -> None:
-    """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's."""
-    error = _asked()
-    if isinstance(error, HTTPStatusError) and error.response.status_code in _WITHOUT_A_KEY:
-        raise ConfigError(
-            f"the Prefect server at PREFECT_API_URL ({api}) refuses ({error}); a server with users needs "
-            "PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
-        ) from error
-    if error is not None:
-        raise ConfigError(
-            f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, correct "
-            "the variable, or unset it: the run then has a temporary server"
-        ) from error
-
-
-def _asked() -> Exception | None:
-    """The error of asking the server once, which then has a minute; None where it answers."""
-    answer_s = min(_ANSWER_S, PREFECT_API_REQUEST_TIMEOUT.value())
-    once = {PREFECT_API_REQUEST_TIMEOUT: answer_s, PREFECT_CLIENT_MAX_RETRIES: 0}
-    with temporary_settings(once), get_client(sync_client=True) as client:
-        if (error := client.api_healthcheck()) is not None:
-            return error
-        try:
-            client.read_flows(limit=1)  # unlike its health, for its users alone
-        except (HTTPStatusError, TransportError) as failed:
-            return failed
-    return None
+    plan_run(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
 
 
 def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:
-    """Run the flow with the server that is there. Raises ConfigError where it goes away meanwhile."""
+    """Run the flow with the server that is there. Raises ConfigError where it does not answer, or goes away meanwhile.
+
+    It is asked first, once, something that it answers to its users alone: Prefect would retry for minutes.
+    """
+    answer_s = min(_ANSWER_S, PREFECT_API_REQUEST_TIMEOUT.value())
+    once = {PREFECT_API_REQUEST_TIMEOUT: answer_s, PREFECT_CLIENT_MAX_RETRIES: 0}
     try:
+        with temporary_settings(once), get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
         result: _Result = flow(**given)
         return result
-    except TransportError as error:
+    except (HTTPStatusError, TransportError) as error:
         raise ConfigError(
-            f"the Prefect server at PREFECT_API_URL ({api}) does not answer any more ({error}); start it, then run the "
-            "same command: it goes on where it was"
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error})",
+            "start it; or correct the variable, and PREFECT_API_KEY or PREFECT_API_AUTH_STRING where it has users; or "
+            "unset it: the run then has a temporary server. The same command goes on where it was",
         ) from error
 
 
@@ -164,20 +136,9 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     """
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            if _ANSWERED.is_set() and _is_server(child):
-                child.kill()
-            else:
-                child.terminate()
-    print_stopped()
+            child.kill() if _ANSWERED.is_set() else child.terminate()
+    errors.print(_STOPPED)
     os._exit(128 + number)
-
-
-def _is_server(process: psutil.Process) -> bool:
-    """Whether this is a temporary server of Prefect's."""
-    try:
-        return _SERVER in process.cmdline()
-    except psutil.Error:
-        return False
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:

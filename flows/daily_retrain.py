@@ -10,10 +10,9 @@ from prefect.client.schemas.objects import FlowRun, State
 from mtmd import command_line, extension
 from mtmd.config import variants
 from mtmd.errors import MtmdError
-from mtmd.flows import index, parameters, prefect_artifacts, steps
+from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.ablation import ablate
 from mtmd.flows.command import command_of, require_days
-from mtmd.flows.events import Event, tell
 from mtmd.flows.parameters import (
     Ablations,
     Artifacts,
@@ -22,13 +21,12 @@ from mtmd.flows.parameters import (
     Override,
     PresetName,
     Promote,
-    WaitMinutes,
     WindowDays,
     described,
     scheduled_day,
 )
+from mtmd.flows.prefect_artifacts import Event, tell
 from mtmd.flows.progress import Laps
-from mtmd.flows.runners import whole
 from mtmd.flows.terminal import show
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
@@ -63,36 +61,32 @@ def daily_retrain(
     artifacts: Artifacts = "artifacts",
     ablations: Ablations = True,
     override: Override | None = None,
-    wait_minutes: WaitMinutes = 0,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day, laps = as_of or scheduled_day(), Laps()
     extension.tell("started", day, preset, logs, artifacts)
     try:
-        if wait_minutes:
-            steps.await_logs(day, preset, window_days, logs, artifacts, wait_minutes)
-            laps.done("wait for logs")
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts), laps)
         summary = steps.decide(run, promote, override)
         laps.done("decide")
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
-        index.failure(artifacts, preset, day, error)
+        steps.record_failure(artifacts, preset, day, error)
         raise
     if summary.is_news:
         event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
         tell(event, run.plan.preset.name, day, summary.champion, summary.words)
-    prefect_artifacts.verdict(run.plan, whole(summary), laps.seconds)
+    prefect_artifacts.verdict(run.plan, summary, laps.seconds)
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
-    steps.report(whole(run), whole(summary))
+    steps.report(run, summary)
     extension.tell("decided", summary, preset, logs, artifacts)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.candidate.start is None:
         daily = [variant.name for variant in variants().values() if variant.daily]
         ablated = ablate(run.plan, [run.candidate], daily, run.days, summary.places["report"])
-        steps.report(whole(run), whole(summary), ablated)
+        steps.report(run, summary, ablated)
     return summary
 
 

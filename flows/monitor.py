@@ -1,13 +1,10 @@
 """Before the daily run: is the champion still what it was at its promotion, on logs like those it was trained on?"""
 
-from datetime import date
-
-from prefect import flow, get_run_logger, task
+from prefect import flow, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from mtmd.flows import index, parameters, prefect_artifacts
-from mtmd.flows.events import tell
+from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
 from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
@@ -25,21 +22,16 @@ def monitor(
     artifacts: Artifacts = "artifacts",
 ) -> State[MonitorReport]:
     """Look at one day; ends completed, in a state named Breach when something is off, and says so in an event."""
-    report = look(as_of or scheduled_day(), preset, logs, artifacts)
+    report = look(as_of or scheduled_day(), preset, logs=logs, artifacts=artifacts)
     if report.breaches:  # first, so that nobody misses it where the artifact can't be published
-        tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
-    index.update(artifacts, preset)
+        prefect_artifacts.tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
+    steps.update_index(artifacts, preset)
     publish(report, preset, artifacts)
     name = BREACH_STATE if report.breaches else None
     return Completed(data=report, name=name, message=report.words)
 
 
-@task(persist_result=False)
-def look(day: date, preset: str, logs: str | None, artifacts: str) -> MonitorReport:
-    """Score the day with the champion, and compare its features with the champion's training days."""
-    report = monitor_stage.monitor(day, preset, logs=logs, artifacts=artifacts)
-    get_run_logger().info("%s: %s", day, report.words)
-    return report
+look = steps.task_of(monitor_stage.monitor, lambda report: f"{report.day}: {report.words}", name="look")
 
 
 @task(persist_result=False, name="publish monitor")

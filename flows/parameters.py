@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar, get_args
 
-from annotated_types import Ge, Le, MaxLen, MinLen
 from prefect import runtime
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -20,7 +19,7 @@ from mtmd.run import scheduled_as_of
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # What a server checks of a run that is submitted is the JSON Schema; without a pattern it takes any text for a date.
-_DATE = r"^\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$"
+_DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 DAY_FORM = "YYYY-MM-DD"
 
@@ -63,14 +62,6 @@ Override = Annotated[
         "history",
     ),
 ]
-WaitMinutes = Annotated[
-    float,
-    Field(
-        ge=0,
-        le=24 * 60,
-        description="Minutes to wait for the logs of as_of where they are late, before the run fails",
-    ),
-]
 Logs = Annotated[str, Field(description="Where the log tables are; the preset's when omitted")]
 Artifacts = Annotated[str, Field(description="Where outputs go")]
 
@@ -96,25 +87,9 @@ def _descriptions(annotation: Any) -> Iterator[str]:
     """Of a type, and of the members of a union."""
     for part in get_args(annotation):
         if isinstance(part, FieldInfo) and part.description:
-            yield part.description + _bounds(part)
+            yield part.description
         else:
             yield from _descriptions(part)
-
-
-def _bounds(field: FieldInfo) -> str:
-    """As text: the run form enforces bounds and does not show them."""
-    words = {
-        Ge: "at least {0.ge}",
-        Le: "at most {0.le}",
-        MinLen: "length at least {0.min_length}",
-        MaxLen: "length at most {0.max_length}",
-    }
-    bounds = [
-        words[type(constraint)].format(constraint)
-        for constraint in field.metadata
-        if type(constraint) in words
-    ]
-    return f" ({', '.join(bounds)})" if bounds else ""
 
 
 def of_day() -> str:

@@ -1,18 +1,20 @@
-"""Flow-run artifacts: what a person reads to decide whether to trust a model. Keys are stable.
+"""Artifacts of flow runs, by which a person decides whether to trust a model, and events of a line of models.
 
-Each is the Markdown of a document, which `mtmd.report` makes of what a stage returned.
+An artifact is the Markdown of a document, which `mtmd.report` makes of what a stage returned. Its key is stable.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
 
 from mtmd.evaluate.ablation import Ablation
+from mtmd.flows.parameters import scheduled_day
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.promote.stage import RunSummary
 from mtmd.report import jobs, view
@@ -22,6 +24,25 @@ from mtmd.report.text import plain, report_url
 from mtmd.run import RunPlan
 
 _Result = TypeVar("_Result")
+Event = Literal[
+    "mtmd.champion.promoted", "mtmd.champion.kept", "mtmd.champion.rolled-back", "mtmd.monitor.breach"
+]
+
+
+def tell(event: Event, line: str, day: date, champion: str | None, words: str) -> None:
+    """Emit an event about a day of a line, which automations turn into messages; `champion` is the live model.
+
+    Its label `mtmd.day` is `newest` for the newest complete day, and `earlier` for a day before, as in a backfill.
+    """
+    emit_event(
+        event=event,
+        resource={
+            "prefect.resource.id": f"mtmd.line.{line}",
+            "prefect.resource.name": line,
+            "mtmd.day": "newest" if day >= scheduled_day() else "earlier",
+        },
+        payload={"day": str(day), "champion": champion, "words": words},
+    )
 
 
 def publish(key: str, description: str, document: Document) -> None:
@@ -95,9 +116,9 @@ def stopped(as_of: date, words: str, live: str | None) -> None:
 
 @task(persist_result=False, name="publish backfill-plan")
 def backfill_plan(planned: BackfillPlan) -> None:
-    """What each day would run, reuse and cost."""
+    """Which days would run, and which can't."""
     words = f"{planned.first} to {planned.last}: {len(planned.running)} of {len(planned.days)} days run"
-    words += f", {len(planned.blocked)} blocked" if planned.blocked else ""
+    words += f", {len(blocked)} blocked" if (blocked := planned.of("blocked")) else ""
     publish("backfill-plan", words, jobs.backfill_plan(planned))
 
 

@@ -1,9 +1,5 @@
-"""Training progress (a progress artifact, a log line an epoch, a bar where a person watches), and stages' times.
+"""Training progress: a progress artifact, and a line of the log at the end of each epoch and every minute."""
 
-Without a terminal, an epoch that takes long has a line every minute too: a log file without news looks like a hang.
-"""
-
-import sys
 import time
 from datetime import date
 from types import TracebackType
@@ -12,57 +8,46 @@ from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from rich.progress import Progress as Bar
 
 from mtmd.train.results import Progress
 
-_LINE_S = 60.0
+_LINE_S = 60.0  # a log without news looks like a hang
 _STEP_PERCENT = 5.0  # an artifact update is a request to the server: at most twenty a training
 
 
 class TrainingProgress:
     """A callback for `train`; made and used inside a task run."""
 
-    def __init__(self, kind: str, as_of: date) -> None:
-        self._kind = kind
-        self._as_of = as_of
+    def __init__(self, name: str, as_of: date) -> None:
+        self._name, self._as_of = name, as_of
         self._artifact: UUID | None = None
-        self._shown: float | None = None
+        self._shown: tuple[str, float] = ("", 0.0)  # model and percent
         self._told_s = time.monotonic()  # when the last line was written
         self._shows = True  # until the server fails
-        self._model = kind  # that is trained now: the cross model comes before the one it teaches
-        self._bar = Bar(transient=True, disable=not sys.stderr.isatty())
-        self._task = self._bar.add_task(f"training {kind}", total=100.0)
 
     def __enter__(self) -> Self:
-        self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
         if error is None and self._artifact is not None:
             self._publish(100.0)  # an early stop ends before the last step
 
     def __call__(self, progress: Progress) -> None:
-        percent = 100.0 * progress.step / max(progress.steps, 1)
-        model = f"cross model of {self._kind}" if progress.kind == "cross" else self._kind
-        if model != self._model:
-            self._model, self._shown = model, None
-            self._bar.update(self._task, description=f"training {model}")
-        self._bar.update(self._task, completed=percent)
+        percent = min(100.0, 100.0 * progress.step / max(progress.steps, 1))
+        model = f"cross model of {self._name}" if progress.kind == "cross" else self._name
         self._tell(model, progress, percent)
-        if self._shown is None or percent - self._shown >= _STEP_PERCENT or percent >= 100.0:
-            self._shown = percent
-            self._publish(min(percent, 100.0))
+        before, shown = self._shown
+        if model != before or percent - shown >= _STEP_PERCENT or percent >= 100.0:
+            self._shown = (model, percent)
+            self._publish(percent)
 
     def _tell(self, model: str, progress: Progress, percent: float) -> None:
-        """A line at the end of an epoch; in between after a while without one, unless a bar is seen."""
         line = f"{model} epoch {progress.epoch}/{progress.epochs}: "
         if progress.validation_loss is not None:
             line += f"train {progress.train_loss:.5f}, validation {progress.validation_loss:.5f}, "
-        elif self._bar.disable and time.monotonic() - self._told_s >= _LINE_S:
+        elif time.monotonic() - self._told_s >= _LINE_S:
             line += f"{percent:.0f} % of the training, "
         else:
             return
@@ -74,22 +59,16 @@ class TrainingProgress:
         if not self._shows:
             return
         try:
-            self._artifact = self._artifact or self._create()
+            if self._artifact is None:
+                key = f"training-progress-{self._name}".replace("_", "-")
+                words = f"Training {self._name}, as_of {self._as_of}"
+                made = create_progress_artifact(progress=0.0, key=key, description=words)
+                assert isinstance(made, UUID)  # in a task that is not async
+                self._artifact = made
             update_progress_artifact(self._artifact, progress=percent)
         except Exception as error:  # noqa: BLE001 - whatever a server or a network can raise
             self._shows = False
             get_run_logger().warning("training progress is not shown any more: %s", error)
-
-    def _create(self) -> UUID:
-        key = f"training-progress-{self._kind}".replace("_", "-")
-        made = create_progress_artifact(
-            progress=0.0, key=key, description=f"Training {self._kind}, as_of {self._as_of}"
-        )
-        if not isinstance(made, UUID):
-            raise TypeError(
-                f"create_progress_artifact gave {type(made).__name__}; call it from a task that is not async"
-            )
-        return made
 
 
 class Laps:

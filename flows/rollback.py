@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
 from mtmd import extension
 from mtmd.config import load_preset
-from mtmd.flows import index, parameters, prefect_artifacts
-from mtmd.flows.events import tell
+from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, described
-from mtmd.flows.prefect_artifacts import may_fail
+from mtmd.flows.prefect_artifacts import may_fail, tell
 from mtmd.logs.source import LogSource
 from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
@@ -45,38 +44,26 @@ def rollback(
     Ends completed, in a state named Unpublished when the ads could not be: the flip stands. The model
     taken down stays down until it is reinstated.
     """
-    done = roll_back(preset, artifacts, reason, model)
+    chosen = load_preset(preset)
+    workspace = Workspace.of(artifacts, chosen)
+    done = roll_back(workspace, reason, model)
     publish(done)  # at once: publication can take minutes
-    index.update(artifacts, preset)
-    live, line = done.champion, load_preset(preset).name
-    tell("mtmd.champion.rolled-back", line, live.as_of, live.model_id, f"{done.words} ({reason})")
-    if keep_ads:
-        extension.tell("changed", preset, artifacts)
-        return Completed(data=done, message=f"{done.words}; {done.ads_words}")
-    ads = publish_ads(preset, artifacts, logs, done)
-    publish(done, ads)
+    steps.update_index(artifacts, preset)
+    live = done.champion
+    tell("mtmd.champion.rolled-back", chosen.name, live.as_of, live.model_id, f"{done.words} ({reason})")
+    ads = Republished(words=done.ads_words, failed=False)
+    if not keep_ads:
+        ads = publish_ads(workspace, LogSource.of(chosen, logs, workspace.spool), done)
+        publish(done, ads)
     extension.tell("changed", preset, artifacts)
     name = UNPUBLISHED if ads.failed else "Completed"
     return Completed(data=done, name=name, message=f"{done.words}; {ads.words}")
 
 
-@task(persist_result=False)
-def roll_back(preset: str, artifacts: str, reason: str, model: str | None) -> RolledBack:
-    """Check the target, then flip."""
-    done = rollback_stage.rollback(Workspace.of(artifacts, load_preset(preset)), reason, model)
-    get_run_logger().info("%s; %s; %s", done.words, done.check, done.ads_words)
-    return done
-
-
-@task(persist_result=False)
-def publish_ads(preset: str, artifacts: str, logs: str | None, done: RolledBack) -> Republished:
-    """Bring the ads of the model that is live again up to date, or say why they are not."""
-    chosen = load_preset(preset)
-    workspace = Workspace.of(artifacts, chosen)
-    ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
-    say = get_run_logger().warning if ads.failed else get_run_logger().info
-    say("%s", ads.words)
-    return ads
+roll_back = steps.task_of(
+    rollback_stage.rollback, lambda done: f"{done.words}; {done.check}; {done.ads_words}", name="roll_back"
+)
+publish_ads = steps.task_of(rollback_stage.republish, lambda ads: ads.words, name="publish_ads")
 
 
 @task(persist_result=False, name="publish rollback")

@@ -1,15 +1,13 @@
 """The simulated platform delivers a day of logs, as a real one would every night."""
 
-from datetime import date
 from typing import Annotated
 
-from prefect import flow, get_run_logger, task
+from prefect import flow
 from pydantic import Field
 
-from mtmd.flows import parameters
+from mtmd.flows import parameters, steps
 from mtmd.flows.parameters import AsOf, Logs, PresetName, described, scheduled_day
-from mtmd.jobs import simulation as simulation_job
-from mtmd.jobs.simulation import Simulated
+from mtmd.jobs.simulation import Simulated, simulate_days
 
 Days = Annotated[
     int,
@@ -35,12 +33,7 @@ def simulate_day(
     seed: Seed | None = None,
 ) -> Simulated:
     """Write the logs of a day, and of the window before it where they are missing."""
-    return write(as_of or scheduled_day(), days, preset, logs, seed)
+    return write(as_of or scheduled_day(), preset, days=days, logs=logs, seed=seed)
 
 
-@task(persist_result=False)
-def write(until: date, days: int | None, preset: str, logs: str | None, seed: int | None) -> Simulated:
-    """Draw and write what is not there yet."""
-    done = simulation_job.simulate_days(until, preset, days=days, logs=logs, seed=seed)
-    get_run_logger().info("%s", done.words)
-    return done
+write = steps.task_of(simulate_days, lambda done: done.words, name="write")

@@ -1,8 +1,9 @@
 """The tasks of the flows: each calls one stage and says in the log what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger, task
 from prefect.client.schemas.objects import State, TaskRun
@@ -14,25 +15,21 @@ from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
-from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import prefect_artifacts, runners
 from mtmd.flows.progress import Laps, TrainingProgress
-from mtmd.flows.runners import whole
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
-from mtmd.logs.arrival import await_day
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import NoLongerLive, Published
-from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.report import index as index_stage
 from mtmd.report import stage as report_stage
-from mtmd.run import RunPlan, outline, plan_run
+from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
 from mtmd.train import rivals
@@ -43,19 +40,59 @@ from mtmd.validate import stage as validate_stage
 from mtmd.validate.results import DayValidation
 from mtmd.validate.stage import DataQuality
 
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
-@task(persist_result=False, task_run_name="wait for the logs of {day}")
-def await_logs(
-    day: date, preset: str, window_days: int | None, logs: str | None, artifacts: str, minutes: float
-) -> None:
-    """Wait until every table has the day; fails, naming those that lack it, after so many minutes.
 
-    What no logs can mend, such as a wrong window or a GPU that is not there, fails at once.
-    """
-    runners.chosen()
-    train_stage.require_machine(load_preset(preset))
-    outlined = outline(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
-    await_day(outlined.source, day, 60.0 * minutes, get_run_logger().info)
+def task_of(
+    call: Callable[_Given, _Result], words: Callable[[_Result], str] = lambda _: "", **options: Any
+) -> Task[_Given, _Result]:
+    """The task that calls one function of a stage, and says in the log, in these words, what came of it."""
+
+    @task(persist_result=False, **options)
+    @wraps(call)
+    def run(*given: _Given.args, **named: _Given.kwargs) -> _Result:
+        result = call(*given, **named)
+        if told := words(result):
+            get_run_logger().info("%s", told)
+        return result
+
+    return run
+
+
+def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again can help: the disk's errors may pass, wrong logs stay wrong."""
+    try:
+        state.result()
+    except MtmdError:
+        return False
+    except Exception:  # noqa: BLE001 - anything else may be the disk's
+        return True
+    return False
+
+
+require = task_of(validate_stage.require)
+extract = task_of(
+    extract_stage.extract,
+    lambda ref: f"{ref.day}: {ref.candidates} candidates, {'reused' if ref.reused else 'extracted'}",
+    task_run_name="extract {day}",
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=_may_pass,
+)
+export = task_of(
+    export_stage.export, lambda made: f"model {made.model_id}: {'reused' if made.reused else 'exported'}"
+)
+prove = task_of(
+    export_stage.prove,
+    lambda proofs: f"parity: {proofs.parity.worst}; fresh process: {proofs.fresh_process.detail}",
+)
+ablate = task_of(ablation_stage.ablate)
+update_index = task_of(index_stage.update_index, name="index")
+record_failure = task_of(index_stage.record_failure, name="index")
+plan_backfill = task_of(
+    backfill_job.plan_backfill, lambda plan: f"{len(plan.running)} of {len(plan.days)} days run"
+)
 
 
 @task(persist_result=False)
@@ -91,38 +128,6 @@ def validate(planned: RunPlan) -> DataQuality:
     return quality
 
 
-require = task(persist_result=False)(validate_stage.require)
-ablate = task(persist_result=False)(ablation_stage.ablate)
-plan_backfill = task(persist_result=False)(backfill_job.plan_backfill)
-
-
-def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether trying again can help: the disk's errors may pass, wrong logs stay wrong."""
-    try:
-        state.result()
-    except MtmdError:
-        return False
-    except Exception:  # noqa: BLE001 - anything else may be the disk's
-        return True
-    return False
-
-
-@task(
-    persist_result=False,
-    task_run_name="extract {day}",
-    retries=2,
-    retry_delay_seconds=5,
-    retry_condition_fn=_may_pass,
-)
-def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
-    """Extract one day, as it was validated, into a shard."""
-    shard = extract_stage.extract(planned, day, validated)
-    get_run_logger().info(
-        "%s: %d candidates, %s", day, shard.candidates, "reused" if shard.reused else "extracted"
-    )
-    return shard
-
-
 def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQuality, Days]:
     """Validate the plan's days, show what the suites said, and extract them; runs inside a flow.
 
@@ -130,13 +135,13 @@ def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQual
     """
     laps = laps or Laps()
     quality = validate(planned)
-    prefect_artifacts.data_quality(planned, whole(quality))
+    prefect_artifacts.data_quality(planned, quality)
     laps.done("validate")
-    require(whole(quality))
+    require(quality)
     with runners.of_days() as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
         running = [
-            runner.submit(extract, {"planned": planned, "day": day, "validated": seen}) for day, seen in days
+            runner.submit(extract, {"plan": planned, "day": day, "validated": seen}) for day, seen in days
         ]
         shards = [future.result() for future in running]
     laps.done("extract")
@@ -203,22 +208,6 @@ def evaluate(planned: RunPlan, trained: Sequence[Trained], days: Days) -> Evalua
     evaluated = evaluate_stage.evaluate(planned, trained, days, candidate)
     get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
     return evaluated
-
-
-@task(persist_result=False)
-def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
-    """Write the candidate's ONNX files, metrics and manifest into the registry."""
-    exported = export_stage.export(planned, mtmd, evaluated, days)
-    get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
-    return exported
-
-
-@task(persist_result=False)
-def prove(planned: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
-    """Compare the files with the trained model, and let a fresh process answer from them."""
-    proofs = export_stage.prove(planned, exported, mtmd, held_out)
-    get_run_logger().info("parity: %s; fresh process: %s", proofs.parity.worst, proofs.fresh_process.detail)
-    return proofs
 
 
 @task(persist_result=False)

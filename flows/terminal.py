@@ -3,9 +3,7 @@
 import shlex
 from datetime import date, timedelta
 
-from rich.console import Console
-
-from mtmd.command_line import literal
+from mtmd.command_line import console, literal
 from mtmd.config import load_preset
 from mtmd.evaluate.ablation import Ablation
 from mtmd.promote.stage import RunSummary
@@ -17,19 +15,13 @@ from mtmd.report.tables import Table
 from mtmd.report.view import decision
 
 
-def print_stopped() -> None:
-    """What Ctrl-C has done."""
-    console = Console(stderr=True, highlight=False, emoji=False)
-    console.print("stopped; the same command goes on where it was", soft_wrap=True)
-
-
 def show(summary: RunSummary, preset: str, artifacts: str) -> None:
     """LogMAE by slice, the verdict gate by gate, where the files are, and what to do next."""
     print_table(gains_table(summary.report))
     found = decision(summary, load_preset(preset).gates)
     places = tuple((f"place of {name}", place) for name, place in summary.places.items())
     _print(Document(found.title, found.kind, found.words, (*found.facts, *places), found.sections[:1]))
-    _console().print(literal(what_next(summary.as_of, preset, artifacts)), soft_wrap=True)
+    console.print(literal(what_next(summary.as_of, preset, artifacts)))
 
 
 def show_ablation(ablated: Ablation) -> None:
@@ -50,12 +42,8 @@ def what_next(as_of: date, preset: str, artifacts: str) -> str:
 
 def print_table(table: Table) -> None:
     """A table as the Markdown has it."""
-    _console().print(literal(table.markdown()), soft_wrap=True)
+    console.print(literal(table.markdown()))
 
 
 def _print(document: Document) -> None:
-    _console().print(literal(markdown(document, pictures=False)), soft_wrap=True)
-
-
-def _console() -> Console:
-    return Console(highlight=False, emoji=False)
+    console.print(literal(markdown(document, pictures=False)))

@@ -1,6 +1,5 @@
 """The thin command line. Everything long is a Prefect flow; `mtmd/project/commands.py` has those commands."""
 
-import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import typer
 from rich.progress import Progress as Bar
 
 from mtmd import command_line, extension
-from mtmd.command_line import Artifacts, Lazy, Logs, PresetName, console, day_option, errors, literal
+from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal
 from mtmd.config import load_preset
 from mtmd.inspect.commands import commands as inspect_commands
 from mtmd.logs.source import LogSource
@@ -54,10 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return command_line.run(all_commands, "mtmd", arguments)
 
 
-@commands.command(
-    epilog="Without --seed, --requests-per-day, --users and --ads, the platform whose logs are there goes on; "
-    "where none are there, the defaults hold."
-)
+@commands.command()
 def simulate(
     preset: PresetName,
     until: Annotated[date, day_option("newest day")],
@@ -67,29 +63,19 @@ def simulate(
     logs: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="where to; default: the preset's logs")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="another seed is another platform; default: 0")] = None,
-    requests_per_day: Annotated[
-        int | None, typer.Option(help="default: 1,000, with 16 candidates each")
+    seed: Annotated[
+        int | None, typer.Option(help="which platform; default: the one whose logs are there, or 0")
     ] = None,
-    users: Annotated[int | None, typer.Option(help="default: 3,000")] = None,
-    ads: Annotated[int | None, typer.Option(help="alive on a day; default: 2,400")] = None,
 ) -> None:
-    """Write the simulated platform's logs, missing days only."""
+    """Write the simulated platform's logs, missing days only.
+
+    How large it is, the preset's [simulation] says.
+    """
     from mtmd.jobs.simulation import simulate_days
 
     with Bar(console=console, transient=True) as bar:
         task = bar.add_task("simulating", total=None)
-        done = simulate_days(
-            until,
-            preset,
-            days=days,
-            logs=logs,
-            seed=seed,
-            requests_per_day=requests_per_day,
-            users=users,
-            ads=ads,
-            on_day=lambda: bar.advance(task),
-        )
+        done = simulate_days(until, preset, days=days, logs=logs, seed=seed, on_day=lambda: bar.advance(task))
     console.print(literal(done.words))
 
 
@@ -118,29 +104,16 @@ def publish(
     console.print(literal(f"{done.words}; {done.path}"))
 
 
-@commands.command(cls=Lazy, help="Serve the champion over HTTP.")
-def serve() -> typer.Typer:
-    """With the service's own options: a preset stands in the place of the line's directory."""
-    from mtmd.serve.http.__main__ import serve as service
-
-    _, *options = inspect.signature(service).parameters.values()
-    options = [option for option in options if option.name != "preset"]
-    line = inspect.signature(_workspace).parameters.values()
-    text = "Serve the champion over HTTP; docs/serving.md describes its calls."
-    return command_line.only_command(_become_service, [*line, *options], text)
-
-
-def _become_service(*, preset: str, artifacts: str, **options: object) -> None:
-    """Become a process that has imported neither torch nor prefect, whose signals are its own."""
+@commands.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="Other options are the service's own: `python -m mtmd.serve.http --help` lists them.",
+)
+def serve(context: typer.Context, preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
+    """Serve the champion over HTTP."""
     line = str(_workspace(preset, artifacts).root)
-    given = [word for name, value in ({"preset": preset} | options).items() for word in _option(name, value)]
-    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *given])
-
-
-def _option(name: str, value: object) -> list[str]:
-    """As it is typed: a switch has no value, and what was not given is left out."""
-    typed = f"--{name.replace('_', '-')}"
-    return [typed] * value if isinstance(value, bool) else [] if value is None else [typed, str(value)]
+    # A process that has imported neither torch nor prefect, whose signals are its own.
+    command = [sys.executable, "-m", "mtmd.serve.http", line, "--preset", preset, *context.args]
+    os.execv(sys.executable, command)
 
 
 @commands.command()
@@ -171,14 +144,9 @@ def rollback(
     words = f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}"
     console.print(literal(words))
     update_index(artifacts, preset)
-    if keep_ads:
-        extension.tell("changed", preset, artifacts)
-        return
-    ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
-    if ads.failed:
-        errors.print(f"[bold yellow]warning:[/] {literal(ads.words)}")
-    else:
-        console.print(literal(ads.words))
+    if not keep_ads:
+        ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
+        (errors if ads.failed else console).print(literal(f"{'warning: ' * ads.failed}{ads.words}"))
     extension.tell("changed", preset, artifacts)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,35 +44,13 @@ def app(text: str | None = None, *, completion: bool = False) -> typer.Typer:
     )
 
 
-class RepeatedLists(TyperCommand):
-    """Reads `--seeds 0 1 2` as `--seeds 0 --seeds 1 --seeds 2`; for a command without arguments beside its options."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """What is left of the arguments."""
-        lists = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
-        return super().parse_args(ctx, list(_repeated(args, lists)))
-
-
-def _repeated(words: Sequence[str], lists: set[str]) -> Iterator[str]:
-    """The words, with the name of a list's option before each of its values."""
-    name, values = "", 0
-    for word in words:
-        if word.startswith("--"):
-            name, values = word, 0
-        else:
-            if values and name in lists:
-                yield name
-            values += 1
-        yield word
-
-
 def only_command(
     function: Callable[..., object], parameters: Sequence[inspect.Parameter], text: str
 ) -> typer.Typer:
     """One command with these parameters, all options; `function` gets their values by name."""
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
     made = app()
-    made.command(cls=RepeatedLists, help=text, context_settings=dict(_HELP))(function)
+    made.command(help=text, context_settings=dict(_HELP))(function)
     return made
 
 

@@ -79,15 +79,6 @@ def plan_run(
     Raises ConfigError for a bad preset or window or a day that the preset leaves out; LogsError that lists the days
     which are missing, or when too many of the window are left out.
     """
-    plan = outline(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
-    _require_days(plan, (available or plan.source.available_days)())
-    return plan
-
-
-def outline(
-    as_of: date, preset: str, *, window_days: int | None = None, logs: str | None = None, artifacts: str
-) -> RunPlan:
-    """Resolve a run's parameters; raises what `plan_run` raises before it looks at the logs."""
     chosen = load_preset(preset)
     days = chosen.window_days if window_days is None else window_days
     if not chosen.min_window_days <= days <= MAX_WINDOW_DAYS:
@@ -95,7 +86,7 @@ def outline(
             f"window_days ({days}) must be between {chosen.min_window_days} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
-    return RunPlan(
+    plan = RunPlan(
         as_of=as_of,
         days=training_days(chosen, as_of, days),
         preset=chosen,
@@ -103,6 +94,8 @@ def outline(
         artifacts=artifacts,
         left_out={day: chosen.left_out[day] for day in plan_window(as_of, days) if day in chosen.left_out},
     )
+    _require_days(plan, (available or plan.source.available_days)())
+    return plan
 
 
 def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, ...]:

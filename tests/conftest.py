@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 
 TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
-ON_PREFECTS_OBJECTS = ("test_wheel.py", "tests/deploy/test_deployments.py", "test_preset_variable.py")
-ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  # in this order
 # What makes a test slow: a folder that it is in, or a fixture that starts a server. Others say `pytest.mark.slow`.
 SLOW_FOLDERS = {"benchmarks", "bucket", "clusters", "deploy", "faults", "fuzz"}
-SLOW_FIXTURES = {"browser", "deployed", "machine", "machines", "postgresql", "remote", "rich_line", "s3"}
+SLOW_FIXTURES = {"browser", "deployed", "machine", "machines", "remote", "rich_line", "s3"}
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
@@ -78,14 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & SLOW_FIXTURES or SLOW_FOLDERS & set(item.path.parts):
             item.add_marker(pytest.mark.slow)
-    place = {name: number for number, name in enumerate(ON_ONE_PLATFORM)}
-    items.sort(
-        key=lambda item: (
-            item.get_closest_marker("slow") is None,
-            "flows" not in item.path.parts,
-            place.get(item.path.name, len(place)),
-        )
-    )
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "flows" not in item.path.parts))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
@@ -101,10 +92,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
 
 def _group(file: str) -> str:
     path = Path(file)
-    if path.name in ON_ONE_PLATFORM and path.parent.name == "flows":
-        return "platform"
-    if file.endswith(ON_PREFECTS_OBJECTS):
-        return "objects"
     return "export" if path.parent.name == "export" else file
 
 

@@ -36,8 +36,7 @@ from mtmd.monitor.profiles import PROFILE_FORMAT, profile_features
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.registry import Registry
 from mtmd.serve.published import ADS_FORMAT
-from mtmd.store.files import digest, read_json, write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import digest, read_json, sha256_file, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
 from tests.flows.runs import AS_OF, LINE, TINY

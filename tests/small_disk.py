@@ -9,10 +9,10 @@ import pytest
 
 
 @contextmanager
-def small_disk(place: Path, size_kb: int, inodes: int = 0) -> Iterator[Path]:
-    """Mounted at `place`, with so many inodes if not 0; the test is skipped where this user may not mount."""
+def small_disk(place: Path, size_kb: int) -> Iterator[Path]:
+    """Mounted at `place`; the test is skipped where this user may not mount."""
     place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k,nr_inodes={inodes}", "tmpfs", f"{place}"]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", f"{place}"]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"a file system can't be mounted here: {mounted.stderr.strip()}")

@@ -1,7 +1,6 @@
 """The command line, as a user types it."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +11,6 @@ import mtmd
 from mtmd.cli import main
 from mtmd.config import preset_names
 from mtmd.logs.files import available_days
-from mtmd.serve.http import __main__ as service
-from mtmd.serve.http.intake import Settings
 from mtmd.store.files import read_json
 from tests.flows.runs import TINY, Run, copied
 
@@ -29,13 +26,6 @@ def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
     before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")}
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
-
-
-def test_a_platform_that_cannot_be_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    logs = tmp_path / "logs"
-    assert main(["simulate", "--until", "2026-01-01", "--logs", str(logs), "--users", "3"]) == 1
-    assert "the simulated platform is wrong" in capsys.readouterr().err
-    assert not logs.exists()
 
 
 def test_rollback_without_a_champion_fails_in_words(
@@ -131,48 +121,9 @@ def test_serve_becomes_the_service_of_the_presets_line(
 ) -> None:
     became: list[str] = []
     monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
-    assert (
-        main(
-            [
-                "serve",
-                "--preset",
-                TINY,
-                "--artifacts",
-                str(tmp_path),
-                "--port",
-                "0",
-                "--queue",
-                "8",
-            ]
-        )
-        == 0
-    )
-    assert became[1:4] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny")]
-    given = dict(zip(became[4::2], became[5::2], strict=True))
-    defaults = Settings()
-    assert given == {
-        "--host": "127.0.0.1",
-        "--port": "0",
-        "--threads": str(defaults.threads),
-        "--queue": "8",
-        "--timeout": str(defaults.timeout_s),
-        "--preset": TINY,
-    }
-
-
-def test_the_options_of_serve_are_those_of_the_service(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert main(["serve", "--help"]) == 0
-    of_preset = capsys.readouterr().out
-    assert service.main(["--help"]) == 0
-    of_line = capsys.readouterr().out
-    options = set(re.findall(r"--[a-z-]+", of_line))
-    assert {"--host", "--port", "--threads", "--queue", "--timeout"} <= options
-    assert set(re.findall(r"--[a-z-]+", of_preset)) == options | {"--artifacts"}
-    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a wrong option starts nothing"))
-    assert main(["serve", "--p", "9000"]) == 2
-    assert "No such option: --p" in capsys.readouterr().err
+    options = ["--port", "0", "--queue", "8"]
+    assert main(["serve", "--preset", TINY, *options, "--artifacts", str(tmp_path)]) == 0
+    assert became[1:] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny"), "--preset", TINY, *options]
 
 
 def test_a_mistyped_command_is_answered_with_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,16 +137,6 @@ def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.Capture
         f"preset 'dmeo' not found; use one of {list(preset_names())} or a path to a .toml"
         in capsys.readouterr().err
     )
-
-
-@pytest.mark.parametrize("days", ["0", "-3"])
-def test_a_number_of_days_below_one_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], days: str
-) -> None:
-    logs = str(tmp_path / "logs")
-    assert main(["simulate", "--until", "2026-01-02", f"--days={days}", "--logs", logs]) == 1
-    assert f"days ({days}) must be at least 1" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from mtmd.command_line import Lazy, app, console, literal, only_command, read_day, run
 from mtmd.command_line import _presets as presets_that_begin
-from mtmd.command_line import _repeated as repeated
 from mtmd.config import preset_names
 from mtmd.errors import LogsError
 
@@ -80,14 +79,6 @@ def test_the_help_of_a_late_command_is_its_own(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().out
     assert "Usage: name late [OPTIONS]" in said
     assert "All of it." in said
-
-
-def test_a_list_may_be_given_in_one_go() -> None:
-    words = ["--seeds", "0", "1", "--day", "2026-01-25", "--seeds", "2", "stray", "--flag"]
-    assert list(repeated(words, {"--seeds"})) == [
-        "--seeds", "0", "--seeds", "1", "--day", "2026-01-25", "--seeds", "2", "--seeds", "stray", "--flag",
-    ]  # fmt: skip
-    assert list(repeated(["one", "two"], {"--seeds"})) == ["one", "two"]
 
 
 def test_a_day_has_its_year_first() -> None:

@@ -21,7 +21,6 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import mtmd.cli
-from deploy import local
 from mtmd.config import Preset, load_preset
 from mtmd.flows import ablation
 from mtmd.flows import daily_retrain as daily
@@ -63,19 +62,11 @@ def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str,
     for name, value in deployment["parameters"].items():
         TypeAdapter(hints[name].annotation).validate_python(value)
     assert deployment["name"] == flow.name  # the UI's lists show it without its flow
-    assert deployment["parameters"]["preset"] == "{{ preset.name }}"
+    assert deployment["parameters"]["preset"] == "{{ prefect.variables.mtmd_preset }}"
     assert deployment["concurrency_limit"]["limit"] == 1
     assert "mtmd" in deployment["tags"]
     described = flow.parameters.properties
     assert [name for name, own in described.items() if not own.get("description")] == []
-
-
-def test_descriptions_end_with_bounds() -> None:
-    """Prefect's run form enforces bounds and does not show them."""
-    said = {_name(one): _entrypoint(one).parameters.properties for one in DEPLOYED}
-    reason = said["rollback/rollback"]["reason"]["description"]
-    assert reason.endswith("(length at least 3, length at most 1000)")
-    assert said["backfill/backfill"]["at_once"]["description"].endswith("(at least 1, at most 8)")
 
 
 def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
@@ -149,8 +140,6 @@ def _understand(words: list[str]) -> bool:
             get_command(daily.command).make_context("daily_retrain", arguments)
         case [".venv/bin/python", "-m", "mtmd.flows.ablation", *arguments]:
             get_command(ablation.command).make_context("ablation", arguments)
-        case [".venv/bin/python", "-m", "deploy.local", *arguments]:
-            local._parser().parse_args(arguments)
         case _:
             return False
     return True
@@ -171,7 +160,7 @@ def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
     text = re.sub(r"\$\((?:REPORTS_|SERVE_)?PORT\)", "4200", text)
     text = text.replace("$(CHOSEN)", "--preset tiny")
     lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
-    assert sum(_understand(shlex.split(line)) for line in lines) == 9
+    assert sum(_understand(shlex.split(line)) for line in lines) == 7
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -177,12 +177,6 @@ class RetentionConfig(Frozen):
         90, ge=1, description="models that no rollback can reach; the others are kept, whatever their age"
     )
     ads: ClassVar[int] = 14  # published ads, but for those of the two newest champions
-    most_share: float = Field(
-        0.5,
-        gt=0,
-        le=1,
-        description="largest share of the outputs that a clean-up removes without being told that so much may go",
-    )
     caches: ClassVar[int] = 14  # trained weights and evaluations, since they were written or last compared
 
 

@@ -8,8 +8,7 @@ from mtmd.config import Preset
 from mtmd.errors import BundleError
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.bundle import BUNDLE_FILE, BUNDLE_FORMAT, MODEL_KIND, BundleInfo, TowerFile
-from mtmd.store.files import digest, write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import digest, sha256_file, write_json
 from mtmd.train.checkpoints import tensors_digest
 
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files

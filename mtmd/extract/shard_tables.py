@@ -27,7 +27,7 @@ from mtmd.logs.encoding import encode
 from mtmd.logs.ids import id_numbers
 from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
-from mtmd.store.files import settle
+from mtmd.store.files import sha256_file
 
 _Shapes = dict[str, tuple[DTypeLike, tuple[int, ...]]]
 
@@ -210,4 +210,4 @@ def _refuse_repeated(request_row: NDArray[np.generic], ad_row: NDArray[np.generi
 
 
 def _record(path: Path) -> FileRecord:
-    return FileRecord(bytes=path.stat().st_size, sha256=settle(path))
+    return FileRecord(bytes=path.stat().st_size, sha256=sha256_file(path))

@@ -21,8 +21,7 @@ from mtmd.extract.list_files import list_file, list_names, take_lists
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import EncodedSide
 from mtmd.store.columns import map_columns
-from mtmd.store.files import digest, read_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import digest, read_json, sha256_file
 from mtmd.store.stores import store_of
 
 SHARD_FORMAT = 1  # raise it whenever the same logs would give other bytes: it is part of every fingerprint

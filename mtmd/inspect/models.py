@@ -11,8 +11,7 @@ from mtmd.promote.slice_gates import GateResult
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.past import decision, made_by
-from mtmd.store.files import read_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import read_json, sha256_file
 from mtmd.store.workspace import Workspace
 
 CHAMPION = "champion"

@@ -1,11 +1,8 @@
 """What may be removed of a line's outputs, and its removal.
 
-Shards, runs, validations and models age by their day, against the newest run's; trained weights and evaluations are
-named by content alone, so they age by when they were written (rivals: or last compared as older ones), and ads that
-others took the place of by when that was.
-The champion, and every model that a rollback can go back to, stay whatever their age; so do the published ads of the
-champion and of the model that the next rollback goes to, and the trainings of these two where a later day may go on
-from them.
+Shards, runs, validations and models age by their day, against the newest run's; what is named by content alone ages
+by when it was written (rivals: or last compared). The champion, and every model that a rollback can go back to, stay
+whatever their age; so do the ads and the trained weights of the champion and of the model that a rollback goes to.
 """
 
 import re
@@ -19,18 +16,31 @@ from typing import NamedTuple
 from pydantic import Field
 
 from mtmd.config import Frozen, RetentionConfig
-from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.records import run_paths
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.stores import store_of
 from mtmd.store.workspace import Workspace
-from mtmd.train.additions import MOMENTS
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _DAY_S = 24 * 3600
 _SUPERSEDED_DAYS = 1
-_UPLOAD_DAYS = 2  # longer than any upload takes
+# Outputs with a day in their names: kind, where they are, and the key of [retention] that says how long they stay.
+_BY_DAY = (
+    ("shards", "shards/date=*", "shards"),
+    ("digests", "shards/digests/date=*.json", "shards"),
+    ("spool", "spool/*/*", "shards"),
+    ("profiles", "monitoring/profiles/date=*", "shards"),
+    ("digests", "monitoring/profiles/digests/date=*.json", "shards"),
+    ("monitoring", "monitoring/date=*.json", "runs"),
+    ("validation", "validation/date=*", "runs"),
+    ("validation", "validation/as_of=*.json", "runs"),
+    ("failures", "failures/as_of=*.json", "runs"),
+    ("mirrors", "mirrors/events/*.json", "runs"),
+    ("runs", "runs/*", "runs"),
+)
+_BY_CLOCK = ("trained", "evaluations", "proofs", "graphs", "work")
 
 
 class Removable(Frozen):
@@ -44,7 +54,7 @@ class Removable(Frozen):
 
 
 class _Output(NamedTuple):
-    """An output, the days that it is kept, and what it ages by: its day, or else a clock; by neither, it stays."""
+    """How long an output is kept. Age counts from its day, or else from `since_s`; without either it stays."""
 
     kind: str
     path: Path
@@ -63,77 +73,40 @@ class CleanUp(Frozen):
     kept: dict[str, int] = Field(description="outputs of each kind that stay")
     standing: tuple[str, ...] = Field(description="models that stay whatever their age, the champion last")
 
-    most_share: float = Field(
-        1.0, description="share of the outputs beyond which a removal has to be allowed"
-    )
-
     @property
     def bytes(self) -> int:
         return sum(output.bytes for output in self.removable)
 
-    @property
-    def total(self) -> int:
-        return len(self.removable) + sum(self.kept.values())
 
-    @property
-    def large(self) -> bool:
-        """Whether so much would go that somebody should have looked at it."""
-        return len(self.removable) > self.most_share * self.total
-
-
-def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float | None = None) -> CleanUp:
-    """Look at everything below the line's directory; `now_s` is the clock that caches age by."""
+def plan_clean_up(workspace: Workspace, retention: RetentionConfig) -> CleanUp:
+    """Look at everything below the line's directory."""
     registry = Registry(workspace.root)
     registry.refresh()
-    newest = _newest(workspace)
-    standing = registry.standing()
+    newest, standing, clock = _newest(workspace), registry.standing(), time.time()
     if newest is None:
         return CleanUp(newest=None, removable=(), kept={}, standing=standing)
-    clock = time.time() if now_s is None else now_s
     needed = _needed(registry)
     removable: list[Removable] = []
     kept: dict[str, int] = {}
     for output in _outputs(workspace, retention):
         why = _age(output, newest, clock)
         if why and not _stays(output.kind, output.path, needed):
-            path, size = str(output.path), sum(store_of(output.path).sizes(output.path).values())
-            removable.append(Removable(kind=output.kind, path=path, bytes=size, why=why, day=output.day))
+            size = store_of(output.path).size(output.path)
+            removable.append(
+                Removable(kind=output.kind, path=str(output.path), bytes=size, why=why, day=output.day)
+            )
         else:
             kept[output.kind] = kept.get(output.kind, 0) + 1
-    return CleanUp(
-        newest=newest,
-        removable=tuple(removable),
-        kept=kept,
-        standing=standing,
-        most_share=retention.most_share,
-    )
+    return CleanUp(newest=newest, removable=tuple(removable), kept=kept, standing=standing)
 
 
-def clean_up(
-    workspace: Workspace,
-    planned: CleanUp,
-    on_removed: Callable[[Removable], None],
-    *,
-    allow_large: bool = False,
-) -> None:
-    """Remove what was planned, but for what a rollback can reach by now, and ads that serve or are newer by now.
-
-    Of a line in a bucket, also what is left there of uploads that did not end, of more than two days ago.
-    Raises StorageError, and removes nothing, for a large plan that was not allowed.
-    """
-    if planned.large and not allow_large:
-        raise StorageError(
-            f"the clean-up would remove {len(planned.removable)} of {planned.total} outputs; [retention] lets "
-            f"{planned.most_share:.0%} go at once: look at what a dry run lists, then allow it with allow_large"
-        )
+def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
+    """Remove what was planned, but for what a rollback can reach by now, and ads that serve or are newer by now."""
     registry = Registry(workspace.root)
     needed = _needed(registry)
     for output in planned.removable:
         if not _stays(output.kind, Path(output.path), needed) and _remove(registry, output):
             on_removed(output)
-    for swept in workspace.store.sweep(workspace.root, time.time() - _UPLOAD_DAYS * _DAY_S):
-        why = f"uploads that did not end, over {_UPLOAD_DAYS} days ago"
-        on_removed(Removable(kind="uploads", path=swept.place, bytes=swept.bytes, why=why))
 
 
 def _remove(registry: Registry, output: Removable) -> bool:
@@ -177,14 +150,12 @@ def _age(output: _Output, newest: date, now_s: float) -> str | None:
 
 def _needed(registry: Registry) -> dict[str, Sequence[str]]:
     """Names that stay whatever their age, by kind."""
-    workspace, trained = Workspace(registry.root), []
-    close = registry.one_rollback()
+    close, trained = registry.one_rollback(), []
     for model_id in close:
         with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
             if (training := registry.manifest(model_id).training) is not None:
-                trained.append(workspace.trained("mtmd", training))
-    lasting = [path.name for path in trained if MOMENTS in workspace.store.sizes(path)]
-    return {"models": registry.standing(), "ads": close, "trained": lasting}
+                trained.append(Workspace(registry.root).trained("mtmd", training).name)
+    return {"models": registry.standing(), "ads": close, "trained": trained}
 
 
 def _stays(kind: str, path: Path, needed: Mapping[str, Sequence[str]]) -> bool:
@@ -192,33 +163,19 @@ def _stays(kind: str, path: Path, needed: Mapping[str, Sequence[str]]) -> bool:
 
 
 def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Output]:
-    root = workspace.root
-    by_day = (
-        ("shards", "shards/date=*", retention.shards),
-        ("digests", "shards/digests/date=*.json", retention.shards),
-        ("spool", "spool/*/*", retention.shards),
-        ("profiles", "monitoring/profiles/date=*", retention.shards),
-        ("digests", "monitoring/profiles/digests/date=*.json", retention.shards),
-        ("monitoring", "monitoring/date=*.json", retention.runs),
-        ("validation", "validation/date=*", retention.runs),
-        ("validation", "validation/as_of=*.json", retention.runs),
-        ("failures", "failures/as_of=*.json", retention.runs),
-        ("mirrors", "mirrors/events/*.json", retention.runs),
-        ("runs", "runs/*", retention.runs),
-    )
-    for kind, pattern, days in by_day:
+    root, registry = workspace.root, Registry(workspace.root)
+    for kind, pattern, key in _BY_DAY:
         for path in sorted(root.glob(pattern)):
             if (day := _day_of(path.name)) is not None:
-                yield _Output(kind, path, days, day)
+                yield _Output(kind, path, getattr(retention, key), day)
     for path in sorted(root.glob("models/[!.]*")):
         if (path / "manifest.json").is_file():
-            yield _Output("models", path, retention.models, _as_of(Registry(root), path.name))
+            yield _Output("models", path, retention.models, _as_of(registry, path.name))
     yield from _published(Catalogue(root), retention)
-    for kind in ("trained", "evaluations", "proofs", "graphs", "work"):
+    for kind in _BY_CLOCK:
         for path in sorted(root.glob(f"{kind}/[!.]*")):
-            own = "locks" if path.suffix == ".lock" else kind  # of trainings: empty files, whose work is done
             with suppress(FileNotFoundError):  # a run that ends removes its work
-                yield _Output(own, path, retention.caches, since_s=path.stat().st_mtime)
+                yield _Output(kind, path, retention.caches, since_s=path.stat().st_mtime)
 
 
 def _published(catalogue: Catalogue, retention: RetentionConfig) -> Iterator[_Output]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtmd.errors import LogsError, StorageError
-from mtmd.store.files import read_json, write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import read_json, sha256_file, write_json
 
 _SETTLED_NS = 2_000_000_000  # coarser than any file system's clock
 

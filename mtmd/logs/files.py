@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mtmd.logs.contract import TABLES
 from mtmd.logs.templates import DayTemplate
-from mtmd.store.files import locked, resolve
+from mtmd.store.files import locked
+from mtmd.store.stores import resolve
 
 _PATIENCE_S = 24 * 3600  # while another command writes the same folder
 _PATTERN = re.compile(r"([*?\[])")

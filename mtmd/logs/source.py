@@ -18,8 +18,8 @@ from mtmd.logs.digests import Identity, SourceFiles, file_identity, source_diges
 from mtmd.logs.locking import linked
 from mtmd.logs.sql import SQL, bare_sql, literals, parameter_names, statement, without_end
 from mtmd.logs.templates import DayTemplate, of_day, sums_at
-from mtmd.store.files import in_bucket, resolve
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
+from mtmd.store.stores import in_bucket, resolve
 
 _LAYOUT = SourcesConfig()
 

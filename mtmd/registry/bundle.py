@@ -7,8 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from mtmd.config import Declarations, Frozen
 from mtmd.errors import BundleError, StorageError
-from mtmd.store.files import read_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import read_json, sha256_file
 
 BUNDLE_FORMAT = 1  # raise it whenever the same weights and declarations must be served differently
 BUNDLE_FILE = "bundle.json"

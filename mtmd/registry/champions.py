@@ -4,13 +4,11 @@
     champion.json            a copy of the newest one, where readers begin
 
 Whoever creates the next number has made the change: of several writers one wins, on one disk and in a bucket. A crash
-before the copy is written leaves a copy that is one change behind; readers look for the next number, and the next
-change writes the copy again.
+before the copy is written leaves a copy that is one change behind: so readers look for the next number.
 """
 
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from mtmd.errors import RegistryError, StorageError
@@ -49,32 +47,19 @@ class Champions:
             )
         self._copy(text)
 
-    def mend(self, champion: Champion) -> None:
-        """Write the copy, or the change that only the copy has, where a crash or damage left it out.
-
-        Callers hold the lock.
-        """
-        text = sealed_text(champion.model_dump(mode="json"))
-        if self._store.read(self.pointer) != text.encode():
-            self._copy(text)
-        path = self._path(champion.sequence)
-        if (there := self._store.read(path)) != text.encode():
-            self._store.replace(path, text.encode(), there)
-
     def changes(self) -> Iterator[ChampionChange]:
         """Every change, oldest first; one that was lost or damaged is left out, with a warning."""
         champion = self.newest()
         for number in range(1, champion.sequence if champion else 0):
             path = self._path(number)
             try:
-                known = self._stored(path)
+                # A change of the past never changes: what is on the disk needs no store elsewhere.
+                content = path.read_bytes() if path.is_file() else self._store.read(path)
+                if content is None:
+                    raise RegistryError(f"{self._store.place(path)} is missing from the history")
+                yield _champion(content, str(path)).change
             except RegistryError as error:
                 _log.warning("%s", error)
-                continue
-            if known is None:
-                _log.warning("%s is missing from the history", self._store.place(path))
-            else:
-                yield known.change
         if champion is not None:
             yield champion.change
 
@@ -104,13 +89,6 @@ class Champions:
     def _change(self, number: int) -> Champion | None:
         """A change, as the store has it now; None where it is not there."""
         path = self._path(number)
-        content = self._store.read(path)
-        return None if content is None else _champion(content, self._store.place(path))
-
-    def _stored(self, path: Path) -> Champion | None:
-        """A change of the past, which never changes: from the disk, and from the store where the disk has none."""
-        with suppress(FileNotFoundError, RegistryError):
-            return _champion(path.read_bytes(), str(path))
         content = self._store.read(path)
         return None if content is None else _champion(content, self._store.place(path))
 

@@ -1,14 +1,20 @@
-"""What the registry refuses before it changes anything."""
+"""What the registry refuses: a wrong name, a change that was decided about another champion, a damaged model."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from pathlib import Path
 
-from mtmd.errors import RegistryError
-from mtmd.registry.records import MODEL_ID, MODEL_ID_LENGTH, Champion, ChampionChange, ModelManifest
+from pydantic import ValidationError
 
-History = Callable[
-    [], Iterable[ChampionChange]
-]  # read only where a refusal is told, so that promotions cost the same
+from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.registry.bundle import load_bundle
+from mtmd.registry.records import MODEL_ID, MODEL_ID_LENGTH, Champion, ModelManifest
+from mtmd.store.files import read_json
+from mtmd.store.outputs import differing_file
+
+MANIFEST = "manifest.json"
+_REQUIRED = ("bundle.json", "metrics.json")
+_REMEDY = "Restore it from a copy, or remove the model's directory and run its day again"
 
 
 def require_id(model_id: str) -> str:
@@ -46,15 +52,17 @@ def require_rollback(champion: Champion | None, only: str | None) -> Champion:
     if champion is None:
         raise RegistryError("no model is live, so there is nothing to roll back; run a day first")
     if not champion.below:
-        same = "is no other model" if len(champion.standing) > 1 else "is no champion"
-        raise RegistryError(f"there {same} before the live one ({live}) to go back to; promote another model")
+        raise RegistryError(
+            f"there is no other model before the live one ({live}) to go back to; promote another"
+        )
     return champion
 
 
-def refusal(manifest: ModelManifest, champion: Champion, history: History) -> str | None:
+def refusal(manifest: ModelManifest, champion: Champion, was_promoted: Callable[[str], bool]) -> str | None:
     """Why a model may not displace the champion: it is older, or was rolled back, by its id or by its content.
 
-    Nor may one that a training made of a model that was rolled back meanwhile, unless it was champion itself before.
+    Nor may one that a training made of a model that was rolled back meanwhile, unless it was champion itself before:
+    `was_promoted` says whether a model was, and is asked only then.
     """
     if manifest.as_of < champion.as_of:
         return (
@@ -62,30 +70,58 @@ def refusal(manifest: ModelManifest, champion: Champion, history: History) -> st
             "and displaces nothing"
         )
     same = [model.model_id for model in champion.taken_down if model.bundle_id == manifest.bundle_id]
-    if manifest.model_id not in champion.rolled_back and not same:
-        return _offspring(manifest, champion, history)
-    known = manifest.model_id if manifest.model_id in champion.rolled_back else same[-1]
-    who = known if known == manifest.model_id else f"{manifest.model_id} is {known} under another id, which"
-    return (
-        f"{who} was rolled back before{_why(history(), known)}; another window or preset gives a model of other "
-        f"content, which can be promoted. `mtmd reinstate {known}` lets this one come back"
-    )
+    if manifest.model_id in champion.rolled_back or same:
+        known = manifest.model_id if manifest.model_id in champion.rolled_back else same[-1]
+        who = (
+            known if known == manifest.model_id else f"{manifest.model_id} is {known} under another id, which"
+        )
+        return (
+            f"{who} was rolled back before; another window or preset gives a model of other content, which can be "
+            f"promoted. `mtmd reinstate {known}` lets this one come back"
+        )
+    start = manifest.started_from
+    if start is not None and start.model_id in champion.rolled_back and not was_promoted(manifest.model_id):
+        return (
+            f"its training went on from {start.model_id}, which was rolled back since then. Run the day again: it goes "
+            f"on from another model. `mtmd reinstate {start.model_id}` lets this one be promoted, too"
+        )
+    return None
 
 
-def _offspring(manifest: ModelManifest, champion: Champion, history: History) -> str | None:
-    """A training may go on from the champion, and a person take that one down before the training ends."""
-    if manifest.started_from is None or (start := manifest.started_from.model_id) not in champion.rolled_back:
-        return None
-    changes = tuple(history())
-    if any(change.action == "promote" and change.model_id == manifest.model_id for change in changes):
-        return None  # it was reinstated since
-    return (
-        f"its training went on from {start}, which was rolled back since then{_why(changes, start)}. Run the day "
-        f"again: it goes on from another model. `mtmd reinstate {start}` lets this one be promoted, too"
-    )
+def stored_manifest(directory: Path) -> ModelManifest:
+    """The manifest of a model's directory; raises BundleError for one that can't be read, or is of another model."""
+    model_id = directory.name
+    try:
+        manifest = ModelManifest.model_validate(read_json(directory / MANIFEST))
+    except (StorageError, ValidationError) as error:
+        raise BundleError(f"manifest of model {model_id!r} cannot be read: {error}") from error
+    if manifest.model_id != model_id:
+        raise BundleError(f"{directory} has the manifest of model {manifest.model_id!r}. {_REMEDY}")
+    return manifest
 
 
-def _why(history: Iterable[ChampionChange], model_id: str) -> str:
-    """When the latest rollback took a model down, and its reason."""
-    taken = [change for change in history if change.action == "rollback" and change.previous == model_id]
-    return f" ({taken[-1].at:%Y-%m-%d %H:%M} UTC: {taken[-1].reason})" if taken else ""
+def check_built(directory: Path, manifest: ModelManifest) -> None:
+    """Raise RegistryError where a model lacks a file, or holds another bundle than its manifest says."""
+    missing = [name for name in _REQUIRED if not (directory / name).is_file()]
+    if missing:
+        raise RegistryError(f"model {manifest.model_id!r} was built without {missing}; export writes them")
+    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
+        raise RegistryError(
+            f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
+        )
+
+
+def check_stored(directory: Path, manifest: ModelManifest) -> None:
+    """Raise BundleError where a stored model is not, file by file, what its manifest says."""
+    if lacking := [name for name in _REQUIRED if name not in manifest.files]:
+        raise BundleError(
+            f"the manifest of model {manifest.model_id!r} has no digest of {lacking}, so nothing says what "
+            f"they must be. {_REMEDY}"
+        )
+    whose = f" of model {manifest.model_id!r}"
+    if (differing := differing_file(directory, manifest.files, whose)) is not None:
+        raise BundleError(f"{differing}. {_REMEDY}")
+    try:
+        check_built(directory, manifest)
+    except RegistryError as error:
+        raise BundleError(f"{error}. {_REMEDY}") from error

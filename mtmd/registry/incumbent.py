@@ -62,12 +62,6 @@ def earlier_champions(registry: Registry, as_of: date) -> Iterator[ModelManifest
             yield manifest
 
 
-def anchor(registry: Registry, as_of: date) -> str | None:
-    """The last fully retrained champion before a day; None where there is none."""
-    full = (model for model in earlier_champions(registry, as_of) if model.started_from is None)
-    return next((model.model_id for model in full), None)
-
-
 def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
     """Whether another promotion of the candidate is impossible; after a rollback the registry says it."""
     return live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)

@@ -161,9 +161,10 @@ class RegistryStatus(Frozen):
     history: tuple[ChampionChange, ...] = Field(description="latest changes, oldest first")
 
 
-def run_paths(workspace: Workspace) -> list[Path]:
-    """The directories of decided runs, the latest record first; of records of one time, the later day first."""
-    paths = [path.parent for path in (workspace.root / "runs").glob(f"*/{SUMMARY}")]
+def run_paths(workspace: Workspace, as_of: date | None = None) -> list[Path]:
+    """The directories of decided runs, of one day or of all, the latest record first; of one time, the later day."""
+    runs = "*" if as_of is None else f"{as_of.isoformat()}-*"
+    paths = [path.parent for path in (workspace.root / "runs").glob(f"{runs}/{SUMMARY}")]
     return sorted(paths, key=lambda path: ((path / SUMMARY).stat().st_mtime_ns, path.name), reverse=True)
 
 

@@ -16,8 +16,17 @@ from typing import Literal
 
 from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.champions import Champions
-from mtmd.registry.checks import check_sequence, refusal, require_id, require_reason, require_rollback
-from mtmd.registry.models import MANIFEST, as_it_was, check_built, check_stored, stored_manifest
+from mtmd.registry.checks import (
+    MANIFEST,
+    check_built,
+    check_sequence,
+    check_stored,
+    refusal,
+    require_id,
+    require_reason,
+    require_rollback,
+    stored_manifest,
+)
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -54,24 +63,25 @@ class Registry:
         """Store the manifest's model once: `build` fills a directory with the bundle and metrics.json.
 
         A complete model is reused and `build` not called. One that was altered is made again, with a warning. Raises
-        RegistryError when what was built does not fit the manifest, BundleError when a model that was altered came out
-        otherwise this time.
+        RegistryError when what was built does not fit the manifest.
         """
         model_id = manifest.model_id
-        final = self.path(model_id)
-        altered = self._altered(model_id)
-        if self.has(model_id) and altered is None:
-            self._store.commit(final)  # somebody may have removed it from the bucket as damaged
-            return Registered(model_id=model_id, path=str(final), reused=True)
+        final, altered = self.path(model_id), False
+        try:
+            if self.has(model_id):
+                self.verify(model_id)
+                self._store.commit(final)  # somebody may have removed it from the bucket as damaged
+                return Registered(model_id=model_id, path=str(final), reused=True)
+        except BundleError as error:
+            _log.warning("%s is made again: %s", final, error)
+            altered = True
         with self._store.atomic_directory(final) as temporary:
             build(temporary)
             check_built(temporary, manifest)
             stored = manifest.model_copy(update={"files": file_digests(temporary)})
-            if altered is not None:
-                stored = as_it_was(stored, final, altered)
-                _log.warning("%s is made again: %s", final, altered)
-                self._store.discard(final)
             write_json(temporary / MANIFEST, stored.model_dump(mode="json"), seal=True)
+            if altered:
+                self._store.discard(final)
         return Registered(model_id=model_id, path=str(final), reused=False)
 
     def manifest(self, model_id: str) -> ModelManifest:
@@ -98,15 +108,6 @@ class Registry:
             check_stored(directory, self.manifest(model_id))
         return directory
 
-    def _altered(self, model_id: str) -> BundleError | None:
-        """How a stored model differs from what was stored; None where it doesn't, or there is none."""
-        try:
-            if self.has(model_id):
-                self.verify(model_id)
-        except BundleError as error:
-            return error
-        return None
-
     def champion(self) -> Champion | None:
         """The live model; None before the first promotion. Raises RegistryError where that can't be told."""
         return self._champions.newest()
@@ -127,7 +128,7 @@ class Registry:
         altered.
         """
         with locked(self._lock):
-            champion = self._mended()
+            champion = self.champion()
             if champion is not None and champion.model_id == model_id:
                 return Promotion(
                     outcome="already champion", champion=champion, words=f"{model_id} is already champion"
@@ -138,7 +139,7 @@ class Registry:
                 raise RegistryError(
                     f"model {model_id!r} has as_of {manifest.as_of}; it cannot be promoted for {as_of}"
                 )
-            if champion is not None and (words := refusal(manifest, champion, self.history)):
+            if champion is not None and (words := refusal(manifest, champion, self._was_promoted)):
                 return Promotion(outcome="refused", champion=champion, words=words)
             check_sequence(champion, expected_sequence, model_id)
             change = _change(champion, "promote", manifest.model_id, manifest.as_of, reason)
@@ -166,7 +167,7 @@ class Registry:
         """
         require_reason("a rollback", reason)
         with locked(self._lock):
-            champion = require_rollback(self._mended(), only)
+            champion = require_rollback(self.champion(), only)
             below = champion.below
             taken = (model for model in champion.standing if model.bundle_id == champion.content)
             target = below[-1].model_id
@@ -191,7 +192,7 @@ class Registry:
         """
         require_reason("a reinstatement", reason)
         with locked(self._lock):
-            champion = self._mended()
+            champion = self.champion()
             banned = () if champion is None else champion.taken_down
             back = {model_id, self._content_of(model_id, banned)}
             left = tuple(model for model in banned if not back & {model.model_id, model.bundle_id})
@@ -211,7 +212,7 @@ class Registry:
         Under the lock, so that nobody makes it live meanwhile.
         """
         with locked(self._lock):
-            champion = self._mended()
+            champion = self.champion()
             if champion is not None and model_id in {model.model_id for model in champion.standing}:
                 return False
             self._store.discard(self.path(model_id))
@@ -252,6 +253,9 @@ class Registry:
             history=history[-latest:],
         )
 
+    def _was_promoted(self, model_id: str) -> bool:
+        return any(change.action == "promote" and change.model_id == model_id for change in self.history())
+
     def _content_of(self, model_id: str, banned: tuple[KnownModel, ...]) -> str | None:
         """A model's content; None where it is neither banned nor here."""
         known = [model.bundle_id for model in banned if model.model_id == model_id]
@@ -259,12 +263,6 @@ class Registry:
             return known[0] if known else self.manifest(model_id).bundle_id
         except (BundleError, RegistryError):
             return None
-
-    def _mended(self) -> Champion | None:
-        champion = self.champion()
-        if champion is not None:
-            self._champions.mend(champion)
-        return champion
 
     def _make(self, champion: Champion) -> None:
         """Let a model be live, which its store must have whole: this machine may have a part of it."""

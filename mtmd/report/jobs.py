@@ -11,7 +11,7 @@ from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Code, Document, Item, Items, Kind, Picture, Section
 from mtmd.report.tables import Column, Table, columns_of
-from mtmd.report.text import number, time_words
+from mtmd.report.text import number
 
 _STATES: dict[str, Kind] = {
     "completed": "good",
@@ -30,35 +30,16 @@ def _of(title: str, kind: Kind, words: str, *blocks: Block) -> Document:
 
 
 def backfill_plan(plan: BackfillPlan) -> Document:
-    """Which days are blocked and why, how many would run and at which cost, and what each of these would do."""
-    running = [day for day in plan.days if day.runs]
-    items = [Item("bad", f"blocked {day.as_of}", day.note) for day in plan.blocked]
-    others = [day for day in plan.days if not day.runs and day.status != "blocked"]
-    items += [Item("held", f"{day.as_of} {day.status}", day.note) for day in others]
-    if running:
-        known = plan.seconds is not None and plan.run_seconds is not None
-        cost = f"about {time_words(plan.seconds)}; a run took {time_words(plan.run_seconds)}"
-        cost = cost if known else "not known; no run of this line says what it took"
-        items.append(Item("", "training of the days that would run", cost))
-    table = Table(
-        title="Days that would run, in this order; what one day makes, the days after it reuse",
-        columns=(
-            *columns_of("text", ("as_of", "was")),
-            *columns_of("count", ("days to validate", "days to extract")),
-            *columns_of("text", ("models to train", "training, about")),
-        ),
-        rows=tuple(
-            (
-                *(f"{day.as_of}", day.status, day.validate_days, day.extract_days),
-                *(", ".join(day.train) or "–", time_words(day.seconds)),
-            )
-            for day in running
-        ),
-    )
-    blocked = f", {len(plan.blocked)} blocked" if plan.blocked else ""
-    title = f"{len(running)} of {len(plan.days)} days would run{blocked}"
+    """Which days are blocked and why, which would run, and which would not."""
+    items = [Item("bad", f"{day.as_of} blocked", day.note) for day in plan.of("blocked")]
+    for day in plan.days:
+        if day.status != "blocked":
+            words = f"would run, {day.status}" if day.runs else day.status
+            items.append(Item("" if day.runs else "held", f"{day.as_of} {words}", day.note))
+    blocked = f", {len(plan.of('blocked'))} blocked" if plan.of("blocked") else ""
+    title = f"{len(plan.running)} of {len(plan.days)} days would run{blocked}"
     words = f"{plan.first} to {plan.last}, reprocess {plan.reprocess}."
-    return _of(title, "bad" if plan.blocked else "good", words, Items(items), table)
+    return _of(title, "bad" if blocked else "good", words, Items(items))
 
 
 def backfill(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> Document:
@@ -150,10 +131,9 @@ def _verdict(finding: Finding) -> str:
     return "○ suspected" if finding.suspected else "ok" if finding.judged else "too few rows"
 
 
-def clean_up(planned: CleanUp, dry_run: bool, allow_large: bool = False) -> Document:
+def clean_up(planned: CleanUp, dry_run: bool) -> Document:
     """What goes and what stays, by kind; then path by path, at most a hundred."""
-    refused = planned.large and not allow_large
-    verb = "would be removed (dry run)" if dry_run else "are not removed" if refused else "are removed"
+    verb = "would be removed (dry run)" if dry_run else "are removed"
     rows = []
     for kind in dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable))):
         going = [output.bytes for output in planned.removable if output.kind == kind]
@@ -161,14 +141,10 @@ def clean_up(planned: CleanUp, dry_run: bool, allow_large: bool = False) -> Docu
     columns = (*columns_of("text", ("kind",)), *columns_of("count", ("go", "MB", "stay")))
     paths = [Item("", output.path, output.why) for output in planned.removable[:_MOST_PATHS]]
     more = len(planned.removable) - _MOST_PATHS
-    large = (
-        "More than [retention] lets go at once: it needs `allow_large`; look whether the newest run is right."
-    )
     return _of(
         f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}",
-        "bad" if refused else "",
+        "",
         f"Newest run: {planned.newest}; kept for rollbacks: {', '.join(planned.standing) or 'none'}.",
-        *([large] if refused else []),
         Table(title="By kind", columns=columns, rows=tuple(rows)),
         Items(paths),
         *([f"And {more} more."] if more > 0 else []),

@@ -25,8 +25,7 @@ from mtmd.errors import BundleError, StorageError
 from mtmd.logs.ids import id_list
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
-from mtmd.store.files import read_json, write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import read_json, sha256_file, write_json
 from mtmd.store.stores import store_of
 
 ADS_FORMAT = 4  # raise it whenever the same embeddings would be written as other files; readers refuse others

@@ -4,6 +4,7 @@ Everything durable is written beside its final name, fsynced and renamed, so a r
 under construction holds a kernel lock; a lock that can be taken belongs to a dead writer, whose work `sweep` removes.
 """
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -18,19 +19,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Protocol
-from urllib.parse import unquote, urlparse
 
 from filelock import FileLock, Timeout
 
-from mtmd.errors import StorageError
-from mtmd.store.refusals import writing
+from mtmd.errors import MtmdError, StorageError
 from mtmd.store.sealed import json_text, parsed_json, plain, sealed_text
-from mtmd.store.sha256 import sha256_file
 
-BUCKET = re.compile(r"(s3|gs|az):/+([^/]+)/*(.*)")
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
 _SCRATCH = "mtmd-scratch"
 _SHOWN = 100  # characters of a name that its temporary has
+_REMEDIES = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in the quota",
+    errno.EROFS: "mount the file system for writing",
+    errno.ENAMETOOLONG: "use a shorter path or name",
+    errno.EIO: "look after the disk",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "let this user write there"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move away the file that is where a folder must be"),
+    errno.EISDIR: "move away the folder that is where a file must be",
+}
+# Libraries in other languages have errors of their own classes, with the system's number in their words: the first is
+# what safetensors and obstore say, the second Arrow, the third DuckDB.
+_NUMBER = re.compile(r'\(os error (\d+)\)|\[errno (\d+)\]|"errno":"(\d+)"', re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -41,45 +51,34 @@ class Readable(Protocol):
         """Its content; raises FileNotFoundError."""
 
 
-def in_bucket(location: str | Path) -> bool:
-    """Whether a location is a bucket's URL, such as s3://bucket/prefix; also one that was made a Path by mistake."""
-    return BUCKET.fullmatch(str(location)) is not None
-
-
-def resolve(location: str | Path) -> Path:
-    """Turn a location (a path or a file:// URI) into an absolute path.
-
-    Raises StorageError for other schemes, such as a bucket's (`artifacts_folder` takes one), and for a file:// URI that
-    names a host or has an unquoted `?` or `#`.
-    """
-    if in_bucket(location):
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say what could not be written, and why, where the system refuses; raises StorageError."""
+    try:
+        yield
+    except Exception as error:
+        number = _number(error)
+        if number not in _REMEDIES:
+            raise
         raise StorageError(
-            f"{location} is in a bucket, where only logs that are read and artifacts may be; use a local folder, and "
-            "copy what is written there"
-        )
-    if isinstance(location, Path):
-        return location.absolute()
-    parts = urlparse(location)
-    if parts.scheme == "":
-        return Path(location).expanduser().absolute()
-    if parts.scheme != "file":
-        raise StorageError(
-            f"location {location!r} has scheme {parts.scheme!r}; use a local path or a file:// URI"
-            + ("" if "://" in location else f"; a path with a colon is written ./{location}")
-        )
-    if parts.netloc not in {"", "localhost"}:
-        raise StorageError(
-            f"location {location!r} names the host {parts.netloc!r}; write three slashes: file:///absolute/path"
-        )
-    if parts.query or parts.fragment:
-        raise StorageError(f"location {location!r} has a bare ? or #; write %3F or %23, or a plain path")
-    return Path(unquote(parts.path)).absolute()
+            f"{path} can't be written ({os.strerror(number)}); {_REMEDIES[number]}, then run again"
+        ) from error
 
 
-def settle(path: Path) -> str:
-    """Bring a file that was written to disk; its hex sha256."""
-    _fsync(path)
-    return sha256_file(path)
+def _number(error: Exception) -> int | None:
+    """The system's number of an error; None where the system has no part in it."""
+    if isinstance(error, MtmdError):
+        return None
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = _NUMBER.search(str(error))
+    return int(next(filter(None, found.groups()))) if found else None
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(value: Any) -> str:

@@ -13,9 +13,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mtmd.errors import StorageError
-from mtmd.store.files import read_json, write_json
+from mtmd.store.files import read_json, sha256_file, write_json
 from mtmd.store.sealed import json_text, sealed_text
-from mtmd.store.sha256 import sha256_file
 from mtmd.store.stores import store_of
 
 _MANIFEST, _NAME = "manifest.json", "output"

@@ -2,29 +2,24 @@
 
 An output is a directory that is written once, a record a file that may be replaced. Both have their path below the
 line's directory, whatever the store; `mtmd/store/files.py` writes what stays on this machine. Other stores come from
-extras: a module `stores.py` there has `store_of`, `working_folder` and `opened`, as the functions here.
+extras: a module `stores.py` there has `store_of` and `working_folder`.
 """
 
 import os
-from collections.abc import Iterator
+import re
 from contextlib import AbstractContextManager, suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, Protocol
+from typing import Protocol
+from urllib.parse import unquote, urlparse
 
 from mtmd import extension
 from mtmd.errors import StorageError
 from mtmd.store import files
 
 ARTIFACTS = "MTMD_ARTIFACTS"
-
-
-class Swept(NamedTuple):
-    """What an upload left that did not end: where, and how much."""
-
-    place: str
-    bytes: int
+BUCKET = re.compile(r"(s3|gs|az):/+([^/]+)/*(.*)")
 
 
 class Store(Protocol):
@@ -67,14 +62,11 @@ class Store(Protocol):
     def discard(self, path: Path) -> None:
         """Remove an output, a record, or a folder of them."""
 
-    def sizes(self, path: Path) -> dict[str, int]:
-        """Bytes of each file of an output, by its path below it."""
+    def size(self, path: Path) -> int:
+        """Bytes of an output or a record."""
 
     def refresh(self, line: Path) -> None:
         """Bring the records of a line to the disk, before many are read."""
-
-    def sweep(self, line: Path, before_s: float) -> list[Swept]:
-        """Remove what uploads left that did not end, from before a time."""
 
 
 class Folder:
@@ -115,18 +107,49 @@ class Folder:
     def discard(self, path: Path) -> None:
         files.discard(path)
 
-    def sizes(self, path: Path) -> dict[str, int]:
+    def size(self, path: Path) -> int:
         """What another process removes meanwhile is left out."""
-        return dict(_sizes(path))
+        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        total = 0
+        for file in found or (path,):
+            with suppress(FileNotFoundError):
+                total += file.stat().st_size
+        return total
 
     def refresh(self, line: Path) -> None:
         """They are there."""
 
-    def sweep(self, line: Path, before_s: float) -> list[Swept]:
-        return []
-
 
 FOLDER: Store = Folder()
+
+
+def in_bucket(location: str | Path) -> bool:
+    """Whether a location is a bucket's URL, such as s3://bucket/prefix; also one that was made a Path by mistake."""
+    return BUCKET.fullmatch(str(location)) is not None
+
+
+def resolve(location: str | Path) -> Path:
+    """Turn a location (a path or a file:// URI) into an absolute path.
+
+    Raises StorageError for other schemes, such as a bucket's (`artifacts_folder` takes one), and for a file:// URI that
+    names a host or has an unquoted `?` or `#`.
+    """
+    if in_bucket(location):
+        raise StorageError(
+            f"{location} is in a bucket, where only logs that are read and artifacts may be; use a local folder, and "
+            "copy what is written there"
+        )
+    if isinstance(location, Path):
+        return location.absolute()
+    parts = urlparse(location)
+    if parts.scheme == "":
+        return Path(location).expanduser().absolute()
+    if parts.scheme != "file" or parts.netloc not in {"", "localhost"} or parts.query or parts.fragment:
+        raise StorageError(
+            f"location {location!r} must be a local path (one with a colon is written ./{location}) or a URI such as "
+            "file:///absolute/path, with %3F for ? and %23 for #"
+        )
+    return Path(unquote(parts.path)).absolute()
 
 
 def store_of(path: Path) -> Store:
@@ -143,8 +166,8 @@ def artifacts_folder(location: str | Path) -> Path:
     """
     named = os.environ.get(ARTIFACTS) if str(location) == "artifacts" else None
     location = named or location
-    if not files.in_bucket(location):
-        return files.resolve(location)
+    if not in_bucket(location):
+        return resolve(location)
     for seam in _seams():
         folder: Path = seam.working_folder(str(location))
         return folder
@@ -156,12 +179,3 @@ def artifacts_folder(location: str | Path) -> Path:
 @cache
 def _seams() -> tuple[ModuleType, ...]:
     return tuple(extension.modules("stores").values())
-
-
-def _sizes(path: Path) -> Iterator[tuple[str, int]]:
-    # A folder that goes meanwhile is passed over.
-    found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    for file in found or (path,):
-        with suppress(FileNotFoundError):
-            if file.is_file():
-                yield str(file.relative_to(path)), file.stat().st_size

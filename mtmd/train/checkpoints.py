@@ -22,7 +22,6 @@ from mtmd.errors import TrainingError
 from mtmd.model.build import ModelKind, build_model
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import atomic_file, digest
-from mtmd.store.refusals import needing
 from mtmd.train.results import EpochRecord
 
 _log = logging.getLogger(__name__)
@@ -36,12 +35,8 @@ def save_weights(model: nn.Module, path: Path) -> None:
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a file of tensors; where the system refuses, the error says how much room the file needs.
-
-    `path` is of a temporary that `mtmd/store/files.py` gave: it names the final path in the StorageError.
-    """
-    with needing(sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())):
-        save_file(tensors, path, metadata=metadata)
+    """Write a file of tensors; `path` is of a temporary that `mtmd/store/files.py` gave."""
+    save_file(tensors, path, metadata=metadata)
 
 
 def load_weights(kind: ModelKind, preset: Preset, path: Path) -> RankingModel:

@@ -19,9 +19,7 @@ from deploy.local import (
     ROOT,
     Platform,
     _await,
-    _require_database,
-    _require_folder,
-    _require_port,
+    _require_free,
     _start,
     down,
     family_of,
@@ -29,7 +27,6 @@ from deploy.local import (
     up,
 )
 from mtmd.errors import ConfigError
-from mtmd.store.files import write_json
 from tests.flows.deployed import free_port
 from tests.flows.runs import answered
 
@@ -60,51 +57,35 @@ def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"port {port} of the server is taken by another program"):
+        with pytest.raises(ConfigError, match=rf"port {port} of the server must be from 1 to 65535 and free"):
             up(replace(platform, port=port))
     assert not platform.home.exists()
 
 
-@pytest.mark.parametrize("port", ["0", "99999", "-5", "4200x", ""])
-def test_what_is_no_port_is_refused(
-    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["deploy.local", "up", f"--port={port}"])
-    monkeypatch.setattr("deploy.local.up", lambda *_: None)
-    with pytest.raises(SystemExit):
-        main()
-    assert (
-        f"argument --port: '{port}' must be a port, a number between 1 and 65535" in capsys.readouterr().err
-    )
+@pytest.mark.parametrize("port", [0, 99999, -5])
+def test_what_is_no_port_is_refused(platform: Platform, port: int) -> None:
+    with pytest.raises(ConfigError, match=rf"port {port} of the server must be from 1 to 65535 and free"):
+        up(replace(platform, port=port))
 
 
-def test_a_server_that_runs_on_another_port_is_named(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("deploy.local.PATIENCE_S", 1.0)
+def test_a_wrong_preset_starts_nothing(platform: Platform) -> None:
+    with pytest.raises(ConfigError, match="preset 'dmeo' not found"):
+        up(platform, "dmeo")
+    assert not platform.home.exists()
+
+
+def test_what_runs_with_other_settings_is_named(platform: Platform) -> None:
     _start(platform, "server", (*_SLEEPS, "--port", "4321"), os.environ)
     try:
-        _require_port(platform, "server", 4321)
-        with pytest.raises(ConfigError, match=r"the server runs already on port 4321, not 1; .*`make down`"):
+        with pytest.raises(
+            ConfigError, match=r"the server runs already, as `.* 4321`, not as .*; end it with"
+        ):
             up(platform)
     finally:
         down(platform)
 
 
-def test_a_reports_server_of_another_folder_is_named(platform: Platform) -> None:
-    _start(
-        platform, "reports", (*_SLEEPS, str(platform.reports_port), "--directory", "/elsewhere"), os.environ
-    )
-    try:
-        with pytest.raises(ConfigError, match=rf"another folder than {platform.artifacts}, .*`make down`"):
-            _require_folder(platform)
-    finally:
-        down(platform)
-
-
-def test_a_port_that_is_let_go_in_a_moment_is_waited_for(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_that_is_let_go_in_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that was killed still holds its port while it dies."""
     monkeypatch.setattr("deploy.local._PORT_PATIENCE_S", 12 * _PORT_PATIENCE_S)
     with socket.socket() as dying:
@@ -112,7 +93,7 @@ def test_a_port_that_is_let_go_in_a_moment_is_waited_for(
         dying.listen()
         port = dying.getsockname()[1]
         with ThreadPoolExecutor(1) as other:
-            waiting = other.submit(_require_port, platform, "server", port)
+            waiting = other.submit(_require_free, "server", port)
             time.sleep(0.5)
             assert not waiting.done()
             dying.close()
@@ -123,22 +104,14 @@ def test_a_port_that_is_let_go_in_a_moment_is_waited_for(
     ("named", "expected"),
     [
         (None, ROOT / "artifacts"),
-        ("", ROOT / "artifacts"),
         ("elsewhere", ROOT / "elsewhere"),
         ("/data/artifacts", Path("/data/artifacts")),
-        ("s3://art/team", Path("/work/s3%3A%2F%2Fart%2Fteam")),
     ],
 )
 def test_the_reports_port_serves_what_the_runs_write(
     named: str | None, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if named is None:
-        monkeypatch.delenv("MTMD_ARTIFACTS", raising=False)
-    else:
-        monkeypatch.setenv("MTMD_ARTIFACTS", named)
-    if expected.name.startswith("s3"):
-        pytest.importorskip("obstore", reason="obstore is not installed")
-    monkeypatch.setenv("MTMD_WORK", "/work")
+    monkeypatch.setenv("MTMD_ARTIFACTS", named or "")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["deploy.local", "up"])
     seen: list[Path] = []
@@ -183,29 +156,13 @@ def _ask(platform: Platform, path: str, **body: Any) -> Any:
     return answered(request)
 
 
-def test_a_server_does_not_start_on_another_database_than_before(
+def test_the_server_has_the_shells_settings_of_a_server_and_its_clients_have_not(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = "postgresql+asyncpg://prefect:secret@db.internal:5432/prefect"
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
-    found = _require_database(platform)
-    assert "secret" not in found
-    assert not (
-        platform.home / "database.json"
-    ).exists()  # before the server answers there is nothing to remember
-    platform.home.mkdir()
-    write_json(platform.home / "database.json", {"database": found})
     assert platform.server_environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == address
     assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in platform.environment
-    _require_database(platform)
-    monkeypatch.delenv("PREFECT_SERVER_DATABASE_CONNECTION_URL")
-    with pytest.raises(
-        ConfigError,
-        match=r"\(SQLite\) must be the one .* \(postgresql\+asyncpg://prefect:\*\*\*@db\.internal",
-    ):
-        _require_database(platform)
-    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", address)  # the setting's older name
-    _require_database(platform)
 
 
 def test_pages_that_are_served_elsewhere_are_linked_there(
@@ -215,22 +172,3 @@ def test_pages_that_are_served_elsewhere_are_linked_there(
     assert platform.environment["MTMD_REPORTS_URL"] == platform.reports
     monkeypatch.setenv("MTMD_REPORTS_URL", "https://reports.internal/mtmd")
     assert platform.environment["MTMD_REPORTS_URL"] == "https://reports.internal/mtmd"
-
-
-def test_an_address_of_a_database_that_cannot_be_read_is_refused(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "db.internal")
-    with pytest.raises(ConfigError, match=r"must look like postgresql\+asyncpg://user:password@host"):
-        _require_database(platform)
-
-
-def test_a_database_that_is_given_in_parts_is_known_by_them(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert platform.database == "SQLite"
-    parts = {"DRIVER": "postgresql+asyncpg", "HOST": "db.internal", "USER": "prefect", "NAME": "runs"}
-    for name, value in {**parts, "PORT": "5432", "PASSWORD": "secret"}.items():
-        monkeypatch.setenv(f"PREFECT_SERVER_DATABASE_{name}", value)
-    assert platform.database == "postgresql+asyncpg://prefect@db.internal:5432/runs"
-    assert platform.server_environment["PREFECT_SERVER_DATABASE_HOST"] == "db.internal"

@@ -14,8 +14,7 @@ from mtmd.export.parity import BATCH_SIZES, ParityReport, _rank, check_parity
 from mtmd.export.rows import hard_rows
 from mtmd.model.build import build_model
 from mtmd.serve.scorer import Scorer
-from mtmd.store.files import read_json, write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import read_json, sha256_file, write_json
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.run import plan_window
-from mtmd.store.files import read_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import read_json, sha256_file
 from tests.buckets import S3
 from tests.elsewhere import laid_out
 

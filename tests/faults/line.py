@@ -19,8 +19,7 @@ from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.published import open_ads
-from mtmd.store.files import remove, sweep
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import remove, sha256_file, sweep
 from mtmd.validate.stage import day_sources
 from tests.flows.runs import LINE, NEXT, TINY, Run, half_written
 

@@ -4,6 +4,7 @@ The run is a process of its own, which the worker started and the server hears f
 as the case may be; what it leaves must be what the next run goes on from.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -37,7 +38,8 @@ def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None
     before = set(line.root.glob(pattern))
     home = line.artifacts.parent / "platform"
     platform = Platform(home, free_port(), free_port(), line.artifacts)
-    up(platform, schedules=False)
+    os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED"] = "false"  # no run by the clock
+    up(platform)
     try:
         deployed = Deployed(platform, line.logs)
         threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # those of the next run: the same bits
@@ -47,10 +49,11 @@ def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None
         victim = psutil.Process(family_of(platform, name)[0])
         victim.kill()
         victim.wait(60)  # this process started it: it would stay as a zombie, and count as running
-        up(platform, schedules=False)  # starts what is missing
+        up(platform)  # starts what is missing
         _await(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     finally:
         down(platform)
+        del os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED"]
 
 
 def _process_of(platform: Platform, run: str) -> int:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from mtmd.logs.checksums import SUMS
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line
 from tests.flows.runs import NEXT

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor
 from mtmd.promote.rollback import rollback
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
 from mtmd.store.workspace import Workspace
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line

@@ -106,7 +106,6 @@ def remove(root: Path, _: random.Random) -> None:
         Workspace(root),
         CleanUp(newest=DAY, removable=planned, kept={}, standing=()),
         lambda _: None,
-        allow_large=True,
     )
 
 

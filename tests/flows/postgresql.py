@@ -11,12 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-ADDRESS = (  # of docs/deploy.md
-    "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
-    '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"'
-)
 PASSWORD = "a pass/word"  # must be quoted in an address
 _PROGRAMS = ("initdb", "postgres", "createdb", "psql")
 _USERS = ("postgres", "nobody")  # PostgreSQL refuses to run as root
@@ -36,16 +31,6 @@ class PostgreSQL:
             [self.programs / "psql", "-XAt", "-d", address, "-c", statement],
             env=os.environ | {"PGPASSWORD": PASSWORD}, capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
-
-
-def documented_address(server: PostgreSQL) -> str:
-    """What the documented command sets, with the address of a server instead of the example's."""
-    assert "db.internal:5432" in ADDRESS
-    line = ADDRESS.replace("db.internal:5432", f"127.0.0.1:{server.port}")
-    return subprocess.run(
-        ("bash", "-euc", f'{line}; printf %s "$PREFECT_SERVER_DATABASE_CONNECTION_URL"'),
-        env=os.environ | {"PGPASSWORD": quote(PASSWORD, safe="")}, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
 
 
 def installed() -> Path | None:

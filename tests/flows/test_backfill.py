@@ -1,17 +1,13 @@
-"""Past days in a row: what is run again, order, promotion, a day that fails, several at once."""
+"""Past days in a row: what is run again, order, promotion, a day that fails."""
 
 import re
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
@@ -108,65 +104,10 @@ def test_a_dry_run_publishes_the_plan_and_runs_nothing(first_run: Run, tmp_path:
     found = published(_identity(state))
     assert set(found) == {"backfill-plan"}
     assert found["backfill-plan"].startswith("## ✓ 1 of 2 days would run\n")
-    assert f"| {NEXT} | new | 1 | 1 | mtmd, per_slice,<br>pooled |" in found["backfill-plan"]
-    assert f"- ○ **done**: {AS_OF}\n" in found["backfill-plan"]
-
-
-def test_two_days_at_once_run_in_processes_of_their_own_and_are_only_registered(
-    next_day: Run, tmp_path: Path
-) -> None:
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
-    state = _backfill(next_day, artifacts, reprocess="all", at_once=2, newest_first=True)
-    outcomes = state.result()
-    assert [(one.as_of, one.state) for one in outcomes] == [(NEXT, "completed"), (AS_OF, "completed")]
-    assert sorted(_children(state)) == [f"daily-retrain {AS_OF}", f"daily-retrain {NEXT}"]
-    registry = Registry(artifacts / LINE)
-    assert registry.champion() is None
-    for one in outcomes:
-        assert one.words == "promoted nothing (no champion yet) because the run was told not to promote"
-        assert one.model_id is not None
-        assert registry.manifest(one.model_id).as_of == one.as_of
-
-
-@contextmanager
-def _killed(most: int) -> Iterator[None]:
-    """Kill the first processes of days as soon as they are there, as the kernel does that runs out of memory."""
-    gone: list[int] = []
-    stop = threading.Event()
-
-    def watch() -> None:
-        while len(gone) < most and not stop.wait(0.05):
-            for child in psutil.Process().children():
-                with suppress(psutil.Error):
-                    if child.pid not in gone and "spawn_main" in " ".join(child.cmdline()):
-                        child.kill()
-                        gone.append(child.pid)
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
-        yield
-        assert len(gone) == most
-    finally:
-        stop.set()
-        watching.join()
-
-
-def test_a_day_whose_process_was_killed_is_run_again_alone(next_day: Run, tmp_path: Path) -> None:
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
-    options = {"last": AS_OF, "reprocess": "all", "at_once": 2}
-    with _killed(2):
-        state = _backfill(next_day, artifacts, **options)
-    with pytest.raises(RuntimeError, match=rf"1 of 1 days did not complete: {AS_OF} \(failed\)"):
-        state.result()
-    assert f"- ✗ **{AS_OF}**: its process ended: " in published(_identity(state))["backfill"]
-    with _killed(1):
-        (one,) = _backfill(next_day, artifacts, **options).result()
-    assert one.state == "completed"
+    assert f"- **{NEXT} would run, new**\n" in found["backfill-plan"]
+    assert f"- ○ **{AS_OF} done**\n" in found["backfill-plan"]
 
 
 def test_what_cannot_be_is_refused_before_anything_runs(prefect_server: str) -> None:
     with pytest.raises(ConfigError, match=rf"last \({AS_OF}\) must not be before first \({NEXT}\)"):
         backfill(first=NEXT, last=AS_OF, preset=TINY)
-    with pytest.raises(ConfigError, match=r"at_once \(2\) must be 1 with promote"):
-        backfill(first=AS_OF, last=NEXT, preset=TINY, promote=True, at_once=2)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,15 +24,11 @@ import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
 from mtmd.flows import ablation, daily_retrain
-from mtmd.flows.command import _ANSWERED, command_of, require_days
+from mtmd.flows.command import _ANSWERED, command_of
 from mtmd.flows.command import _on_its_own as on_its_own
 from mtmd.flows.command import _stop as stop
 from tests.flows.runs import ROOT
 
-WAITING = {
-    "wait_minutes": 1, "as_of": date(2062, 1, 25), "preset": "tiny", "window_days": None, "logs": None,
-    "artifacts": "artifacts",
-}  # fmt: skip
 Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Of what")]
 
@@ -60,7 +56,7 @@ def _given(command: Typer, *arguments: str) -> dict[str, Any]:
 
 def test_every_parameter_is_an_option_with_its_type_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     command = command_of(of_a_test, lambda *_: None)
-    assert _given(command, "--count", "3", "--day", "2026-01-25", "--names", "x", "y", "--no-wanted") == {
+    assert _given(command, "--count", "3", "--day", "2026-01-25", "--names", "x", "--names", "y", "--no-wanted") == {
         "count": 3, "day": date(2026, 1, 25), "kind": "a", "names": ["x", "y"], "wanted": False,
     }  # fmt: skip
     assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--help"]) == 0
@@ -94,9 +90,8 @@ def test_the_flows_own_options_are_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert wanted.items() <= options.items()
     (tmp_path / "preset.toml").touch()
     assert _given(daily_retrain.command)["preset"] == "preset.toml"
-    for words in (["--seeds", "1", "2"], ["--seeds", "1", "--seeds", "2"]):
-        lists = _given(ablation.command, *words, "--names", "a", "b")
-        assert (lists["seeds"], lists["names"]) == ([1, 2], ["a", "b"])
+    lists = _given(ablation.command, "--seeds", "1", "--seeds", "2", "--names", "a")
+    assert (lists["seeds"], lists["names"]) == ([1, 2], ["a"])
 
 
 def test_a_wrong_preset_is_refused_before_a_server_is_started(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,17 +115,6 @@ def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
     )
     assert "server" not in said.out + said.err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_that_waits_is_refused_for_what_no_logs_can_mend(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"window_days \(10\) must be between 20 and 60"):
-        require_days(WAITING | {"window_days": 10})
-    preset = tmp_path / "mine.toml"
-    preset.write_text('base = "tiny"\nname = "mine"\n[left_out]\n2062-01-25 = "half of it is lost"\n')
-    with pytest.raises(
-        ConfigError, match=r"as_of 2062-01-25 is left out by preset 'mine' \(half of it is lost\)"
-    ):
-        require_days(WAITING | {"preset": str(preset)})
 
 
 @pytest.mark.parametrize("module", [daily_retrain])
@@ -227,22 +211,15 @@ def test_a_server_that_goes_away_during_a_run_is_named(
 
     assert command_line.run(command_of(cut_off, lambda *_: None), "python -m mtmd.flows.of_a_test", []) == 1
     said = capsys.readouterr().err
-    assert f"error: the Prefect server at PREFECT_API_URL ({prefect_server}) does not answer any more" in said
-    assert "then run the same command: it goes on where it was" in said
+    assert f"error: the Prefect server at PREFECT_API_URL ({prefect_server}) does not answer" in said
+    assert "The same command goes on where it was" in said
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (
-            401,
-            ("refuses (Client error '401 Unauthorized'", "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"),
-        ),
-        (404, ("does not answer as it should (Client error '404 Not Found'",)),
-    ],
+    ("status", "words"), [(401, "Client error '401 Unauthorized'"), (404, "Client error '404 Not Found'")]
 )
 def test_a_server_that_is_well_and_answers_no_question_is_named(
-    capsys: pytest.CaptureFixture[str], status: int, words: Sequence[str]
+    capsys: pytest.CaptureFixture[str], status: int, words: str
 ) -> None:
     """Its health is for everybody."""
 
@@ -267,6 +244,6 @@ def test_a_server_that_is_well_and_answers_no_question_is_named(
         finally:
             server.shutdown()
     said = capsys.readouterr().err
-    assert f"the Prefect server at PREFECT_API_URL ({api}) {words[0]}" in said
-    assert words[-1] in said
+    assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({words}" in said
+    assert "PREFECT_API_KEY or PREFECT_API_AUTH_STRING where it has users" in said
     assert "Traceback" not in said

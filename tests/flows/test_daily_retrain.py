@@ -16,7 +16,7 @@ from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
 from mtmd.errors import ValidationError
-from mtmd.flows import events, prefect_artifacts
+from mtmd.flows import prefect_artifacts
 from mtmd.flows.parameters import scheduled_day
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied, half_written, run_daily
 
@@ -106,11 +106,11 @@ def test_a_second_run_reuses_everything_and_promotes_nothing_twice(
     def publish(*, key: str, **artifact: Any) -> Any:
         return unreachable() if key == "verdict" else create_markdown_artifact(key=key, **artifact)
 
-    monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(prefect_artifacts, "emit_event", lambda **event: emitted.append(event))
     monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", publish)
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     before = (artifacts / LINE / "champion.json").read_bytes()
-    again = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, wait_minutes=1)
+    again = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts)
     assert again.summary.reused == {
         "validated days": "21 of 21",
         "shards": "21 of 21",

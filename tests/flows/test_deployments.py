@@ -61,16 +61,14 @@ def test_up_again_starts_and_creates_nothing_twice(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {one["name"] for one in deployed.ask("/automations/filter")}
-    up(deployed.platform, TINY, schedules=False)
+    assert {one["parameters"]["preset"] for one in deployed.ask("/deployments/filter")} == {"demo"}
+    up(deployed.platform, TINY)
     said = capsys.readouterr().out
-    assert "preset: tiny (the Prefect variable mtmd_preset)" in said
     assert {one["parameters"]["preset"] for one in deployed.ask("/deployments/filter")} == {TINY}
     for name in ("server", "worker", "reports"):
         assert f"{name}: running already" in said
     assert "automation mtmd-crash-zombies: unchanged" in said
     assert "automation mtmd-tell-breach: left out, there is no block custom-webhook/mtmd-alerts" in said
-    # They stay paused: the clock would start runs among those of the tests.
-    assert {one["paused"] for one in deployed.ask("/deployments/filter")} == {True}
     assert before == {"mtmd-crash-zombies", "mtmd-retrain-on-breach"}
     assert len(deployed.ask("/automations/filter")) == len(before)
 
@@ -87,6 +85,17 @@ def test_dailies_take_turns_beside_a_backfill_that_promotes_nothing(deployed: De
     assert sorted(path.name[:8] for path in registry.models.iterdir()) == ["20260121", "20260122", "20260123"]
     assert {change.model_id[:8] for change in registry.history()} <= {"20260121", "20260122"}
     assert half_written(deployed.platform.artifacts) == []
+
+
+def test_a_backfill_from_the_command_line_links_the_pages_of_its_days(deployed: Deployed) -> None:
+    """After the one above: nothing is left to run."""
+    done = deployed.run("backfill/backfill", first=str(AS_OF), last=str(NEXT))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (table,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["backfill"]}})
+    assert f"| {NEXT} | skipped |" in table["data"]
+    for address in (part.partition(")")[0] for part in table["data"].split("[report.html](")[1:]):
+        with urllib.request.urlopen(address, timeout=30) as page:
+            assert "<h1>" in page.read().decode()
 
 
 def test_the_server_refuses_a_submission_with_wrong_values(deployed: Deployed) -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from deploy.processes import await_end
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
 from tests.flows.kills import Killed, kill_three_times
 from tests.flows.runs import AS_OF, LINE, ROOT, TINY, Run, half_written
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mtmd.flows import events, prefect_artifacts
+from mtmd.flows import prefect_artifacts
 from mtmd.flows.monitor import monitor
 from tests.flows.runs import LINE, NEXT, TINY, Run, copied, published, told
 
@@ -48,7 +48,7 @@ def test_a_breach_is_told_although_its_artifact_cannot_be_published(
     def unreachable(*_: Any, **__: Any) -> None:
         raise httpx.ConnectError("no server")
 
-    monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(prefect_artifacts, "emit_event", lambda **event: emitted.append(event))
     monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", unreachable)
     assert _monitor(first_run, tmp_path / "none").is_failed()
     assert [event["event"] for event in emitted] == ["mtmd.monitor.breach"]

@@ -33,7 +33,7 @@ def test_what_can_run_is_taken(parameters: dict[str, Any]) -> None:
     [
         ({"preset": "dmeo"}, "'preset'. Failure reason: 'dmeo' does not match"),
         ({"as_of": "25.1.2026"}, "'as_of'. Failure reason: '25.1.2026' does not match"),
-        ({"as_of": "2026-04-31"}, "'2026-04-31' does not match"),
+        ({"as_of": "2026-13-01"}, "'2026-13-01' does not match"),
         ({"as_of": "2026-1-25"}, "'2026-1-25' does not match"),
         ({"window_days": 6}, "'window_days'. Failure reason: 6 is less than the minimum of 7"),
         ({"window_days": 61}, "61 is greater than the maximum of 60"),

@@ -50,13 +50,6 @@ def test_a_long_epoch_has_lines_in_between(
     assert said[:2] == [f"mtmd epoch 1/2: {share} % of the training, 1000 rows/s" for share in (15, 30)]
 
 
-def test_a_bar_needs_no_lines_in_between(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert len(_said(monkeypatch, caplog, _LINE_S=0.0)) == 2
-
-
 def test_a_server_that_is_gone_holds_a_training_up_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,8 +11,6 @@ def test_parts_run_on_this_machine_unless_a_cluster_is_asked_for(monkeypatch: py
     monkeypatch.delenv(runners.RUNNER, raising=False)
     assert runners.chosen() == "threads"
     monkeypatch.setenv(runners.RUNNER, "dask")
-    with runners.on_this_machine():
-        assert runners.chosen() == "threads"
     monkeypatch.setattr(extension, "names", lambda: ())
     with pytest.raises(
         ConfigError, match=r"MTMD_RUNNER \('dask'\) needs the extra 'clusters', which is not in"

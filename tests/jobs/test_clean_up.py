@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import RetentionConfig, load_preset
-from mtmd.errors import StorageError
 from mtmd.jobs.clean_up import CleanUp, Removable, clean_up, plan_clean_up
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -26,10 +25,6 @@ from tests.registry.conftest import bundle_of, fill_bundle
 
 NEWEST = date(2026, 6, 30)
 RETENTION = RetentionConfig()
-
-
-def _rendered(planned: CleanUp, *, dry_run: bool) -> str:
-    return markdown(jobs.clean_up(planned, dry_run))
 
 
 @pytest.fixture
@@ -103,54 +98,23 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
     }
     assert planned.kept["runs"] == 3
     assert (planned.kept["shards"], planned.kept["digests"]) == (2, 2)
-    text = _rendered(planned, dry_run=True)
+    text = markdown(jobs.clean_up(planned, dry_run=True))
     assert "would be removed (dry run)" in text
     assert "| trained | 1 | 0.0 | 1 |" in " ".join(text.split())
     assert f"**{line.root}/shards/date={old}**: 91 days before {NEWEST}" in text
-
-
-def test_locks_of_trainings_are_not_counted_as_their_work(line: Workspace) -> None:
-    for name, age in (("mtmd-done", 0), ("mtmd-past", 15)):
-        write_text(lock := line.root / "work" / f"{name}.lock", "")
-        os.utime(lock, (0, time.time() - age * 86400))
-    planned = plan_clean_up(line, RETENTION)
-    assert "work/mtmd-past.lock" in _gone(planned, line.root)
-    text = _rendered(planned, dry_run=True)
-    assert "| work | 1 | 0.0 | 1 |" in " ".join(text.split())
-    assert "| locks | 1 | 0.0 | 1 |" in " ".join(text.split())
 
 
 def test_what_was_planned_is_removed_and_nothing_else(line: Workspace) -> None:
     planned = plan_clean_up(line, RETENTION)
     before = {path for path in line.root.rglob("*") if path.is_file()}
     removed: list[str] = []
-    clean_up(line, planned, lambda one: removed.append(one.path), allow_large=True)
+    clean_up(line, planned, lambda one: removed.append(one.path))
     assert removed == [one.path for one in planned.removable]
     after = {path for path in line.root.rglob("*") if path.is_file()}
     assert before - after == {
         path for path in before if any(path.is_relative_to(one.path) for one in planned.removable)
     }
     assert plan_clean_up(line, RETENTION).removable == ()
-
-
-def test_trainings_that_a_day_may_go_on_from_stay_whatever_their_age(line: Workspace) -> None:
-    """Those of the last two champions that have moments; without moments nothing goes on from them."""
-    registry, old = Registry(line.root), time.time() - 15 * 86400
-    for number, (name, moments) in enumerate(
-        (("first", True), ("second", True), ("third", True), ("none", False))
-    ):
-        day, training = NEWEST - timedelta(days=9 - number), f"{number}" * 64
-        _model(registry, name, day, training)
-        if name != "none":
-            registry.promote(name, day, "good", number)
-        directory = line.trained("mtmd", training)
-        write_text(directory / ("moments.safetensors" if moments else "fit.json"), "x")
-        os.utime(directory, (0, old))
-    planned = plan_clean_up(line, RETENTION)
-    gone = {one for one in _gone(planned, line.root) if one.startswith("trained/")}
-    assert gone == {"trained/mtmd-old", f"trained/mtmd-{'0' * 16}", f"trained/mtmd-{'3' * 16}"}
-    clean_up(line, planned, lambda _: None, allow_large=True)
-    assert line.trained("mtmd", "2" * 64).is_dir()
 
 
 def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace) -> None:
@@ -169,7 +133,7 @@ def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace)
         "never-promoted",
     }
     removed: list[str] = []
-    clean_up(line, planned, lambda one: removed.append(Path(one.path).name), allow_large=True)
+    clean_up(line, planned, lambda one: removed.append(Path(one.path).name))
     assert {"bad", "never-promoted"} <= set(removed)
     assert registry.verify("second").is_dir()
 
@@ -180,7 +144,7 @@ def test_a_model_that_was_promoted_after_the_plan_stays(line: Workspace) -> None
     planned = plan_clean_up(line, RETENTION)
     assert "models/old" in _gone(planned, line.root)
     registry.promote("old", NEWEST - timedelta(days=300), "all we have", 0)
-    clean_up(line, planned, lambda _: None, allow_large=True)
+    clean_up(line, planned, lambda _: None)
     assert registry.verify("old").is_dir()
 
 
@@ -222,7 +186,7 @@ def test_ads_that_were_published_after_the_plan_stay(line: Workspace) -> None:
     newer = Current(name=f"{NEWEST}-{'0' * 16}", day=NEWEST, ads=0)
     write_json(catalogue.path("shadow", newer.name) / "ads.json", {})
     catalogue.serve("shadow", newer)
-    clean_up(line, planned, lambda _: None, allow_large=True)
+    clean_up(line, planned, lambda _: None)
     assert catalogue.path("live", served[0].name).is_dir()
     assert not catalogue.path("live", served[1].name).exists()
     assert catalogue.path("shadow", newer.name).is_dir()
@@ -242,7 +206,7 @@ def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
     assert f"ads/live/{older.name}" in _gone(planned, line.root)
     with ThreadPoolExecutor(1) as pool:
         with catalogue.publishing():
-            cleaning = pool.submit(clean_up, line, planned, lambda _: None, allow_large=True)
+            cleaning = pool.submit(clean_up, line, planned, lambda _: None)
             with suppress(TimeoutError):  # long enough for one that does not wait
                 cleaning.result(timeout=0.5)
             catalogue.serve("live", older)
@@ -251,19 +215,19 @@ def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
 
 
 def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
-    """b2 and b3 are b under other ids: a rollback goes to second, whose ads and moments must be there."""
+    """b2 and b3 are b under other ids: a rollback goes to second, whose ads and weights must be there."""
     registry, catalogue = Registry(line.root), Catalogue(line.root)
     kept = ("second", "b", "b2", "b3")
     for number, name in enumerate(("first", *kept)):
         day, training = NEWEST - timedelta(days=40 - number), f"{number}" * 64
         _model(registry, name, day, training)
         registry.promote(name, day, "good", number)
-        write_text(line.trained("mtmd", training) / "moments.safetensors", "x")
+        write_text(line.trained("mtmd", training) / "weights.safetensors", "x")
         os.utime(line.trained("mtmd", training), (0, time.time() - 15 * 86400))
         current = Current(name=f"{day}-{'0' * 16}", day=day, ads=0)
         write_json(catalogue.path(name, current.name) / "ads.json", {})
         catalogue.serve(name, current)
-    clean_up(line, plan_clean_up(line, RETENTION), lambda _: None, allow_large=True)
+    clean_up(line, plan_clean_up(line, RETENTION), lambda _: None)
     assert catalogue.models() == sorted(kept)
     assert not line.trained("mtmd", "0" * 64).exists()
     assert all(line.trained("mtmd", f"{number}" * 64).is_dir() for number in range(1, 5))
@@ -291,9 +255,7 @@ def test_ads_stay_that_a_rollback_during_the_clean_up_brings_within_reach(line: 
     def roll_back(_: Removable) -> None:
         registry.rollback("third was bad", lambda _: None)
 
-    clean_up(
-        line, planned.model_copy(update={"removable": tuple(forgotten_first)}), roll_back, allow_large=True
-    )
+    clean_up(line, planned.model_copy(update={"removable": tuple(forgotten_first)}), roll_back)
     assert catalogue.models() == ["first", "second", "third"]
 
 
@@ -312,9 +274,6 @@ def test_a_line_without_runs_has_nothing_to_remove(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "line")
     write_json(workspace.root / "shards" / "date=2020-01-01" / "f" / "manifest.json", {})
     assert plan_clean_up(workspace, RETENTION) == CleanUp(newest=None, removable=(), kept={}, standing=())
-    assert "Newest run: None; kept for rollbacks: none" in _rendered(
-        plan_clean_up(workspace, RETENTION), dry_run=False
-    )
 
 
 def test_names_that_are_no_day_are_left_alone(line: Workspace) -> None:
@@ -326,20 +285,7 @@ def test_names_that_are_no_day_are_left_alone(line: Workspace) -> None:
 def test_a_directory_without_a_decision_is_no_newest_run(line: Workspace) -> None:
     """Else a name from the future would let everything go."""
     (line.root / "runs" / "2099-01-01-future").mkdir()
-    planned = plan_clean_up(line, RETENTION)
-    assert planned.newest == NEWEST
-    assert not planned.large
-
-
-def test_a_large_clean_up_has_to_be_allowed(line: Workspace) -> None:
-    write_text(line.root / "runs" / "2099-01-01-0123456789" / "summary.json", "x")
-    planned = plan_clean_up(line, RETENTION)
-    assert planned.large
-    assert "More than \\[retention\\] lets go at once" in _rendered(planned, dry_run=True)
-    with pytest.raises(StorageError, match=r"would remove \d+ of \d+ outputs; \[retention\] lets 50% go"):
-        clean_up(line, planned, lambda _: None)
-    assert plan_clean_up(line, RETENTION) == planned
-    assert not planned.model_copy(update={"most_share": 1.0}).large
+    assert plan_clean_up(line, RETENTION).newest == NEWEST
 
 
 def test_a_run_may_begin_and_end_meanwhile(line: Workspace) -> None:

@@ -14,79 +14,50 @@ from tests.tiny_lists import HISTORIES, write_preset
 DAY, NEXT = date(2026, 1, 2), date(2026, 1, 3)
 
 
-def _world(logs: str) -> dict[str, object]:
-    world: dict[str, object] = read_json(Path(logs) / "world.json")["world"]
-    return world
+def _small(folder: Path, base: str, **sizes: int) -> str:
+    """A preset of a small platform."""
+    simulation = {"requests_per_day": 20, "users": 50, "ads": 40} | sizes
+    path = folder / f"{base}.toml"
+    lines = [f"{name} = {size}" for name, size in simulation.items()]
+    path.write_text("\n".join([f'base = "{base}"', 'name = "small"', "[simulation]", *lines]))
+    return str(path)
 
 
-def test_a_world_goes_on_at_its_size_when_nothing_else_is_asked_for(tmp_path: Path) -> None:
-    logs = str(tmp_path)
-    simulate_days(DAY, "demo", days=1, logs=logs, seed=3, requests_per_day=20, users=50, ads=40)
-    before = _world(logs)
-    assert simulate_days(NEXT, "demo", days=2, logs=logs).written == 1
-    assert _world(logs) == before
+def test_a_world_goes_on_with_its_seed_and_is_one_of_its_folder(tmp_path: Path) -> None:
+    preset, logs = _small(tmp_path, "demo"), (tmp_path / "my logs").as_uri()  # a URI without a host
+    simulate_days(DAY, preset, days=1, logs=logs, seed=3)
+    before = read_json(tmp_path / "my logs" / "world.json")
+    assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
+    assert read_json(tmp_path / "my logs" / "world.json") == before
+    with pytest.raises(LogsError, match=r"another simulated world \(seed=3, not 0\)"):
+        simulate_days(NEXT, preset, days=1, logs=logs, seed=0)
+    larger = _small(tmp_path, "demo", requests_per_day=30)
+    with pytest.raises(LogsError, match=r"another simulated world \(requests_per_day=20, not 30\)"):
+        simulate_days(NEXT, larger, days=1, logs=logs)
 
 
-def test_a_size_that_is_given_must_be_the_worlds(tmp_path: Path) -> None:
-    logs = str(tmp_path)
-    simulate_days(DAY, "demo", days=1, logs=logs, requests_per_day=20, users=50, ads=40)
-    with pytest.raises(LogsError, match="another simulated world"):
-        simulate_days(NEXT, "demo", days=1, logs=logs, requests_per_day=30, users=50, ads=40)
-    with pytest.raises(LogsError, match="another simulated world"):
-        simulate_days(NEXT, "demo", days=1, logs=logs, seed=0)
-
-
-def test_a_size_of_nothing_is_refused_and_not_the_presets(tmp_path: Path) -> None:
-    logs = str(tmp_path / "logs")
-    with pytest.raises(ConfigError, match=r"users \(0\) must be"):
-        simulate_days(DAY, "tiny", days=1, logs=logs, users=0)
-    with pytest.raises(ConfigError, match=r"ads \(0\) must be"):
-        simulate_days(DAY, "tiny", days=1, logs=logs, ads=0)
-    with pytest.raises(ConfigError, match=r"requests_per_day \(0\) must be"):
-        simulate_days(DAY, "tiny", days=1, logs=logs, requests_per_day=0)
-    assert not Path(logs).exists()
-
-
-def test_logs_may_be_a_uri_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a host; where nothing is resolved, a folder `file:` would be made here."""
-    monkeypatch.chdir(tmp_path)
-    uri = (tmp_path / "my logs").as_uri()
-    assert simulate_days(DAY, "demo", days=1, logs=uri, requests_per_day=20, users=50, ads=40).written == 1
-    assert (tmp_path / "my logs" / "world.json").is_file()
-    assert [path.name for path in tmp_path.iterdir()] == ["my logs"]
-    assert simulate_days(NEXT, "demo", days=2, logs=uri).written == 1
+@pytest.mark.parametrize(("days", "words"), [(0, "must be at least 1"), (10**6, "begin before the calendar")])
+def test_days_that_cannot_be_are_refused(tmp_path: Path, days: int, words: str) -> None:
+    with pytest.raises(ConfigError, match=rf"days \({days}\).*{words}"):
+        simulate_days(DAY, "tiny", days=days, logs=str(tmp_path / "logs"))
+    assert not (tmp_path / "logs").exists()
 
 
 def test_the_presets_tasks_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
-    three, five = str(tmp_path / "three"), str(tmp_path / "five")
-    for preset, logs in (("demo", three), ("five-tasks", five)):
-        simulate_days(DAY, preset, days=1, logs=logs, requests_per_day=20, users=50, ads=40)
-        assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
-        schema = pq.read_schema(next(Path(logs, "candidates", f"date={NEXT}").glob("*.parquet")))
-        assert ("converted" in schema.names) == (preset == "five-tasks")
-    with pytest.raises(
-        LogsError, match=r"three are of a simulated world with cvr and relevance False, and .* asks for True"
-    ):
-        simulate_days(NEXT, "five-tasks", days=1, logs=three)
-    with pytest.raises(
-        LogsError, match=r"five are of a simulated world with cvr and relevance True, and .* asks for False"
-    ):
-        simulate_days(NEXT, "demo", days=1, logs=five, requests_per_day=20, users=50, ads=40)
+    for name in ("demo", "five-tasks"):
+        preset, logs = _small(tmp_path, name), tmp_path / name
+        simulate_days(DAY, preset, days=1, logs=str(logs))
+        assert simulate_days(NEXT, preset, days=2, logs=str(logs)).written == 1
+        schema = pq.read_schema(next((logs / "candidates" / f"date={NEXT}").glob("*.parquet")))
+        assert ("converted" in schema.names) == (name == "five-tasks")
+    with pytest.raises(LogsError, match=r"another simulated world \(further_tasks=True, not False\)"):
+        simulate_days(NEXT, str(tmp_path / "demo.toml"), days=1, logs=str(tmp_path / "five-tasks"))
 
 
-def test_the_presets_histories_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
-    preset, logs, other = str(write_preset(tmp_path)), str(tmp_path / "lists"), str(tmp_path / "tiny")
-    simulate_days(DAY, preset, days=1, logs=logs, requests_per_day=20, users=50, ads=40)
-    assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
-    assert simulate_days(NEXT, "tiny", days=1, logs=other).written == 1
-    assert _world(logs)["histories"] == list(HISTORIES)
-    assert _world(other)["histories"] == []
-    schemas = [
-        pq.read_schema(next(Path(root, "requests", f"date={NEXT}").glob("*.parquet")))
-        for root in (logs, other)
-    ]
-    assert set(schemas[0].names) - set(schemas[1].names) == set(HISTORIES)
-    with pytest.raises(
-        LogsError, match=r"histories \(\), and preset '.*' asks for \('recent_topics', 'recent_ads', "
-    ):
-        simulate_days(NEXT, preset, days=1, logs=other)
+def test_the_presets_histories_are_written(tmp_path: Path) -> None:
+    preset, logs = str(write_preset(tmp_path)), tmp_path / "lists"
+    simulate_days(DAY, preset, days=1, logs=str(logs))
+    assert simulate_days(NEXT, preset, days=2, logs=str(logs)).written == 1
+    assert read_json(logs / "world.json")["world"]["histories"] == list(HISTORIES)
+    schema = pq.read_schema(next((logs / "requests" / f"date={NEXT}").glob("*.parquet")))
+    assert set(HISTORIES) < set(schema.names)

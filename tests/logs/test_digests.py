@@ -8,7 +8,7 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.logs.digests import SourceFiles, file_identity, source_digests
 from mtmd.logs.source import LogSource
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
 
 DAY = date(2026, 3, 1)
 

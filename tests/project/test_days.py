@@ -10,7 +10,7 @@ from mtmd.config import load_preset
 from mtmd.logs.source import LogSource
 from mtmd.project.days import check_days
 from mtmd.project.findings import Level
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
 from tests.project.conftest import Project, said
 
 

@@ -128,9 +128,9 @@ def test_the_demo_is_such_a_project(installed: Installed, tmp_path: Path) -> Non
     installed.run(tmp_path, "mtmd", "init", "my-ads")
     project = tmp_path / "my-ads"
     preset = project / "preset.toml"
-    preset.write_text(preset.read_text().replace("window_days = 24", "min_window_days = 7\nwindow_days = 7"))
-    sizes = ("--requests-per-day", "150", "--users", "200", "--ads", "150")
-    installed.run(project, "mtmd", "simulate", "--until", "2026-01-25", *sizes)
+    text = preset.read_text().replace("window_days = 24", "min_window_days = 7\nwindow_days = 7")
+    preset.write_text(f"{text}\n[simulation]\nrequests_per_day = 150\nusers = 200\nads = 150\n")
+    installed.run(project, "mtmd", "simulate", "--until", "2026-01-25")
     assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
 
 

@@ -174,7 +174,7 @@ def test_a_refusal_after_a_rollback_leaves_the_record_of_the_promotion(next_day:
     before = record.read_bytes()
     Registry(artifacts / LINE).rollback("bad conversions", lambda directory: None)
     again = run_stages(next_day.logs, artifacts, NEXT).decide()
-    assert f"because {first.model_id} was rolled back before (" in again.words
+    assert f"because {first.model_id} was rolled back before; " in again.words
     assert record.read_bytes() == before
     assert _record(again) == again
     third = run_stages(next_day.logs, artifacts, NEXT).decide()

@@ -12,8 +12,7 @@ from mtmd.config import Preset
 from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
 from mtmd.registry.records import ModelManifest, Registered
 from mtmd.registry.registry import Registry
-from mtmd.store.files import write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file, write_json
 from tests.serve.conftest import bundle, declarations, make_bundle
 
 __all__ = ["bundle", "declarations", "make_bundle"]

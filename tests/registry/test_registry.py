@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.records import ModelManifest, Promotion, Registered, StartedFrom
+from mtmd.registry.records import Promotion, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from tests.registry.conftest import manifest_of
 from tests.small_disk import small_disk
@@ -76,22 +75,9 @@ def test_what_is_built_must_fit_the_manifest(
     assert [path.name for path in registry.models.iterdir()] == ["a"]
 
 
-def test_a_model_id_cannot_leave_the_registry() -> None:
-    with pytest.raises(ValueError, match="String should match pattern"):
-        ModelManifest.model_validate(
-            {
-                "model_id": "../a",
-                "as_of": "2026-01-05",
-                "bundle_id": "b",
-                "window": {},
-                "git_commit": None,
-                "seeds": {},
-                "packages": {},
-            }
-        )
-
-
 def test_an_unknown_model_is_refused(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match=r"model id '\.\./a' must be at most 200 letters"):
+        registry.path("../a")
     with pytest.raises(RegistryError, match="model 'nobody' is not in"):
         registry.verify("nobody")
     with pytest.raises(RegistryError, match="model 'nobody' is not in"):
@@ -124,12 +110,6 @@ def test_an_older_day_is_registered_and_displaces_nothing(registry: Registry, pr
     assert live(registry) == "new"
     assert len(registry.history()) == 1
     assert registry.status().candidates == 2
-
-
-def test_another_model_of_the_same_day_may_be_promoted(registry: Registry, promote: Promote) -> None:
-    promote("a", 5)
-    assert promote("b", 5) == "promoted"
-    assert live(registry) == "b"
 
 
 def test_a_decision_about_another_champion_is_refused(
@@ -179,33 +159,15 @@ def test_of_many_who_saw_the_same_champion_one_wins(registry: Registry, add: Add
 
 def test_rollback_goes_to_the_champion_before_and_further(registry: Registry, promote: Promote) -> None:
     for number, name in enumerate("abc", start=5):
-        promote(name, number)
+        assert promote(name, number) == "promoted"
     _, back = registry.rollback("c was bad", trust)
     assert (back.model_id, back.previous, back.sequence, back.rolled_back) == ("b", "a", 4, ("c",))
     _, further = registry.rollback("b too", trust)
     assert (further.model_id, further.previous, further.rolled_back) == ("a", None, ("c", "b"))
-    with pytest.raises(RegistryError, match=r"there is no champion before the live one \(a\)"):
+    with pytest.raises(RegistryError, match=r"there is no other model before the live one \(a\)"):
         registry.rollback("a too", trust)
     lines = [(line.action, line.model_id, line.previous, line.reason) for line in registry.history()[3:]]
     assert lines == [("rollback", "b", "c", "c was bad"), ("rollback", "a", "b", "b too")]
-
-
-def test_rollback_after_a_newer_promotion_skips_what_was_rolled_back(
-    registry: Registry, promote: Promote
-) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    registry.rollback("b was bad", trust)
-    promote("c", 7)
-    _, back = registry.rollback("c was bad", trust)
-    assert (back.model_id, back.previous, back.rolled_back) == ("a", None, ("b", "c"))
-
-
-def test_models_that_took_turns_are_offered_once(registry: Registry, promote: Promote) -> None:
-    for name in ("a", "b", "a"):
-        assert promote(name, 5) == "promoted"
-    _, back = registry.rollback("a was bad", trust)
-    assert (back.model_id, back.previous) == ("b", None)
 
 
 def test_a_rolled_back_model_does_not_come_back_by_a_re_run(registry: Registry, promote: Promote) -> None:
@@ -230,7 +192,6 @@ def test_a_rolled_back_model_does_not_come_back_under_another_id(
     assert promote("b2", 6) == "refused"
     refused = registry.promote("b2", day(6), "re-run", 3)
     assert "b2 is b under another id, which was rolled back before" in refused.words
-    assert "UTC: bad conversions)" in refused.words
     assert "`mtmd reinstate b` lets this one come back" in refused.words
     assert live(registry) == "a"
 
@@ -285,15 +246,6 @@ def test_one_rollback_is_about_the_champion_its_copies_and_the_model_before_them
     assert registry.rollback("b3 was bad", trust)[1].model_id == "c"
 
 
-def test_there_is_nothing_to_go_back_to_but_the_same_model(registry: Registry, promote: Promote) -> None:
-    promote("b", 5)
-    promote("b2", 6)
-    with pytest.raises(RegistryError, match=r"there is no other model before the live one \(b2\)"):
-        registry.rollback("b2 was bad", trust)
-    assert live(registry) == "b2"
-    assert registry.status().rolls_back_to is None
-
-
 def test_rollback_to_an_altered_model_changes_nothing(registry: Registry, promote: Promote) -> None:
     promote("a", 5)
     promote("b", 6)
@@ -339,18 +291,15 @@ def test_a_manifest_with_holes_is_refused(registry: Registry, add: AddModel) -> 
         with pytest.raises(BundleError, match=words):
             registry.verify("a")
 
+    path = directory / "manifest.json"
+    path.write_text(path.read_text().replace("2026-01-05", "2026-01-15"))
+    with pytest.raises(BundleError, match="was altered"):
+        registry.verify("a")
     refused("has no digest of .*bundle.json", files={})
     refused("holds bundle", bundle_id="f" * 64)
     refused("has the manifest of model 'b'", model_id="b")
     (directory / "item_other.onnx").write_text("beside")
     refused("item_other.onnx of model 'a' is not in its manifest")
-
-
-def test_one_letter_of_a_manifest_is_seen(registry: Registry, add: AddModel) -> None:
-    path = Path(add("a", 5).path) / "manifest.json"
-    path.write_text(path.read_text().replace("2026-01-05", "2026-01-15"))
-    with pytest.raises(BundleError, match="was altered"):
-        registry.verify("a")
 
 
 def test_a_reinstated_model_may_be_promoted_again(registry: Registry, promote: Promote) -> None:
@@ -395,10 +344,8 @@ def test_what_went_on_from_a_model_that_was_rolled_back_meanwhile_does_not_go_li
     registry.rollback("bad conversions", trust)  # while the training of c goes on from b
     refused = go_on("c", 7, "b")
     assert (refused.outcome, live(registry)) == ("refused", "a")
-    assert re.fullmatch(
-        r"its training went on from b, which was rolled back since then \(.* UTC: bad conversions\)\. Run the day "
-        r"again: it goes on from another model\. `mtmd reinstate b` lets this one be promoted, too",
-        refused.words,
+    assert refused.words.startswith(
+        "its training went on from b, which was rolled back since then. Run the day"
     )
     assert go_on("d", 7, "a").outcome == "promoted"
     registry.reinstate("b", "it was the logs")
@@ -451,14 +398,6 @@ def test_a_rollback_that_was_sent_twice_goes_back_once(registry: Registry, promo
     with pytest.raises(RegistryError, match=r"model 'c' is not live \(b is\)"):
         registry.rollback("c was bad", trust, only="c")
     assert live(registry) == "b"
-
-
-def test_the_standing_models_are_those_that_rollbacks_reach(registry: Registry, promote: Promote) -> None:
-    assert registry.standing() == ()
-    for number, name in enumerate("abcd", start=5):
-        promote(name, number)
-    registry.rollback("d was bad", trust)
-    assert registry.standing() == ("a", "b", "c")
 
 
 def test_what_is_live_or_a_rollback_can_reach_is_not_discarded(

@@ -11,8 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mtmd.config import Declarations, Domains, IdsConfig, Task
 from mtmd.features import feature
 from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
-from mtmd.store.files import write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file, write_json
 
 MakeBundle = Callable[..., Path]
 A, B = "a" * 64, "b" * 64

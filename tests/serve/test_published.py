@@ -11,8 +11,7 @@ from mtmd.errors import BundleError, StorageError
 from mtmd.logs.ids import id_list
 from mtmd.registry.bundle import BundleInfo, load_bundle
 from mtmd.serve.published import AdBlock, open_ads, write_ads
-from mtmd.store.files import read_json, write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import read_json, sha256_file, write_json
 
 A, B = "a" * 64, "b" * 64
 

@@ -36,6 +36,7 @@ def test_columns_come_back_as_arrays_of_the_same_values(path: Path) -> None:
     assert columns["codes"].tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
     np.testing.assert_array_equal(columns["matrix"], np.array([[1, 2], [3, np.nan], [5, 6]], np.float32))
     assert columns["matrix"].dtype == np.float32
+    assert "nothing" not in columns
 
 
 @pytest.mark.parametrize("texts", [["b", "é", "東京", "x" * 300], []])
@@ -47,10 +48,6 @@ def test_texts_come_back_as_their_bytes(tmp_path: Path, texts: list[str]) -> Non
     assert columns["row"].tolist() == list(range(len(texts)))
     with pa.memory_map(str(tmp_path / "texts.arrow")) as file:
         assert pa.ipc.open_file(file).schema.field("id").type == pa.large_string()
-
-
-def test_a_matrix_without_columns_is_left_out(path: Path) -> None:
-    assert "nothing" not in map_columns(path)
 
 
 def test_arrays_are_views_of_one_private_mapping(path: Path) -> None:
@@ -80,13 +77,6 @@ def test_batches_come_back_one_by_one_with_the_texts_about_them(tmp_path: Path) 
     assert [batch["x"].tolist() for batch in batches] == [[[1.5, -2.0]], [[0.0, 65504.0], [3.0, 4.0]]]
     assert batches[0]["x"].dtype == np.float16
     assert texts == {"of": "bundle"}
-
-
-def test_a_file_of_several_batches_is_refused_where_one_is_meant(tmp_path: Path) -> None:
-    path = tmp_path / "columns.arrow"
-    with ColumnWriter(path) as writer:
-        writer.write({"x": np.array([1, 2])})
-        writer.write({"x": np.array([3])})
     with pytest.raises(StorageError, match="has 2 record batches, not 1"):
         map_columns(path)
 

@@ -28,13 +28,12 @@ from mtmd.store.files import (
     locked,
     read_json,
     remove,
-    resolve,
     sweep,
     write_json,
     write_text,
 )
+from mtmd.store.stores import resolve
 from mtmd.validate.gx_duckdb import database
-from tests.small_disk import small_disk
 
 StartScript = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -128,11 +127,14 @@ def test_relative_paths_and_the_home_become_absolute() -> None:
             r"^s3://bucket/logs is in a bucket, where only logs that are read and artifacts may be; use a local",
         ),
         (Path("gs://bucket/logs"), r"^gs:/bucket/logs is in a bucket"),
-        ("ads:v2", r"'ads:v2' has scheme 'ads'; .* a file:// URI; a path with a colon is written \./ads:v2$"),
-        ("hdfs://bucket/logs", r"'hdfs://bucket/logs' has scheme 'hdfs'; use a local path or a file:// URI"),
-        ("file://data/logs", r"names the host 'data'; write three slashes: file:///"),
-        ("file:///data/a#b", r"'file:///data/a#b' has a bare \? or #; write %3F or %23"),
-        ("file:///data/a?b", r"has a bare \? or #"),
+        ("ads:v2", r"'ads:v2' must be a local path \(one with a colon is written \./ads:v2\)"),
+        *(
+            (
+                location,
+                rf"{re.escape(location)}' must be .* a URI such as file:///absolute/path, with %3F for",
+            )
+            for location in ("hdfs://bucket/logs", "file://data/logs", "file:///data/a#b", "file:///data/a?b")
+        ),
     ],
 )
 def test_other_locations_are_an_error_that_names_them(location: str | Path, message: str) -> None:
@@ -149,12 +151,7 @@ def test_digests_are_the_same_for_ever() -> None:
     value = {"é": Path("/x"), "b": date(2026, 1, 2), "a": (1, 2.5, None, True)}
     assert digest(value) == hashlib.sha256(text.encode()).hexdigest()
     assert digest(value) == "575c65dd729d1d2293b5277aea5f47a05b7a9c87ae91cf7ab3b640b2f967f58c"
-
-
-def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
-    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     assert digest([1, 2]) != digest([2, 1])
-    assert digest({"a": "1"}) != digest({"a": 1})
 
 
 @pytest.mark.parametrize("value", [{"a", "b"}, object(), b"bytes"])
@@ -224,15 +221,6 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> No
         fail()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["file"]
-
-
-def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_text(path, "old")
-    with atomic_file(path) as temporary:
-        temporary.write_text("new")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
 
 
 # ---- directories ----------------------------------------------------------------------------------
@@ -377,19 +365,6 @@ def test_a_writer_that_is_swept_before_it_holds_its_lock_begins_again(
     assert sweep(tmp_path) == [temporary]
 
 
-def test_sweep_keeps_finished_outputs(tmp_path: Path) -> None:
-    write_text(tmp_path / "a" / "file", "kept")
-    with atomic_directory(tmp_path / "b") as directory:
-        (directory / "file").write_text("kept")
-    assert sweep(tmp_path) == []
-    assert (tmp_path / "a" / "file").exists()
-    assert (tmp_path / "b" / "file").exists()
-
-
-def test_sweeping_what_does_not_exist_removes_nothing(tmp_path: Path) -> None:
-    assert sweep(tmp_path / "none") == []
-
-
 # ---- locks and histories --------------------------------------------------------------------------
 
 
@@ -422,29 +397,15 @@ def test_waiting_for_a_lock_is_logged_and_taking_a_free_one_is_not(
     assert caplog.messages == [f"waiting up to 0.1 s for {path}, which another process holds"]
 
 
-def test_a_lock_is_free_after_an_exception(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    with pytest.raises(RuntimeError, match="stop"), locked(path):
-        raise RuntimeError("stop")
-    with locked(path, timeout_s=0.1):
-        pass
-
-
 # ---- removal --------------------------------------------------------------------------------------
 
 
-def test_remove_takes_files_trees_and_nothing_at_all(tmp_path: Path) -> None:
+def test_remove_takes_files_trees_links_and_nothing_at_all(tmp_path: Path) -> None:
     write_text(tmp_path / "tree" / "deep" / "file", "x")
-    write_text(tmp_path / "file", "x")
-    for name in ("tree", "file", "none"):
-        remove(tmp_path / name)
-    assert names(tmp_path) == []
-
-
-def test_remove_takes_a_link_and_leaves_what_it_points_to(tmp_path: Path) -> None:
     write_text(tmp_path / "real" / "file", "kept")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    remove(tmp_path / "link")
+    for name in ("tree", "link", "none"):
+        remove(tmp_path / name)
     assert names(tmp_path) == ["real"]
     assert (tmp_path / "real" / "file").exists()
 
@@ -465,8 +426,16 @@ def _is_a_lock(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "writer", "words"),
     [
-        (_is_a_file, write_text, "out can't be written (File exists); a file is where a folder must be"),
-        (_is_a_lock, write_text, "can't be written (Is a directory); a folder is where a file must be"),
+        (
+            _is_a_file,
+            write_text,
+            "out can't be written (File exists); move away the file that is where a folder must be",
+        ),
+        (
+            _is_a_lock,
+            write_text,
+            "can't be written (Is a directory); move away the folder that is where a file must be",
+        ),
         (_is_a_lock, lambda path, _: locked(path).__enter__(), "can't be written (Is a directory)"),
         (lambda path: path / ("n" * 300), write_text, "can't be written (File name too long); use a shorter"),
     ],
@@ -516,7 +485,7 @@ def test_a_tree_that_is_discarded_leaves_its_name_before_its_files_go(
     ],
 )
 def test_an_error_of_a_library_is_understood_by_the_number_in_its_words(tmp_path: Path, words: str) -> None:
-    refused = r"out can't be written \(No space left on device\): .* are free on the disk of"
+    refused = r"out can't be written \(No space left on device\); make room on the disk"
     with pytest.raises(StorageError, match=refused), atomic_file(tmp_path / "out"):
         raise RuntimeError(words)
 
@@ -530,10 +499,3 @@ def test_other_errors_of_writers_stay_what_they_are(tmp_path: Path) -> None:
         with pytest.raises(type(error), match=re.escape(str(error))) as caught, atomic_file(tmp_path / "out"):
             raise error
         assert caught.value is error
-
-
-def test_a_disk_without_inodes_says_so(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", 256, inodes=3) as disk:
-        write_text(disk / "first", "x")
-        with pytest.raises(StorageError, match=r"has room for 1 more files, however small; make room"):
-            write_text(disk / "second", "x")

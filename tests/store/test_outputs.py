@@ -27,15 +27,6 @@ def test_a_complete_output_is_reused_and_not_rebuilt(tmp_path: Path) -> None:
     assert (final / "a.txt").read_text() == "first"
 
 
-def test_a_damaged_output_is_made_again(tmp_path: Path) -> None:
-    final = tmp_path / "out"
-    make_once(final, _write("first"))
-    (final / "a.txt").write_text("damaged")
-    assert not is_complete(final)
-    assert make_once(final, _write("second")) is False
-    assert (final / "a.txt").read_text() == "second"
-
-
 def test_another_output_in_its_place_is_made_again(tmp_path: Path) -> None:
     """Every file of it is as its manifest says, and it is another day's evaluation, or another model's weights."""
     final, other = tmp_path / "out", tmp_path / "other"
@@ -59,15 +50,6 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"files": null}', '{"other": {}}'])
-def test_an_output_whose_manifest_is_damaged_is_made_again(tmp_path: Path, text: str) -> None:
-    final = tmp_path / "out"
-    make_once(final, _write("first"))
-    (final / "manifest.json").write_text(text)
-    assert make_once(final, _write("second")) is False
-    assert (final / "a.txt").read_text() == "second"
-
-
 def test_a_record_of_another_version_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     assert read_record(path, Registered) is None
@@ -79,17 +61,24 @@ def test_a_record_of_another_version_is_not_read(tmp_path: Path) -> None:
     assert read_record(path, Registered) is None
 
 
-@pytest.mark.parametrize("files", [{}, None])
-def test_a_manifest_that_does_not_name_every_file_verifies_nothing(
-    tmp_path: Path, files: dict | None
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "damaged"),
+        ("unknown", "of no manifest"),
+        *(
+            ("manifest.json", text)
+            for text in ("", "[]", '{"files": null}', '{"files": {}}', '{"other": {}}')
+        ),
+    ],
+)
+def test_a_damaged_output_is_made_again(tmp_path: Path, name: str, text: str) -> None:
     final = tmp_path / "out"
-    make_once(final, _write("1"))
-    if files is None:
-        (final / "b").write_text("2")
-    else:
-        write_json(final / "manifest.json", {"files": files})
-    assert not make_once(final, _write("1"))
+    make_once(final, _write("first"))
+    (final / name).write_text(text)
+    assert not is_complete(final)
+    assert make_once(final, _write("second")) is False
+    assert (final / "a.txt").read_text() == "second"
     assert sorted(path.name for path in final.iterdir()) == ["a.txt", "manifest.json"]
 
 

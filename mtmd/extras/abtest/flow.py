@@ -13,7 +13,7 @@ from mtmd.extras.abtest import page
 from mtmd.extras.abtest import stage as abtest_stage
 from mtmd.extras.abtest.outcome import UNCONSTRAINED, ABTest
 from mtmd.extras.abtest.stage import Control
-from mtmd.flows import index, parameters, steps
+from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, require_days
 from mtmd.flows.parameters import (
     Artifacts,
@@ -80,7 +80,7 @@ def ab_test(
     ]
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
     tested = serve(plan, trained, samples, requests, control, champion)
-    index.update(artifacts, preset)
+    steps.update_index(artifacts, preset)
     return tested
 
 

@@ -20,8 +20,7 @@ from typing import NamedTuple, Self
 
 from mtmd.errors import ConfigError, StorageError
 from mtmd.extras.bucket.objects import ObjectPath, is_below
-from mtmd.store.files import atomic_file, discard, matching, settle, sweep, write_text
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import atomic_file, discard, matching, sha256_file, sweep, write_text
 
 FOLDER, BOUND = "MTMD_CACHE", "MTMD_CACHE_GIB"
 _GIB, _GRACE_S = 1 << 30, 24 * 3600
@@ -126,7 +125,7 @@ class ObjectCache:
             if not wanted.place.fetch(temporary, parts):
                 raise _GoneError
             # A file without its digest is fetched again, and one whose digest is another's is damaged.
-            write_text(self._note(group, wanted), settle(temporary))
+            write_text(self._note(group, wanted), sha256_file(temporary))
             return True
         return False
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, final
 
 from mtmd.errors import ConfigError
 from mtmd.extras.bucket.access import Bucket, Listed, bare, errors, obstore, opened
-from mtmd.store.files import BUCKET
+from mtmd.store.stores import BUCKET
 
 PART = 8 << 20  # bytes that are fetched by one request
 _Answer = TypeVar("_Answer")

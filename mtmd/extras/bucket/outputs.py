@@ -18,11 +18,8 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import StorageError
-from mtmd.extras.bucket.access import Listed
 from mtmd.extras.bucket.objects import ObjectPath, is_below
-from mtmd.store.files import remove
-from mtmd.store.sha256 import sha256_file
-from mtmd.store.stores import Swept
+from mtmd.store.files import remove, sha256_file
 
 COMPLETE = "complete.json"
 CONTENT = "sha256-"
@@ -137,25 +134,6 @@ def erase(place: ObjectPath) -> None:
     place.delete([key for key in below if key not in commits])
 
 
-def sweep(place: ObjectPath, old: list[Listed]) -> Swept | None:
-    """Remove old objects of an output's place that its `complete.json` does not name, and say how much.
-
-    Another machine may make the output meanwhile, with these very keys: then it is none, with a warning, so that it is
-    made again.
-    """
-    same = [one for one in _unnamed(place, old) if _is_as_listed(place, one)]
-    if not (removed := _unnamed(place, same) if same else []):
-        return None
-    place.delete([one.key for one in removed])
-    if len(_unnamed(place, removed)) < len(removed):
-        _log.warning(
-            "%s was made while the clean-up removed old files of it; it is removed, and the next run makes it again",
-            place,
-        )
-        place.delete([(place / COMPLETE).key])
-    return Swept(str(place), sum(one.size for one in removed))
-
-
 def described(directory: Path) -> Complete:
     """The files of a directory."""
     found = sorted(path for path in directory.rglob("*") if path.is_file())
@@ -179,16 +157,3 @@ def _upload(directory: Path, place: ObjectPath, output: Complete, *, only_missin
 
 def _object_of(place: ObjectPath, name: str, file: StoredFile) -> ObjectPath:
     return place / f"{CONTENT}{file.sha256[:16]}" / Path(name).name
-
-
-def _is_as_listed(place: ObjectPath, listed: Listed) -> bool:
-    """Whether an object was not written again since it was listed, also not with the same content."""
-    now = ObjectPath(place.bucket, listed.key).found()
-    return now is not None and now.as_listed == listed and now.as_listed.written_s == listed.written_s
-
-
-def _unnamed(place: ObjectPath, objects: list[Listed]) -> list[Listed]:
-    """Those objects of an output that its `complete.json` does not name; all where it has none."""
-    known = stored(place)
-    named = set() if known is None else {_object_of(place, *file).key for file in known.files.items()}
-    return [one for one in objects if one.key not in named]

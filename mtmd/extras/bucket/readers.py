@@ -22,8 +22,9 @@ from mtmd.extras.bucket.objects import ObjectPath
 from mtmd.logs.checksums import Sums, require_as_listed
 from mtmd.logs.digests import file_names
 from mtmd.logs.templates import DayTemplate, of_day, sums_at
-from mtmd.store.files import digest, in_bucket, remove
+from mtmd.store.files import digest, remove
 from mtmd.store.outputs import read_record, write_record
+from mtmd.store.stores import in_bucket
 
 _LISTINGS, _PAUSE_S = 3, 1.0  # of a day whose objects change meanwhile
 

@@ -17,10 +17,10 @@ from urllib.parse import quote, unquote
 from mtmd.errors import StorageError
 from mtmd.extras.bucket.access import Listed
 from mtmd.extras.bucket.objects import ObjectPath, is_below
-from mtmd.extras.bucket.outputs import COMPLETE, CONTENT, erase, pull, push, renew, stored, sweep
+from mtmd.extras.bucket.outputs import COMPLETE, CONTENT, erase, pull, push, renew, stored
 from mtmd.store import files
-from mtmd.store.sha256 import sha256_file
-from mtmd.store.stores import FOLDER, Store, Swept
+from mtmd.store.files import sha256_file
+from mtmd.store.stores import FOLDER, Store, in_bucket
 
 WORK = "MTMD_WORK"
 _LOCAL = (  # folders of a line that are this machine's
@@ -50,7 +50,7 @@ def store_of(path: Path) -> Store | None:
         url, *below = path.relative_to(_all_lines()).parts
     except (ValueError, RuntimeError):  # a user without a home has no working folder either
         return None
-    if not files.in_bucket(unquote(url)):
+    if not in_bucket(unquote(url)):
         return None
     hidden = path.suffix == ".lock" or any(part.startswith(".") for part in below)
     local = any(tuple(below[1 : 1 + len(names)]) == names for names in _LOCAL)
@@ -136,13 +136,12 @@ class BucketStore:
         erase(self._at(path))
         files.discard(path)
 
-    def sizes(self, path: Path) -> dict[str, int]:
-        """As the bucket has them: on the disk there may be less."""
+    def size(self, path: Path) -> int:
+        """As the bucket has it: on the disk there may be less."""
         there = self._at(path)
         if (known := stored(there)) is not None:
-            return {name: file.bytes for name, file in known.files.items()}
-        found = {str(_way(there, one)): one.size for one in there.below()}
-        return found or FOLDER.sizes(path)
+            return sum(file.bytes for file in known.files.values())
+        return sum(one.size for one in there.below()) or FOLDER.size(path)
 
     def refresh(self, line: Path) -> None:
         """Also the JSON files of outputs. A listing says what is new.
@@ -178,15 +177,6 @@ class BucketStore:
         now = {way: [e_tag, path.stat().st_mtime_ns] for way, (path, e_tag) in brought.items()}
         if now != seen:
             files.write_json(line / _SEEN, now)
-
-    def sweep(self, line: Path, before_s: float) -> list[Swept]:
-        there, left = self._at(line), dict[PurePosixPath, list[Listed]]()
-        for one in there.below():
-            if one.written_s < before_s and (output := _output_of(_way(there, one))) is not None:
-                left.setdefault(output, []).append(one)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            swept = pool.map(lambda output: sweep(there / output, left[output]), left)
-            return [one for one in swept if one is not None]
 
     def _at(self, path: Path) -> ObjectPath:
         return self._root / path.relative_to(self._folder)

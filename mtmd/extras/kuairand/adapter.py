@@ -16,8 +16,8 @@ from mtmd.extras.kuairand.teacher.quality import TeacherReport, teacher_report
 from mtmd.extras.kuairand.teacher.rows import TeacherConfig
 from mtmd.extras.kuairand.teacher_inputs import teacher_inputs, teaching_rows
 from mtmd.extras.kuairand.written import Days, written_once
-from mtmd.store.files import digest, resolve
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import digest, sha256_file
+from mtmd.store.stores import resolve
 
 IMPORT_FORMAT = 2  # raise it when the same source would be written differently
 _EPOCH = date(1970, 1, 1)

@@ -28,7 +28,8 @@ from mtmd.extras.kuairand.written import Days, written_once
 from mtmd.logs.contract import optional_columns, table_columns
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
-from mtmd.store.files import digest, in_bucket, resolve
+from mtmd.store.files import digest
+from mtmd.store.stores import in_bucket, resolve
 
 TEACHER_FORMAT = 2  # raise it when the same logs would get other scores
 _KEYS = {"requests": "request_id", "ads": "ad_id", "candidates": "request_id, ad_id"}  # order of rows

@@ -16,9 +16,8 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.files import alone, day_directory
-from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
+from mtmd.store.files import atomic_directory, read_json, remove, sha256_file, sweep, write_json
 from mtmd.store.outputs import file_digests
-from mtmd.store.sha256 import sha256_file
 
 Days = Iterator[tuple[date, dict[str, pa.Table]]]
 Report = TypeVar("Report", bound=Frozen)

@@ -16,8 +16,7 @@ from mtmd.config.sources import Files
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.registry.records import ModelManifest
-from mtmd.store.files import in_bucket, resolve
-from mtmd.store.stores import store_of
+from mtmd.store.stores import in_bucket, resolve, store_of
 from mtmd.store.workspace import Workspace
 
 Event = dict[str, Any]

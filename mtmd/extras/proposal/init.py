@@ -19,7 +19,7 @@ from mtmd.extras.proposal.roles import find_roles
 from mtmd.extras.proposal.tasks import find_tasks
 from mtmd.logs.contract import TABLES
 from mtmd.logs.locking import linked
-from mtmd.store.files import in_bucket
+from mtmd.store.stores import in_bucket
 from mtmd.validate.gx_duckdb import Database
 
 DAYS_LOOKED_AT = 8  # on the last one a weekday comes again

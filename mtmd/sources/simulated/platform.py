@@ -28,7 +28,8 @@ from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_re
 from mtmd.sources.simulated.streams import generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import TASKS, Scores, score
-from mtmd.store.files import atomic_directory, read_json, resolve, sweep, write_json
+from mtmd.store.files import atomic_directory, read_json, sweep, write_json
+from mtmd.store.stores import resolve
 
 _FORMAT = 3  # raise when the same configuration means other rows
 _IDENTITY = "world.json"

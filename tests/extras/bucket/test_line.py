@@ -95,12 +95,12 @@ def _two_documents(text: str) -> tuple[dict, list]:  # type: ignore[type-arg]
 
 def _clean_up_removes_old_outputs_of_the_bucket(buckets: S3, workspace: Workspace) -> None:
     """Shards of days that are too old; the champion and its ads stay."""
-    retention = load_preset(TINY).retention.model_copy(update={"shards": 10, "most_share": 1.0})
+    retention = load_preset(TINY).retention.model_copy(update={"shards": 10})
     planned = plan_clean_up(workspace, retention)
     assert {output.kind for output in planned.removable} >= {"shards"}
     assert min(output.bytes for output in planned.removable if output.kind == "shards") > 1000
     gone: list[str] = []
-    clean_up(workspace, planned, lambda output: gone.append(output.path), allow_large=True)
+    clean_up(workspace, planned, lambda output: gone.append(output.path))
     days = {
         path.name
         for path in buckets.path(f"{ARTIFACTS}/{LINE}/shards").glob("*")

@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from mtmd.cli import main
-from mtmd.config import load_preset
 from mtmd.errors import UnreachableError
 from mtmd.flows import steps
-from mtmd.logs.arrival import await_day
 from mtmd.logs.contract import TABLES
-from mtmd.logs.source import LogSource
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.stores import artifacts_folder
@@ -52,8 +49,6 @@ def test_the_service_says_so(s3: S3) -> None:
 
 def test_a_daily_run_says_so_of_its_logs_and_of_its_artifacts(s3: S3, tmp_path: Path) -> None:
     as_of = FIRST_DAY + timedelta(days=20)
-    with pytest.raises(UnreachableError, match=WORDS):
-        await_day(LogSource.of(load_preset(TINY), LOGS, tmp_path), as_of, 0.0, print)
     with pytest.raises(UnreachableError, match=WORDS):
         steps.plan.fn(as_of, TINY, None, LOGS, str(tmp_path))
     for table, n in product(TABLES, range(21)):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import threading
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError, UnreachableError
-from mtmd.logs.arrival import await_day
 from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json, write_json
@@ -126,7 +124,6 @@ def test_a_list_of_checksums_that_is_wrong_is_no_missing_day(s3: S3, logs: LogSo
         s3.put(f"{URL}/{table}/date={DAY}/part-0.parquet", b"")
     s3.put(f"{URL}/ads/date={DAY}/SHA256SUMS", b"no sum\n")
     assert logs.has_day("ads", DAY)
-    await_day(logs, DAY, 0.0, print)
     for read in (logs.refresh, logs.digests):
         with pytest.raises(
             LogsError, match=rf"^ads of {DAY}: {URL}/ads/.*/SHA256SUMS, line 1 \('no sum'\) is no checksum"
@@ -157,23 +154,6 @@ def test_other_content_under_the_same_tag_is_refused(s3: S3, logs: LogSource, tm
         LogsError, match=r"ads/date=2026-01-05/a.parquet has another content than before under the same"
     ):
         logs.day_files("ads", DAY)
-
-
-def test_a_late_day_is_waited_for(s3: S3, tmp_path: Path) -> None:
-    s3.put(f"{URL}/other", b"")
-    logs, said = source(tmp_path), []
-
-    def deliver() -> None:
-        for table in TABLES:
-            s3.put(f"{URL}/{table}/date={DAY}/part-0.parquet", b"")
-
-    def hear(words: str) -> None:
-        if not said:
-            threading.Timer(0.05, deliver).start()
-        said.append(words)
-
-    await_day(logs, DAY, 60.0, hear, every_s=0.02)
-    assert said[-1] == f"the logs of {DAY} came after 0 min"
 
 
 @pytest.mark.parametrize(

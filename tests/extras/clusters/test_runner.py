@@ -13,9 +13,8 @@ from mtmd.errors import ConfigError
 from mtmd.extract.shards import Days
 from mtmd.extras.clusters import runner
 from mtmd.flows import runners, steps
-from mtmd.flows.backfill import backfill
-from mtmd.store.sha256 import sha256_file
-from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+from mtmd.store.files import sha256_file
+from tests.flows.runs import LINE, NEXT, TINY, Run, copied
 
 STARTED = {"dask": "Creating a new Dask cluster with", "ray": "Using Ray cluster with"}  # what Prefect logs
 
@@ -62,31 +61,6 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
     assert {name: before[name] for name in made} == made
 
 
-def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
-    next_day: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They make models again, of the shards and trainings that are there."""
-    from distributed import LocalCluster  # noqa: PLC0415 - an extra
-
-    unmade = without(next_day, tmp_path, "models", "evaluations")
-    monkeypatch.setenv(runners.RUNNER, "dask")
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        monkeypatch.setenv(runner.CLUSTER, cluster.scheduler_address)
-        outcomes = backfill(
-            first=AS_OF,
-            last=NEXT,
-            preset=TINY,
-            logs=str(next_day.logs),
-            artifacts=str(unmade),
-            reprocess="all",
-            at_once=2,
-        )
-        changes = cluster.scheduler.transition_counter  # of the states of the cluster's tasks
-    assert changes >= 2 * len(outcomes)
-    assert [(one.as_of, one.state) for one in outcomes] == [(AS_OF, "completed"), (NEXT, "completed")]
-    assert digests_of(unmade / LINE) == digests_of(next_day.root)
-
-
 def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(runners.RUNNER, "spark")
     with pytest.raises(ConfigError, match=r"MTMD_RUNNER \('spark'\) must be one of threads, dask, ray"):
@@ -104,5 +78,3 @@ def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.Monkey
         ConfigError, match=re.escape("needs prefect-dask; pip install 'mtmd[dask]' brings it")
     ):
         runners.chosen()
-    with runners.on_this_machine():
-        assert runners.chosen() == "threads"

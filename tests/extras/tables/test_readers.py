@@ -1,17 +1,14 @@
 """Days of real tables of each kind: fetched once for each of their versions, and read as files."""
 
 import logging
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError
-from mtmd.logs.arrival import await_day
-from mtmd.logs.source import LogSource
 from tests.extras.tables.conftest import DAY, NEXT, Remote, rows
 
 
@@ -77,27 +74,6 @@ def test_a_fetched_day_that_is_damaged_is_fetched_again(remote: Remote) -> None:
     assert ads(table.files(DAY)) == [1, 2, 3]
     path.unlink()
     assert ads(table.files(DAY)) == [1, 2, 3]
-
-
-def test_a_day_that_comes_late_is_fetched_when_it_is_there(remote: Remote) -> None:
-    late = NEXT + timedelta(days=1)
-    for table in ("requests", "candidates"):
-        (remote.folder / table / f"date={late}").mkdir(parents=True)
-        (remote.folder / table / f"date={late}" / "part-0.parquet").write_bytes(b"")
-    source = LogSource(
-        remote.folder, None, SourcesConfig.model_validate({"ads": remote.section}), remote.folder / "spool"
-    )
-    said: list[str] = []
-
-    def hear(words: str) -> None:
-        if not said:
-            remote.append(rows(5, day=late))
-        said.append(words)
-
-    await_day(source, late, 60.0, hear, every_s=0.01)
-    assert said[0].startswith(f"ads has no {late} yet")
-    assert said[1].startswith(f"the logs of {late} came after")
-    assert ads(source.day_files("ads", late)) == [5]
 
 
 def test_a_day_without_rows_is_named(remote: Remote) -> None:

@@ -13,7 +13,7 @@ from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file
 from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 4)

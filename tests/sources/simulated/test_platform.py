@@ -21,8 +21,7 @@ from mtmd.sources.simulated.platform import (
     simulate,
     world_at,
 )
-from mtmd.store.files import write_json
-from mtmd.store.sha256 import sha256_file
+from mtmd.store.files import sha256_file, write_json
 from tests.worlds import day_truth, tiny_world
 
 FIRST = date(2026, 1, 1)
