@@ -30,7 +30,7 @@ from benchmarks.peers.catalogue import (
 )
 from benchmarks.peers.features import Peer, window_moments
 from benchmarks.peers.train import fit_peer
-from benchmarks.runs import extracted, require_no_distillation, told, window_parser, window_plan
+from benchmarks.runs import daily_plan, extracted, told, window_parser
 from mtmd.config import Preset, variant, variants
 from mtmd.errors import ConfigError
 from mtmd.evaluate.held_out import HeldOutDay
@@ -68,8 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=True, highlight=False)
     if not (options.epochs or options.more):
         raise ConfigError("--epochs and --more name no training; give one of them, such as --more pooled=28")
-    plan = window_plan(options).changed(None, options.seed)
-    require_no_distillation(plan.preset, "the time of the cross model that is distilled would not be counted")
+    plan = daily_plan(options).changed(None, options.seed)
     *window, last = extracted(plan, plan.all_days)
     day = open_shard(Path(last.path))
     trials = _trials(plan, window, day, options, lambda words: console.print(words, markup=False))

@@ -8,7 +8,6 @@ from mtmd.evaluate import stage as evaluate_stage
 from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days
-from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage
@@ -18,7 +17,6 @@ from mtmd.train import stage as train_stage
 from mtmd.train.rivals import compared
 from mtmd.validate import stage as validate_stage
 
-KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # as a daily run trains them
 Clock = Callable[[str], AbstractContextManager[object]]
 
 
@@ -35,9 +33,9 @@ def plain_job(plan: RunPlan, stage: Clock = nullcontext) -> tuple[DayRun, RunSum
             days = Days.of(list(pool.map(lambda one: extract_stage.extract(plan, *one), sources)))
     chosen = train_stage.choose_start(plan, {ref.day: ref.fingerprint for ref in days.window})
     trained = []
-    for kind in compared(plan, KINDS):
+    for kind in compared(plan):
         with stage(f"training, {kind}"):
-            start = chosen.start if kind == KINDS[0] else None
+            start = chosen.start if kind == "mtmd" else None
             trained.append(train_stage.train(plan, kind, days.window, start=start))
     with stage("evaluation"):
         name = export_stage.model_id(plan, trained[0], days.held_out)

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from mtmd.config import Preset, load_preset
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import window_fingerprint
@@ -22,7 +22,7 @@ from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns
 from mtmd.store.files import write_text
-from mtmd.train.additions import Start
+from mtmd.train.results import Start
 from mtmd.train.stage import Trained, train, training_key
 
 _Options = ParamSpec("_Options")
@@ -60,18 +60,6 @@ def platform_for(
     )
 
 
-def as_trained(preset: Preset) -> Preset:
-    """The preset without the step to the newest day's level, for what is judged on requests of the whole window."""
-    training = preset.training.model_copy(update={"level_days": 0})
-    return preset.model_copy(update={"training": training})
-
-
-def require_no_distillation(preset: Preset, why: str) -> None:
-    """Raise ConfigError for a preset that distils."""
-    if "distillation" in preset.extras.recipes():
-        raise ConfigError(f"extras.distillation.weight of preset {preset.name!r} must be 0: {why}")
-
-
 def daily_plan(options: argparse.Namespace) -> RunPlan:
     """The plan that `window_parser`'s options ask for."""
     return plan_of(
@@ -81,12 +69,6 @@ def daily_plan(options: argparse.Namespace) -> RunPlan:
         logs=options.logs,
         artifacts=options.artifacts,
     )
-
-
-def window_plan(options: argparse.Namespace) -> RunPlan:
-    """The same, of models as they are trained."""
-    plan = daily_plan(options)
-    return plan.model_copy(update={"preset": as_trained(plan.preset)})
 
 
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:

@@ -20,7 +20,7 @@ from pydantic import Field, field_validator
 from rich.console import Console
 from torch import Tensor
 
-from benchmarks.runs import as_trained, extracted, plan_of
+from benchmarks.runs import extracted, plan_of
 from mtmd.config import Domains, Frozen, Preset, Slice, Variant, load_preset
 from mtmd.config.preset_files import CHANGE, features_over
 from mtmd.errors import ConfigError, MtmdError
@@ -33,7 +33,6 @@ from mtmd.model.ranker import RankingModel
 from mtmd.report.tables import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
-from mtmd.train.level import move_level
 from mtmd.train.stage import load_trained, train, window_data
 
 TOP = 0.2
@@ -110,8 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(search: Search, artifacts: str, console: Console) -> Table:
     """Train and measure every try."""
-    daily = load_preset(search.preset)
-    preset = as_trained(daily)
+    preset = load_preset(search.preset)
     found = []
     for one in search.tries:
         changed = patched(preset, one)
@@ -119,7 +117,7 @@ def run(search: Search, artifacts: str, console: Console) -> Table:
             changed, search.as_of, window_days=search.window_days, logs=search.logs, artifacts=artifacts
         )
         shards = extracted(plan, plan.all_days if search.next_day else plan.days)
-        found.append(_measure(plan, one, search.seeds, shards, daily.training.level_days))
+        found.append(_measure(plan, one, search.seeds, shards))
         console.print(f"{one.name} ({one.kind}): {fmean(found[-1].slices):.4f}", markup=False)
     return _table(found, preset, search, search.window_days or preset.window_days)
 
@@ -167,12 +165,8 @@ def errors_by_slice(domains: Domains, domain: Tensor, log_p: Tensor, teacher: Te
     return found
 
 
-def next_day_logmae(
-    model: RankingModel, data: WindowData, shard: Shard, preset: Preset, level_days: int
-) -> float:
-    """LogMAE on the day after the window, mean over slices, once the model's level is that of the newest days."""
-    if level_days:
-        move_level(model, lambda: data.newest(level_days, preset.training.batch_requests))
+def next_day_logmae(model: RankingModel, data: WindowData, shard: Shard) -> float:
+    """LogMAE on the day after the window, mean over slices."""
     day = HeldOutDay.of(shard, data.declarations)
     columns = (day.domain, score_day(model, shard, data.declarations), day.teacher)
     errors = errors_by_slice(data.declarations.domains, *map(torch.from_numpy, columns))
@@ -180,16 +174,7 @@ def next_day_logmae(
 
 
 def patched(preset: Preset, one: Try) -> Preset:
-    """The preset with a try's values; raises ConfigError naming the try.
-
-    A search measures models as they are trained, and moves their level itself.
-    """
-    training = one.patch.get("training")
-    if isinstance(training, dict) and "level_days" in training:
-        raise ConfigError(
-            f"try {one.name!r} changes training.level_days, which no search measures; give the search a preset that "
-            "has it, and next_day = true"
-        )
+    """The preset with a try's values; raises ConfigError naming the try."""
     try:
         changed = Variant(name=one.name, factor=one.name, patch=one.patch).of(preset)
         values = changed.model_dump()
@@ -199,9 +184,7 @@ def patched(preset: Preset, one: Try) -> Preset:
         raise ConfigError(f"try {one.name!r} does not fit preset {preset.name!r}:\n{error}") from error
 
 
-def _measure(
-    plan: RunPlan, one: Try, seeds: Sequence[int], shards: Sequence[ShardRef], level_days: int
-) -> Found:
+def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], shards: Sequence[ShardRef]) -> Found:
     """The shards are those of the window, and the next day's where that is measured."""
     window, after = shards[: len(plan.days)], [open_shard(Path(ref.path)) for ref in shards[len(plan.days) :]]
     slices, tops, tasks, best, speeds, next_day = [], [], [], [], [], []
@@ -215,7 +198,7 @@ def _measure(
         tasks.append(trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
         best.append(f"{trained.fit.best_epoch}/{len(trained.fit.epochs)}")
         speeds.append(trained.fit.rows_per_s)
-        next_day += [next_day_logmae(model, data, shard, own.preset, level_days) for shard in after]
+        next_day += [next_day_logmae(model, data, shard) for shard in after]
     return Found(
         name=one.name,
         kind=one.kind,

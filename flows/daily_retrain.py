@@ -28,14 +28,11 @@ from mtmd.flows.parameters import (
 from mtmd.flows.prefect_artifacts import Event, tell
 from mtmd.flows.progress import Laps
 from mtmd.flows.terminal import show
-from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.report.index import record_failure
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
-
-KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
 def _failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -97,10 +94,9 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
 
     chosen = steps.choose_start(plan, days.window)
     # Rivals are trained anew, so that the comparison with them gets no easier.
-    starts = {KINDS[0]: chosen.start}
-    trained = tuple(
-        steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in compared(plan, KINDS)
-    )
+    starts = {"mtmd": chosen.start}
+    kinds = compared(plan)
+    trained = tuple(steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in kinds)
     prefect_artifacts.training(plan, trained)
     laps.done("train")
 

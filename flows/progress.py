@@ -21,7 +21,7 @@ class TrainingProgress:
     def __init__(self, name: str, as_of: date) -> None:
         self._name, self._as_of = name, as_of
         self._artifact: UUID | None = None
-        self._shown: tuple[str, float] = ("", 0.0)  # model and percent
+        self._shown: float | None = None  # percent
         self._told_s = time.monotonic()  # when the last line was written
         self._shows = True  # until the server fails
 
@@ -36,15 +36,13 @@ class TrainingProgress:
 
     def __call__(self, progress: Progress) -> None:
         percent = min(100.0, 100.0 * progress.step / max(progress.steps, 1))
-        model = f"cross model of {self._name}" if progress.kind == "cross" else self._name
-        self._tell(model, progress, percent)
-        before, shown = self._shown
-        if model != before or percent - shown >= _STEP_PERCENT or percent >= 100.0:
-            self._shown = (model, percent)
+        self._tell(progress, percent)
+        if self._shown is None or percent - self._shown >= _STEP_PERCENT or percent >= 100.0:
+            self._shown = percent
             self._publish(percent)
 
-    def _tell(self, model: str, progress: Progress, percent: float) -> None:
-        line = f"{model} epoch {progress.epoch}/{progress.epochs}: "
+    def _tell(self, progress: Progress, percent: float) -> None:
+        line = f"{self._name} epoch {progress.epoch}/{progress.epochs}: "
         if progress.validation_loss is not None:
             line += f"train {progress.train_loss:.5f}, validation {progress.validation_loss:.5f}, "
         elif time.monotonic() - self._told_s >= _LINE_S:

@@ -34,7 +34,7 @@ from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
 from mtmd.train import rivals
 from mtmd.train import stage as train_stage
-from mtmd.train.additions import ChosenStart, Start
+from mtmd.train.results import ChosenStart, Start
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.results import DayValidation

@@ -8,7 +8,6 @@ module of a fixed name in its folder, which the core asks for here.
     commands.py   `commands`: a typer app, whose commands `mtmd` then has too           mtmd.cli
     page.py       `sections(run)`: sections of the page of a run                         mtmd.report.view
     start.py      `choose`, `material`: what MTMD's training begins with                mtmd.train.stage
-    teaching.py   `teaching`: what a training learns from besides its data              mtmd.train.stage
     launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
     daily.py      `tested`: a test of the day's candidate, whose result is a gate       mtmd.flows.daily_retrain
     rivals.py     `registered`, `remedy`, `GATES`: further registered models that the   mtmd.evaluate.stage,

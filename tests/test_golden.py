@@ -13,7 +13,6 @@ from tests.golden import NUMBERS, Made, Pinned, golden, moved, read_golden
 
 UNPINNED = {
     "mtmd.extras.abtest.outcome.AB_TEST_FORMAT",  # tests/extras/abtest/test_format.py pins it
-    "mtmd.extras.distillation.teaching.CROSS_FORMAT",  # tests/extras/distillation has its own
     "mtmd.extras.kuairand.adapter.IMPORT_FORMAT",  # no run's output: an import is seconds of work
     "mtmd.extras.kuairand.fit.TEACHER_FORMAT",  # likewise: it writes logs
     "mtmd.registry.records.REGISTRY_FORMAT",  # a line of another number is refused, by test: tests/registry

@@ -7,13 +7,13 @@ from mtmd.evaluate import stage as evaluation
 from mtmd.evaluate.stage import evaluation_key
 from mtmd.export import stage as candidate
 from mtmd.export.stage import candidate_key, graph_key
-from mtmd.train import stage as training
+from mtmd.train import trainer as training
 from mtmd.train.stage import training_key
 
 
 def _changed(preset: Preset, part: str, **values: Any) -> Preset:
     """Values are validated: a field that there is not is an error."""
-    changed = getattr(preset, part).model_dump() | values
+    changed = preset.model_dump()[part] | values
     return Preset.model_validate(preset.model_dump() | {part: changed})
 
 
@@ -26,7 +26,7 @@ def test_a_training_is_named_by_its_window_kind_and_configuration(tiny_preset: P
         training_key("mtmd", "window", _changed(tiny_preset, "model", cross_rank=8)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", epochs=6)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", weight_decay=0.3)),
-        training_key("mtmd", "window", _changed(tiny_preset, "extras", distillation={"weight": 0.3})),
+        training_key("mtmd", "window", _changed(tiny_preset, "extras", ranks={"count": 2})),
         base,
     }
     assert len(others) == 7
@@ -39,13 +39,13 @@ def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset
         ("gates", {"min_requests": 7}),
         ("evaluation", {"buckets": 7}),
         ("data", {"min_domain_rows": 7}),
-        ("rivals", {"pooled": tiny_preset.rivals.pooled.model_copy(update={"embedding": 9}).model_dump()}),
+        ("rivals", {"pooled": tiny_preset.rivals["pooled"].model_copy(update={"embedding": 9}).model_dump()}),
     ):
         assert training_key("mtmd", "window", _changed(tiny_preset, part, **values)) == base, part
 
 
 def test_a_rival_is_named_by_its_own_configuration_only(tiny_preset: Preset) -> None:
-    pooled = tiny_preset.rivals.pooled.model_copy(update={"embedding": 9})
+    pooled = tiny_preset.rivals["pooled"].model_copy(update={"embedding": 9})
     changed = _changed(tiny_preset, "rivals", pooled=pooled.model_dump())
     assert training_key("pooled", "window", changed) != training_key("pooled", "window", tiny_preset)
     assert training_key("per_slice", "window", changed) == training_key("per_slice", "window", tiny_preset)

@@ -13,7 +13,7 @@ kind = "multivalued"
 type = "INTEGER"
 buckets = 2048
 max_length = 10
-pooling = "max"
+pooling = "sum"
 table = "topic"
 
 [[features]]

@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from mtmd.config import Declarations, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.features import Feature
-from mtmd.model.admission import Admission
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.fields import EMBEDDING_STD, FieldLayout
+from mtmd.model.fields import EMBEDDING_STD, Admission, FieldLayout
 from mtmd.model.norms import CLIP
 from mtmd.model.pooling import ListPooling
 from mtmd.model.ranker import RankingModel
@@ -101,7 +100,7 @@ class Admissions(nn.Module):
         self._categories, self._lists = _with_a_least(schema.categorical), _with_a_least(schema.lists)
         asking = [schema.categorical[place] for place in self._categories]
         asking += [schema.lists[place] for place in self._lists]
-        self._each = nn.ModuleList(Admission([f], [0], (f.buckets or 0) + 1) for f in asking)
+        self._each = nn.ModuleList(Admission([f], [0], f.buckets + 1) for f in asking)
 
     def __iter__(self) -> Iterator[Admission]:
         return iter(self._each)  # type: ignore[arg-type]  # nn.ModuleList has no types
@@ -157,7 +156,7 @@ class SideColumns(nn.Module):
         for one, seen in zip(self.admissions, moments.seen, strict=True):
             one.seen.copy_(seen)
         self.pooling = nn.ModuleList(ListPooling(feature) for feature in schema.lists)
-        self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.lists)
+        self.tables = nn.ModuleList(nn.Embedding(f.buckets + 1, f.width) for f in schema.lists)
         for table in self.tables:
             nn.init.normal_(table.weight, std=EMBEDDING_STD)
         layout = FieldLayout(schema)

@@ -19,7 +19,7 @@ from benchmarks.peers.features import Peer
 from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
-from mtmd.train.dropout import with_dropped_values
+from mtmd.train.feed import with_dropped_values
 from mtmd.train.optimizer import RATE, learning_rate_factor
 from mtmd.train.results import TrainingData
 from mtmd.train.step import Precision, TrainingLoss, bernoulli_kl, deterministic, task_sums, training_step
@@ -121,7 +121,7 @@ class _Run:
         """One epoch; returns the pairs trained on."""
         rows = 0
         batches = self._data.epoch(epoch, self._config.batch_requests)
-        batches = with_dropped_values(batches, self._declarations, self._config.seed, epoch)
+        batches = with_dropped_values(batches, self._declarations, (self._config.seed, epoch, 1))
         for index, batch in enumerate(batches):
             self._step(epoch, (epoch - 1) * self._steps + index, batch)
             rows += len(batch.candidate)

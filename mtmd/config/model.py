@@ -28,11 +28,6 @@ class ModelConfig(Frozen):
     adaptation: Literal["domain", "shared"] = Field(
         "domain", description="norm, defaults and SE per domain, or one norm and no SE; §2.1.2"
     )
-    statistics: Literal["window", "batch"] = Field(
-        "window",
-        description="mean and variance that normalise numbers, for the rivals too. window: of the whole window. batch: "
-        "of each training batch, and running averages at evaluation, as in the paper's BatchNorm; §2.1.2",
-    )
     se_reduction: ClassVar[int] = 2  # SE hidden width = fields / reduction; §2.1.2
     task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
     domain_shared_expert: bool = Field(
@@ -53,8 +48,7 @@ class ModelConfig(Frozen):
     norm_min_rows: int = Field(
         32,
         ge=2,
-        description="with fewer values of a number than this in a domain's window, or in a batch, their variance is "
-        "not used",
+        description="with fewer values of a number than this in a domain's window their variance is not used; §2.1.2",
     )
 
     def deep_widths(self, tasks: Sequence[str]) -> tuple[Width, ...]:
@@ -74,9 +68,13 @@ class ModelConfig(Frozen):
         return ("deep", *(name for name, present in shared.items() if present))
 
 
-class TwoTowerConfig(Frozen):
-    """A plain two-tower MLP: the per-slice baseline (§3.2) and the pooled rival."""
+class RivalConfig(Frozen):
+    """A plain two-tower MLP that MTMD is compared with each day, besides the champion and the constant."""
 
+    architecture: Literal["per_slice", "pooled"] = Field(
+        "per_slice",
+        description="one network for each slice (§3.2), or one for all rows; the rival's own name when left out",
+    )
     widths: tuple[Width, ...] = Field((512, 256, 128), min_length=1)
     embedding: Width = Field(64, description="width of the tower's output")
     learning_rate: float = Field(
@@ -101,11 +99,15 @@ class TwoTowerConfig(Frozen):
         return self.model_dump(mode="json", exclude={"every_days"})
 
 
-class RivalsConfig(Frozen):
-    """What MTMD is compared with each day, besides the champion and the constant."""
-
-    per_slice: TwoTowerConfig = TwoTowerConfig()
-    pooled: TwoTowerConfig = TwoTowerConfig()
+def rivals_of(given: Any) -> Any:
+    """`[rivals.<name>]` of a preset, with the two that are always there; a name is also an architecture's."""
+    if not isinstance(given, dict):
+        return given
+    named: dict[str, Any] = {"per_slice": {}, "pooled": {}, **given}
+    return {
+        name: {"architecture": name} | values if isinstance(values, dict) else values
+        for name, values in named.items()
+    }
 
 
 class AblationsConfig(Frozen):

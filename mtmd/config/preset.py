@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from math import isfinite
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from mtmd.config.base import ExtraSettings, Frozen
 from mtmd.config.declarations import Declarations, IdsConfig
@@ -20,7 +20,7 @@ from mtmd.config.limits import (
     RetentionConfig,
     SimulationConfig,
 )
-from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
+from mtmd.config.model import AblationsConfig, ModelConfig, RivalConfig, rivals_of
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.problems import wrong_values
 from mtmd.config.sources import SourcesConfig
@@ -76,7 +76,9 @@ class Preset(Frozen):
     ids: IdsConfig = IdsConfig()
     data: DataConfig = DataConfig()
     model: ModelConfig
-    rivals: RivalsConfig = RivalsConfig()
+    rivals: Annotated[dict[str, RivalConfig], BeforeValidator(rivals_of)] = Field(
+        {}, validate_default=True, description="what MTMD is compared with each day, by names"
+    )
     ablations: AblationsConfig = Field(
         AblationsConfig(),
         description="how often the daily run trains the ablation's variants",
@@ -140,12 +142,11 @@ class Preset(Frozen):
     def declarations(self) -> Declarations:
         return Declarations(domains=self.domains, features=self.features, ids=self.ids)
 
-    def training_of(self, kind: Literal["mtmd", "per_slice", "pooled"]) -> TrainingConfig:
+    def training_of(self, kind: str) -> TrainingConfig:
         """The optimisation of a kind of model: a rival's learning rate and weight decay are its own."""
         if kind == "mtmd":
             return self.training
-        rival: TwoTowerConfig = getattr(self.rivals, kind)
-        given = rival.model_dump(include={"learning_rate", "weight_decay"}, exclude_none=True)
+        given = self.rivals[kind].model_dump(include={"learning_rate", "weight_decay"}, exclude_none=True)
         return self.training.model_copy(update=given)
 
 

@@ -40,11 +40,6 @@ class TrainingConfig(Frozen):
     sample_fraction: float = Field(
         1.0, gt=0, le=1, description="share of the window's requests that is trained on; paper §3.4"
     )
-    level_days: int = Field(
-        0,
-        ge=0,
-        description="newest days of the window whose mean log-scores the trained model's biases are moved to; 0: none",
-    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where it is fast"
     )

@@ -7,7 +7,6 @@ Shapes: R requests, A ads, P pairs of a batch, T tasks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Shard, ShardRef, check_fits
 from mtmd.logs.encoding import EncodedSide
-from mtmd.model.batch import Batch, ListInput, Part, SideInput
+from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.store.files import digest
 
 _PIECE = 2**18  # candidates looked at at once
@@ -68,8 +67,6 @@ class WindowData:
         self._sample = sample_fraction
         self._seed = seed
         self._share = share
-        features = (*declarations.query.categorical, *declarations.item.categorical)
-        self._drops = any(feature.dropout for feature in features)
         self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
         if not sum(self._sizes) or not (held or training_only):
@@ -107,30 +104,15 @@ class WindowData:
             for rows in split_evenly(self._rows(shard, validation=True), batch_requests):
                 yield self._own(shard, rows)
 
-    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
-        """Every training request of the newest `days` days once, in a fixed order."""
-        for shard in sorted(self.shards, key=lambda shard: shard.day)[-days:]:
-            for rows in split_evenly(self._rows(shard, validation=False), batch_requests):
-                yield gather_batch(shard, rows, self.declarations)
-
     def base_rates(self) -> Tensor:
         """(|domains|, T) float64: mean teacher score of the training requests; NaN where there is none."""
         return self._base_rates
 
     def _own(self, shard: Shard, rows: Tensor) -> Batch:
         """The share's part of the batch of these requests."""
-        if self._share is None:
-            return gather_batch(shard, rows, self.declarations)
-        places = torch.arange(len(rows))[self._share.rank :: self._share.ranks]
-        batch = gather_batch(shard, rows[places], self.declarations)
-        if not self._drops:
-            return batch
-        ads = [
-            torch.unique(shard.ad_row.index_select(0, _candidates(shard, of)[1]))
-            for of in (rows, rows[places])
-        ]
-        part = Part(places, len(rows), torch.searchsorted(ads[0], ads[1]), len(ads[0]))
-        return replace(batch, part=part)
+        if self._share is not None:
+            rows = rows[self._share.rank :: self._share.ranks]
+        return gather_batch(shard, rows, self.declarations)
 
     @cached_property
     def _base_rates(self) -> Tensor:

@@ -7,7 +7,6 @@ EXTRAS: tuple[str, ...] = (
     "abtest",
     "bucket",
     "clusters",
-    "distillation",
     "kuairand",
     "mirrors",
     "proposal",

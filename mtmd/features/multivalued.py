@@ -36,7 +36,7 @@ class MultiValued(Hashed):
     max_length: int = Field(
         ge=1, le=1_000, description="of a list, its first values that are read; the rest is left out"
     )
-    pooling: Literal["mean", "sum", "max", "attention"] | None = Field(
+    pooling: Literal["mean", "sum", "attention"] | None = Field(
         None,
         description="how a list's embeddings become one: mean when omitted; attention learns which values count, "
         "whatever the other side is",

@@ -6,8 +6,7 @@ a row, or in the whole domain, is that domain's learned default. Then the SE blo
 (reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
 away: one norm and one set of defaults for all domains of a tower, and no SE block.
 
-Deviations: the norm's statistics are those of the whole window, and normalised values are clipped at ±10
-(`mtmd.model.norms`); the SE gate is 2 · sigmoid, so that it starts near 1.
+Deviations: the norm (`mtmd.model.norms`); the SE gate is 2 · sigmoid, so that it starts near 1.
 Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
 """
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.batch import SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
-from mtmd.model.norms import Statistics, number_norm
+from mtmd.model.norms import Statistics, WindowNorm
 
 GATE_STD = 0.01
 
@@ -34,17 +33,16 @@ class DomainFields(nn.Module):
     def __init__(self, layout: FieldLayout, config: ModelConfig) -> None:
         super().__init__()
         self.gated = config.adaptation == "domain"
-        self.fields = len(layout.fields)
-        numeric = layout.numeric_width
-        self.norm = number_norm(numeric, config)
+        numeric, fields = layout.numeric_width, len(layout.fields)
+        self.norm = WindowNorm(numeric, config.norm_min_rows)
         self.gain = nn.Parameter(torch.ones(numeric))
         self.shift = nn.Parameter(torch.zeros(numeric))
         self.default = nn.Parameter(torch.zeros(layout.width))
         if not self.gated:
             return
-        hidden = max(1, self.fields // config.se_reduction)
-        self.squeeze = nn.Linear(self.fields, hidden)
-        self.excite = nn.Linear(hidden, self.fields)
+        hidden = max(1, fields // config.se_reduction)
+        self.squeeze = nn.Linear(fields, hidden)
+        self.excite = nn.Linear(hidden, fields)
         nn.init.normal_(self.excite.weight, std=GATE_STD)
         nn.init.zeros_(self.excite.bias)
         indicator = layout.indicator()
@@ -55,20 +53,14 @@ class DomainFields(nn.Module):
         """Rows of the window for the norm's statistics; arguments as in forward."""
         self.norm.observe(numbers, ~torch.isnan(numbers) & present[..., : numbers.shape[1]])
 
-    def forward(
-        self,
-        numbers: Tensor,
-        embedded: list[tuple[Tensor, Tensor]],
-        present: Tensor,
-        statistics: Statistics | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Rows to adapted columns (N, D) and SE gates (N, F).
+    def forward(self, numbers: Tensor, embedded: list[tuple[Tensor, Tensor]], present: Tensor) -> Tensor:
+        """Rows to adapted columns (N, D).
 
         numbers (N, M) with NaN for missing; embedded, per table: values (N, k, w) and a known mask (N, k);
         present (D,), or (N, D) for rows of several domains: the columns that a row's domain has.
         """
         start = numbers.shape[1]
-        parts = [self.adapt_numbers(numbers, present[..., :start], statistics)]
+        parts = [self.adapt_numbers(numbers, present[..., :start])]
         for values, known in embedded:
             _, k, w = values.shape
             columns = slice(start, start + k * w)
@@ -77,20 +69,20 @@ class DomainFields(nn.Module):
             start += k * w
         return self.gate(torch.cat(parts, dim=1))
 
-    def adapt_numbers(self, numbers: Tensor, present: Tensor, statistics: Statistics | None) -> Tensor:
+    def adapt_numbers(self, numbers: Tensor, present: Tensor, statistics: Statistics | None = None) -> Tensor:
         """(N, M) with NaN for missing, and which columns are present, (M,) or (N, M) → normalised (N, M)."""
         seen = ~torch.isnan(numbers) & present
         z: Tensor = self.norm(numbers, seen, statistics)
         z = torch.addcmul(self.shift, z, self.gain)
         return torch.where(seen, z, self.default[: numbers.shape[1]])
 
-    def gate(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Fields side by side (N, D) → reweighted, and the gates (N, F)."""
+    def gate(self, x: Tensor) -> Tensor:
+        """Fields side by side (N, D) → reweighted."""
         if not self.gated:
-            return x, x.new_ones(x.shape[0], self.fields)
+            return x
         squeezed = torch.relu(self.squeeze(x @ self.field_mean))
         gates = 2.0 * torch.sigmoid(self.excite(squeezed))  # (N, F)
-        return x * (gates @ self.indicator), gates
+        return x * (gates @ self.indicator)
 
 
 def by_domain(rows: Tensor, side: SideInput) -> tuple[Tensor, ...]:
@@ -120,45 +112,33 @@ class DomainAdaptation(nn.Module):
         """The DomainFields that rows of a domain pass."""
         return self.domains[0 if self.shared else domain]
 
-    def observe(self, side: SideInput, times: Tensor | None = None) -> None:
+    def observe(self, side: SideInput, times: Tensor) -> None:
         """Rows of the window, sorted by domain, for the statistics of their domains' norms and the values' counts.
 
-        times (N,): how often a row's values count; once when omitted.
+        times (N,): how often a row's values count.
         """
-        self.tables.observe(side.categorical, side.lists, _once(side) if times is None else times)
-        numbers = torch.cat([side.continuous, side.embedding], dim=1)
+        self.tables.observe(side, times)
         if self.shared:
-            self.domains[0].observe(numbers, self._present(side))  # type: ignore[operator]
+            self.domains[0].observe(side.numbers, self.present[side.domain])  # type: ignore[operator]
             return
-        for fields, rows, present in zip(self.domains, by_domain(numbers, side), self.present, strict=True):
+        rows_of = by_domain(side.numbers, side)
+        for fields, rows, present in zip(self.domains, rows_of, self.present, strict=True):
             fields.observe(rows, present)  # type: ignore[operator]
 
-    def forward(self, side: SideInput) -> tuple[Tensor, Tensor]:
-        """Rows sorted by domain → adapted (N, D) and gates (N, F), in float32 under autocast too."""
+    def forward(self, side: SideInput) -> Tensor:
+        """Rows sorted by domain → adapted (N, D), in float32 under autocast too."""
         with torch.autocast(side.continuous.device.type, enabled=False):
-            numbers = torch.cat([side.continuous, side.embedding], dim=1)
-            embedded = self.tables(side.categorical, side.lists)
+            embedded = [(copies[0], known) for copies, known in self.tables(side)]
             if self.shared:
-                present = self._present(side)
-                values = [(copies[0], known) for copies, known in embedded]
-                every: tuple[Tensor, Tensor] = self.domains[0](numbers, values, present)
+                every: Tensor = self.domains[0](side.numbers, embedded, self.present[side.domain])
                 return every
             tables = [
-                list(zip(by_domain(values[0], side), by_domain(known, side), strict=True))
+                list(zip(by_domain(values, side), by_domain(known, side), strict=True))
                 for values, known in embedded
             ]
+            rows_of = by_domain(side.numbers, side)
             adapted = [
                 fields(rows, [table[domain] for table in tables], self.present[domain])
-                for domain, (fields, rows) in enumerate(
-                    zip(self.domains, by_domain(numbers, side), strict=True)
-                )
+                for domain, (fields, rows) in enumerate(zip(self.domains, rows_of, strict=True))
             ]
-            return torch.cat([x for x, _ in adapted]), torch.cat([gates for _, gates in adapted])
-
-    def _present(self, side: SideInput) -> Tensor:
-        """(N, D) bool: the columns that each row's domain has."""
-        return self.present[side.domain]
-
-
-def _once(side: SideInput) -> Tensor:
-    return torch.ones(len(side.continuous), dtype=torch.long, device=side.continuous.device)
+            return torch.cat(adapted)

@@ -5,7 +5,7 @@ C continuous, K categorical features and V vector components of one side; L valu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -91,19 +91,22 @@ class SideInput:
         )
 
     @property
+    def numbers(self) -> Tensor:
+        """(N, C + V) float32, NaN = missing"""
+        return torch.cat([self.continuous, self.embedding], dim=1)
+
+    @property
     def domain(self) -> Tensor:
         """(N,) int64: that of each row."""
         device = self.continuous.device
         counts = torch.tensor(self.counts, device=device)
-        return torch.arange(len(self.counts), device=device).repeat_interleave(
-            counts, output_size=sum(self.counts)
-        )
+        every = torch.arange(len(counts), device=device)
+        return every.repeat_interleave(counts, output_size=sum(self.counts))
 
     @property
     def one_hot(self) -> Tensor:
         """(N, |domains|) float32: 1 in the column of a row's domain."""
-        counts = torch.tensor(self.counts, device=self.continuous.device)
-        return torch.eye(len(self.counts), device=counts.device).repeat_interleave(counts, dim=0)
+        return torch.eye(len(self.counts), device=self.continuous.device)[self.domain]
 
     def take(self, rows: Tensor) -> "SideInput":
         """Some rows (N',), all of one domain, in the given order."""
@@ -111,20 +114,6 @@ class SideInput:
         return SideInput(
             self.continuous[rows], self.categorical[rows], self.embedding[rows], (len(rows),), lists
         )
-
-
-@dataclass(frozen=True)
-class Part:
-    """Where the rows of a rank's part of a batch are in the whole batch.
-
-    query  (R,) int64, of its requests      queries  requests of the whole
-    item   (A,) int64, of its ads           items    ads of the whole
-    """
-
-    query: Tensor
-    queries: int
-    item: Tensor
-    items: int
 
 
 @dataclass(frozen=True)
@@ -136,7 +125,6 @@ class Batch:
     pair_domain  (P,) int64, surface · |products| + product
     teacher      (P, T) float32, NaN where the task does not apply
     candidate    (P,) int64, row of the day's `candidates` that the pair came from
-    part         of which batch it is a part, where random numbers are drawn for the whole of it
     """
 
     query: SideInput
@@ -146,7 +134,6 @@ class Batch:
     pair_domain: Tensor
     teacher: Tensor
     candidate: Tensor
-    part: Part | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with every tensor changed, such as moved to a device."""
@@ -156,6 +143,19 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """On a device; pinned tensors are copied while the caller goes on."""
         return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def only(self, pairs: Tensor) -> "Batch":
+        """Some pairs (P',), all of one domain, with their requests and ads alone."""
+        queries, pair_query = torch.unique(self.pair_query[pairs], return_inverse=True)
+        items, pair_item = torch.unique(self.pair_item[pairs], return_inverse=True)
+        kept = {name: getattr(self, name)[pairs] for name in ("pair_domain", "teacher", "candidate")}
+        query, item = self.query.take(queries), self.item.take(items)
+        return replace(self, query=query, item=item, pair_query=pair_query, pair_item=pair_item, **kept)
+
+    def requests_once(self) -> Tensor:
+        """(R,) int64: how often a request counts."""
+        rows = self.query.continuous
+        return torch.ones(len(rows), dtype=torch.long, device=rows.device)
 
     def candidates_of_ads(self) -> Tensor:
         """(A,) int64: how many pairs have each ad."""
@@ -168,6 +168,6 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return change(value)
     if isinstance(value, tuple):
         return tuple(_mapped(one, change) for one in value)
-    if isinstance(value, Batch | SideInput | ListInput | Part):
+    if isinstance(value, Batch | SideInput | ListInput):
         return type(value)(**{f.name: _mapped(getattr(value, f.name), change) for f in fields(value)})
     return value

@@ -1,17 +1,23 @@
-"""The kinds of models, and how each is built from a preset."""
+"""The kinds of models, and how each is built from a preset: MTMD, and the preset's rivals by their names."""
 
-from typing import Literal
+from collections.abc import Callable
 
 import torch
 
-from mtmd.config import Preset
-from mtmd.errors import ConfigError
-from mtmd.model.baseline import PerSlice
+from mtmd.config import Declarations, ModelConfig, Preset
+from mtmd.config.model import RivalConfig
+from mtmd.model.per_slice import PerSlice
 from mtmd.model.pooled import Pooled
 from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import MTMD
 
-ModelKind = Literal["mtmd", "per_slice", "pooled"]
+ModelKind = str  # "mtmd", or a rival's name
+
+# A new rival's network is a module, a line here, and its name in `RivalConfig.architecture`.
+RIVALS: dict[str, Callable[[Declarations, RivalConfig, ModelConfig], RankingModel]] = {
+    "per_slice": PerSlice,
+    "pooled": Pooled,
+}
 
 
 def build_model(kind: ModelKind, preset: Preset) -> RankingModel:
@@ -20,8 +26,5 @@ def build_model(kind: ModelKind, preset: Preset) -> RankingModel:
         torch.manual_seed(preset.training.seed)
         if kind == "mtmd":
             return MTMD(preset.declarations, preset.model)
-        if kind == "per_slice":
-            return PerSlice(preset.declarations, preset.rivals.per_slice, preset.model)
-        if kind == "pooled":
-            return Pooled(preset.declarations, preset.rivals.pooled, preset.model)
-    raise ConfigError(f"model kind {kind!r} is not known; use mtmd, per_slice or pooled")
+        rival = preset.rivals[kind]
+        return RIVALS[rival.architecture](preset.declarations, rival, preset.model)

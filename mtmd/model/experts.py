@@ -56,12 +56,11 @@ class DomainExpert(nn.Module):
         self.cross = LowRankCross(tasks, composed, config.cross_layers, config.cross_rank)
         self.project = nn.ModuleList(_projection(composed, deep) for deep in deep_widths)
 
-    def forward(self, x: Tensor, z: Tensor, shared: Tensor) -> tuple[list[list[Tensor]], Tensor]:
-        """Adapted rows to embeddings.
+    def forward(self, x: Tensor, z: Tensor, shared: Tensor) -> list[list[Tensor]]:
+        """Adapted rows to embeddings: per task [emb_deep (N, K), emb_shallow (N, S)].
 
         x (N, D) adapted, z the same after the LayerNorm where norm is "pre", shared (N, H) of the
-        domain-shared expert, not read where there is none. Returns, per task, [emb_deep (N, K),
-        emb_shallow (N, S)], and the routing weights (T, N, E) of the E experts that are routed.
+        domain-shared expert, not read where there is none.
         """
         if self.routers is None:
             weights = z.new_full((self.tasks, z.shape[0], self.routed), 1.0 / self.routed)
@@ -70,10 +69,10 @@ class DomainExpert(nn.Module):
         composed = self._compose(self.experts(z), shared, weights)
         deep = [[project(c)] for project, c in zip(self.project, composed, strict=True)]
         if self.shallow is None:
-            return deep, weights
+            return deep
         fields = x[:, x.shape[1] - self.shallow_width :]
         shallow = self.shallow(normalise(fields) if self.norm == "pre" else fields).unbind(0)  # T × (N, S)
-        return [[*parts, s] for parts, s in zip(deep, shallow, strict=True)], weights
+        return [[*parts, s] for parts, s in zip(deep, shallow, strict=True)]
 
     def _compose(self, outputs: Tensor, shared: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         """Routed outputs through LayerNorm and DCN: T tensors (N, E H), or (N, H) when summed."""

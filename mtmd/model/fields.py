@@ -1,20 +1,20 @@
 """The fields of a tower: which column of its input matrix each feature fills, and the embedding tables.
 
-Shapes: N rows, M numeric columns, k features of a table, w their width, D all columns, F fields.
+With `min_count`, values that the window has seldom seen are read as missing: a rare value's embedding would be noise,
+and a value that the window never had is still what it was drawn as. A value's count is that of the window's training
+requests on the query side, and of their candidates on the item side; in a list each value counts.
+Shapes: N rows, M numeric columns, k features of a table, w their width, D all columns, F fields, L ids.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mtmd.config import SideSchema
-from mtmd.errors import ConfigError
 from mtmd.features import Feature, Hashed, MultiValued
-from mtmd.model.admission import Admission
-from mtmd.model.batch import ListInput
+from mtmd.model.batch import ListInput, SideInput
 from mtmd.model.pooling import ListPooling
 
 EMBEDDING_STD = 0.05
@@ -91,43 +91,61 @@ class FieldLayout:
         return (torch.arange(len(self.widths))[:, None] == member).float()
 
 
-class _Group(NamedTuple):
-    """What features of one table have in common; tables are in the order of these."""
-
-    shallow: bool
-    width: int
-    multi: bool
-    shared: str
-    list_name: str
-
-
 def _tables(features: Iterable[tuple[int, Hashed]], shared: frozenset[str]) -> tuple[EmbeddingTable, ...]:
     """Group (column, feature) pairs by shallow and width, deep-only groups first; lists and shared tables apart."""
-    groups: dict[_Group, list[tuple[int, Hashed]]] = {}
+    groups: dict[tuple[bool, int, bool, str, str], list[tuple[int, Hashed]]] = {}
     for column, feature in features:
         owner = feature.hashed_as if feature.hashed_as in shared else ""
         multi = isinstance(feature, MultiValued)
-        list_name = feature.name if multi else ""
-        group = _Group(feature.shallow, feature.width, multi, owner, list_name)
+        group = (feature.shallow, feature.width, multi, owner, feature.name if multi else "")
         groups.setdefault(group, []).append((column, feature))
     tables = []
-    for group, members in sorted(groups.items()):
+    for (shallow, width, multi, owner, _), members in sorted(groups.items()):
         sizes = [feature.buckets + 1 for _, feature in members]
-        if group.shared:  # all of its features read the same rows
+        if owner:  # all of its features read the same rows
             sizes = sizes[:1]
         tables.append(
             EmbeddingTable(
-                width=group.width,
-                shallow=group.shallow,
+                width=width,
+                shallow=shallow,
                 features=tuple(feature for _, feature in members),
                 columns=tuple(column for column, _ in members),
-                offsets=tuple(0 if group.shared else sum(sizes[:i]) for i in range(len(members))),
+                offsets=tuple(0 if owner else sum(sizes[:i]) for i in range(len(members))),
                 rows=sum(sizes),
-                multi=group.multi,
-                shared=group.shared or None,
+                multi=multi,
+                shared=owner or None,
             )
         )
     return tuple(tables)
+
+
+class Admission(nn.Module):
+    """How often each value of a table's features was seen, and which of them are admitted."""
+
+    seen: Tensor
+    least: Tensor
+    offsets: Tensor
+
+    def __init__(self, features: Sequence[Hashed], offsets: Sequence[int], rows: int) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(rows, dtype=torch.long))
+        least = torch.tensor([feature.min_count or 0 for feature in features])
+        self.register_buffer("least", least, persistent=False)  # (k,)
+        self.register_buffer("offsets", torch.tensor(offsets), persistent=False)  # (k,)
+
+    def observe(self, ids: Tensor, times: Tensor) -> None:
+        """Count ids (L, k), each as often as `times` (L,) says."""
+        for column in (ids + self.offsets).unbind(dim=1):
+            self.seen.index_add_(0, column, times)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (L, k) → the same, 0 where a value is not admitted"""
+        return torch.where(self.seen[ids + self.offsets] >= self.least, ids, 0)
+
+    def admitted(self, place: int, buckets: int) -> Tensor:
+        """(buckets + 1,) bool: which ids of one of the features are admitted."""
+        start = int(self.offsets[place])
+        return self.seen[start : start + buckets + 1] >= self.least[place]
 
 
 class FieldTables(nn.Module):
@@ -164,43 +182,22 @@ class FieldTables(nn.Module):
             self.register_buffer(f"first_{index}", first, persistent=False)  # (copies, 1, k)
             self.register_buffer(f"columns_{index}", torch.tensor(table.columns), persistent=False)
 
-    def check(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> None:
-        """Refuse ids that belong to other declarations: they would read another feature's rows.
-
-        Raises ConfigError naming the feature and the id.
-        """
-        ids_of = [
-            (feature, lists[column].ids, 1) if table.multi else (feature, categorical[:, column], 0)
-            for table in self.layout
-            for column, feature in zip(table.columns, table.features, strict=True)
-        ]
-        read = [one for one in ids_of if len(one[1])]
-        if not read:
-            return
-        # One transfer for all features: on a GPU each would wait for what is under way.
-        extremes = torch.stack([torch.stack(torch.aminmax(ids)) for _, ids, _ in read]).tolist()
-        for (feature, _, lowest), (low, high) in zip(read, extremes, strict=True):
-            if low < lowest or high > feature.buckets:
-                raise ConfigError(
-                    f"feature {feature.name!r} has id {low if low < lowest else high}, which must be {lowest} to "
-                    f"its {feature.buckets} buckets; encode the rows with the model's own declarations"
-                )
-
-    def observe(self, categorical: Tensor, lists: Sequence[ListInput], times: Tensor) -> None:
+    def observe(self, side: SideInput, times: Tensor) -> None:
         """Rows of the window, before training; each counts `times` (N,)."""
-        for index, admission in self.admission.items():
-            table = self.layout[int(index)]
+        for index, table in enumerate(self.layout):
+            if (admission := self.admission_of(index)) is None:
+                continue
             if table.multi:
-                own = lists[table.columns[0]]
-                admission.observe(own.ids[:, None], times.repeat_interleave(own.lengths))  # type: ignore[operator]
+                own = side.lists[table.columns[0]]
+                admission.observe(own.ids[:, None], times.repeat_interleave(own.lengths))
             else:
-                admission.observe(categorical[:, list(table.columns)], times)  # type: ignore[operator]
+                admission.observe(side.categorical[:, list(table.columns)], times)
 
-    def forward(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> list[tuple[Tensor, Tensor]]:
-        """categorical (N, K), and the lists → per table: embeddings (copies, N, k, w) and present (N, k)."""
+    def forward(self, side: SideInput) -> list[tuple[Tensor, Tensor]]:
+        """Per table: embeddings (copies, N, k, w) and present (N, k)."""
         found = []
         for index, parameter in enumerate(self.read):
-            values, rows = self._rows(index, categorical, lists)
+            values, rows = self._rows(index, side)
             if self.on_read is not None:
                 self.on_read([(parameter, rows)])
             sparse = self.on_read is not None
@@ -211,27 +208,20 @@ class FieldTables(nn.Module):
                 found.append((nn.functional.embedding(rows, parameter, sparse=sparse), values > 0))
         return found
 
-    def reads(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> list[tuple[Tensor, Tensor]]:
+    def reads(self, side: SideInput) -> list[tuple[Tensor, Tensor]]:
         """What `forward` reads for these rows: tables, and the rows of each."""
-        return [
-            (parameter, self._rows(index, categorical, lists)[1]) for index, parameter in enumerate(self.read)
-        ]
+        return [(parameter, self._rows(index, side)[1]) for index, parameter in enumerate(self.read)]
 
-    def _rows(
-        self, index: int, categorical: Tensor, lists: Sequence[ListInput]
-    ) -> tuple[Tensor | ListInput, Tensor]:
+    def _rows(self, index: int, side: SideInput) -> tuple[Tensor | ListInput, Tensor]:
         """Of a table of the layout: the ids (N, k), or the list, of admitted values; and their rows (copies, …)."""
-        table, first, admission = (
-            self.layout[index],
-            self.get_buffer(f"first_{index}"),
-            self.admission_of(index),
-        )
+        table, first = self.layout[index], self.get_buffer(f"first_{index}")
+        admission = self.admission_of(index)
         if table.multi:
-            own = lists[table.columns[0]]
+            own = side.lists[table.columns[0]]
             if admission is not None:
                 own = own.only(admission(own.ids[:, None])[:, 0] > 0)
             return own, own.ids + first[:, :, 0]
-        ids = categorical.index_select(1, self.get_buffer(f"columns_{index}"))  # (N, k)
+        ids = side.categorical.index_select(1, self.get_buffer(f"columns_{index}"))  # (N, k)
         if admission is not None:
             ids = admission(ids)
         return ids, ids + first

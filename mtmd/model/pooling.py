@@ -1,6 +1,6 @@
-"""How the embeddings of a list become one: their mean or sum, weighted, the largest of each component, or attention.
+"""How the embeddings of a list become one: their mean or sum, weighted, or attention.
 
-    mean = Σ w_j e_j / Σ w_j        sum = Σ w_j e_j        max_c = max_j e_jc
+    mean = Σ w_j e_j / Σ w_j        sum = Σ w_j e_j
     attention = Σ a_j e_j           a = softmax over j of q · tanh(W e_j + b)
 
 over the values j of a row's list. e_j is the embedding of the value, plus that of its action and that of the bin of its
@@ -59,70 +59,52 @@ class ListPooling(nn.Module):
 
         What is not known is 0. With `sparse` the table's gradient has only the rows that were read.
         """
-        if self.attention is None and self.pooling != "max" and not self.notes:
-            return _bags(table, rows, lists, *_shares(lists, self.pooling, table), sparse=sparse)
+        row = torch.repeat_interleave(lists.lengths)  # (L,) the batch's row of each value
+        if self.attention is None:
+            shares, known = self._shares(lists, row, table)
+            if not self.notes:
+                return _bags(table, rows, lists, shares, sparse=sparse), known
         embedded = F.embedding(rows, table, sparse=sparse)  # (E, L, w)
         for what, note in self.notes.items():
             embedded = embedded + note[:, lists.values[what]]
-        if self.pooling == "max":
-            return _largest(embedded, lists)
         if self.attention is not None:
-            return _attended(embedded, self.attention(embedded), lists)
-        weights, known = _shares(lists, self.pooling, table)
+            known = lists.lengths > 0
+            shares = _softmax(self.attention(embedded), row, len(known))
         sums = embedded.new_zeros(len(embedded), len(known), embedded.shape[2])
-        return sums.index_add(1, _row(lists), embedded * weights[:, None]), known
+        return sums.index_add(1, row, embedded * shares[..., None]), known
+
+    def _shares(self, lists: ListInput, row: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        """What each value counts in its list's mean or sum (L,), in the table's type; and which lists are known."""
+        weights = torch.ones_like(lists.ids) if lists.weights is None else lists.weights
+        weights = weights.to(table.dtype)
+        total = weights.new_zeros(len(lists.lengths)).index_add_(0, row, weights)  # (N,)
+        known = total > 0
+        if self.pooling == "mean":
+            weights = weights / torch.where(known, total, 1.0)[row]
+        return weights, known
 
 
 def _zeros(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.zeros(shape))
 
 
-def _shares(lists: ListInput, pooling: str, table: Tensor) -> tuple[Tensor, Tensor]:
-    """What each value counts in the mean or sum of its list (L,), in the table's type; and which lists are known."""
-    weights = torch.ones_like(lists.ids) if lists.weights is None else lists.weights
-    weights = weights.to(table.dtype)
-    total = weights.new_zeros(len(lists.lengths)).index_add_(0, _row(lists), weights)  # (N,)
-    known = total > 0
-    if pooling == "mean":
-        weights = weights / torch.where(known, total, 1.0)[_row(lists)]
-    return weights, known
-
-
-def _bags(
-    table: Tensor, rows: Tensor, lists: ListInput, weights: Tensor, known: Tensor, *, sparse: bool
-) -> tuple[Tensor, Tensor]:
-    """Weighted sums, faster than by gathering (E, L, w) first (docs/lab/decisions.md)."""
+def _bags(table: Tensor, rows: Tensor, lists: ListInput, shares: Tensor, *, sparse: bool) -> Tensor:
+    """Weighted sums (E, N, w), faster than by gathering (E, L, w) first (docs/lab/decisions.md)."""
     copies, values = rows.shape
     starts = lists.lengths.cumsum(0) - lists.lengths
     first = values * torch.arange(copies, device=rows.device)[:, None]
     offsets = (starts + first).flatten()  # (E N,)
     sums = F.embedding_bag(
-        rows.flatten(), table, offsets, mode="sum", per_sample_weights=weights.repeat(copies), sparse=sparse
+        rows.flatten(), table, offsets, mode="sum", per_sample_weights=shares.repeat(copies), sparse=sparse
     )
-    return sums.view(copies, len(known), table.shape[1]), known
+    return sums.view(copies, len(lists.lengths), table.shape[1])
 
 
-def _largest(embedded: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
-    """embedded (E, L, w) → the largest of each component (E, N, w), and which lists are known (N,)."""
-    known = lists.lengths > 0
-    lowest = embedded.new_full((len(embedded), len(known), embedded.shape[2]), -torch.inf)
-    largest = lowest.scatter_reduce(1, _row(lists)[:, None].expand_as(embedded), embedded, "amax")
-    return torch.where(known[:, None], largest, 0.0), known
-
-
-def _attended(embedded: Tensor, scores: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
-    """embedded (E, L, w) and scores (E, L) → weighted sums (E, N, w), and which lists are known (N,)."""
-    copies, row, count = len(embedded), _row(lists), len(lists.lengths)
+def _softmax(scores: Tensor, row: Tensor, rows: int) -> Tensor:
+    """Scores (E, L) → their shares of their rows' lists, which sum to 1."""
     with torch.no_grad():  # against overflow alone: it cancels out
-        lowest = scores.new_full((copies, count), -torch.inf)
+        lowest = scores.new_full((len(scores), rows), -torch.inf)
         largest = lowest.scatter_reduce(1, row.expand_as(scores), scores, "amax")
-    shares = torch.exp(scores - largest[:, row])  # (E, L)
-    total = scores.new_zeros(copies, count).index_add(1, row, shares)
-    sums = embedded.new_zeros(copies, count, embedded.shape[2])
-    sums = sums.index_add(1, row, embedded * (shares / total[:, row])[:, :, None])
-    return sums, lists.lengths > 0
-
-
-def _row(lists: ListInput) -> Tensor:
-    """(L,) the batch's row of each value"""
-    return torch.repeat_interleave(lists.lengths)
+    shares = torch.exp(scores - largest[:, row])
+    total = scores.new_zeros(len(scores), rows).index_add(1, row, shares)
+    return shares / total[:, row]

@@ -11,11 +11,11 @@ class RankingModel(nn.Module):
     """A model of all tasks in all domains: a batch of P pairs in, (P, T) natural-log probabilities out.
 
     parents  of each task, the task that its logit is conditional on; None where it is log-odds itself
-    levels   rows of biases, one bias per task in each
     """
 
     parents: Sequence[int | None]
-    levels: int
+    query: nn.Module
+    item: nn.Module
 
     def forward(self, batch: Batch) -> Tensor:
         """(P, T) float32 log P(task | impression); finite but meaningless where a task does not exist."""
@@ -26,15 +26,9 @@ class RankingModel(nn.Module):
         raise NotImplementedError
 
     def observe(self, batch: Batch) -> None:
-        """Take in a batch of the window before training, for statistics of features; nothing where there are none."""
-
-    def level_of(self, domain: Tensor) -> Tensor:
-        """(P,) domains to (P,) levels: pairs of one level share their biases. Here each domain is one."""
-        return domain
-
-    def shift_level(self, shift: Tensor) -> None:
-        """Add (levels, T) to the biases, in logits."""
-        raise NotImplementedError
+        """Take in a batch of the window before training, for statistics of numbers and counts of values."""
+        self.query.observe(batch.query, batch.requests_once())  # type: ignore[operator]
+        self.item.observe(batch.item, batch.candidates_of_ads())  # type: ignore[operator]
 
     @property
     def parameter_count(self) -> int:

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from mtmd.model.adaptation import DomainFields
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import LowRankCross, Stack, normalise
-from mtmd.model.norms import Statistics
 from mtmd.model.served_tables import ServedList, copied, served_tables
 from mtmd.model.towers import Tower
 
@@ -36,17 +35,13 @@ class DomainModule(nn.Module):
 
     def __init__(self, tower: Tower, domain: int) -> None:
         super().__init__()
-        self.norm = tower.norm
-        self.widths = tower.widths
-        self.tasks = tower.tasks[domain]
-        fields = tower.adaptation.of(domain)
-        assert isinstance(fields, DomainFields)  # as DomainAdaptation builds them; nn.ModuleList has no types
-        self.fields = fields
-        present = tower.adaptation.present[domain]
-        numeric = tower.adaptation.layout.numeric_width
-        self.tables = served_tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
-        expert = tower.experts[domain]
+        fields, expert = tower.adaptation.of(domain), tower.experts[domain]
+        assert isinstance(fields, DomainFields)  # as they are built; nn.ModuleList has no types
         assert isinstance(expert, DomainExpert)
+        self.norm, self.widths, self.tasks = tower.norm, tower.widths, tower.tasks[domain]
+        self.fields = fields
+        present, numeric = tower.adaptation.present[domain], tower.adaptation.layout.numeric_width
+        self.tables = served_tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
         self.expert = ServedExpert(expert)
         self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
@@ -62,31 +57,19 @@ class DomainModule(nn.Module):
 
         lists: of each multi-valued feature its ids (N, L), 0 behind the last one, and what is beside them (N, L).
         """
-        x = self.adapt(continuous, categorical, embedding, *lists)
-        z = normalise(x) if self.norm == "pre" else x
-        shared = None if self.shared is None else self.shared(z)
-        return self.embed(x, z, shared)
-
-    def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor, *lists: Tensor) -> Tensor:
-        """The same matrices → adapted columns (N, D)."""
         numbers = torch.cat([continuous, embedding], dim=1)
-        statistics: Statistics = (self.centre, self.scale, self.shift)
-        parts = [self.fields.adapt_numbers(numbers, self.present, statistics)]
+        parts = [self.fields.adapt_numbers(numbers, self.present, (self.centre, self.scale, self.shift))]
         parts += [
             table(*lists[table.inputs]) if isinstance(table, ServedList) else table(categorical)
             for table in self.tables
         ]
-        x, _ = self.fields.gate(torch.cat(parts, dim=1))
-        return x
-
-    def embed(self, x: Tensor, z: Tensor, shared: Tensor | None) -> tuple[Tensor, ...]:
-        """The rows that the Domain Expert reads, the same normalised, and the domain-shared expert's output (N, H) →
-        T tensors (N, K_t).
-        """
-        parts = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
+        x = self.fields.gate(torch.cat(parts, dim=1))  # (N, D)
+        z = normalise(x) if self.norm == "pre" else x
+        shared = None if self.shared is None else self.shared(z)
+        found = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
         rows, outputs = x.shape[0], []  # len() would fix the number of rows
         for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
-            embeddings = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
+            embeddings = found.get(task, [x.new_zeros(()).expand(rows, width - 1)])
             outputs.append(torch.cat([*embeddings, bias.expand(rows, 1)], dim=1))
         return tuple(outputs)
 
@@ -97,10 +80,8 @@ class ServedNetwork(nn.Module):
     def __init__(self, stack: Stack, index: int) -> None:
         super().__init__()
         self.norm, self.slope, self.activated = stack.norm, stack.slope, stack.activated
-        self.layers = nn.ModuleList(
-            _linear(weight[index], bias[index, 0])
-            for weight, bias in zip(stack.weights, stack.biases, strict=True)
-        )
+        layers = zip(stack.weights, stack.biases, strict=True)
+        self.layers = nn.ModuleList(_linear(weight[index], bias[index, 0]) for weight, bias in layers)
         self.gains = nn.ParameterList(copied(gain[index, 0]) for gain in stack.gains)
         self.shifts = nn.ParameterList(copied(shift[index, 0]) for shift in stack.shifts)
 
@@ -120,11 +101,9 @@ class ServedCross(nn.Module):
 
     def __init__(self, cross: LowRankCross, index: int) -> None:
         super().__init__()
+        up = zip(cross.up, cross.biases, strict=True)
         self.down = nn.ModuleList(_linear(weight[index]) for weight in cross.down)
-        self.up = nn.ModuleList(
-            _linear(weight[index], bias[index, 0])
-            for weight, bias in zip(cross.up, cross.biases, strict=True)
-        )
+        self.up = nn.ModuleList(_linear(weight[index], bias[index, 0]) for weight, bias in up)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) → (N, C)"""
@@ -140,11 +119,10 @@ class ServedExpert(nn.Module):
     def __init__(self, expert: DomainExpert) -> None:
         super().__init__()
         self.norm, self.concat, self.shallow_width = expert.norm, expert.concat, expert.shallow_width
-        tasks, networks = range(expert.tasks), range(expert.experts.networks)
+        tasks = range(expert.tasks)
         # T deep experts, then the task-shared one where there is one.
-        self.experts = _networks(expert.experts, networks)
-        self.routers = _networks(expert.routers, tasks)
-        self.shallow = _networks(expert.shallow, tasks)
+        self.experts = _networks(expert.experts, range(expert.experts.networks))
+        self.routers, self.shallow = _networks(expert.routers, tasks), _networks(expert.shallow, tasks)
         if self.norm != "none":
             self.gain = nn.ParameterList(copied(gain[0]) for gain in expert.gain)
             self.shift = nn.ParameterList(copied(shift[0]) for shift in expert.shift)
@@ -152,7 +130,7 @@ class ServedExpert(nn.Module):
         self.project = copy.deepcopy(expert.project)
 
     def forward(self, x: Tensor, z: Tensor, shared: Tensor | None) -> list[list[Tensor]]:
-        """As DomainExpert, of which only the embeddings are left: per task [emb_deep (N, K), emb_shallow (N, S)]."""
+        """As DomainExpert: per task [emb_deep (N, K), emb_shallow (N, S)]."""
         outputs = [network(z) for network in self.experts]  # T or T + 1 of (N, H)
         others = outputs[len(self.project) :] + ([] if shared is None else [shared])
         fields = x[:, x.shape[1] - self.shallow_width :]
@@ -160,10 +138,8 @@ class ServedExpert(nn.Module):
             fields = normalise(fields)
         embeddings = []
         for task, project in enumerate(self.project):
-            c = self._compose([outputs[task], *others], z, task)
-            embeddings.append(
-                [project(self.cross[task](c))] + [net(fields) for net in self.shallow[task : task + 1]]
-            )
+            deep = project(self.cross[task](self._compose([outputs[task], *others], z, task)))
+            embeddings.append([deep] + [network(fields) for network in self.shallow[task : task + 1]])
         return embeddings
 
     def _compose(self, experts: Sequence[Tensor], z: Tensor, task: int) -> Tensor:

@@ -4,14 +4,13 @@ Shapes: N rows, K categorical columns, k features of a table, M its rows, w its 
 """
 
 import copy
-import math
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.model.admission import Admission
-from mtmd.model.fields import EmbeddingTable, FieldTables
+from mtmd.model.fields import Admission, EmbeddingTable, FieldTables
 from mtmd.model.pooling import ListPooling
 
 # Score of what is behind a list's end: its share is exactly 0, and a number where nothing is before it.
@@ -23,7 +22,7 @@ def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.M
     served, start, inputs = nn.ModuleList(), 0, _list_inputs(tables)
     for index, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
         shape, admission = (len(table.features), table.width), tables.admission_of(index)
-        columns = slice(start, start + math.prod(shape))
+        columns = slice(start, start + shape[0] * shape[1])
         here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
         if table.multi:
             pooling = tables.pooling[str(index)]
@@ -64,19 +63,17 @@ class ServedTable(nn.Module):
         """
         super().__init__()
         rows: list[Tensor] = []
-        first = []
         fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
         for place, (offset, feature, is_present, missing) in enumerate(fields):
-            first.append(sum(len(own) for own in rows))
-            known = weight[offset + 1 : offset + 1 + feature.buckets] if is_present else weight[:0]
+            buckets = feature.buckets
+            known = weight[offset + 1 : offset + 1 + buckets] if is_present else weight[:0]
             if admission is not None and is_present:
-                admitted = admission.admitted(place, feature.buckets)[1:]
-                known = torch.where(admitted[:, None], known, missing)
+                known = torch.where(admission.admitted(place, buckets)[1:, None], known, missing)
             rows.append(torch.cat([missing[None], known]))
         self.weight = copied(torch.cat(rows))
         self.register_buffer("columns", torch.tensor(table.columns))
         self.register_buffer("present", present.long())
-        self.register_buffer("first", torch.tensor(first))
+        self.register_buffer("first", torch.tensor([0, *accumulate(map(len, rows[:-1]))]))
 
     def forward(self, categorical: Tensor) -> Tensor:
         """(N, K) → embeddings side by side (N, k w)"""
@@ -126,10 +123,6 @@ class ServedList(nn.Module):
         embedded = F.embedding(ids, self.weight)  # (N, L, w)
         for what, rows in self.notes.items():
             embedded = embedded + F.embedding(given[what], rows)
-        if self.pooling == "max":
-            known = filled.any(dim=1, keepdim=True)
-            largest = torch.where(filled.unsqueeze(2), embedded, -torch.inf).amax(dim=1)
-            return torch.where(known, largest, self.default)
         share = filled.to(embedded.dtype)
         if "weights" in given:
             share = share * given["weights"]
@@ -146,9 +139,6 @@ class ServedList(nn.Module):
 
 def _list_inputs(tables: FieldTables) -> dict[int, slice]:
     """Of each list, by its column: its places among the tensors of all lists, in the order of the columns."""
-    features = {table.columns[0]: table.list for table in tables.layout if table.multi}
-    places, start = {}, 0
-    for column, feature in sorted(features.items()):
-        stop = start + 1 + len(feature.companions)
-        places[column], start = slice(start, stop), stop
-    return places
+    features = sorted((t.columns[0], 1 + len(t.list.companions)) for t in tables.layout if t.multi)
+    ends = accumulate(size for _, size in features)
+    return {column: slice(end - size, end) for (column, size), end in zip(features, ends, strict=True)}

@@ -5,11 +5,10 @@ A row runs through the adaptation and the Domain Expert of its own domain, and t
 The domain-shared expert has the same weights for all domains, so it reads all columns, in which a field that the domain
 lacks is a learned constant; Domain Experts read the same columns.
 
-Shapes: N rows, D adapted columns, F fields, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
+Shapes: N rows, D adapted columns, H expert output width, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -20,23 +19,6 @@ from mtmd.model.batch import SideInput
 from mtmd.model.experts import DomainExpert
 from mtmd.model.fields import Owned
 from mtmd.model.layers import Stack, normalise, pad_rows
-
-
-@dataclass(frozen=True)
-class TowerTrace:
-    """What a tower computed on the way, for reports.
-
-    packed    (N, sum of K_t) embeddings of all tasks side by side
-    gates     (N, F) SE weights, fields in the order of the tower's layout
-    routing   (N, T, E) weights of the experts `ModelConfig.routed` names; NaN for tasks that the row's
-              domain lacks
-
-    Only the embeddings carry gradients.
-    """
-
-    packed: Tensor
-    gates: Tensor
-    routing: Tensor
 
 
 class Tower(nn.Module):
@@ -80,27 +62,25 @@ class Tower(nn.Module):
         else:
             self.register_buffer("bias", torch.ones(shape), persistent=False)
 
-    def forward(self, side: SideInput) -> TowerTrace:
-        """Embeddings, gates and routing of rows sorted by domain."""
-        self.adaptation.tables.check(side.categorical, side.lists)
-        x, gates = self.adaptation(side)  # (N, D)
+    def observe(self, side: SideInput, times: Tensor) -> None:
+        """Rows of the window, before training; the values of each count `times` (N,)."""
+        self.adaptation.observe(side, times)
+
+    def forward(self, side: SideInput) -> Tensor:
+        """Rows sorted by domain → the embeddings of all tasks side by side (N, sum of K_t)."""
+        x = self.adaptation(side)  # (N, D)
         z = normalise(x) if self.norm == "pre" else x
         padded = pad_rows if self.training else nn.Identity()
         # (N, H); without that expert a domain's own experts get no columns of it
         shared = x[:, :0] if self.shared is None else self.shared(padded(z)).squeeze(0)[: len(z)]
-        packed, routing = [], []
+        packed = []
         parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
         for expert, tasks, bias, rows in zip(
             self.experts, self.tasks, self.bias.unbind(0), parts, strict=True
         ):
-            count = len(rows[0])
-            outputs, weights = expert(*(padded(t) for t in rows))
-            packed.append(pack(dict(zip(tasks, outputs, strict=True)), bias, self.widths)[:count])
-            weights = weights.detach()[:, :count]
-            all_tasks = weights.new_full((len(self.widths), *weights.shape[1:]), torch.nan)
-            all_tasks[list(tasks)] = weights
-            routing.append(all_tasks)
-        return TowerTrace(torch.cat(packed), gates.detach(), torch.cat(routing, dim=1).transpose(0, 1))
+            outputs = dict(zip(tasks, expert(*(padded(t) for t in rows)), strict=True))
+            packed.append(pack(outputs, bias, self.widths)[: len(rows[0])])
+        return torch.cat(packed)
 
 
 def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int]) -> Tensor:

@@ -12,19 +12,20 @@ from mtmd.model.fields import Owned
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability, without_gaps
 from mtmd.model.served import DomainModule
-from mtmd.model.towers import Tower, TowerTrace
+from mtmd.model.towers import Tower
 
 
 class MTMD(RankingModel):
     """The multi-task multi-domain two-tower ranker."""
+
+    query: Tower
+    item: Tower
 
     def __init__(self, declarations: Declarations, config: ModelConfig) -> None:
         super().__init__()
         domains = declarations.domains
         deep_widths = config.deep_widths(domains.task_names)
         self.parents = domains.parents
-        self.products = len(domains.products)
-        self.levels = len(domains.surfaces)
         # A product has its own tasks; a surface has those of any product.
         of_product = [
             [t for t, task in enumerate(domains.tasks) if domains.has_task(p, task)] for p in domains.products
@@ -36,28 +37,17 @@ class MTMD(RankingModel):
         self.widths = self.query.widths
 
     def forward(self, batch: Batch) -> Tensor:
-        query: TowerTrace = self.query(batch.query)
-        item: TowerTrace = self.item(batch.item)
-        logits = pair_logits(query.packed, item.packed, batch.pair_query, batch.pair_item, self.widths)
+        query, item = self.query(batch.query), self.item(batch.item)
+        logits = pair_logits(query, item, batch.pair_query, batch.pair_item, self.widths)
         return tree_log_probability(logits, self.parents)
 
     def embed_queries(self, side: SideInput) -> tuple[Tensor, ...]:
         """Per task (R, K_t)"""
-        return torch.split(self.trace_queries(side).packed, list(self.widths), dim=1)
+        return torch.split(self.query(side), list(self.widths), dim=1)
 
     def embed_items(self, side: SideInput) -> tuple[Tensor, ...]:
         """Per task (A, K_t)"""
-        return torch.split(self.trace_items(side).packed, list(self.widths), dim=1)
-
-    def trace_queries(self, side: SideInput) -> TowerTrace:
-        """Embeddings with the SE gates and the routing weights that made them."""
-        trace: TowerTrace = self.query(side)
-        return trace
-
-    def trace_items(self, side: SideInput) -> TowerTrace:
-        """Embeddings with the SE gates and the routing weights that made them."""
-        trace: TowerTrace = self.item(side)
-        return trace
+        return torch.split(self.item(side), list(self.widths), dim=1)
 
     def query_module(self, surface: int) -> nn.Module:
         """The query tower for rows of one surface, in evaluation mode, for export."""
@@ -67,24 +57,9 @@ class MTMD(RankingModel):
         """The item tower for rows of one product, in evaluation mode, for export."""
         return DomainModule(self.item, product)
 
-    def observe(self, batch: Batch) -> None:
-        self.query.adaptation.observe(batch.query)
-        self.item.adaptation.observe(batch.item, batch.candidates_of_ads())
-
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:
-        """Bias of (surface, task) = mean over products of the logit of the rate given the parent task.
-
-        A surface without a rate takes the mean of the others; a task without any keeps 0.
-        """
+        """Bias of (surface, task) = mean over products of the logit of the rate given the parent task."""
+        surfaces, tasks = self.query.bias.shape
         logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
-        bias = logits.view(-1, self.products, len(self.parents)).nanmean(dim=1)  # (S, T)
-        self.query.bias.copy_(without_gaps(bias))
-
-    def level_of(self, domain: Tensor) -> Tensor:
-        """A bias belongs to a surface: the query tower has it, and any product is scored with it."""
-        return domain // self.products
-
-    @torch.no_grad()
-    def shift_level(self, shift: Tensor) -> None:
-        self.query.bias.add_(shift)
+        self.query.bias.copy_(without_gaps(logits.view(surfaces, -1, tasks).nanmean(dim=1)))

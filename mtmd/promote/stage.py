@@ -24,7 +24,7 @@ from mtmd.run import RunPlan
 from mtmd.store.files import digest
 from mtmd.store.outputs import read_record, write_record
 from mtmd.store.workspace import Workspace
-from mtmd.train.additions import ChosenStart
+from mtmd.train.results import ChosenStart
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate.stage import DataQuality
 
@@ -135,7 +135,7 @@ def gate_inputs(run: DayRun) -> GateInputs:
         fresh_process=run.proofs.fresh_process,
         gates=gates,
         extras=run.plan.preset.extras,
-        without_baseline=not run.plan.preset.rivals.per_slice.every_days,
+        without_baseline=not run.plan.preset.rivals["per_slice"].every_days,
     )
 
 

@@ -107,9 +107,7 @@ def training(trained: Sequence[Trained], as_of: date, start: str = "") -> Sectio
 
 
 def _epochs(fit: FitResult) -> str:
-    return (
-        f"{fit.best_epoch} of {len(fit.epochs)}, {'stopped early' if fit.stopped_early else 'ran to the end'}"
-    )
+    return f"{fit.best_epoch} of {len(fit.epochs)}"
 
 
 def _when(model: Trained, as_of: date) -> str:

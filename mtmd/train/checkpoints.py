@@ -6,7 +6,6 @@ the training begins anew.
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,12 +30,13 @@ FILE, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write parameters and buffers; `make_once` yields the directory, so that the file appears whole."""
-    save_tensors({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
+    save_tensors(model.state_dict(), path)
 
 
-def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a file of tensors; `path` is of a temporary that `mtmd/store/files.py` gave."""
-    save_file(tensors, path, metadata=metadata)
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(whole, path, metadata=metadata)
 
 
 def load_weights(kind: ModelKind, preset: Preset, path: Path) -> RankingModel:
@@ -44,15 +44,13 @@ def load_weights(kind: ModelKind, preset: Preset, path: Path) -> RankingModel:
 
     Raises TrainingError when the file can't be read or does not fit the preset.
     """
-    return restored(build_model(kind, preset), path, f"a {kind} model of preset {preset.name!r}")
-
-
-def restored(model: RankingModel, path: Path, name: str) -> RankingModel:
-    """The model with stored weights, in evaluation mode; raises TrainingError when the file does not fit it."""
+    model = build_model(kind, preset)
     try:
         model.load_state_dict(load_file(path))
     except (RuntimeError, OSError, SafetensorError) as error:
-        raise TrainingError(f"weights {path} do not fit {name}; train again: {error}") from error
+        raise TrainingError(
+            f"weights {path} do not fit a {kind} model of preset {preset.name!r}; train again: {error}"
+        ) from error
     return model.eval()
 
 
@@ -60,10 +58,9 @@ class TrainingState(Frozen):
     """What besides tensors is needed to go on."""
 
     key: str
-    epochs: tuple[EpochRecord, ...]
-    best_epoch: int
-    trained_rows: int
-    finished: bool
+    epochs: tuple[EpochRecord, ...] = ()
+    best_epoch: int = 0
+    trained_rows: int = 0
 
 
 def save_checkpoint(
@@ -79,7 +76,7 @@ def save_checkpoint(
         tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in slots.items()}
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}  # tables share memory
     text = state.model_dump_json()
     with atomic_file(work / FILE) as temporary:
         save_tensors(tensors, temporary, metadata={"state": text, "sha256": _digest(text, tensors)})
@@ -90,26 +87,28 @@ def load_checkpoint(
 ) -> tuple[TrainingState, dict[str, Tensor]] | None:
     """Restore model and optimizer in place; None, changing neither, when there is no checkpoint to go on from.
 
-    That is also so, with a warning, for one that can't be read, whose content is not what was written, or that does not
-    fit the model. Raises TrainingError for a sound one that belongs to another training.
+    That is also so, with a warning, for one that can't be read, or whose content is not what was written. Raises
+    TrainingError for a sound one that belongs to another training.
     """
     path = work / FILE
     if not path.is_file():
         return None
     try:
         state, tensors = _read(path)
-        if state.key != key:
-            raise TrainingError(
-                f"checkpoint {path} is of training {state.key}, not {key}; remove {work} and run again"
-            )
-        weights, slots = _below("model/", tensors), _slots(_below("optimizer/", tensors))
-        best = weights if _is_best(state) else _below("best/", tensors)
-        _require_shapes(model, best, weights)
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         _log.warning("the training begins anew, because checkpoint %s can't be used: %s", path, error)
         return None
+    if state.key != key:
+        raise TrainingError(
+            f"checkpoint {path} is of training {state.key}, not {key}; remove {work} and run again"
+        )
+    weights, slots = _below("model/", tensors), dict[int, dict[str, Any]]()
+    for name, tensor in _below("optimizer/", tensors).items():
+        index, slot = name.split("/", 1)
+        slots.setdefault(int(index), {})[slot] = tensor
+    best = weights if _is_best(state) else _below("best/", tensors)
     model.load_state_dict(weights)
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
     return state, best
 
 
@@ -134,32 +133,12 @@ def _read(path: Path) -> tuple[TrainingState, dict[str, Tensor]]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     if (found := _digest(metadata["state"], tensors)) != metadata.get("sha256"):
         raise ValueError(f"its content has sha256 {found}; it says {metadata.get('sha256')}")
-    return TrainingState.model_validate(json.loads(metadata["state"])), tensors
+    return TrainingState.model_validate_json(metadata["state"]), tensors
 
 
 def _digest(state: str, tensors: dict[str, Tensor]) -> str:
     return digest([state, tensors_digest(tensors)])
 
 
-def _require_shapes(model: nn.Module, *stored: dict[str, Tensor]) -> None:
-    """Raise ValueError where stored weights have other names or shapes than the model's."""
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    for weights in stored:
-        found = {name: tensor.shape for name, tensor in weights.items()}
-        if found != wanted:
-            names = sorted(
-                name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)
-            )
-            raise ValueError(f"its weights do not fit the model: {names[:3]}")
-
-
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _slots(flat: dict[str, Tensor]) -> dict[int, dict[str, Any]]:
-    slots: dict[int, dict[str, Any]] = {}
-    for name, tensor in flat.items():
-        index, slot = name.split("/", 1)
-        slots.setdefault(int(index), {})[slot] = tensor
-    return slots

@@ -1,66 +1,69 @@
-"""Batches on the way to the device that trains: gathered ahead and pinned where that is a GPU.
+"""Batches on their way to the model: moved to its device, with values dropped at random.
 
-On a CPU batches are taken as they come: gathering ahead would take a core from torch.
+A new ad, or a new user, has no embedding of its own. With `min_count` its value is read as missing; `dropout` teaches
+the model what that means, on rows where the value would be known. It also keeps the model from leaning on ids alone.
+(Volkovs, Yu and Poutanen, DropoutNet: Addressing Cold Start in Recommender Systems, NeurIPS 2017, drop a row's whole
+preference vector; here each feature is dropped by itself.)
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from queue import Full, Queue
-from threading import Event, Thread
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import numpy as np
 import torch
 
-from mtmd.model.batch import Batch
+from mtmd.config import Declarations, SideSchema
+from mtmd.model.batch import Batch, SideInput
 
-AHEAD = 2  # batches that wait
-Waiting = Queue[Batch | BaseException | None]  # None at the end
-_LOOK_S = 0.1  # how often a thread that waits looks whether it is still wanted
+AHEAD = 2  # batches that wait for a GPU
 
 
 def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
-    """The batches in their order, on a device."""
+    """The batches in their order, on a device; for a GPU a thread gathers and pins them ahead.
+
+    On a CPU they are taken as they come: gathering ahead would take a core from torch.
+    """
     if device.type == "cpu":
         yield from batches
         return
-    for batch in ahead(batches, lambda batch: batch.map(torch.Tensor.pin_memory)):
-        yield batch.to(device)
+    source = iter(batches)
+    with ThreadPoolExecutor(1) as thread:
+
+        def pinned() -> Batch | None:
+            batch = next(source, None)
+            return None if batch is None else _pinned(batch)
+
+        waiting = deque(thread.submit(pinned) for _ in range(AHEAD))
+        while (batch := waiting.popleft().result()) is not None:
+            waiting.append(thread.submit(pinned))
+            yield batch.to(device)
 
 
-def ahead(batches: Iterable[Batch], prepare: Callable[[Batch], Batch]) -> Iterator[Batch]:
-    """The prepared batches in their order, up to AHEAD of them made by a thread while the caller has an earlier one.
+def _pinned(batch: Batch) -> Batch:
+    return batch.map(torch.Tensor.pin_memory)
 
-    What the thread raises is raised here. The thread ends with the caller's loop, however that ends.
+
+def with_dropped_values(
+    batches: Iterable[Batch], declarations: Declarations, seed: Sequence[int]
+) -> Iterator[Batch]:
+    """The batches of an epoch, each value of a feature with `dropout` missing with that probability.
+
+    A request, or an ad, loses a value for all of its pairs in a batch.
     """
-    waiting, unwanted = Waiting(AHEAD), Event()
-    thread = Thread(target=_make, args=(batches, prepare, waiting, unwanted), name="batches", daemon=True)
-    thread.start()
-    try:
-        while (one := waiting.get()) is not None:
-            if isinstance(one, BaseException):
-                raise one
-            yield one
-    finally:
-        unwanted.set()
-        thread.join()
+    generator = np.random.default_rng(seed)
+    for batch in batches:
+        query = _dropped(batch.query, declarations.query, generator)
+        yield replace(batch, query=query, item=_dropped(batch.item, declarations.item, generator))
 
 
-def _make(
-    batches: Iterable[Batch], prepare: Callable[[Batch], Batch], waiting: Waiting, unwanted: Event
-) -> None:
-    try:
-        for batch in batches:
-            if not _offer(prepare(batch), waiting, unwanted):
-                return
-        _offer(None, waiting, unwanted)
-    except BaseException as error:  # noqa: BLE001 - raised again where the batches are wanted
-        _offer(error, waiting, unwanted)
-
-
-def _offer(one: Batch | BaseException | None, waiting: Waiting, unwanted: Event) -> bool:
-    """Wait until there is room for it; False where it is not wanted any more."""
-    while not unwanted.is_set():
-        try:
-            waiting.put(one, timeout=_LOOK_S)
-        except Full:
-            continue
-        return True
-    return False
+def _dropped(side: SideInput, schema: SideSchema, generator: np.random.Generator) -> SideInput:
+    shares = {column: feature.dropout for column, feature in enumerate(schema.categorical) if feature.dropout}
+    if not shares:
+        return side
+    categorical = side.categorical.clone()
+    for column, share in shares.items():
+        lost = torch.as_tensor(generator.random(len(categorical)) < share, device=categorical.device)
+        categorical[lost, column] = 0
+    return replace(side, categorical=categorical)

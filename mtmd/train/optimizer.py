@@ -14,8 +14,7 @@ decay.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -39,14 +38,20 @@ class RowAdamW(torch.optim.AdamW):
     """
 
     def __init__(self, groups: list[dict[str, Any]], model: nn.Module, learning_rate: float) -> None:
+        # Fused: one pass over all parameters, with the same bits every time on the same machine.
         super().__init__(groups, lr=learning_rate, betas=BETAS, eps=EPSILON, fused=True)
         self._owners = [module for module in model.modules() if isinstance(module, FieldTables)]
         tables = {table for owner in self._owners for table in owner.tables}
         self._dense = [[p for p in group["params"] if p not in tables] for group in self.param_groups]
         self._blocks = [blocks_of(p for p in group["params"] if p in tables) for group in self.param_groups]
-        self._block = {table: block for block in self._every_block() for table in block.first}
+        self._block = {table: block for blocks in self._blocks for block in blocks for table in block.first}
         for owner in self._owners:
             owner.on_read = self.catch_up
+
+    @property
+    def tables(self) -> tuple[Tensor, ...]:
+        """The embedding tables, in the order of the parameters."""
+        return tuple(self._block)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -64,35 +69,6 @@ class RowAdamW(torch.optim.AdamW):
                 block.update(self.state, group["lr"])
 
     @torch.no_grad()
-    def settle(self) -> None:
-        """Bring every row of every table up to date."""
-        for table, block in self._block.items():
-            for rows in torch.split(torch.arange(len(table), device=table.device), CHUNK):
-                block.catch_up(self.state, [(table, rows)])
-        for block in self._every_block():
-            block.restart()
-
-    def close(self) -> None:
-        """Settle, and let go of the model's tables."""
-        self.settle()
-        for owner in self._owners:
-            owner.on_read = None
-        for block in self._every_block():
-            block.release()
-
-    @property
-    def tables(self) -> tuple[Tensor, ...]:
-        """The embedding tables, in the order of the parameters."""
-        return tuple(self._block)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a state that was settled before it was stored."""
-        super().load_state_dict(state_dict)
-        for block in self._every_block():
-            block.forget_moments()
-            block.restart()
-
-    @torch.no_grad()
     def catch_up(self, reads: Sequence[Read]) -> None:
         """Bring rows that are about to be read, or updated, up to date."""
         by_block: dict[TableBlock, list[Read]] = {}
@@ -101,8 +77,27 @@ class RowAdamW(torch.optim.AdamW):
         for block, own in by_block.items():
             block.catch_up(self.state, own)
 
-    def _every_block(self) -> Iterator[TableBlock]:
-        return chain.from_iterable(self._blocks)
+    def settle(self) -> None:
+        """Bring every row of every table up to date."""
+        for table in self._block:
+            for rows in torch.split(torch.arange(len(table), device=table.device), CHUNK):
+                self.catch_up([(table, rows)])
+        for block in self._block.values():
+            block.restart()
+
+    def close(self) -> None:
+        """Settle, and let go of the model's tables."""
+        self.settle()
+        for owner in self._owners:
+            owner.on_read = None
+        for block in set(self._block.values()):
+            block.release()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a state that was settled before it was stored."""
+        super().load_state_dict(state_dict)
+        for block in self._block.values():
+            block.forget_moments()
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
@@ -117,15 +112,8 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
         decay = config.weight_decay if _MATRICES & set(name.split(".")[-2:]) else 0.0
         rate = config.embedding_rate if ".tables.tables." in f".{name}" else 1.0
         groups.setdefault((decay, rate), []).append(parameter)
-    # Fused: one pass over all parameters, with the same bits every time on the same machine.
-    return RowAdamW(
-        [
-            {"params": parameters, "weight_decay": decay, RATE: rate}
-            for (decay, rate), parameters in groups.items()
-        ],
-        model,
-        config.learning_rate,
-    )
+    listed = [{"params": own, "weight_decay": decay, RATE: rate} for (decay, rate), own in groups.items()]
+    return RowAdamW(listed, model, config.learning_rate)
 
 
 def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float:
@@ -137,6 +125,5 @@ def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float
     if step < warmup:
         return (step + 1) / (warmup + 1)
     done = (step - warmup) / max(steps - warmup - 1, 1)
-    return config.final_lr_fraction + (1.0 - config.final_lr_fraction) * 0.5 * (
-        1.0 + math.cos(math.pi * done)
-    )
+    cosine = 0.5 * (1.0 + math.cos(math.pi * done))
+    return config.final_lr_fraction + (1.0 - config.final_lr_fraction) * cosine

@@ -1,11 +1,14 @@
-"""Train one kind of model on the window, once: the output is named by everything that went in."""
+"""Train one kind of model on the window, once: the output is named by everything that went in.
 
-from collections.abc import Callable, Mapping, Sequence
+`train` names the output, and makes it under a lock unless it is there; `run_job` is what a process does to make it, or
+each of a launcher's ranks; `mtmd.train.trainer.fit` trains.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import Field
 
 from mtmd import extension
@@ -18,15 +21,13 @@ from mtmd.model.device import choose_device
 from mtmd.model.ranker import RankingModel
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
-from mtmd.store.outputs import is_complete, make_once
-from mtmd.train.additions import ChosenStart, OneRank, Opening, Start, Teaching
+from mtmd.store.outputs import make_once
+from mtmd.train.additions import OneRank
 from mtmd.train.checkpoints import WEIGHTS, load_weights, save_weights
-from mtmd.train.results import FIT, FitResult, Progress, TrainingData
-from mtmd.train.step import choose_precision, on_gpu
-from mtmd.train.trainer import TRAINING_FORMAT, Additions, fit
+from mtmd.train.results import FIT, ChosenStart, FitResult, OnProgress, Start
+from mtmd.train.trainer import fit, recipe_of
 
-_RECIPE = "recipe.json"
-OnProgress = Callable[[Progress], None]
+_MADE = "recipe.json"
 
 
 class Trained(Frozen):
@@ -57,28 +58,21 @@ class TrainingJob(Frozen):
     window: tuple[ShardRef, ...]
     start: Start | None
     work: str
-    directory: str = Field(description="gets weights and record")
+    directory: str = Field("", description="gets weights and record")
+
+
+class Made(Frozen):
+    """What a training was made from: `recipe.json` beside its weights, whose directory's name is a digest."""
+
+    variant: str | None = None
+    recipe: dict[str, Any]
+    shards: dict[date, str] = Field(description="fingerprint of each day's shard")
+    start: Start | None = None
 
 
 def training_key(kind: ModelKind, window: str, preset: Preset, start: Start | None = None) -> str:
-    """Name of a trained model: its data, its configuration, its format, torch's version, what it goes on from."""
-    rival: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).recipe()
-    return digest(
-        {
-            "format": TRAINING_FORMAT,
-            "kind": kind,
-            "window": window,
-            "model": preset.model.model_dump(mode="json"),  # rivals take their normalisation from it
-            "rival": rival,
-            "training": preset.training.recipe,
-            "declarations": preset.declarations.model_dump(mode="json"),
-            "torch": torch.__version__,
-            "precision": choose_precision(preset.training),
-            **on_gpu(preset.training),
-            **({} if start is None else {"start": start.key()}),
-            **preset.extras.recipes(),
-        }
-    )
+    """Name of a trained model: its recipe, its window's fingerprint, and what it goes on from."""
+    return digest([recipe_of(kind, preset), window, None if start is None else start.key()])
 
 
 def candidate_of(trained: Sequence[Trained]) -> Trained:
@@ -111,28 +105,20 @@ def train(
     plan = plan.changed(variant, seed)
     key = training_key(kind, window_fingerprint(window), plan.preset, start)
     final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
+    job = TrainingJob(
+        plan=plan, kind=kind, variant=variant, window=tuple(window), start=start, work=str(work)
+    )
 
     def build(directory: Path) -> None:
-        job = TrainingJob(
-            plan=plan,
-            kind=kind,
-            variant=variant,
-            window=tuple(window),
-            start=start,
-            work=str(work),
-            directory=str(directory),
-        )
+        here = job.model_copy(update={"directory": str(directory)})
         launchers = extension.modules("launcher").values()
         if launcher := next((there for there in launchers if there.ranks(plan.preset) > 1), None):
-            launcher.run(job, on_progress)
+            launcher.run(here, on_progress)
         else:
-            run_job(job, on_progress)
-        recipe = {  # what a person wants to know of a directory whose name is a digest
-            "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
-            "first": window[0].day, "last": window[-1].day, **_found_again(plan.preset, kind, window),
-            **({} if start is None else {"start": start.model_id}),
-        }  # fmt: skip
-        write_json(directory / _RECIPE, recipe)
+            run_job(here, on_progress)
+        shards = {ref.day: ref.fingerprint for ref in window}
+        made = Made(variant=variant, recipe=recipe_of(kind, plan.preset), shards=shards, start=start)
+        write_json(directory / _MADE, made.model_dump(mode="json"))
 
     with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it
         reused = make_once(final, build)
@@ -152,42 +138,19 @@ def train(
 def run_job(
     job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | None = None, share: Share | None = None
 ) -> None:
-    """Train, and write weights and record into the job's directory; with ranks, a rank's part of it."""
-    directory, ranks = Path(job.directory), ranks or OneRank()
-    preset, data, opening = _material(job, share)
-    additions = Additions(opening, _teaching(job, on_progress), ranks)
-    model, result = fit(job.kind, data, preset, Path(job.work), on_progress, additions)
-    if ranks.rank == 0:
-        save_weights(model, directory / WEIGHTS)
-        write_json(directory / FIT, result.model_dump(mode="json"))
+    """Train, and write weights and record into the job's directory; with ranks, a rank's part of it.
 
-
-def _material(job: TrainingJob, share: Share | None) -> tuple[Preset, TrainingData, Opening]:
-    """The settings of a training, its batches, and how it begins: as an extra says, or plainly."""
+    An extra may say how MTMD begins (seam `start`): with which settings, on which batches, from which weights.
+    """
+    preset, data, opening = job.plan.preset, window_data(job.plan, job.window, share), None
     if job.kind == "mtmd" and job.variant is None:
         for there in extension.modules("start").values():
-            if (found := there.material(job, share)) is not None:
-                material: tuple[Preset, TrainingData, Opening] = found
-                return material
-    return job.plan.preset, window_data(job.plan, job.window, share), Opening()
-
-
-def _teaching(job: TrainingJob, on_progress: OnProgress | None) -> Teaching:
-    found = (there.teaching(job, on_progress) for there in extension.modules("teaching").values())
-    return next((one for one in found if one is not None), Teaching())
-
-
-def is_trained(
-    plan: RunPlan,
-    kind: ModelKind,
-    window: Sequence[ShardRef],
-    *,
-    variant: str | None = None,
-    start: Start | None = None,
-) -> bool:
-    """Whether `train` with the same arguments would find its model complete, and train nothing."""
-    key = training_key(kind, window_fingerprint(window), plan.changed(variant).preset, start)
-    return is_complete(plan.workspace.trained(kind, key))
+            preset, data, opening = there.material(job, share) or (preset, data, opening)
+    work, directory = Path(job.work), Path(job.directory)
+    model, result = fit(job.kind, data, preset, work, on_progress, opening=opening, ranks=ranks)
+    if ranks is None or ranks.rank == 0:
+        save_weights(model, directory / WEIGHTS)
+        write_json(directory / FIT, result.model_dump(mode="json"))
 
 
 def read_fit(directory: Path) -> FitResult:
@@ -195,21 +158,12 @@ def read_fit(directory: Path) -> FitResult:
     return FitResult.model_validate(read_json(directory / FIT))
 
 
-def read_recipe(directory: Path) -> dict[str, Any]:
-    """What a directory's training was made from; empty where nothing readable is there."""
+def read_made(directory: Path) -> Made | None:
+    """What a directory's training was made from; None where nothing readable is there."""
     try:
-        found = read_json(directory / _RECIPE)
-    except StorageError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _found_again(preset: Preset, kind: ModelKind, window: Sequence[ShardRef]) -> dict[str, Any]:
-    """What later days look for a rival by, its window's days included; of a model that every day trains, nothing."""
-    if kind == "mtmd" or getattr(preset.rivals, kind).every_days == 1:
-        return {}
-    shards = {ref.day.isoformat(): ref.fingerprint for ref in window}
-    return {"window": window_fingerprint(window), "shards": shards}
+        return Made.model_validate(read_json(directory / _MADE))
+    except (StorageError, ValueError):
+        return None
 
 
 def window_data(

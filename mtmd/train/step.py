@@ -51,18 +51,10 @@ class TrainingLoss:
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
         weights = torch.tensor(config.task_weights(tasks), device=base_rates.device)
         scale = base_rates.nanmean(dim=0).float()
-        return cls(
-            weights,
-            config.score_power,
-            scale,
-        )
-
-    def of_batch(self, log_p: Tensor, batch: Batch) -> Tensor:
-        """The loss of a batch, of which the model predicts log_p (P, T)."""
-        return self(log_p, batch.teacher)
+        return cls(weights, config.score_power, scale)
 
     def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of logged pairs: log_p and teacher (P, T)."""
+        """The loss of a batch: log_p and teacher (P, T)."""
         rows = bernoulli_kl(log_p, teacher)
         if self.power > 0.0:
             rows = rows * self._divided(log_p.detach())
@@ -86,25 +78,25 @@ def training_step(
     loss_of: TrainingLoss,
     precision: Precision,
     max_gradient_norm: float,
+    add_gradients: Callable[[], None] | None = None,
 ) -> tuple[float, float]:
     """Forward, loss, backward, clipping, update: the loss, and the gradient's norm before clipping.
 
-    When the loss or the norm is not finite, the weights are left as they were.
+    `add_gradients` adds those of the other ranks' parts of the batch. When the loss or the norm is not finite, the
+    weights are left as they were.
     """
     optimizer.zero_grad(set_to_none=True)
     with autocast(precision, batch.teacher.device):
         log_p = model(batch)
-    loss = loss_of.of_batch(log_p, batch)
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = clip_gradients(model, max_gradient_norm)
-    return updated(optimizer, float(loss.detach()), norm)
-
-
-def updated(optimizer: torch.optim.Optimizer, loss: float, norm: float) -> tuple[float, float]:
-    """Both, after an update where they are finite."""
-    if math.isfinite(loss) and math.isfinite(norm):
+    loss = loss_of(log_p, batch.teacher)
+    if loss.requires_grad:  # no parameter is read where a rank's part of a batch is empty
+        loss.backward()  # type: ignore[no-untyped-call]
+    if add_gradients is not None:
+        add_gradients()
+    value, norm = float(loss.detach()), clip_gradients(model, max_gradient_norm)
+    if math.isfinite(value) and math.isfinite(norm):
         optimizer.step()
-    return loss, norm
+    return value, norm
 
 
 def clip_gradients(model: nn.Module, most: float) -> float:

@@ -18,6 +18,7 @@ DECAY = BETAS[0] / BETAS[1] ** 0.5  # of a resting row's next move
 HORIZON = 512  # steps after which a row rests for good: DECAY^512 is below 1e-22
 
 Read = tuple[Tensor, Tensor]  # a table, and rows of it (any shape, repeated or not)
+State = MutableMapping[Tensor, Any]  # of an optimizer
 
 
 class TableBlock:
@@ -34,29 +35,31 @@ class TableBlock:
             self.first[table] = start
             start += len(table)
         self._weights = torch.cat([table.data for table in tables])
-        self._ends = torch.tensor([*self.first.values(), start], device=self._weights.device)[1:]
+        self._device = self._weights.device
+        self._ends = torch.tensor([*self.first.values(), start], device=self._device)[1:]
         for table in tables:
             table.data = self._own(self._weights, table)
         self._moments: tuple[Tensor, Tensor] | None = None
-        self._last = torch.zeros(start, dtype=torch.long, device=self._weights.device)
+        self._last = torch.zeros(start, dtype=torch.long, device=self._device)
         self.restart()
 
     def restart(self) -> None:
         """All rows are up to date."""
         self._steps = 0
         self._last.zero_()
-        self._reach = torch.zeros(1, dtype=torch.float64, device=self._weights.device)
+        self._reach = torch.zeros(1, dtype=torch.float64, device=self._device)
 
     def forget_moments(self) -> None:
         """The optimizer's state was replaced: take the moments from there again."""
         self._moments = None
+        self.restart()
 
     def release(self) -> None:
         """Give every table memory of its own."""
         for table in self.first:
             table.data = table.data.clone()
 
-    def update(self, state: MutableMapping[Tensor, Any], learning_rate: float) -> None:
+    def update(self, state: State, learning_rate: float) -> None:
         """One step of every table: of the rows that have a gradient, and of the others' rest."""
         moments = self._adopted(state)
         steps = [state[table]["step"] for table in self.first]
@@ -77,7 +80,7 @@ class TableBlock:
         self._weights.index_add_(0, rows, moved, alpha=-1.0)
         self._last[rows] = self._steps
 
-    def catch_up(self, state: MutableMapping[Tensor, Any], reads: Iterable[Read]) -> None:
+    def catch_up(self, state: State, reads: Iterable[Read]) -> None:
         """Let rows of its tables take the steps that they have missed."""
         rows = torch.cat([rows.flatten() + self.first[table] for table, rows in reads])
         rows = rows[self._last[rows] < self._steps]
@@ -85,40 +88,39 @@ class TableBlock:
             return
         rows = torch.unique(rows)
         moments, last = self._adopted(state), self._last[rows]
-        missed = (self._steps - last).unsqueeze(1)
         m, v = moments[0][rows], moments[1][rows]
-        self._weights.index_add_(
-            0, rows, m / (v.sqrt() + EPSILON) * self._reach[last].float().unsqueeze(1), alpha=-1.0
-        )
+        reach = self._reach[last].float().unsqueeze(1)
+        self._weights.index_add_(0, rows, m / (v.sqrt() + EPSILON) * reach, alpha=-1.0)
         # Table by table: torch rounds a power by its place in its tensor.
         ends = torch.searchsorted(rows, self._ends)[:-1].tolist()
-        parts = [part for part in missed.tensor_split(ends) if len(part)]
-        moments[0][rows] = m * torch.cat([BETAS[0] ** part for part in parts])
-        moments[1][rows] = v * torch.cat([BETAS[1] ** part for part in parts])
+        parts = [part for part in (self._steps - last).unsqueeze(1).tensor_split(ends) if len(part)]
+        for moment, old, beta in zip(moments, (m, v), BETAS, strict=True):
+            moment[rows] = old * torch.cat([beta**part for part in parts])
         self._last[rows] = self._steps
 
     def _advance(self, stride: float) -> None:
         """One more update, whose stride is a_s."""
         self._steps += 1
         first = max(0, self._steps - HORIZON)
-        missed = torch.arange(self._steps - first, 0, -1, device=self._reach.device)
+        missed = torch.arange(self._steps - first, 0, -1, device=self._device)
         self._reach[first:] += stride * DECAY**missed
         self._reach = torch.cat([self._reach, self._reach.new_zeros(1)])
 
-    def _adopted(self, state: MutableMapping[Tensor, Any]) -> tuple[Tensor, Tensor]:
+    def _adopted(self, state: State) -> tuple[Tensor, Tensor]:
         """The moments: `state` has each table's, stored or new, under AdamW's own names."""
         if self._moments is None:
             self._moments = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
-            names = dict(zip(("exp_avg", "exp_avg_sq"), self._moments, strict=True))
-            # A table that a warm start made anew takes the count of the others: all tables of a block have one count.
-            steps = max((float(state[table]["step"]) for table in self.first if state[table]), default=0.0)
             for table in self.first:
-                stored, views = state[table], {name: self._own(all_, table) for name, all_ in names.items()}
-                if stored:
-                    for name, view in views.items():
-                        view.copy_(stored[name])
+                stored = state[table]
+                views = {
+                    name: self._own(every, table)
+                    for name, every in zip(("exp_avg", "exp_avg_sq"), self._moments, strict=True)
+                }
+                for name, view in views.items() if stored else ():
+                    view.copy_(stored[name])
                 # On the CPU, as it is read at every step: elsewhere that would wait for the device.
-                state[table] = {"step": torch.tensor(steps, device="cpu"), **views}
+                step = torch.tensor(float(stored["step"]) if stored else 0.0, device="cpu")
+                state[table] = {"step": step, **views}
         return self._moments
 
     def _own(self, block: Tensor, table: Tensor) -> Tensor:

@@ -143,12 +143,12 @@ def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_p
     path = derived(tmp_path, "[training]", "epochs = 7", "[rivals.pooled]", "embedding = 3", "[monitor]")
     preset = load_preset(path)
     training = tiny_preset.training.model_copy(update={"epochs": 7})
-    pooled = tiny_preset.rivals.pooled.model_copy(update={"embedding": 3})
+    pooled = tiny_preset.rivals["pooled"].model_copy(update={"embedding": 3})
     assert preset == tiny_preset.model_copy(
         update={
             "name": "derived",
             "training": training,
-            "rivals": tiny_preset.rivals.model_copy(update={"pooled": pooled}),
+            "rivals": tiny_preset.rivals | {"pooled": pooled},
         }
     )
 

@@ -13,8 +13,8 @@ from mtmd.config import (
     ModelConfig,
     MonitorConfig,
     RetentionConfig,
+    RivalConfig,
     TrainingConfig,
-    TwoTowerConfig,
 )
 
 MODEL, TRAINING = ModelConfig(emb_deep=8), TrainingConfig(loss_weights=1.0)
@@ -59,7 +59,7 @@ def test_the_papers_sizes_are_the_default() -> None:
         (MODEL, {"router_widths": [0]}, r"greater than or equal to 1"),
         (MODEL, {"emb_deep": 10**9}, r"less than or equal to 65536"),
         (MODEL, {"dropout": 0.1}, r"Extra inputs are not permitted"),
-        (TwoTowerConfig(), {"widths": ()}, r"at least 1 item"),
+        (RivalConfig(), {"widths": ()}, r"at least 1 item"),
         (TRAINING, {"loss_weights": {"ctr": -1.0}}, r"finite and not negative: \{'ctr': -1.0\}"),
         (TRAINING, {"loss_weights": {"ctr": math.nan}}, r"finite and not negative: \{'ctr': nan\}"),
         (TRAINING, {"loss_weights": {"ctr": 0.0}}, r"loss weights \{'ctr': 0.0\} must not all be 0"),

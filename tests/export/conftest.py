@@ -34,7 +34,7 @@ features = [
   {name = "words", side = "query", kind = "multivalued", buckets = 60, max_length = 4, min_count = 3, \
 weights = "word_weights", actions = "word_actions", domains = ["search"]},
   {name = "recent_topics", side = "query", kind = "multivalued", type = "INTEGER", buckets = 100, \
-max_length = 3, pooling = "max", ages = "topic_ages", table = "topic"},
+max_length = 3, ages = "topic_ages", table = "topic"},
   {name = "labels", side = "item", kind = "multivalued", buckets = 30, max_length = 5, \
 pooling = "attention"},
   {name = "bid", side = "item", kind = "continuous"},
@@ -105,8 +105,6 @@ def seen_model(preset: Preset, shard: Shard) -> MTMD:
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     for batch in day_batches(shard, preset.declarations, 32):
         model.observe(batch)
-        if preset.model.statistics == "batch":
-            model(batch)
     return model.eval()
 
 

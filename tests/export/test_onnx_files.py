@@ -1,7 +1,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from onnx import TensorProto, helper
@@ -10,12 +9,9 @@ from torch import Tensor, nn
 from mtmd.config import SideSchema
 from mtmd.errors import BundleError
 from mtmd.export.onnx_files import OnnxWriter, _check_dynamic
-from mtmd.export.rows import hard_rows, side_input
 from mtmd.features import feature
-from mtmd.logs.encoding import EncodedSide
 from mtmd.registry.bundle import OUTPUT_PREFIX
-from mtmd.serve.scorer import Scorer, open_session
-from tests.export.conftest import seen_model
+from mtmd.serve.scorer import open_session
 
 SCHEMA = SideSchema(
     side="query",
@@ -83,25 +79,6 @@ def test_tasks_may_be_called_like_operators(tmp_path: Path) -> None:
     OnnxWriter(SCHEMA, tasks, tmp_path).write(tmp_path / "x.onnx", ForEach(3).eval(), {})
     outputs = [output.name for output in open_session(tmp_path / "x.onnx").get_outputs()]
     assert outputs == [OUTPUT_PREFIX + task for task in tasks]
-
-
-def test_a_file_of_the_papers_batch_norm_computes_what_torch_does(exported: Any, tmp_path: Path) -> None:
-    """Of home_feed, which lacks a vector and a list; numbers of hard rows are a million."""
-    changed = exported.preset.model.model_copy(update={"statistics": "batch", "domain_shared_expert": False})
-    preset = exported.preset.model_copy(update={"model": changed})
-    model, schema, shard = seen_model(preset, exported.shard), preset.declarations.query, exported.shard
-    path = tmp_path / "x.onnx"
-    OnnxWriter(schema, ("ctr", "octr"), tmp_path).write(path, model.query_module(0), {})
-    own = shard.query.take(np.flatnonzero(shard.surface.numpy() == 0))
-    rows = EncodedSide.stack(hard_rows(schema, 31), own)
-    found = Scorer(exported.info, {("query", "home_feed"): open_session(path)}).embed(
-        "query", "home_feed", rows
-    )
-    with torch.inference_mode():
-        ctr, octr = model.embed_queries(side_input(rows, 0, 2))
-    assert ctr.shape == (len(rows), 13)
-    assert np.abs(found.tasks["ctr"] - ctr.numpy()).max() <= 5e-6
-    assert np.abs(found.tasks["octr"] - octr.numpy()).max() <= 5e-6
 
 
 def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights(

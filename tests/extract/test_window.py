@@ -69,14 +69,6 @@ def test_an_epoch_has_every_training_request_once_and_validation_the_rest(data: 
     assert 8 <= len(validation) <= 28  # a fifth of 89, within three standard deviations
 
 
-def test_the_newest_days_are_their_training_requests_in_a_fixed_order(data: WindowData) -> None:
-    training = sorted(i for ids in ids_of(data.epoch(0, 8)) for i in ids)
-    for days in (1, 2, 5):
-        newest, again = ([i for ids in ids_of(data.newest(days, 8)) for i in ids] for _ in range(2))
-        assert newest == again
-        assert sorted(newest) == [i for i in training if i >= 1000 * (3 - days)]
-
-
 def test_batches_come_from_one_day_and_are_even_in_size(data: WindowData) -> None:
     batches = ids_of(data.epoch(3, 8))
     assert len(batches) == data.steps(8)

@@ -64,7 +64,7 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "categorical", "buckets": 4, "dropout": 0.1}, "has `dropout` and no `min_count`"),
         ({"kind": "categorical", "buckets": 4, "min_count": 1, "dropout": 1.0}, "less than 1"),
         (LIST | {"max_length": 1_001}, "less than or equal to 1000"),
-        (LIST | {"pooling": "max", "weights": "w"}, "has `weights`, which go with pooling mean"),
+        (LIST | {"pooling": "attention", "weights": "w"}, "has `weights`, which go with pooling mean"),
     ],
 )
 def test_a_wrong_feature_is_refused(given: dict[str, object], message: str) -> None:

@@ -3,99 +3,43 @@
 Some lists have actions and ages, and some admit only values that were seen often enough.
 """
 
+from typing import Any
+
 from mtmd.config import Preset, load_preset
 
+
+def _category(name: str, side: str, buckets: int, width: int, **more: Any) -> dict[str, Any]:
+    return {"name": name, "side": side, "kind": "categorical", "buckets": buckets, "width": width, **more}
+
+
+def _list(
+    name: str, buckets: int, width: int, most: int, *, side: str = "query", **more: Any
+) -> dict[str, Any]:
+    return _category(name, side, buckets, width, max_length=most, **more) | {"kind": "multivalued"}
+
+
+def _number(name: str, side: str = "query", **more: Any) -> dict[str, Any]:
+    return {"name": name, "side": side, "kind": "continuous", **more}
+
+
 FEATURES = [
-    {
-        "name": "country",
-        "side": "query",
-        "kind": "categorical",
-        "buckets": 9,
-        "width": 3,
-        "shallow": True,
-        "min_count": 3,
-    },
-    {"name": "age", "side": "query", "kind": "continuous"},
-    {"name": "spend", "side": "query", "kind": "continuous"},
-    {"name": "wait", "side": "query", "kind": "continuous"},
-    {
-        "name": "rank",
-        "side": "query",
-        "kind": "continuous",
-        "domains": ["search"],
-    },
-    {
-        "name": "topics",
-        "side": "query",
-        "kind": "multivalued",
-        "type": "INTEGER",
-        "buckets": 12,
-        "width": 3,
-        "max_length": 6,
-        "weights": "topic_weights",
-        "actions": "topic_actions",
-        "table": "topic",
-    },
-    {
-        "name": "recent_ads",
-        "side": "query",
-        "kind": "multivalued",
-        "type": "BIGINT",
-        "buckets": 30,
-        "width": 4,
-        "max_length": 4,
-        "pooling": "attention",
-        "actions": "ad_actions",
-        "ages": "ad_ages",
-        "min_count": 2,
-        "table": "ad_id",
-    },
-    {
-        "name": "words",
-        "side": "query",
-        "kind": "multivalued",
-        "buckets": 20,
-        "width": 4,
-        "max_length": 5,
-        "pooling": "max",
-        "ages": "word_ages",
-        "domains": ["search"],
-    },
-    {
-        "name": "tags",
-        "side": "query",
-        "kind": "multivalued",
-        "buckets": 7,
-        "width": 2,
-        "max_length": 3,
-        "pooling": "sum",
-        "weights": "tag_weights",
-        "shallow": True,
-    },
-    {"name": "price", "side": "item", "kind": "continuous"},
-    {"name": "ad_id", "side": "item", "kind": "categorical", "type": "BIGINT", "buckets": 30, "width": 4},
-    {
-        "name": "topic",
-        "side": "item",
-        "kind": "categorical",
-        "type": "INTEGER",
-        "buckets": 12,
-        "width": 3,
-        "shallow": True,
-        "min_count": 8,
-    },
-    {
-        "name": "further_topics",
-        "side": "item",
-        "kind": "multivalued",
-        "type": "INTEGER",
-        "buckets": 12,
-        "width": 3,
-        "max_length": 3,
-        "pooling": "sum",
-        "table": "topic",
-    },
-]
+    _category("country", "query", 9, 3, shallow=True, min_count=3),
+    *(_number(name) for name in ("age", "spend", "wait")),
+    _number("rank", domains=["search"]),
+    _list(
+        "topics", 12, 3, 6, type="INTEGER", weights="topic_weights", actions="topic_actions", table="topic"
+    ),
+    _list(
+        "recent_ads", 30, 4, 4, type="BIGINT", pooling="attention", actions="ad_actions", ages="ad_ages",
+        min_count=2, table="ad_id",
+    ),
+    _list("words", 20, 4, 5, ages="word_ages", domains=["search"]),
+    _list("tags", 7, 2, 3, pooling="sum", weights="tag_weights", shallow=True),
+    _number("price", "item"),
+    _category("ad_id", "item", 30, 4, type="BIGINT"),
+    _category("topic", "item", 12, 3, type="INTEGER", shallow=True, min_count=8),
+    _list("further_topics", 12, 3, 3, side="item", type="INTEGER", pooling="sum", table="topic"),
+]  # fmt: skip
 
 
 def listed_preset() -> Preset:

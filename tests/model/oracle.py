@@ -21,7 +21,7 @@ from mtmd.model.adaptation import DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import Stack
-from mtmd.model.norms import CLIP, EPSILON, MOMENTUM
+from mtmd.model.norms import CLIP, EPSILON
 from mtmd.model.towers import Tower
 from mtmd.model.two_tower import MTMD
 
@@ -69,44 +69,17 @@ class PlainCross(nn.Module):
 class PlainNorm:
     """One number column of one domain, normalised with plain Python numbers.
 
-    moments  mean and standard deviation to normalise with: over all values of the window, or over those of the batch
+    moments  mean and standard deviation to normalise with, over all values of the window
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        self.by_batch = config.statistics == "batch"
         self.min_rows = config.norm_min_rows
         self.values: list[float] = []
-        self.batches: list[list[float]] = []
         self.moments = plain_moments([], self.min_rows)
 
     def observe(self, values: Sequence[float]) -> None:
         self.values += values
-        if not self.by_batch:
-            self.moments = plain_moments(self.values, self.min_rows)
-
-    def prepare(self, values: list[float], training: bool) -> None:
-        """The batch that comes next."""
-        if not self.by_batch:
-            return
-        if training and values:
-            self.batches.append(values)
-        enough = training and len(values) >= self.min_rows
-        self.moments = plain_moments(values, self.min_rows) if enough else self._running()
-
-    def _running(self) -> tuple[float, float]:
-        """Averages over batches: a batch has the weight of its rate, of which each later one leaves 1 − its own."""
-        rates = [MOMENTUM * min(1.0, len(values) / self.min_rows) for values in self.batches]
-        weights = [rate * math.prod(1 - later for later in rates[i + 1 :]) for i, rate in enumerate(rates)]
-        if not weights:
-            return plain_moments([], self.min_rows)
-
-        def average(power: int) -> float:
-            means = [sum(v**power for v in values) / len(values) for values in self.batches]
-            return sum(w * mean for w, mean in zip(weights, means, strict=True)) / sum(weights)
-
-        mean, square = average(1), average(2)
-        thin = sum(weights) < MOMENTUM / 2
-        return mean, math.sqrt((square if thin else square - mean**2) + EPSILON)
+        self.moments = plain_moments(self.values, self.min_rows)
 
 
 def plain_moments(values: Sequence[float], min_rows: int) -> tuple[float, float]:
@@ -158,18 +131,9 @@ class PlainAdaptation(nn.Module):
 
     def observe(self, distinct: SideInput, domain: Tensor) -> None:
         """Take in rows of the window: a distinct row counts once, however many pairs it has."""
-        for norm, values in self._numbers(distinct, domain):
-            norm.observe(values)
-
-    def prepare(self, distinct: SideInput, domain: Tensor) -> None:
-        """The rows of a batch that come next, of which a distinct one counts once likewise."""
-        for norm, values in self._numbers(distinct, domain):
-            norm.prepare(values, self.training)
-
-    def _numbers(self, distinct: SideInput, domain: Tensor) -> Iterator[tuple[PlainNorm, list[float]]]:
         for i, raw in enumerate(self.columns(distinct)):
             for j, norm in enumerate(self.norms.get(i, ())):
-                yield norm, [v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)]
+                norm.observe([v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)])
 
     def forward(self, rows: SideInput, domain: Tensor, tables: "dict[str, PlainTable]") -> list[Tensor]:
         """Adapted fields, each (N, width)."""
@@ -231,9 +195,7 @@ def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tupl
         total = torch.zeros(feature.width)
         for weight, vector in zip(weights, vectors, strict=True):
             total = total + weight * vector
-        if feature.pooling == "max" and vectors:
-            total = torch.stack(vectors).max(dim=0).values
-        elif table.attention is not None and vectors:
+        if table.attention is not None and vectors:
             shares = torch.softmax(torch.cat([table.attention(vector) for vector in vectors]), dim=0)
             total = sum(
                 (share * vector for share, vector in zip(shares, vectors, strict=True)), torch.zeros(())
@@ -321,7 +283,7 @@ class PlainTowerOracle(nn.Module):
             owner = f.hashed_as if f.hashed_as in schema.shared else f"{schema.side}.{f.name}"
             key = owner.replace(".", "_of_")
             if key not in tables:
-                tables[key] = nn.Embedding((f.buckets or 0) + 1, f.width)
+                tables[key] = nn.Embedding(f.buckets + 1, f.width)
             if f.pooling == "attention":
                 layers = nn.Linear(f.width, f.width), nn.Tanh(), nn.Linear(f.width, 1, bias=False)
                 self.attention[f.name] = nn.Sequential(*layers)
@@ -364,9 +326,6 @@ class PlainTowerOracle(nn.Module):
     def forward(self, distinct: SideInput, pick: Tensor) -> list[Tensor]:
         """Embeddings of the rows `pick` of `distinct`, per task, computed for each occurrence anew."""
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
-        for d, adaptation in enumerate(self.adaptations):
-            rows = torch.nonzero((domain_of == d) | (len(self.adaptations) == 1)).squeeze(1)
-            adaptation.prepare(_take(distinct, rows), domain_of[rows])  # type: ignore[operator]
         order: list[Tensor] = []
         found: list[list[Tensor]] = []
         for d, expert in enumerate(self.experts):
@@ -453,7 +412,7 @@ def _table_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     for place, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
         for offset, feature in zip(table.offsets, table.features, strict=True):
             own = plain.tables[feature.name]
-            yield read(weight)[offset : offset + (feature.buckets or 0) + 1], own.embedding.weight
+            yield read(weight)[offset : offset + feature.buckets + 1], own.embedding.weight
             if not table.multi:
                 continue
             pooling = tables.pooling[str(place)]

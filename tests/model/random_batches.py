@@ -23,9 +23,7 @@ def random_side(
     null = null.repeat_interleave(torch.tensor(widths), dim=1)
     c, k = len(schema.continuous), len(schema.categorical)
     numbers = torch.randn(len(domain), c + schema.vector_width, generator=generator) * 2 + 1
-    ids = [
-        torch.randint(1, (f.buckets or 0) + 1, domain.shape, generator=generator) for f in schema.categorical
-    ]
+    ids = [torch.randint(1, f.buckets + 1, domain.shape, generator=generator) for f in schema.categorical]
     return SideInput(
         continuous=numbers[:, :c].masked_fill(null[:, :c], torch.nan),
         categorical=torch.stack(ids, dim=1).masked_fill(null[:, c : c + k], 0),
@@ -41,7 +39,7 @@ def _random_lists(feature: Feature, rows: int, generator: torch.Generator) -> Li
     values = int(lengths.sum())
     weights = torch.rand(values, generator=generator)
     return ListInput(
-        torch.randint(1, (feature.buckets or 0) + 1, (values,), generator=generator),
+        torch.randint(1, feature.buckets + 1, (values,), generator=generator),
         lengths,
         None if feature.weights is None else torch.where(weights < 1 / 3, 0.0, weights),
         None if feature.actions is None else torch.randint(1, ACTIONS + 1, (values,), generator=generator),

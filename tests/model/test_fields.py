@@ -1,16 +1,18 @@
-"""Which column holds which field, and what the tables give back."""
+"""Which column holds which field, what the tables give back, and which values are admitted."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import pytest
 import torch
 
 from mtmd.config import Declarations, Domains, SideSchema, Task
-from mtmd.errors import ConfigError
 from mtmd.features import Feature, feature
-from mtmd.model.batch import ListInput
-from mtmd.model.fields import FieldLayout, FieldTables, Owned
+from mtmd.model.batch import ListInput, SideInput
+from mtmd.model.build import build_model
+from mtmd.model.fields import Admission, FieldLayout, FieldTables, Owned
+from mtmd.model.two_tower import MTMD
 from tests.model.listed import listed_preset
+from tests.model.random_batches import random_batch
 
 
 def schema() -> SideSchema:
@@ -28,6 +30,12 @@ def schema() -> SideSchema:
     return Declarations(domains=domains, features=features).item
 
 
+def rows(categorical: list[list[int]], lists: Sequence[ListInput] = ()) -> SideInput:
+    """Rows of one domain, without numbers."""
+    none = torch.empty(len(categorical), 0)
+    return SideInput(none, torch.tensor(categorical), none, (len(categorical),), tuple(lists))
+
+
 def test_columns_are_numbers_vectors_deep_then_shallow_categories() -> None:
     layout = FieldLayout(schema())
     names = [field.name for field in layout.fields]
@@ -42,19 +50,12 @@ def test_ids_read_their_own_features_rows_in_each_copy() -> None:
     with torch.no_grad():  # row number as value
         for table in tables.tables:
             table.copy_(torch.arange(len(table)).unsqueeze(1).expand_as(table).float())
-    ids = torch.tensor([[3, 5, 0, 7], [0, 1, 2, 4]])  # shape, maker, colour, size
-    (colour, known), (maker, _), (shallow, _) = tables(ids)
+    # shape, maker, colour, size
+    (colour, known), (maker, _), (shallow, _) = tables(rows([[3, 5, 0, 7], [0, 1, 2, 4]]))
     assert colour[:, :, 0, 0].tolist() == [[0, 2], [3, 5]]  # 3 rows a copy
     assert known.tolist() == [[False], [True]]
     assert maker[:, :, 0, 0].tolist() == [[5, 1], [11, 7]]  # 6 rows a copy
     assert shallow[0, :, :, 0].tolist() == [[3, 4 + 7], [0, 4 + 4]]  # shape has 4 rows, then size
-
-
-@pytest.mark.parametrize(("value", "message"), [(6, "'maker' has id 6"), (-1, "'maker' has id -1")])
-def test_ids_of_other_declarations_are_refused(value: int, message: str) -> None:
-    tables = FieldTables(FieldLayout(schema()))
-    with pytest.raises(ConfigError, match=message):
-        tables.check(torch.tensor([[1, value, 1, 1]]))
 
 
 def listed_tables() -> tuple[FieldTables, FieldTables]:
@@ -95,17 +96,47 @@ def test_a_value_in_a_list_has_the_embedding_that_it_has_as_a_single_value() -> 
     query, item = listed_tables()
     seven, one = torch.tensor([7]), torch.tensor([1])
     sevens = [ListInput(seven, one, torch.ones(1), one, one) for _ in listed_features()]
-    often = torch.tensor([100])
-    query.observe(torch.tensor([[1]]), sevens, often)
-    item.observe(torch.tensor([[7, 7]]), sevens[:1], often)
+    often, one_query, one_item = torch.tensor([100]), rows([[1]], sevens), rows([[7, 7]], sevens[:1])
+    query.observe(one_query, often)
+    item.observe(one_item, often)
+    unweighted = rows([[7, 7]], [replace(sevens[0], weights=None)])
     first = {
         table.features[0].name: values[0, 0, 0]
-        for tables, found in (
-            (query, query(torch.tensor([[1]]), sevens)),
-            (item, item(torch.tensor([[7, 7]]), [replace(sevens[0], weights=None)])),
-        )
-        for table, (values, _) in zip(tables.layout, found, strict=True)
+        for tables, side in ((query, one_query), (item, unweighted))
+        for table, (values, _) in zip(tables.layout, tables(side), strict=True)
     }
     torch.testing.assert_close(first["recent_ads"], first["ad_id"])
     torch.testing.assert_close(first["topics"], first["topic"])
     torch.testing.assert_close(first["further_topics"], first["topic"])
+
+
+ONCE = feature(name="a", side="query", kind="categorical", buckets=3)
+OFTEN = ONCE.model_copy(update={"name": "b", "min_count": 3})
+
+
+def test_values_are_counted_by_feature_and_rare_ones_are_read_as_missing() -> None:
+    admission = Admission((ONCE, OFTEN), (0, 4), 8)
+    admission.observe(torch.tensor([[1, 1], [2, 2], [2, 2]]), torch.tensor([1, 2, 1]))
+    assert admission.seen.tolist() == [0, 1, 3, 0, 0, 1, 3, 0]
+    ids = torch.tensor([[1, 1], [2, 2], [3, 3], [0, 0]])
+    assert admission(ids).tolist() == [[1, 0], [2, 2], [3, 0], [0, 0]]
+    assert admission.admitted(0, 3).tolist() == [True] * 4
+    assert admission.admitted(1, 3).tolist() == [False, False, True, False]
+
+
+def test_requests_count_once_and_ads_as_often_as_they_are_candidates() -> None:
+    model = build_model("mtmd", listed_preset())
+    assert isinstance(model, MTMD)
+    batch = random_batch(listed_preset().declarations)
+    model.observe(batch)
+    (country,) = [
+        admission.seen[:10]
+        for name, admission in model.query.adaptation.tables.admission.items()
+        if model.query.adaptation.tables.layout[int(name)].features[0].name == "country"
+    ]
+    assert country.tolist() == torch.bincount(batch.query.categorical[:, 0], minlength=10).tolist()
+    (topic,) = [admission.seen for admission in model.item.adaptation.tables.admission.values()]
+    of_pairs = batch.item.categorical[batch.pair_item, 1]
+    assert topic.tolist() == torch.bincount(of_pairs, minlength=13).tolist()
+    # so they are stored with the weights
+    assert sum(name.endswith(".seen") for name in model.state_dict()) == 3

@@ -27,8 +27,6 @@ SWITCHES = [
     {"task_shared_expert": False, "domain_shared_expert": False, "composition": "sum"},
     {"shallow_expert": False},
     {"emb_deep": 6, "cross_layers": 4, "cross_rank": 2},
-    {"statistics": "batch"},
-    {"statistics": "batch", "adaptation": "shared"},
 ]
 
 

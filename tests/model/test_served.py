@@ -11,7 +11,7 @@ from mtmd.model.batch import ListInput, SideInput
 from mtmd.model.served import DomainModule
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
-from tests.model.test_towers import tower
+from tests.model.test_rankers import tower
 
 
 @pytest.mark.parametrize("norm", ["pre", "post", "none"])
@@ -29,7 +29,7 @@ def test_the_export_module_equals_the_tower(tiny_preset: Preset, norm: str, doma
     module = DomainModule(model, domain)
     with torch.no_grad():
         outputs = module(own.continuous, own.categorical, own.embedding)
-        expected = torch.split(model(own).packed.float(), list(model.widths), dim=1)
+        expected = torch.split(model(own).float(), list(model.widths), dim=1)
     assert not module.training
     outputs = tuple(output.float() for output in outputs)
     torch.testing.assert_close(outputs, tuple(expected), atol=1e-7, rtol=1e-6)
@@ -47,7 +47,7 @@ def test_the_export_module_equals_a_tower_with_lists(domain: int) -> None:
         outputs = DomainModule(model, domain)(
             side.continuous, side.categorical, side.embedding, *padded(side.lists)
         )
-        expected = torch.split(model(side).packed.float(), list(model.widths), dim=1)
+        expected = torch.split(model(side).float(), list(model.widths), dim=1)
     outputs = tuple(output.float() for output in outputs)
     torch.testing.assert_close(outputs, tuple(expected), atol=1e-6, rtol=1e-6)
 
@@ -74,20 +74,17 @@ def padded(lists: tuple[ListInput, ...]) -> list[Tensor]:
         {"shallow_expert": False},
         {"adaptation": "shared"},
         {"cross_layers": 0},
-        {"statistics": "batch"},
         {"norm": "post", "domain_shared_expert": False},
     ],
     ids=str,
 )
 def test_the_export_module_equals_an_ablated_tower(tiny_preset: Preset, changes: dict[str, object]) -> None:
     model = tower(tiny_preset, learn_bias=True, **changes)
-    # statistics of a batch
-    model(random_batch(tiny_preset.declarations, query_counts=(9, 9, 9), seed=5).query)
     model.eval()
     side = random_batch(tiny_preset.declarations, query_counts=(0, 5, 0)).query
     with torch.no_grad():
         outputs = DomainModule(model, 1)(side.continuous, side.categorical, side.embedding)
-        expected = torch.split(model(side).packed, list(model.widths), dim=1)
+        expected = torch.split(model(side), list(model.widths), dim=1)
     torch.testing.assert_close(outputs, tuple(expected), atol=5e-6, rtol=5e-6)
 
 

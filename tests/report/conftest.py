@@ -131,7 +131,6 @@ def fit() -> FitResult:
         kind="mtmd",
         epochs=tuple(epochs),
         best_epoch=3,
-        stopped_early=False,
         rows_per_s=12345.6,
         parameters=1_234_567,
         embedding_parameters=1_000_000,

@@ -6,14 +6,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mtmd.config import Preset
 from mtmd.errors import StorageError, TrainingError
+from mtmd.model.build import build_model
 from mtmd.train.checkpoints import (
     FILE,
     TrainingState,
     load_checkpoint,
+    load_weights,
     save_checkpoint,
+    save_weights,
 )
 from mtmd.train.results import EpochRecord
+from tests.model.random_batches import random_batch
 from tests.small_disk import small_disk
 
 STATE = TrainingState(
@@ -25,7 +30,6 @@ STATE = TrainingState(
     ),
     best_epoch=1,
     trained_rows=123,
-    finished=False,
 )
 
 
@@ -96,22 +100,6 @@ def test_a_checkpoint_of_another_training_is_refused_before_anything_changes(tmp
     assert_same(dict(other.state_dict()), dict(trained(1)[0].state_dict()))
 
 
-@pytest.fixture
-def begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., None]:
-    """`begins_anew(word)`: the checkpoint is not gone on from, a warning with that word says so, nothing changes."""
-
-    def check(word: str, width: int = 3) -> None:
-        model, optimizer = trained(1, width)
-        assert load_checkpoint(tmp_path, "abc", model, optimizer) is None
-        assert str(tmp_path / FILE) in caplog.text
-        assert word in caplog.text
-        untouched, its_optimizer = trained(1, width)
-        assert_same(dict(model.state_dict()), dict(untouched.state_dict()))
-        assert_same(flat(optimizer), flat(its_optimizer))
-
-    return check
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -123,12 +111,17 @@ def begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..
     ],
 )
 def test_a_damaged_checkpoint_is_not_gone_on_from(
-    tmp_path: Path, damage: Callable[[bytes], bytes], begins_anew: Callable[..., None]
+    tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     model, optimizer = trained(0)
     save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
     (tmp_path / FILE).write_bytes(damage((tmp_path / FILE).read_bytes()))
-    begins_anew("begins anew")
+    model, optimizer = trained(1)
+    assert load_checkpoint(tmp_path, "abc", model, optimizer) is None
+    assert f"the training begins anew, because checkpoint {tmp_path / FILE} can't be used" in caplog.text
+    untouched, its_optimizer = trained(1)
+    assert_same(dict(model.state_dict()), dict(untouched.state_dict()))
+    assert_same(flat(optimizer), flat(its_optimizer))
 
 
 def test_a_checkpoint_that_finds_no_room_leaves_the_one_before(tmp_path: Path) -> None:
@@ -143,3 +136,26 @@ def test_a_checkpoint_that_finds_no_room_leaves_the_one_before(tmp_path: Path) -
             save_checkpoint(disk, WORSE, model, optimizer, large)
         assert [path.name for path in disk.iterdir()] == [FILE]
         assert (disk / FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
+def test_a_loaded_model_scores_the_same_bits(kind: str, tiny_preset: Preset, tmp_path: Path) -> None:
+    model = build_model(kind, tiny_preset)
+    batch = random_batch(tiny_preset.declarations)
+    with torch.no_grad():
+        model.observe(batch)  # the statistics of features are weights too
+        expected = model.eval()(batch)
+        save_weights(model, tmp_path / "weights.safetensors")
+        loaded = load_weights(kind, tiny_preset, tmp_path / "weights.safetensors")
+        assert not loaded.training
+        assert torch.equal(loaded(batch), expected)
+
+
+@pytest.mark.parametrize("content", [None, b"\x80\x04K\x01."])
+def test_what_is_no_safetensors_file_is_refused(
+    content: bytes | None, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "weights.safetensors").write_bytes(content)
+    with pytest.raises(TrainingError, match="train again"):
+        load_weights("pooled", tiny_preset, tmp_path / "weights.safetensors")

@@ -1,47 +1,51 @@
+"""Which parameters decay, how fast they learn; and rows of tables, moved as by torch's AdamW on dense gradients."""
+
+import copy
+import itertools
+import math
+from collections.abc import Iterator
+from typing import ClassVar
+
 import pytest
 import torch
+from torch import Tensor, nn
 
 from mtmd.config import Preset, TrainingConfig
-from mtmd.model.build import ModelKind, build_model
-from mtmd.train.optimizer import RATE, make_optimizer
+from mtmd.model.batch import Batch, SideInput
+from mtmd.model.build import build_model
+from mtmd.model.fields import FieldLayout, FieldTables, Owned
+from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
+from mtmd.train.table_block import BETAS, EPSILON, HORIZON, blocks_of
+from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
+from tests.train.windows import with_training
 
 MATRIX_OWNERS = {"experts", "routers", "shallow", "shared", "stack", "cross", "project", "squeeze", "excite"}
-
-
-def training(preset: Preset) -> TrainingConfig:
-    return preset.training.model_copy(update={"embedding_rate": 4.0})
+COPIES = 2
 
 
 @pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
-def test_only_matrices_of_linear_layers_decay(kind: ModelKind, tiny_preset: Preset) -> None:
+def test_only_matrices_of_linear_layers_decay_and_tables_learn_at_their_own_rate(
+    kind: str, tiny_preset: Preset
+) -> None:
     model = build_model(kind, tiny_preset)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     seen = set()
-    for group in make_optimizer(model, training(tiny_preset)).param_groups:
+    config = with_training(tiny_preset, embedding_rate=4.0).training
+    for group in make_optimizer(model, config).param_groups:
         decays = group["weight_decay"] > 0
         assert group["weight_decay"] in {0.0, tiny_preset.training.weight_decay}
         for parameter in group["params"]:
-            parts = set(names[id(parameter)].split("."))
+            name = names[id(parameter)]
+            parts = set(name.split("."))
             assert decays == bool(parts & MATRIX_OWNERS and parts & {"weight", "weights", "down", "up"})
             assert not decays or parameter.dim() >= 2
+            assert group[RATE] == (4.0 if ".tables." in name else 1.0), name
             seen.add(id(parameter))
     assert seen == set(names)
 
 
-def test_tables_learn_at_a_rate_of_their_own(tiny_preset: Preset) -> None:
-    model = build_model("mtmd", tiny_preset)
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    rates = {
-        names[id(parameter)]: group[RATE]
-        for group in make_optimizer(model, training(tiny_preset)).param_groups
-        for parameter in group["params"]
-    }
-    for name, rate in rates.items():
-        assert rate == (4.0 if ".tables." in name else 1.0), name
-
-
-def test_embedding_rows_that_no_batch_reads_stay_as_they_are(tiny_preset: Preset) -> None:
+def test_a_step_touches_the_table_rows_that_its_batch_reads(tiny_preset: Preset) -> None:
     model = build_model("mtmd", tiny_preset)
     optimizer = make_optimizer(model, tiny_preset.training)
     before = {name: p.detach().clone() for name, p in model.named_parameters() if ".tables." in name}
@@ -54,3 +58,192 @@ def test_embedding_rows_that_no_batch_reads_stay_as_they_are(tiny_preset: Preset
             untouched[table.grad.coalesce().indices()[0]] = False
             assert 0 < int(untouched.sum()) < len(table)
             torch.testing.assert_close(table[untouched], before[name][untouched], atol=0, rtol=0)
+
+
+# ---- the learning rate ---------------------------------------------------------------------------
+
+
+class Other(TrainingConfig):
+    warmup_fraction: ClassVar[float] = 0.047
+    final_lr_fraction: ClassVar[float] = 0.2
+
+
+def test_warm_up_is_linear_and_the_cosine_passes_its_middle_and_ends_at_the_final_share() -> None:
+    factors = [learning_rate_factor(step, 106, Other(loss_weights=1.0)) for step in range(106)]
+    assert factors[:6] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1.0])
+    assert factors[55] == pytest.approx(0.6)
+    assert factors[105] == pytest.approx(0.2)
+    assert all(a > b for a, b in itertools.pairwise(factors[5:]))
+
+
+# ---- rows of tables ------------------------------------------------------------------------------
+
+
+class Scorer(nn.Module):
+    """The smallest model with tables: a linear layer over the first table's embeddings."""
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        layout = FieldLayout(preset.declarations.query)
+        self.tables = FieldTables(layout, COPIES)
+        self.linear = nn.Linear(layout.tables[0].width, 1)
+        self.categorical = len(preset.declarations.query.categorical)
+
+    def forward(self, categorical: Tensor) -> Tensor:
+        none = torch.empty(len(categorical), 0)
+        side = SideInput(none, categorical, none, (len(categorical),))
+        value: Tensor = self.linear(self.tables(side)[0][0]).mean()
+        return value
+
+
+@pytest.fixture
+def scorer(tiny_preset: Preset) -> Scorer:
+    torch.manual_seed(0)
+    return Scorer(tiny_preset)
+
+
+def batches(scorer: Scorer, steps: int) -> Iterator[Tensor]:
+    """Four rows with ids 0 to 7, and every hundredth step ids up to 15: rows that rest for long."""
+    random = torch.Generator().manual_seed(1)
+    for step in range(steps):
+        high = 16 if step % 100 == 0 else 8
+        yield torch.randint(high, (4, scorer.categorical), generator=random)
+
+
+def train(model: Scorer, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    for step, batch in enumerate(batches(model, steps)):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1.0 + 0.5 * math.sin(step / 7.0))
+        optimizer.zero_grad(set_to_none=True)
+        (model(batch) - 3.0).square().backward()
+        optimizer.step()
+
+
+def row_adamw(model: nn.Module) -> RowAdamW:
+    return RowAdamW([{"params": list(model.parameters()), "weight_decay": 0.0}], model, 1e-2)
+
+
+def dense_adamw(model: nn.Module) -> torch.optim.AdamW:
+    return torch.optim.AdamW(model.parameters(), lr=1e-2, betas=BETAS, eps=EPSILON, weight_decay=0.0)
+
+
+@pytest.mark.parametrize("steps", [3, HORIZON + 200])
+def test_after_settling_weights_are_those_of_dense_adamw(scorer: Scorer, steps: int) -> None:
+    dense = copy.deepcopy(scorer)
+    before = scorer.tables.tables[0].detach().clone()
+    train(dense, dense_adamw(dense), steps)
+    rows = row_adamw(scorer)
+    train(scorer, rows, steps)
+    rows.close()
+    for own, expected in zip(scorer.parameters(), dense.parameters(), strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-4, atol=2e-6)
+    assert float((scorer.tables.tables[0].detach() - before).abs().max()) > 5e-3
+
+
+def test_a_row_rests_until_it_is_read_or_all_are_settled(scorer: Scorer) -> None:
+    optimizer = row_adamw(scorer)
+    table = scorer.tables.tables[0]
+    train(scorer, optimizer, 1)  # ids 0 to 15
+    first = table.detach().clone()
+    high = torch.full((1, scorer.categorical), 9)
+    for _ in range(3):
+        optimizer.zero_grad(set_to_none=True)
+        scorer(high).backward()
+        optimizer.step()
+    moved = (table != first).any(dim=1)
+    assert moved.sum() == COPIES * len(scorer.tables.layout[0].features)  # id 9 of each feature, in each copy
+    scorer(next(batches(scorer, 1)))
+    assert (table != first).any(dim=1).sum() > moved.sum()  # read again: caught up
+    optimizer.settle()
+    settled = table.detach().clone()
+    optimizer.settle()
+    assert torch.equal(table, settled)
+
+
+def test_gradients_are_sparse_until_it_is_closed(scorer: Scorer) -> None:
+    optimizer = row_adamw(scorer)
+    table, batch = scorer.tables.tables[0], next(batches(scorer, 1))
+    for sparse in (True, False):
+        table.grad = None
+        scorer(batch).backward()
+        assert table.grad is not None
+        assert table.grad.is_sparse == sparse
+        optimizer.close()
+
+
+class ListScorer(nn.Module):
+    """A layer over the tables of two sides, which share two of them, one read by lists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        declarations = listed_preset().declarations
+        owned: Owned = {}
+        self.query = FieldTables(FieldLayout(declarations.query), COPIES, owned)
+        self.item = FieldTables(FieldLayout(declarations.item), COPIES, owned)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, batch: Batch) -> Tensor:
+        found = [*self.query(batch.query), *self.item(batch.item)]
+        return self.scale * torch.stack([values.mean() for values, _ in found]).sum()
+
+
+def test_rows_that_lists_read_and_tables_of_both_sides_move_as_with_dense_adamw() -> None:
+    torch.manual_seed(0)
+    model = ListScorer().double()  # AdamW makes a step of what rounding leaves of a gradient that is nearly 0
+    for tables in (model.query, model.item):
+        for admission in tables.admission.values():
+            admission.get_buffer("seen").fill_(100)
+    dense = copy.deepcopy(model)
+    plain, rows = dense_adamw(dense), row_adamw(model)
+    for step in range(40):
+        batch = random_batch(listed_preset().declarations, (1, 1, 1), (1, 1), seed=step % 7)  # most rows rest
+        for own, optimizer in ((model, rows), (dense, plain)):
+            optimizer.zero_grad(set_to_none=True)
+            (own(batch) - 3.0).square().backward()
+            optimizer.step()
+    rows.close()
+    assert len(list(model.parameters())) == len(list(dense.parameters())) == 1 + 5 + 3 + 4
+    for own, expected in zip(model.parameters(), dense.parameters(), strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-5, atol=5e-7)
+
+
+# ---- tables in blocks ----------------------------------------------------------------------------
+
+
+def tables() -> list[nn.Parameter]:
+    torch.manual_seed(0)
+    return [nn.Parameter(torch.randn(rows, width)) for rows, width in ((5, 4), (3, 2), (37, 4))]
+
+
+def test_tables_of_a_width_lie_in_one_block_until_they_are_released() -> None:
+    own = tables()
+    before = [table.detach().clone() for table in own]
+    wide, narrow = blocks_of(own)
+    assert list(wide.first.values()) == [0, 5]
+    assert list(narrow.first) == [own[1]]
+    assert own[0].untyped_storage().data_ptr() == own[2].untyped_storage().data_ptr()
+    wide.release()
+    assert own[0].untyped_storage().data_ptr() != own[2].untyped_storage().data_ptr()
+    assert all(torch.equal(table, old) for table, old in zip(own, before, strict=True))
+
+
+@torch.no_grad()
+def test_a_block_gives_each_table_the_bits_that_it_has_by_itself() -> None:
+    """Steps in a block of two tables, and in a block each; rows rest for long, where powers are rounded."""
+    together, alone = tables()[::2], tables()[::2]
+    blocks = [blocks_of(together), [block for table in alone for block in blocks_of([table])]]
+    states: list[dict[Tensor, dict[str, Tensor]]] = [{t: {} for t in own} for own in (together, alone)]
+    random = torch.Generator().manual_seed(1)
+    for step in range(240):
+        rows = [torch.randint(len(t) if step % 40 == 0 else 4, (6,), generator=random) for t in together]
+        values = torch.randn(6, 4, generator=random)
+        for own, state, its in zip((together, alone), states, blocks, strict=True):
+            for block in its:
+                block.catch_up(state, [(t, r) for t, r in zip(own, rows, strict=True) if t in block.first])
+            for table, read in zip(own, rows, strict=True):
+                table.grad = torch.sparse_coo_tensor(read[None], values, table.shape, check_invariants=True)
+            for block in its:
+                block.update(state, 0.01)
+    for one, other in zip(together, alone, strict=True):
+        assert torch.equal(one, other)
+        for name in ("step", "exp_avg", "exp_avg_sq"):
+            assert torch.equal(states[0][one][name], states[1][other][name]), name

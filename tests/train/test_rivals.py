@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.window import days_fingerprint
 from mtmd.run import RunPlan, plan_window
 from mtmd.store.files import write_json
 from mtmd.store.outputs import make_once
 from mtmd.train.results import EpochRecord, FitResult
 from mtmd.train.rivals import compared, earlier, is_due
-from mtmd.train.stage import _found_again, training_key
+from mtmd.train.stage import Made, Trained, training_key
+from tests.train.windows import with_rival
 
 MONDAY = date(2026, 1, 19)
 DAYS = 20
-SHARDS: dict[date, str] = {}  # of the training days, where they are as they were
 
 
 def day(number: int) -> date:
@@ -26,9 +26,7 @@ def day(number: int) -> date:
 
 def rated(preset: Preset, every_days: int, **changes: object) -> Preset:
     """The preset with per-slice baselines of every so many days."""
-    own = preset.rivals.per_slice.model_copy(update={"every_days": every_days, **changes})
-    rivals = preset.rivals.model_copy(update={"per_slice": own})
-    return preset.model_copy(update={"rivals": rivals})
+    return with_rival(preset, "per_slice", every_days=every_days, **changes)
 
 
 @pytest.fixture
@@ -42,23 +40,27 @@ def planned(preset: Preset, as_of: date, place: Path) -> RunPlan:
     )
 
 
-def store(
-    preset: Preset, as_of: date, place: Path, days: int = DAYS, shards: dict[str, str] | None = None
-) -> Path:
+def stand_in(
+    preset: Preset, as_of: date, place: Path, shards: dict[date, str] | None = None
+) -> Trained | None:
+    return earlier(planned(preset, as_of, place), "per_slice", shards or {})
+
+
+def store(preset: Preset, as_of: date, place: Path, days: int = DAYS) -> Path:
     """What a run of that day leaves of a training: its record and its recipe, beside weights that nobody reads here."""
-    window = plan_window(as_of, days)
-    key = training_key("per_slice", f"window of {as_of}", preset)
-    final = planned(preset, as_of, place).workspace.trained("per_slice", key)
+    shards = dict.fromkeys(plan_window(as_of, days), "as it was")
+    final = planned(preset, as_of, place).workspace.trained(
+        "per_slice", training_key("per_slice", days_fingerprint(shards), preset)
+    )
     epoch = EpochRecord(epoch=1, train_loss=1.0, validation_loss=1.0, validation_logmae={}, seconds=1.0)
     fit = FitResult(
-        kind="per_slice", epochs=(epoch,), best_epoch=1, stopped_early=False, rows_per_s=1.0, parameters=1,
-        embedding_parameters=1, precision="float32",
+        kind="per_slice", epochs=(epoch,), best_epoch=1, rows_per_s=1.0, parameters=1, embedding_parameters=1,
+        precision="float32",
     )  # fmt: skip
 
     def build(directory: Path) -> None:
         write_json(directory / "fit.json", fit.model_dump(mode="json"))
-        recipe = {"first": str(window[0]), "last": str(window[-1]), "window": f"window of {as_of}"}
-        write_json(directory / "recipe.json", recipe | ({} if shards is None else {"shards": shards}))
+        write_json(directory / "recipe.json", Made(recipe={}, shards=shards).model_dump(mode="json"))
 
     make_once(final, build)
     return final
@@ -70,21 +72,25 @@ def test_days_that_are_due_are_counted_from_a_monday() -> None:
     assert not any(is_due(day(n), 0) for n in range(15))
 
 
-def test_a_rival_that_is_never_trained_is_not_compared(tiny_preset: Preset, tmp_path: Path) -> None:
-    kinds = compared(planned(rated(tiny_preset, 0), MONDAY, tmp_path), ("mtmd", "per_slice", "pooled"))
-    assert kinds == ("mtmd", "pooled")
+def test_rivals_are_entries_of_the_preset_and_one_that_is_never_trained_is_not_compared(
+    tiny_preset: Preset, tmp_path: Path
+) -> None:
+    assert compared(planned(tiny_preset, MONDAY, tmp_path)) == ("mtmd", "per_slice", "pooled")
+    wide = {"rivals": {"wide": {"architecture": "pooled", "widths": [24]}, "per_slice": {"every_days": 0}}}
+    preset = Preset.model_validate(tiny_preset.model_dump() | wide)
+    assert compared(planned(preset, MONDAY, tmp_path)) == ("mtmd", "pooled", "wide")
 
 
 def test_the_newest_since_the_due_day_stands_in_and_says_its_window(weekly: Preset, tmp_path: Path) -> None:
     monday = store(weekly, day(0), tmp_path)
     os.utime(monday, (0, 0))
-    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS)
+    found = stand_in(weekly, day(3), tmp_path)
     assert found is not None
     assert (found.path, found.last, found.reused) == (str(monday), day(-1), True)
     assert monday.stat().st_mtime > 0  # the clean-up keeps what is in use
     tuesday = store(weekly, day(1), tmp_path)
     store(weekly, day(4), tmp_path)  # of a day that comes later: it has seen the held-out day
-    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS)
+    found = stand_in(weekly, day(3), tmp_path)
     assert found is not None
     assert (found.path, found.last) == (str(tuesday), day(0))
 
@@ -92,32 +98,27 @@ def test_the_newest_since_the_due_day_stands_in_and_says_its_window(weekly: Pres
 def test_a_day_that_trained_its_own_keeps_it(weekly: Preset, tmp_path: Path) -> None:
     own = store(weekly, day(3), tmp_path)
     store(weekly, day(0), tmp_path)
-    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS)
+    found = stand_in(weekly, day(3), tmp_path)
     assert found is not None
     assert (found.path, found.last) == (str(own), None)
 
 
 @pytest.mark.parametrize(
-    ("as_of", "every_days", "changes"),
+    ("as_of", "every_days", "changes", "days"),
     [
-        (day(7), 7, {}),  # due again
-        (day(3), 3, {}),  # due more often
-        (day(8), 7, {}),  # stored before the last due day
-        (day(3), 7, {"embedding": 3}),  # another model
+        (day(7), 7, {}, DAYS),  # due again
+        (day(3), 3, {}, DAYS),  # due more often
+        (day(8), 7, {}, DAYS),  # stored before the last due day
+        (day(3), 7, {"embedding": 3}, DAYS),  # another model
+        (day(3), 7, {}, DAYS + 1),  # a window of another length
     ],
 )
 def test_otherwise_the_day_trains_its_own(
-    weekly: Preset, tmp_path: Path, as_of: date, every_days: int, changes: dict[str, object]
+    weekly: Preset, tmp_path: Path, as_of: date, every_days: int, changes: dict[str, object], days: int
 ) -> None:
-    store(weekly, day(0), tmp_path)
-    preset = rated(weekly, every_days, **changes)
-    assert earlier(planned(preset, as_of, tmp_path), "per_slice", SHARDS) is None
-    assert earlier(planned(weekly, day(3), tmp_path), "mtmd", SHARDS) is None
-
-
-def test_a_window_of_another_length_does_not_count(weekly: Preset, tmp_path: Path) -> None:
-    store(weekly, day(0), tmp_path, days=DAYS + 1)
-    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS) is None
+    store(weekly, day(0), tmp_path, days)
+    assert stand_in(rated(weekly, every_days, **changes), as_of, tmp_path) is None
+    assert earlier(planned(weekly, day(3), tmp_path), "mtmd", {}) is None
 
 
 @pytest.mark.parametrize("damage", ["fit.json", "recipe.json"])
@@ -126,64 +127,37 @@ def test_a_damaged_one_is_not_compared(
 ) -> None:
     monday = store(weekly, day(0), tmp_path)
     stored = json.loads((monday / damage).read_text())
-    (monday / damage).write_text(json.dumps(stored | {"preset": "another"}))
-    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS) is None
+    (monday / damage).write_text(json.dumps(stored) + " ")
+    assert stand_in(weekly, day(3), tmp_path) is None
     assert f"{monday} is not compared" in caplog.text
 
 
 def test_days_left_out_before_the_due_day_do_not_hide_its_rival(weekly: Preset, tmp_path: Path) -> None:
     """The due day's window ended on the Saturday."""
     monday = store(weekly, day(-1), tmp_path)
-    left_out = weekly.model_copy(update={"left_out": {day(-1): "lost"}})
-    found = earlier(planned(left_out, day(3), tmp_path), "per_slice", SHARDS)
+    found = stand_in(weekly.model_copy(update={"left_out": {day(-1): "lost"}}), day(3), tmp_path)
     assert found is not None
     assert (found.path, found.last) == (str(monday), day(-2))
 
 
-def test_one_that_saw_a_day_which_is_left_out_by_now_does_not_stand_in(
+def test_one_that_saw_a_day_which_is_gone_or_was_delivered_again_does_not_stand_in(
     weekly: Preset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monday = store(weekly, day(0), tmp_path, shards={str(day(-n)): "as it was" for n in range(1, DAYS + 1)})
-    shards = {day(-n): "as it was" for n in range(3 - DAYS, DAYS)}
-    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", shards)
-    assert found is not None
-    assert found.path == str(monday)
-    for gone in (day(-4), day(-DAYS)):  # also one before the window of Thursday
-        left_out = weekly.model_copy(update={"left_out": {gone: "the teacher was broken"}})
-        with caplog.at_level("INFO"):
-            assert earlier(planned(left_out, day(3), tmp_path), "per_slice", shards) is None
-        assert f"it was trained on {gone}, which is left out by now (the teacher was broken)" in caplog.text
-
-
-def test_one_that_saw_a_day_which_was_delivered_again_does_not_stand_in(
-    weekly: Preset, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    store(weekly, day(0), tmp_path, shards={str(day(-n)): "as it was" for n in range(1, DAYS + 1)})
+    monday = store(weekly, day(0), tmp_path)
     shards = {day(-n): "as it was" for n in range(-2, DAYS - 2)}
-    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", shards) is not None
+    for same in (shards, shards | {day(1): "now"}):  # which it has not seen
+        found = stand_in(weekly, day(3), tmp_path, same)
+        assert found is not None
+        assert found.path == str(monday)
     with caplog.at_level("INFO"):
-        assert earlier(planned(weekly, day(3), tmp_path), "per_slice", shards | {day(-4): "now"}) is None
+        for gone in (day(-4), day(-DAYS)):  # also one before the window of Thursday
+            left_out = weekly.model_copy(update={"left_out": {gone: "the teacher was broken"}})
+            assert stand_in(left_out, day(3), tmp_path, shards) is None
+            assert (
+                f"it was trained on {gone}, which is left out by now (the teacher was broken)" in caplog.text
+            )
+        assert stand_in(weekly, day(3), tmp_path, shards | {day(-4): "now"}) is None
     assert f"it was trained on {day(-4)} before that day was delivered again" in caplog.text
-    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", shards | {day(1): "now"}) is not None
-
-
-def test_the_recipe_of_a_rival_that_is_not_trained_daily_has_its_days(weekly: Preset) -> None:
-    window = [
-        ShardRef(
-            day=then,
-            fingerprint=f"of {then}",
-            path="",
-            sources="",
-            requests=1,
-            ads=1,
-            candidates=1,
-            reused=True,
-        )
-        for then in (day(-2), day(-1))
-    ]
-    recipe = _found_again(weekly, "per_slice", window)
-    assert recipe["shards"] == {str(then): f"of {then}" for then in (day(-2), day(-1))}
-    assert _found_again(weekly, "pooled", window) == _found_again(weekly, "mtmd", window) == {}
 
 
 def test_how_often_it_is_trained_does_not_name_a_training(tiny_preset: Preset) -> None:

@@ -28,9 +28,6 @@ class RandomWindow:
     def validation(self, batch_requests: int) -> Iterator[Batch]:
         yield self.held_out
 
-    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
-        yield from self.training[-days:]
-
     def steps(self, batch_requests: int) -> int:
         return len(self.training)
 
@@ -52,6 +49,12 @@ def with_scores(batch: Batch, score: float) -> Batch:
 def with_training(preset: Preset, **changes: object) -> Preset:
     """The preset with other training settings."""
     return preset.model_copy(update={"training": preset.training.model_copy(update=changes)})
+
+
+def with_rival(preset: Preset, name: str, **changes: object) -> Preset:
+    """The preset with other settings of a rival."""
+    rivals = preset.rivals | {name: preset.rivals[name].model_copy(update=changes)}
+    return preset.model_copy(update={"rivals": rivals})
 
 
 def with_extra(preset: Preset, name: str, **changes: object) -> Preset:

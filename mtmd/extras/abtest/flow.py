@@ -26,9 +26,8 @@ from mtmd.flows.parameters import (
 )
 from mtmd.flows.prefect_artifacts import publish
 from mtmd.flows.terminal import print_table
-from mtmd.model.build import ModelKind
 from mtmd.run import RunPlan
-from mtmd.train.additions import Start
+from mtmd.train.results import Start
 from mtmd.train.rivals import compared
 from mtmd.train.stage import Trained
 
@@ -45,8 +44,6 @@ Against = Annotated[
     Field(description="What the model is compared with: the per-slice baselines, or the champion before it"),
 ]
 Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
-
-_KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
 @flow(name="ab-test", flow_run_name=parameters.of_day, persist_result=False)
@@ -70,7 +67,8 @@ def ab_test(
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
     # As on the page of the day, which looks for this test: a rival that is never trained is left out, but as control.
-    kinds = [kind for kind in _KINDS if kind == control or kind in compared(plan, _KINDS)]
+    day = compared(plan)
+    kinds = day if control in (*day, "champion") else ("mtmd", control, *day[1:])
     trained = [
         steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
     ]

@@ -77,7 +77,7 @@ class Settings(ExtraSettings):
                 f"extras.abtest.slots ({self.slots}) must not exceed keep ({self.keep}): the auction shows only "
                 "what the lightweight ranker hands on; raise keep, or lower slots"
             )
-        if self.gate and not preset.rivals.per_slice.every_days:
+        if self.gate and not preset.rivals["per_slice"].every_days:
             raise ValueError(
                 "extras.abtest.gate (true) needs the per-slice baselines, and rivals.per_slice.every_days "
                 "is 0 (never): take the gate away, or have them trained, such as with 7"

@@ -9,7 +9,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,21 +19,22 @@ from mtmd.config import Frozen, Preset
 from mtmd.errors import ConfigError, TrainingError
 from mtmd.extras.ranks.settings import Settings
 from mtmd.store.files import write_text
-from mtmd.train.results import Progress
+from mtmd.train.results import OnProgress, Progress
 from mtmd.train.stage import TrainingJob
 
 _RANK = "mtmd.extras.ranks.rank"  # what each of them runs
 _END_S = 10.0  # that the ranks have to end by themselves
+_AGAIN = "The others were ended. Run again: the training goes on from its last checkpoint"
 _log = logging.getLogger(__name__)
 
 
 class Report(Frozen):
-    """A line that a rank writes on its standard output; `details` is of an error that nobody expected."""
+    """A line that a rank writes on its standard output."""
 
     rank: int
     progress: Progress | None = None
-    error: str | None = None
-    details: str = ""
+    refused: str | None = None  # in words
+    broke: str | None = None  # an error that nobody expected; the rank's messages have more of it
 
 
 def ranks(preset: Preset) -> int:
@@ -57,26 +58,34 @@ def require_machine(preset: Preset) -> None:
         )
 
 
-def run(job: TrainingJob, on_progress: Callable[[Progress], None] | None) -> None:
+def run(job: TrainingJob, on_progress: OnProgress | None) -> None:
     """Train on the preset's ranks until all of them are done; what they wrote is in the job's directory.
 
     Raises TrainingError with what the rank said that failed. What `on_progress` raises ends all ranks.
     """
     count, file = ranks(job.plan.preset), Path(job.directory) / ".ranks.json"
     write_text(file, job.model_dump_json())
-    errors: list[Report] = []
+    failed: list[Report] = []
     try:
         with _started(file, count) as process:
             for report in _reports(process):
-                if report.error is not None:
-                    errors.append(report)
-                elif report.progress is not None and on_progress is not None:
+                if report.progress is None:
+                    failed.append(report)
+                elif on_progress is not None:
                     on_progress(report.progress)
             status = process.wait()
     finally:
         file.unlink()
+    # What a rank refused comes before what broke, as that breaks the others' connections.
+    for report in sorted(failed, key=lambda one: one.refused is None):
+        if report.refused is not None:
+            raise TrainingError(f"{report.refused} (said by rank {report.rank} of {count})")
+        raise TrainingError(f"rank {report.rank} of {count} (from 0) failed: {report.broke}. {_AGAIN}")
     if status:
-        raise _failure(errors, count, status)
+        raise TrainingError(
+            f"the training on {count} ranks ended with status {status} of torchrun, whose messages say which rank was "
+            f"ended, and how. {_AGAIN}"
+        )
 
 
 @contextmanager
@@ -90,21 +99,20 @@ def _started(file: Path, count: int) -> Iterator[subprocess.Popen[str]]:
     interface = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
     environment = interface | os.environ | {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // count))}
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
-    try:
-        yield process
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()  # its ranks see it
-        if process.poll() is None:
-            process.terminate()
+    with subprocess.Popen(
+        command, env=environment, stdin=pipe, stdout=pipe, text=True, encoding="utf-8"
+    ) as process:
         try:
-            process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+            yield process
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()  # its ranks see it
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _reports(process: subprocess.Popen[str]) -> Iterator[Report]:
@@ -115,17 +123,3 @@ def _reports(process: subprocess.Popen[str]) -> Iterator[Report]:
             yield Report.model_validate_json(line)
         except ValueError:
             _log.info("ranks: %s", line.rstrip())
-
-
-def _failure(errors: list[Report], count: int, status: int) -> TrainingError:
-    """What ended the training: what a rank refused comes before what broke, as that breaks the others' connections."""
-    again = "The others were ended. Run again: the training goes on from its last checkpoint"
-    for report in sorted(errors, key=lambda one: bool(one.details)):
-        if not report.details:
-            return TrainingError(f"{report.error} (said by rank {report.rank} of {count})")
-        _log.error("rank %d of %d:\n%s", report.rank, count, report.details)
-        return TrainingError(f"rank {report.rank} of {count} (from 0) failed: {report.error}. {again}")
-    return TrainingError(
-        f"the training on {count} ranks ended with status {status} of torchrun, whose messages say which rank was "
-        f"ended, and how. {again}"
-    )

@@ -25,6 +25,10 @@ def main(file: Path) -> int:
     gc.set_threshold(100_000, 20, 20)
     Thread(target=_end_with_parent, daemon=True).start()
     rank = int(os.environ["RANK"])
+
+    def say(progress: Progress) -> None:
+        _tell(Report(rank=rank, progress=progress))
+
     try:
         job = TrainingJob.model_validate_json(file.read_text(encoding="utf-8"))
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -34,20 +38,17 @@ def main(file: Path) -> int:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         try:
             group = Group(device)
-            run_job(job, _say if rank == 0 else None, group, Share(group.rank, group.ranks))
+            run_job(job, say if rank == 0 else None, group, Share(group.rank, group.ranks))
         finally:
             dist.destroy_process_group()
     except MtmdError as error:
-        _tell(Report(rank=rank, error=str(error)))
+        _tell(Report(rank=rank, refused=str(error)))
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, the process that started this one says it
-        _tell(Report(rank=rank, error=f"{type(error).__name__}: {error}", details=traceback.format_exc()))
+        traceback.print_exc()
+        _tell(Report(rank=rank, broke=f"{type(error).__name__}: {error}"))
         return 1
     return 0
-
-
-def _say(progress: Progress) -> None:
-    _tell(Report(rank=0, progress=progress))
 
 
 def _tell(report: Report) -> None:

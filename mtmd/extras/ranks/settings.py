@@ -13,18 +13,12 @@ class Settings(ExtraSettings):
     count: int = Field(1, ge=1, le=64, description="processes that share the training of a model")
 
     def check(self, preset: Any) -> None:
-        """Refuse what looks at a batch as a whole."""
-        refused = {
-            f'model.statistics ("{preset.model.statistics}")': preset.model.statistics == "batch",
-            f"training.batch_requests ({preset.training.batch_requests})": (
-                preset.training.batch_requests < self.count
-            ),
-        }
-        found = [what for what, wrong in refused.items() if wrong]
-        if self.count > 1 and found:
+        """Refuse batches that are smaller than the number of ranks."""
+        requests = preset.training.batch_requests
+        if requests < self.count:
             raise ValueError(
-                f"extras.ranks.count ({self.count}) must be 1 with {', '.join(found)}: a rank has a part of each "
-                "batch, and this needs the whole of it; set extras.ranks.count = 1, or change the other setting"
+                f"extras.ranks.count ({self.count}) must be at most training.batch_requests ({requests}): each rank "
+                "reads a part of every batch; lower the count, or raise batch_requests"
             )
 
     def recipe(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from tests.train.test_dropout import with_ids
 
 from benchmarks.peers.features import (
     PairColumns,
@@ -13,7 +14,6 @@ from mtmd.config import Preset
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from tests.benchmarks.peers.conftest import BATCH
-from tests.train.test_dropout import with_ids
 
 LEAST = 5
 

@@ -15,8 +15,8 @@ from mtmd.train import trainer
 _step = trainer._Run._step
 
 
-def _wait_in_epoch_2(run: trainer._Run, epoch: int, step: int, batch: Batch) -> tuple[float, int]:
-    if epoch == 2 and step > run._steps:  # not the first of its steps
+def _wait_in_epoch_2(run: trainer._Run, epoch: int, step: int, batch: Batch) -> float:
+    if epoch == 2 and step > run.steps:  # not the first of its steps
         time.sleep(600)
     return _step(run, epoch, step, batch)
 

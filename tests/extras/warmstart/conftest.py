@@ -11,7 +11,7 @@ from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import write_text
-from mtmd.train.additions import ChosenStart
+from mtmd.train.results import ChosenStart
 from mtmd.train.stage import choose_start
 from tests.daily import run_stages
 from tests.flows.runs import LINE, NEXT, TINY, Run, copied

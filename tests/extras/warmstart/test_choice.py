@@ -11,7 +11,6 @@ import pytest
 from mtmd.config import Preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
-from mtmd.features import feature
 from mtmd.inspect.models import stored_model
 from mtmd.jobs.backfill import plan_backfill
 from mtmd.registry.records import StartedFrom
@@ -19,7 +18,7 @@ from mtmd.report.render import markdown
 from mtmd.report.stage import write_report
 from mtmd.report.view import decision
 from mtmd.store.files import read_json, write_json
-from mtmd.train.additions import MOMENTS
+from mtmd.train.results import MOMENTS
 from mtmd.train.stage import train, training_key
 from tests.extras.warmstart.conftest import Line
 from tests.flows.runs import AS_OF, NEXT
@@ -39,7 +38,7 @@ def test_the_first_day_is_a_full_retrain_and_the_next_goes_on_from_it(warm_line:
     assert [model.start for model in run.trained[1:]] == [None, None]
     assert second.start == (
         f"goes on from {first.model_id} (as_of {AS_OF}) over the newest 6 days; the last full retrain is "
-        f"{first.model_id}, 1 day before"
+        f"{first.model_id} of {AS_OF}"
     )
     manifest = warm_line.registry.manifest(second.model_id)
     assert manifest.training == run.candidate.key
@@ -139,7 +138,7 @@ def test_a_full_retrain_is_due_after_its_days(warm_line: Line) -> None:
     for most, due in ((1, True), (2, True), (3, False)):
         chosen = warm_line.choose(warm_line.plan(LATER, full_every_days=most))
         assert (chosen.start is None) == due
-        assert (f"the last full retrain is 2 days old (full_every_days {most})" in chosen.words) == due
+        assert (f"the last full retrain is of {AS_OF} (full_every_days {most})" in chosen.words) == due
 
 
 def _manifest(line: Line, **values: Any) -> None:
@@ -162,16 +161,9 @@ def _training(line: Line) -> Path:
     return Path(line.next_run.plan.workspace.trained("mtmd", line.next_run.candidate.key).name)
 
 
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        ("byte", "is damaged: files are not as its manifest says"),
-        ("file", "is damaged: files are not as its manifest says"),
-        ("all", "is missing"),
-    ],
-)
+@pytest.mark.parametrize("damage", ["byte", "file", "all"])
 def test_a_damaged_start_means_a_full_retrain_and_a_warning(
-    line: Line, caplog: pytest.LogCaptureFixture, damage: str, words: str
+    line: Line, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     directory = line.plan().workspace.root / "trained" / _training(line)
     moments = directory / MOMENTS
@@ -186,14 +178,13 @@ def test_a_damaged_start_means_a_full_retrain_and_a_warning(
     with caplog.at_level(logging.WARNING):
         chosen = line.choose(line.plan(LATER))
     assert chosen.start is None
-    assert words in chosen.words
+    assert "is missing, or its files are not as its manifest says" in chosen.words
     assert "a full retrain is made" in caplog.text
 
 
-def test_a_model_of_another_time_means_a_full_retrain(line: Line, caplog: pytest.LogCaptureFixture) -> None:
-    """Registered by an older version; and one whose manifest can't be read is passed over."""
-    _manifest(line, training=None)
-    assert "did not record its training" in line.choose(line.plan(LATER)).words
+def test_a_champion_whose_manifest_cannot_be_read_is_passed_over(
+    line: Line, caplog: pytest.LogCaptureFixture
+) -> None:
     (line.registry.path(line.second.model_id) / "manifest.json").write_text("{")
     start = line.choose(line.plan(LATER)).start
     assert start is not None
@@ -201,52 +192,27 @@ def test_a_model_of_another_time_means_a_full_retrain(line: Line, caplog: pytest
     assert "is passed over" in caplog.text
 
 
-def _preset(line: Line, **changes: Any) -> Preset:
-    preset = line.plan().preset
-    return Preset.model_validate(preset.model_dump() | changes)
-
-
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("section", "changes"),
     [
-        ({"training": {"seed": 3}}, "[training] has changed: seed"),
-        ({"training": {"precision": "bfloat16"}}, "the precision was float32 and is bfloat16"),
-        ({"model": {"cross_rank": 8}}, "[model] has changed: cross_rank"),
+        ("training", {"seed": 3}),
+        ("training", {"precision": "bfloat16"}),
+        ("model", {"cross_rank": 8}),
+        ("features", ()),
     ],
 )
-def test_another_recipe_means_a_full_retrain(warm_line: Line, changes: dict[str, Any], words: str) -> None:
+def test_another_recipe_means_a_full_retrain(
+    warm_line: Line, section: str, changes: dict[str, Any] | tuple[()]
+) -> None:
     plan = warm_line.plan(LATER)
     values = plan.preset.model_dump()
-    merged = {
-        key: values[key] | change if isinstance(change, dict) else change for key, change in changes.items()
-    }
-    chosen = warm_line.choose(plan.model_copy(update={"preset": _preset(warm_line, **merged)}))
-    assert chosen.start is None
-    assert words in chosen.words
-
-
-def test_another_hash_seed_means_a_full_retrain(warm_line: Line) -> None:
-    plan = warm_line.plan(LATER)
-    declared = plan.preset.declarations.model_copy(update={"hash_seed": 5})  # no preset sets it
-    preset = plan.preset.model_copy(update={"declarations": declared})
+    changed = values[section][:-1] if section == "features" else values[section] | changes
+    preset = Preset.model_validate(values | {section: changed})
     chosen = warm_line.choose(plan.model_copy(update={"preset": preset}))
     assert chosen.start is None
-    assert "domains, tasks, the hash seed or types of ids have changed" in chosen.words
-
-
-def test_a_few_new_features_start_anew_and_many_mean_a_full_retrain(warm_line: Line) -> None:
-    plan = warm_line.plan(LATER)
-    mood = feature(name="mood", side="query", kind="continuous")
-    few = _preset(warm_line, features=(*plan.preset.features, mood))
-    chosen = warm_line.choose(plan.model_copy(update={"preset": few}), {LATER: "other columns"})
-    assert chosen.start is not None
-    assert chosen.words.endswith("; features that start anew: mood")
-    many = [mood.model_copy(update={"name": f"mood_{n}"}) for n in range(20)]
-    chosen = warm_line.choose(
-        plan.model_copy(update={"preset": _preset(warm_line, features=(*plan.preset.features, *many))})
-    )
-    assert chosen.start is None
-    assert "20 of 54 features are new, changed or gone (at most 25% may be)" in chosen.words
+    changed_keys = {"features": "declarations"}.get(section, section)
+    assert "because the preset or the code has changed: " in chosen.words
+    assert changed_keys in chosen.words
 
 
 def test_logs_that_were_delivered_anew_mean_a_full_retrain(warm_line: Line) -> None:

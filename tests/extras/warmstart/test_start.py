@@ -6,20 +6,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtmd.config import ModelConfig, Preset
+from mtmd.config import Preset
 from mtmd.errors import TrainingError
-from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays, go_on
-from mtmd.features import feature
+from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays
 from mtmd.model.build import build_model
 from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import MTMD
-from mtmd.train.additions import MOMENTS, Start
 from mtmd.train.checkpoints import WEIGHTS, save_weights
 from mtmd.train.optimizer import make_optimizer
-from mtmd.train.results import FitResult, Progress
-from mtmd.train.trainer import Additions, fit, start
+from mtmd.train.results import MOMENTS, FitResult, Progress, Start
+from mtmd.train.trainer import fit, start
 from tests.flows.runs import AS_OF
-from tests.model.listed import listed_preset
 from tests.train.windows import RandomWindow, pinned_preset, with_training
 
 
@@ -32,22 +28,17 @@ def preset() -> Preset:
     return pinned_preset()
 
 
-def trained(preset: Preset, place: Path) -> Path:
+@pytest.fixture(scope="module")
+def earlier(preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the weights of a training, and its moments beside them."""
-    kept = Additions(Kept(preset, place))
-    model, _ = fit(
-        "mtmd", RandomWindow(preset.declarations), with_training(preset, epochs=2), place / "work", None, kept
-    )
+    place = tmp_path_factory.mktemp("earlier")
+    data, settings = RandomWindow(preset.declarations), with_training(preset, epochs=2)
+    model, _ = fit("mtmd", data, settings, place / "work", opening=Kept(place))
     save_weights(model, place / WEIGHTS)
     return place
 
 
-@pytest.fixture(scope="module")
-def earlier(preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(preset, tmp_path_factory.mktemp("earlier"))
-
-
-def _opening(earlier: Path, preset: Preset, directory: Path) -> GoneOn:
+def _opening(earlier: Path, directory: Path) -> GoneOn:
     begun = Start(
         model_id="m",
         as_of=AS_OF,
@@ -58,7 +49,7 @@ def _opening(earlier: Path, preset: Preset, directory: Path) -> GoneOn:
         epochs=2,
         rate=0.5,
     )
-    return GoneOn(preset, directory, begun, earlier, preset.declarations)
+    return GoneOn(directory, begun, earlier)
 
 
 def _fit(
@@ -70,8 +61,7 @@ def _fit(
 
     newest, whole = RandomWindow(preset.declarations, 2), RandomWindow(preset.declarations, 4)
     work.mkdir(exist_ok=True)
-    opening = _opening(earlier, preset, work)
-    return fit("mtmd", NewestDays(newest, whole), preset, work, look, Additions(opening))
+    return fit("mtmd", NewestDays(newest, whole), preset, work, look, opening=_opening(earlier, work))
 
 
 def test_a_model_starts_with_the_weights_and_moments_and_its_own_windows_statistics(
@@ -82,7 +72,7 @@ def test_a_model_starts_with_the_weights_and_moments_and_its_own_windows_statist
     model = build_model("mtmd", preset)
     start(model, window, 32)
     optimizer = make_optimizer(model, preset.training)
-    _opening(earlier, preset, earlier).begin(model, optimizer)
+    _opening(earlier, earlier).begin(model, optimizer)
     stored = build_model("mtmd", preset)
     stored.load_state_dict(load_file(earlier / WEIGHTS))
     assert torch.equal(model.eval()(window.held_out), stored.eval()(window.held_out))
@@ -103,7 +93,6 @@ def test_statistics_are_those_of_the_whole_window_and_batches_those_of_the_newes
     assert data.steps(32) == 2
     assert data.base_rates() is whole.base_rates()
     assert next(iter(data.validation(32))) is whole.held_out
-    assert len(list(data.newest(3, 32))) == 3
 
 
 def test_a_warm_training_repeats_bit_by_bit_and_resumes_where_it_was_stopped(
@@ -133,27 +122,3 @@ def test_a_checkpoint_of_another_opening_is_not_gone_on_from(
         _fit(earlier, preset, tmp_path, stop=1)
     with pytest.raises(TrainingError, match="is of training"):
         fit("mtmd", RandomWindow(preset.declarations, 2), preset, tmp_path)
-
-
-def test_counts_of_steps_go_by_feature_as_the_moments_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A new list moves tables and their poolings to other places; Adam's correction goes by the count."""
-    monkeypatch.setattr(ModelConfig, "se_reduction", 10)  # as wide with one field more
-    preset = listed_preset()
-    trained(preset, tmp_path)
-    added = feature(
-        name="acts", side="query", kind="multivalued", buckets=9, width=2, max_length=3,
-        pooling="attention",
-    )  # fmt: skip
-    features = [feature.model_dump() for feature in (*preset.features, added)]
-    more = Preset.model_validate(preset.model_dump() | {"features": features})
-    target = build_model("mtmd", more)
-    optimizer = make_optimizer(target, more.training)
-    assert isinstance(target, MTMD)
-    go_on(target, more, optimizer, tmp_path, preset.declarations)
-    counts = {name: int(optimizer.state[p]["step"]) for name, p in target.named_parameters() if p.numel()}
-    tables = "query.adaptation.tables"
-    pooling = {f"{tables}.pooling.0.attention.{name}" for name in ("weight", "bias", "query")}
-    assert {name for name, count in counts.items() if count == 0} == {f"{tables}.tables.0", *pooling}
-    assert set(counts.values()) == {0, 6}  # two epochs of three batches

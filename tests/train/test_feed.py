@@ -1,13 +1,16 @@
-"""Values that are taken from training rows: how many, of which features, and the same ones every time."""
+"""Batches on their way to the model: values that are dropped, and batches that a thread makes ahead."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mtmd.config import Preset
-from mtmd.train.dropout import with_dropped_values
-from mtmd.train.results import Progress
+from mtmd.model.batch import Batch
+from mtmd.train import feed
+from mtmd.train.feed import on_device, with_dropped_values
 from mtmd.train.trainer import fit
 from tests.model.random_batches import random_batch
 from tests.train.windows import RandomWindow
@@ -33,7 +36,7 @@ def with_ids(preset: Preset, **keys: float | None) -> Preset:
 def test_a_share_of_the_values_of_these_features_is_missing_and_nothing_else(dropping: Preset) -> None:
     declarations = dropping.declarations
     before = random_batch(declarations, query_counts=(900, 500, 700), item_counts=(1100, 800))
-    (after,) = with_dropped_values([before], declarations, seed=0, epoch=1)
+    (after,) = with_dropped_values([before], declarations, (0, 1, 1))
     for schema, own, changed in (
         (declarations.query, before.query, after.query), (declarations.item, before.item, after.item),
     ):  # fmt: skip
@@ -43,21 +46,18 @@ def test_a_share_of_the_values_of_these_features_is_missing_and_nothing_else(dro
             assert bool((lost | kept).all())
             share = float(lost.sum() / (own.categorical[:, column] > 0).sum())
             # Five standard errors of some 1,500 values.
-            assert share == pytest.approx(
-                SHARE if feature.dropout else 0.0, abs=0.06 if feature.dropout else 0.0
-            )
-        assert changed.continuous is own.continuous
-        assert changed.embedding is own.embedding
-        assert changed.lists is own.lists
+            wanted, error = (SHARE, 0.06) if feature.dropout else (0.0, 0.0)
+            assert share == pytest.approx(wanted, abs=error)
+        assert replace(changed, categorical=own.categorical) == own
     assert after.teacher is before.teacher
 
 
-def test_seed_and_epoch_decide(dropping: Preset) -> None:
+def test_the_seed_decides_which(dropping: Preset) -> None:
     batch = random_batch(dropping.declarations)
 
-    def dropped(seed: int, epoch: int) -> list[list[int]]:
-        first, second = with_dropped_values([batch, batch], dropping.declarations, seed, epoch)
-        return [first.query.categorical.flatten().tolist(), second.query.categorical.flatten().tolist()]
+    def dropped(*seed: int) -> list[list[int]]:
+        both = with_dropped_values([batch, batch], dropping.declarations, seed)
+        return [one.query.categorical.flatten().tolist() for one in both]
 
     assert dropped(0, 1) == dropped(0, 1)
     assert len({str(dropped(*which)) for which in ((0, 1), (0, 2), (1, 1))}) == 3
@@ -65,9 +65,7 @@ def test_seed_and_epoch_decide(dropping: Preset) -> None:
     assert first != second
 
 
-def test_a_new_value_reads_what_was_learned_from_dropped_ones_and_a_killed_training_ends_alike(
-    dropping: Preset, tmp_path: Path
-) -> None:
+def test_a_new_value_reads_what_was_learned_from_dropped_ones(dropping: Preset, tmp_path: Path) -> None:
     """No row of the window lacks its ids, so that without dropout the default of a missing one would stay 0."""
     data = RandomWindow(dropping.declarations)
     query, item = (
@@ -77,23 +75,28 @@ def test_a_new_value_reads_what_was_learned_from_dropped_ones_and_a_killed_train
     for batch in data.training:
         batch.query.categorical[:, query].clamp_(min=1)
         batch.item.categorical[:, item].clamp_(min=1)
-
-    class StopError(Exception):
-        pass
-
-    def stop(progress: Progress) -> None:
-        if progress.epoch == 2:
-            raise StopError
-
-    model, _ = fit("pooled", data, dropping, tmp_path / "undisturbed")
-    with pytest.raises(StopError):
-        fit("pooled", data, dropping, tmp_path / "killed", stop)
-    again, _ = fit("pooled", data, dropping, tmp_path / "killed")
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(tensor, again.state_dict()[name])
-    plain = with_ids(dropping, dropout=None)
-    without, _ = fit("pooled", data, plain, tmp_path / "plain")
+    model, _ = fit("pooled", data, dropping, tmp_path / "dropping")
+    without, _ = fit("pooled", data, with_ids(dropping, dropout=None), tmp_path / "plain")
     batch = random_batch(dropping.declarations)
     batch.query.categorical[:, query] = 0
     batch.item.categorical[:, item] = 0
     assert not torch.allclose(model(batch)[:, 0], without(batch)[:, 0])
+
+
+def test_batches_made_ahead_keep_their_order_and_an_error_comes_after_those_before_it(
+    tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device that needs no GPU, and so no pinned memory."""
+    monkeypatch.setattr(feed, "_pinned", lambda batch: batch)
+    batch = random_batch(tiny_preset.declarations)
+
+    def numbered(count: int) -> Iterator[Batch]:
+        for number in range(count):
+            yield replace(batch, pair_domain=torch.empty(number))
+        raise OSError("a shard is gone")
+
+    seen: list[int] = []
+    with pytest.raises(OSError, match="a shard is gone"):
+        seen.extend(len(one.pair_domain) for one in on_device(numbered(7), torch.device("meta")))
+    assert seen == list(range(7))
+    assert len(list(on_device([batch], torch.device("meta")))) == 1

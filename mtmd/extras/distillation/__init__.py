@@ -1,1 +1,0 @@
-"""Towers that learn from a cross model too: `[extras.distillation]`."""
