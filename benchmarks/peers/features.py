@@ -21,7 +21,7 @@ from mtmd.extract.window import WindowData
 from mtmd.features import Feature
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import EMBEDDING_STD, Admission, FieldLayout
-from mtmd.model.norms import CLIP
+from mtmd.model.layers import CLIP
 from mtmd.model.pooling import ListPooling
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits

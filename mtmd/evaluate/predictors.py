@@ -20,8 +20,7 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
-from mtmd.model.device import device_of
-from mtmd.model.ranker import RankingModel
+from mtmd.model.ranker import RankingModel, device_of
 from mtmd.serve.scorer import Scorer
 from mtmd.train.feed import on_device
 

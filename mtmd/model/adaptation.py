@@ -6,7 +6,7 @@ a row, or in the whole domain, is that domain's learned default. Then the SE blo
 (reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
 away: one norm and one set of defaults for all domains of a tower, and no SE block.
 
-Deviations: the norm (`mtmd.model.norms`); the SE gate is 2 · sigmoid, so that it starts near 1.
+Deviations: the norm (`mtmd.model.layers`); the SE gate is 2 · sigmoid, so that it starts near 1.
 Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.batch import SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
-from mtmd.model.norms import Statistics, WindowNorm
+from mtmd.model.layers import Statistics, WindowNorm
 
 GATE_STD = 0.01
 

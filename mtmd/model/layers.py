@@ -1,7 +1,9 @@
-"""Layers that several networks of the same shape share: stacked feed-forward networks and low-rank crosses.
+"""Layers: stacked feed-forward networks and low-rank crosses, several of a shape side by side; the norm of numbers.
 
-Paper §2.1.3 (one layer is Linear → LayerNorm → LeakyReLU), §3.4 (pre- against post-norm), §2.1.5 (DCN v2).
-Shapes: E networks side by side, N rows, D input width, C crossed width, K rank.
+Paper §2.1.3 (one layer is Linear → LayerNorm → LeakyReLU), §3.4 (pre- against post-norm), §2.1.5 (DCN v2), §2.1.2
+(BatchNorm). Deviation: mean and variance of numbers are those of the whole window, observed before training, and not
+those of the batch at hand; missing values are left out, and a normalised value is clipped at ± CLIP.
+Shapes: E networks side by side, N rows, D input width, C crossed width, K rank, M numeric columns.
 """
 
 import itertools
@@ -14,10 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Norm = Literal["pre", "post", "none"]
+Statistics = tuple[Tensor, Tensor, Tensor]
 
 FEW_ROWS, FEW_MULTIPLE = 64, 16
 ROW_MULTIPLE = 64
 CROSS_GAIN = 0.3  # a cross starts near the identity
+EPSILON = 1e-10  # on a variance: columns with a standard deviation far below 1e-5 count as constant
+CLIP = 10.0  # standard deviations: a value unlike anything seen must not swamp a row
 
 
 def he_uniform_(weight: Tensor, inputs: int, slope: float, gain: float = 1.0) -> None:
@@ -74,14 +79,10 @@ class Stack(nn.Module):
         last_gain: float = 1.0,
     ) -> None:
         super().__init__()
-        self.networks = networks
-        self.norm = norm
-        self.slope = slope
+        self.networks, self.norm, self.slope = networks, norm, slope
         self.activated = len(widths) if activate_last else len(widths) - 1
-        self.weights = nn.ParameterList()
-        self.biases = nn.ParameterList()
-        self.gains = nn.ParameterList()
-        self.shifts = nn.ParameterList()
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        self.gains, self.shifts = nn.ParameterList(), nn.ParameterList()
         for layer, (width_in, width) in enumerate(itertools.pairwise((inputs, *widths))):
             gain = last_gain if layer == len(widths) - 1 else 1.0
             weight = torch.empty(networks, width_in, width)
@@ -113,9 +114,7 @@ class LowRankCross(nn.Module):
     def __init__(self, networks: int, width: int, layers: int, rank: int) -> None:
         super().__init__()
         rank = min(rank, width)
-        self.down = nn.ParameterList()
-        self.up = nn.ParameterList()
-        self.biases = nn.ParameterList()
+        self.down, self.up, self.biases = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
         for _ in range(layers):
             down, up = torch.empty(networks, width, rank), torch.empty(networks, rank, width)
             he_uniform_(down, width, slope=1.0)  # slope 1: no activation in between
@@ -131,3 +130,58 @@ class LowRankCross(nn.Module):
             y = torch.baddbmm(bias, torch.bmm(x, down), up)
             x = (start * y).add_(x)
         return x
+
+
+class WindowNorm(nn.Module):
+    """BatchNorm over the non-missing values of each column, without gain and shift; one per domain.
+
+    A column with fewer than min_rows values says little about its spread: its mean square stands in for its variance,
+    which is never smaller and so never blows a value up.
+    """
+
+    count: Tensor
+    mean: Tensor
+    squares: Tensor  # sum of squared deviations from the mean
+
+    def __init__(self, columns: int, min_rows: int) -> None:
+        super().__init__()
+        self.min_rows = min_rows
+        for name in ("count", "mean", "squares"):
+            self.register_buffer(name, torch.zeros(columns, dtype=torch.float64))
+
+    def forward(self, x: Tensor, seen: Tensor, statistics: Statistics | None = None) -> Tensor:
+        """x (N, M) float32, seen (N, M) bool → (N, M), 0 where not seen.
+
+        statistics: what frozen() returned earlier, for export.
+        """
+        centre, scale, shift = self.frozen() if statistics is None else statistics
+        z = torch.clamp((x - centre) * scale + shift, -CLIP, CLIP)
+        return torch.where(seen, z, 0.0)
+
+    @torch.no_grad()
+    def observe(self, x: Tensor, seen: Tensor) -> None:
+        """Take in rows of the window, by the pairwise update of Chan, Golub and LeVeque (1979)."""
+        values = torch.where(seen, x, 0.0).double()
+        count = seen.sum(dim=0).double()
+        mean = values.sum(dim=0) / count.clamp(min=1)
+        squares = torch.where(seen, values - mean, 0.0).square().sum(dim=0)
+        total = self.count + count
+        share = count / total.clamp(min=1)
+        step = mean - self.mean
+        self.squares += squares + step.square() * self.count * share
+        self.mean += step * share
+        self.count.copy_(total)
+
+    @torch.no_grad()
+    def frozen(self) -> Statistics:
+        """Centre, scale and shift, each (M,) float32; 0, 1 and 0 where no value was ever seen.
+
+        (x − mean) / std as (x − centre) · scale + shift, even for means far above the spread: the centre is the mean in
+        float32, so x − centre is exact where x is near it; the shift adds the rest.
+        """
+        spread = self.squares / self.count.clamp(min=1)
+        variance = torch.where(self.count < self.min_rows, spread + self.mean.square(), spread)
+        variance = torch.where(self.count == 0, 1.0, variance)
+        scale = torch.rsqrt(variance.clamp(min=0.0) + EPSILON)
+        centre = self.mean.float()
+        return centre, scale.float(), ((centre.double() - self.mean) * scale).float()

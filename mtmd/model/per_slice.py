@@ -14,7 +14,7 @@ from mtmd.config import Declarations, ModelConfig
 from mtmd.config.model import RivalConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, Owned
-from mtmd.model.plain import PlainTower
+from mtmd.model.pooled import PlainTower
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, without_gaps
 

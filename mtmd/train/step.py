@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from mtmd.config import TrainingConfig
 from mtmd.model.batch import Batch
-from mtmd.model.device import choose_device
+from mtmd.model.ranker import choose_device
 from mtmd.model.scores import log1mexp
 
 Precision = Literal["float32", "bfloat16"]

@@ -19,8 +19,7 @@ from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind, build_model
-from mtmd.model.device import choose_device, device_of
-from mtmd.model.ranker import RankingModel
+from mtmd.model.ranker import RankingModel, choose_device, device_of
 from mtmd.store.files import digest
 from mtmd.train.additions import OneRank, Opening
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint

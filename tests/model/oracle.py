@@ -16,12 +16,11 @@ from torch.nn import functional as F
 
 from mtmd.config import Declarations, ModelConfig, SideSchema
 from mtmd.features import Feature
-from mtmd.features.multivalued import ACTIONS, AGES
+from mtmd.features.multivalued import ACTIONS, AGES, MultiValued
 from mtmd.model.adaptation import DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.experts import DomainExpert
-from mtmd.model.layers import Stack
-from mtmd.model.norms import CLIP, EPSILON
+from mtmd.model.layers import CLIP, EPSILON, Stack
 from mtmd.model.towers import Tower
 from mtmd.model.two_tower import MTMD
 
@@ -284,13 +283,12 @@ class PlainTowerOracle(nn.Module):
             key = owner.replace(".", "_of_")
             if key not in tables:
                 tables[key] = nn.Embedding(f.buckets + 1, f.width)
-            if f.pooling == "attention":
+            listed = isinstance(f, MultiValued)
+            if listed and f.pooling == "attention":
                 layers = nn.Linear(f.width, f.width), nn.Tanh(), nn.Linear(f.width, 1, bias=False)
                 self.attention[f.name] = nn.Sequential(*layers)
-            sizes = {"actions": ACTIONS, "ages": AGES}
-            notes = {
-                what: nn.Embedding(sizes[what] + 1, f.width) for what in f.companions if what != "weights"
-            }
+            sizes = {"actions": ACTIONS, "ages": AGES} if listed else {}
+            notes = {what: nn.Embedding(n + 1, f.width) for what, n in sizes.items() if what in f.companions}
             self.notes[f.name] = nn.ModuleDict(notes)
             attention = dict(self.attention.items()).get(f.name)
             self.tables[f.name] = PlainTable(tables[key], notes, attention, f.min_count or 0, Counter())

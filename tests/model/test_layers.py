@@ -7,8 +7,7 @@ from torch.nn import functional as F
 from mtmd.config import Preset
 from mtmd.model.adaptation import DomainAdaptation
 from mtmd.model.batch import SideInput
-from mtmd.model.layers import Norm, Stack, affine, normalise
-from mtmd.model.norms import WindowNorm
+from mtmd.model.layers import Norm, Stack, WindowNorm, affine, normalise
 from tests.model.random_batches import random_batch
 
 NAN = torch.nan

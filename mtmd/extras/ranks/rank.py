@@ -14,7 +14,7 @@ from mtmd.errors import MtmdError
 from mtmd.extract.window import Share
 from mtmd.extras.ranks.group import Group
 from mtmd.extras.ranks.launcher import Report
-from mtmd.model.device import choose_device
+from mtmd.model.ranker import choose_device
 from mtmd.train.results import Progress
 from mtmd.train.stage import TrainingJob, run_job
 
