@@ -107,7 +107,7 @@ class PlainAdaptation(nn.Module):
         numeric = {
             i: w
             for i, (f, w) in enumerate(zip(schema.fields, self.widths, strict=True))
-            if f.kind != "categorical"
+            if f.kind in {"continuous", "embedding"}
         }
         self.norms = {i: [PlainNorm(config) for _ in range(w)] for i, w in numeric.items()}
         self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
