@@ -3,7 +3,7 @@
 from mtmd.extras.warmstart.settings import Settings
 from mtmd.promote.gates import Gate, GateInputs
 from mtmd.promote.slice_gates import GateResult, against
-from mtmd.registry.incumbent import anchor
+from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 
@@ -14,7 +14,8 @@ def registered(plan: RunPlan) -> dict[str, str]:
     """The last fully retrained champion before the day; nothing where there is none, or no day goes on."""
     if not plan.preset.extra(Settings).on:
         return {}
-    found = anchor(Registry(plan.workspace.root), plan.as_of)
+    earlier = earlier_champions(Registry(plan.workspace.root), plan.as_of)
+    found = next((model.model_id for model in earlier if model.started_from is None), None)
     return {} if found is None else {ANCHOR: found}
 
 
