@@ -14,9 +14,9 @@ from rich.console import Console
 
 from benchmarks.runs import daily_plan, extracted, told, window_parser
 from mtmd.config import Slice
-from mtmd.evaluate.cold import cold_rows
-from mtmd.evaluate.contributions import over_seeds
+from mtmd.evaluate.ablation import over_seeds
 from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.groups import row_groups
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
@@ -161,16 +161,16 @@ def auc_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
 def cold_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     """Mean LogMAE of each model on rows of new ads and new users, and on the task's other rows."""
     rows: list[tuple[Cell, ...]] = []
-    for place, cold in enumerate(reports[0].cold):
+    for place, cold in enumerate(reports[0].groups):
         if not cold.rows or not cold.others:
             continue
         cells: list[Cell] = []
         for name in MODELS:
-            cells += [_mean(report.cold[place].logmae[name] for report in reports)]
-            cells += [_mean(report.cold[place].logmae_of_others[name] for report in reports)]
-        rows.append((cold.feature, cold.task, cold.rows, *cells))
+            cells += [_mean(report.groups[place].logmae[name] for report in reports)]
+            cells += [_mean(report.groups[place].logmae_of_others[name] for report in reports)]
+        rows.append((cold.group, cold.task, cold.rows, *cells))
     columns = (
-        *(Column(name=name, kind="text") for name in ("new", "task")),
+        *(Column(name=name, kind="text") for name in ("rows of", "task")),
         Column(name="rows", kind="count"),
         *(Column(name=f"{name}{of}") for name in MODELS for of in ("", ", other rows")),
     )
@@ -186,7 +186,7 @@ def report_of(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
     predictions = {
         kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations) for kind in MODELS
     }
-    cold = cold_rows(shard, map(_opened, window), declarations, plan.preset.evaluation)
+    groups = row_groups(shard, day, map(_opened, window), declarations)
     medians = window_medians(map(_opened, window), declarations)
     return evaluate_predictors(
         plan.as_of,
@@ -194,7 +194,7 @@ def report_of(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
         day,
         predictions | {"constant": predict_constant(medians, day)},
         plan.preset.evaluation,
-        cold=cold,
+        groups=groups,
     )
 
 

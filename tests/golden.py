@@ -204,9 +204,9 @@ def _day(made: Made) -> tuple[HeldOutDay, dict[str, Any]]:
 
 def _metrics(made: Made) -> Any:
     day, predictions = _day(made)
-    cold = {"ad_id": np.arange(len(day.domain)) % 5 == 0}
+    groups = {"new ad_id": np.arange(len(day.domain)) % 5 == 0}
     return evaluate_predictors(
-        AS_OF, made.preset.declarations, day, predictions, made.preset.evaluation, cold=cold
+        AS_OF, made.preset.declarations, day, predictions, made.preset.evaluation, groups=groups
     )
 
 

@@ -72,12 +72,6 @@ class EvaluationConfig(Frozen):
         description="weight of each task in the value bid × Σ weight × P(task); empty: the first root task alone",
     )
 
-    cold_features: tuple[str, ...] | None = Field(
-        None,
-        description="categorical features whose values that the window never had are evaluated apart; when omitted, "
-        "those of user_id and ad_id that are declared",
-    )
-
     @model_validator(mode="after")
     def _check(self) -> Self:
         kept = self.replay_kept
@@ -129,8 +123,8 @@ class GatesConfig(Frozen):
 class MonitorConfig(Frozen):
     """When a day that the champion did not see is worth a person's attention. One day's noise must not be.
 
-    A figure that moved by its least change or more is suspected where chance alone rarely moves it so far, and is a
-    breach where it was suspected the day before too, or where chance hardly ever does (docs/operations.md).
+    A figure that moved by its least change or more is a breach where chance alone hardly ever moves it so far
+    (docs/validation.md).
     """
 
     min_requests: int = Field(
@@ -148,18 +142,16 @@ class MonitorConfig(Frozen):
     calibration_shift: ClassVar[float] = 0.15  # least change that can be a breach; days differ by 5 %
     auc_drop: ClassVar[float] = 0.05  # least fall of AUC on actions below promotion's that can be a breach
     score_shift: ClassVar[float] = 0.5  # least change of the mean prediction; weekly cycles are 0.3
-    suspected_chance: ClassVar[float] = 0.05  # chance that noise alone makes any figure of a day suspected
-    certain_chance: ClassVar[float] = 0.002  # the same chance, for a figure that is a breach at once
+    chance: ClassVar[float] = 0.01  # chance that noise alone makes any figure of a day a breach
     psi: ClassVar[float] = 0.25  # feature drift by the usual convention: above 0.25 it is a shift
-    psi_margin: ClassVar[float] = 2.0  # times the largest PSI of the champion's own days
-    psi_certain: ClassVar[float] = 2.0  # times the limit on PSI, above which one day is a breach
+    psi_margin: ClassVar[float] = 3.0  # times the largest PSI of the champion's own days
     min_rows: ClassVar[int] = 50  # requests or ads of a domain below which drift is not judged
     max_champion_age: int = Field(
         3,
         ge=1,
         description="days between the monitored day and the champion's; more means that dailies do not promote",
     )
-    trend_days: ClassVar[int] = 30  # earlier days in the trend, and those that say how much figures differ
+    trend_days: ClassVar[int] = 30  # earlier days in the trend
 
 
 class RetentionConfig(Frozen):

@@ -119,12 +119,6 @@ class Preset(Frozen):
             raise ValueError(
                 f"evaluation.value_weights names {sorted(unknown)}; it may name {sorted(tasks)} only"
             )
-        hashed = [feature.name for feature in self.features if isinstance(feature, Categorical)]
-        if unknown := set(self.evaluation.cold_features or ()) - set(hashed):
-            raise ValueError(
-                f"evaluation.cold_features names {sorted(unknown)}; it may name categorical features of one value "
-                f"only: {hashed}"
-            )
         _ = self.declarations
         return self
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import EvaluationConfig, Slice
-from mtmd.evaluate.held_out import HeldOutDay, SliceRows
+from mtmd.evaluate.held_out import SliceRows
 from mtmd.evaluate.metrics import Floats, Integers, clip_log_p, log_ratio
 from mtmd.evaluate.report import ALL, Comparison
 
@@ -42,7 +42,6 @@ class Resampled:
 
 
 def resample(
-    day: HeldOutDay,
     parts: Sequence[SliceRows],
     predictions: Mapping[str, NDArray[np.floating]],
     config: EvaluationConfig,
@@ -64,7 +63,7 @@ def resample(
     for surface in dict.fromkeys(part.slice.surface for part in parts):
         here = [i for i, part in enumerate(parts) if part.slice.surface == surface]
         columns = np.concatenate([np.arange(i * len(cuts), (i + 1) * len(cuts)) for i in here])
-        for block, errors, counts in _blocks(day, [parts[i] for i in here], predictions, cuts):
+        for block, errors, counts in _blocks([parts[i] for i in here], predictions, cuts):
             weights = poisson_weights(config.bootstrap_seed, block, len(errors), config.resamples)
             flat = errors.reshape(len(errors), -1)
             resampled[:, columns] += (weights.T @ flat).reshape(config.resamples, -1, len(predictions))
@@ -78,7 +77,7 @@ def resample(
         cells=(*cells, *whole),
         sums=np.concatenate([sums, member @ sums]),
         resampled=np.concatenate([resampled, np.einsum("wc,scm->swm", member, resampled)], axis=1),
-        requests=kish(rows, squares),
+        requests=np.divide(rows * rows, squares, out=np.zeros(len(rows)), where=squares > 0),
     )
 
 
@@ -111,13 +110,12 @@ def compare(resampled: Resampled, candidate: str, confidence: float) -> tuple[Co
 
 
 def _blocks(
-    day: HeldOutDay,
     parts: Sequence[SliceRows],
     predictions: Mapping[str, NDArray[np.floating]],
     cuts: Sequence[int | None],
 ) -> Iterator[tuple[int, NDArray[np.float32], Floats]]:
     """Per block of a surface's requests: its first request, errors (R, C, M) and row counts (R, C)."""
-    requests = [day.request[part.rows] for part in parts]  # ascending, as candidates are in order of requests
+    requests = [part.request for part in parts]  # ascending, as candidates are in order of requests
     for start, stop in request_blocks(requests):
         errors = np.zeros((stop - start, len(parts) * len(cuts), len(predictions)), np.float32)
         counts = np.zeros((stop - start, len(parts) * len(cuts)))
@@ -161,11 +159,6 @@ def _table() -> NDArray[np.float32]:
 
 
 _TABLE = _table()
-
-
-def kish(rows: Floats, squares: Floats) -> Floats:
-    """Effective requests of each cell, (Σ n)² / Σ n²; 0 of an empty one."""
-    return np.divide(rows * rows, squares, out=np.zeros(len(rows)), where=squares > 0)
 
 
 def _finite(value: float) -> float | None:

@@ -3,7 +3,7 @@
 P candidate rows in the day's order, T tasks, R requests, B rank buckets; N rows of one slice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations, Slice
-from mtmd.errors import EvaluationError, LogsError
-from mtmd.evaluate.metrics import Integers, TeacherTargets, rank_buckets
+from mtmd.errors import LogsError
+from mtmd.evaluate.metrics import Integers, TeacherTargets
+from mtmd.evaluate.report import ALL
 from mtmd.extract.shards import Shard
 
 
@@ -48,35 +49,26 @@ class HeldOutDay:
             explored=explored if explored.any() else None,
         )
 
-    def check(self, declarations: Declarations) -> None:
-        """Raise EvaluationError where the arrays do not fit each other or the declared tasks."""
-        rows, tasks = len(self.domain), len(declarations.domains.tasks)
-        wanted = {"teacher": (rows, tasks), "labels": (rows, tasks), "impressed": (rows,), "request": (rows,)}
-        for name, shape in wanted.items():
-            if (actual := getattr(self, name).shape) != shape:
-                raise EvaluationError(
-                    f"held-out {name} has shape {actual}; it must be {shape}: {rows} rows, tasks "
-                    f"{list(declarations.domains.task_names)}; extract the day again with these declarations"
-                )
-
 
 @dataclass(frozen=True)
 class SliceRows:
-    """The rows of one slice: those of its domain that the teacher scored for its task.
+    """The rows of one slice: those of its domain that the teacher scored for its task. Or of a task's slices together.
 
-    rows        (N,) rows of the day               teacher   TeacherTargets of N scores
-    bucket      (N,) rank bucket, 0 = the top      seen      (B, R) bool: the request has a row in the bucket
+    rows        (N,) rows of the day               request   (N,) rows of their requests
+    teacher     TeacherTargets of N scores         bucket    (N,) rank bucket, 0 = the top
     observed    (M,) which of the N rows were impressed and their action observed; action (M,) what happened
+    requests    distinct requests of all rows, then of each bucket's
     """
 
     slice: Slice
     task: int
     rows: Integers
+    request: Integers
     teacher: TeacherTargets
     bucket: Integers
-    seen: NDArray[np.bool_]
     observed: Integers
     action: NDArray[np.bool_]
+    requests: tuple[int, ...]
 
 
 def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[SliceRows]:
@@ -86,7 +78,6 @@ def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[S
     """
     domains = declarations.domains
     members = [np.flatnonzero(day.domain == d) for d in range(len(domains.domains))]
-    requests = int(day.request.max(initial=-1)) + 1
     for task, name in enumerate(domains.task_names):
         for d, domain in enumerate(domains.domains):
             if not domains.task_mask[d, task]:
@@ -96,14 +87,51 @@ def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[S
             rows, score = members[d][scored], score[scored]
             where = Slice(domain.surface, domain.product, name)
             _check_scores(where, score)
-            bucket = rank_buckets(score, buckets)
-            seen = np.zeros((buckets, requests), dtype=np.bool_)
-            seen[bucket, day.request[rows]] = True
+            bucket, request = rank_buckets(score, buckets), day.request[rows]
             label = day.labels[rows, task]
             observed = np.flatnonzero(day.impressed[rows] & (label >= 0))
             yield SliceRows(
-                where, task, rows, TeacherTargets.of(score), bucket, seen, observed, label[observed] == 1
-            )
+                where, task, rows, request, TeacherTargets.of(score), bucket, observed, label[observed] == 1,
+                _requests(request, bucket, buckets),
+            )  # fmt: skip
+
+
+def whole_tasks(slices: Sequence[SliceRows], buckets: int) -> Iterator[tuple[SliceRows, list[SliceRows]]]:
+    """Each task over its slices, and these: a bucket is the union of that bucket over the slices."""
+    for name in dict.fromkeys(part.slice.task for part in slices):
+        parts = [part for part in slices if part.slice.task == name]
+        rows, request, bucket, action = (
+            np.concatenate([getattr(part, field) for part in parts])
+            for field in ("rows", "request", "bucket", "action")
+        )
+        teacher = TeacherTargets(*map(np.concatenate, zip(*(part.teacher for part in parts), strict=True)))
+        starts = np.cumsum([0, *(len(part.rows) for part in parts)])
+        observed = np.concatenate([part.observed + start for part, start in zip(parts, starts, strict=False)])
+        counts = _requests(request, bucket, buckets)
+        yield (
+            SliceRows(Slice(ALL, ALL, name), parts[0].task, rows, request, teacher, bucket, observed, action, counts),
+            parts,
+        )  # fmt: skip
+
+
+def rank_buckets(teacher: NDArray[np.floating], buckets: int) -> Integers:
+    """Bucket of each row of one slice by teacher score (paper Table 6): (N,) scores → (N,) integers below `buckets`.
+
+    The row of rank r (0 = highest score) falls in bucket ⌊r · buckets / N⌋, so counts differ by at most one.
+    Equal scores keep their order in the day's candidates (by request, then ad): the same logs always give the
+    same buckets. With fewer rows than buckets some buckets stay empty.
+    """
+    rows = len(teacher)
+    order = np.argsort(-teacher, kind="stable")
+    bucket = np.empty(rows, dtype=np.int64)
+    bucket[order] = np.arange(rows) * buckets // max(rows, 1)
+    return bucket
+
+
+def _requests(request: Integers, bucket: Integers, buckets: int) -> tuple[int, ...]:
+    """Distinct requests of all rows, then of each bucket's."""
+    pairs = np.unique(request * buckets + bucket)
+    return len(np.unique(request)), *np.bincount(pairs % buckets, minlength=buckets).tolist()
 
 
 def _check_scores(where: Slice, score: NDArray[np.float32]) -> None:

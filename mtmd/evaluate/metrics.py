@@ -1,22 +1,79 @@
-"""Metrics on arrays (paper §3.2): errors against the teacher, and quality on what users really did.
+"""The table of metrics (paper §3.2): errors against the teacher, and quality on what users really did.
+
+Evaluation, gates, monitor and page read `METRICS`. A new metric is a row of it, what a row of candidates adds to it
+(`row_values`, `impression_values`), and a field of `SliceMetrics`.
 
 Predictions are natural-log probabilities, so 0 cannot be predicted; a log-probability that float32 rounded up to 0
 counts as the largest float32 below 1 (LOG_P_MAX), which keeps ln(1 − p̂) finite and accurate. Sums are float64.
 
-Rank buckets are by teacher score inside a slice (paper Table 6); 0 is the top.
-
-Shapes: N rows, G groups.
+Shapes: N rows, M impressions with an observed action.
 """
 
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from math import exp
+from statistics import NormalDist
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtmd.evaluate.report import SliceMetrics
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Interval = tuple[float, float]
 
 LOG_P_MAX = -(2.0**-24)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a predictor on a slice: Σ above / Σ below over its rows, but for AUC, which has no sums.
+
+    name     of the field of `SliceMetrics`         label   for people
+    better   the direction; `one`: a ratio that should be 1; None: it tells nothing alone
+    sure     whether its standard error over requests is known: of its logarithm, of AUC itself
+    """
+
+    name: str
+    label: str
+    better: Literal["lower", "higher", "one"] | None
+    above: str = ""
+    below: str = ""
+    sure: bool = False
+
+    def of(self, metrics: SliceMetrics) -> float | None:
+        """The number itself; None where it is undefined."""
+        value: float | None = getattr(metrics, self.name)
+        return value
+
+    def interval(self, metrics: SliceMetrics, confidence: float) -> Interval | None:
+        """Of the number; None where its error is not known."""
+        value, error = self.of(metrics), metrics.errors.get(self.name)
+        if value is None or error is None:
+            return None
+        reach = NormalDist().inv_cdf((1.0 + confidence) / 2.0) * error
+        if not self.above:
+            return max(0.0, value - reach), min(1.0, value + reach)
+        return value / exp(reach), value * exp(reach)
+
+
+METRICS = (
+    Metric("logmae", "LogMAE", "lower", "logmae", "rows", sure=True),
+    Metric("kl", "KL", "lower", "kl", "rows"),
+    Metric("mae", "MAE", "lower", "mae", "rows"),
+    Metric("bce", "BCE", "lower", "bce", "rows"),
+    Metric("mean_prediction", "mean prediction", None, "prediction", "rows", sure=True),
+    Metric("mean_teacher", "mean teacher score", None, "teacher", "rows"),
+    Metric("teacher_calibration", "calibration to teacher", "one", "prediction", "teacher", sure=True),
+    Metric("auc", "AUC", "higher", sure=True),
+    Metric("log_loss", "log loss", "lower", "log_loss", "impressions", sure=True),
+    Metric("calibration", "calibration to actions", "one", "shown_prediction", "positives"),
+)
+NAMED = {metric.name: metric for metric in METRICS}
+QUALITIES = tuple(
+    metric for metric in METRICS if metric.better
+)  # those that say which of two models is better
 
 
 class TeacherTargets(NamedTuple):
@@ -34,8 +91,8 @@ class TeacherTargets(NamedTuple):
         return cls(p, log, p * log + (1.0 - p) * np.log1p(-p))
 
 
-def row_errors(log_p: Floats, teacher: TeacherTargets) -> dict[str, Floats]:
-    """Errors of (N,) log-probabilities against the teacher t, each (N,); their means are the metrics.
+def row_values(log_p: Floats, teacher: TeacherTargets) -> dict[str, Floats]:
+    """What each of N rows adds to the sums, from its log-probability and the teacher's t, each (N,).
 
     LogMAE |ln p̂ − ln t|; MAE |p̂ − t|; BCE −t ln p̂ − (1 − t) ln(1 − p̂); KL(teacher ‖ student) = BCE − H(t).
     """
@@ -46,23 +103,28 @@ def row_errors(log_p: Floats, teacher: TeacherTargets) -> dict[str, Floats]:
         "kl": np.maximum(bce + teacher.negative_entropy, 0.0),  # below 0 only by rounding
         "mae": np.abs(p - teacher.score),
         "bce": bce,
+        "prediction": p,
+        "teacher": teacher.score,
+        "rows": np.ones(len(p)),
     }
 
 
-def row_log_loss(log_p: Floats, action: NDArray[np.bool_]) -> Floats:
-    """−ln of the probability given to what happened: (N,) log-probabilities and actions → (N,)."""
-    return -np.where(action, log_p, np.log1p(-np.exp(log_p)))
-
-
-def group_sums(values: Floats, group: Integers, groups: int) -> Floats:
-    """Sum of (N,) values in each group: (G,)."""
-    return np.bincount(group, weights=values, minlength=groups).astype(np.float64)
+def impression_values(log_p: Floats, action: NDArray[np.bool_]) -> dict[str, Floats]:
+    """What each of M impressions adds to the sums; log loss is −ln of the probability given to what happened."""
+    p = np.exp(log_p)
+    return {
+        "log_loss": -np.where(action, log_p, np.log1p(-p)),
+        "shown_prediction": p,
+        "positives": action.astype(np.float64),
+        "impressions": np.ones(len(p)),
+    }
 
 
 def ratio_error(own: Floats, reference: Floats, request: Integers) -> float | None:
     """Standard error of ln(Σ own / Σ reference) over requests, by the delta method; None without rows.
 
-    With r the ratio, √(Σ over requests of (Σ its rows' own − r · reference)²) / Σ own.
+    Rows of a request share a user and a context, so a request is the unit that is drawn. With r the ratio,
+    √(Σ over requests of (Σ its rows' own − r · reference)²) / Σ own.
     """
     total = float(own.sum())
     if not total:
@@ -71,18 +133,30 @@ def ratio_error(own: Floats, reference: Floats, request: Integers) -> float | No
     return float(np.sqrt(np.square(np.bincount(request, weights=residual)).sum()) / total)
 
 
-def group_auc(score: Floats, action: NDArray[np.bool_], group: Integers, groups: int) -> Floats:
-    """Exact area under the ROC curve in each group: (G,), NaN where a class is missing.
+def area(score: Floats, action: NDArray[np.bool_]) -> float | None:
+    """Exact area under the ROC curve, by Mann–Whitney: the share of pairs in order; None where a class is missing."""
+    positive, negative = score[action], score[~action]
+    if not len(positive) or not len(negative):
+        return None
+    return float(_twice_below(positive, negative).sum() / 2.0 / (len(positive) * len(negative)))
 
-    Mann–Whitney: (Σ ranks of positives − n₁(n₁ + 1)/2) / (n₁ n₀), ties by their average rank.
+
+def area_error(score: Floats, action: NDArray[np.bool_], request: Integers) -> float | None:
+    """Standard error of the area under the ROC curve over requests; None with fewer than two of a class.
+
+    A positive contributes the share of negatives below it, a negative the share of positives above it; the area's
+    error is that of the mean over requests of what their rows contribute (E. R. DeLong et al., Biometrics 44 (1988),
+    with the parts of a request taken together: N. A. Obuchowski, Biometrics 53 (1997)).
     """
-    count = np.bincount(group, minlength=groups)
-    positives = np.bincount(group, weights=action, minlength=groups)
-    negatives = count - positives
-    first = np.cumsum(count) - count
-    ranks = _average_places(score, group) - first[group] + 1.0
-    rank_sum = np.bincount(group[action], weights=ranks[action], minlength=groups)
-    return ratio(rank_sum - positives * (positives + 1.0) / 2.0, positives * negatives)
+    positive, negative = score[action], score[~action]
+    if min(len(positive), len(negative)) < 2:
+        return None
+    below = _twice_below(positive, negative) / (2.0 * len(negative))
+    above = 1.0 - _twice_below(negative, positive) / (2.0 * len(positive))
+    influence = np.empty(len(score))
+    influence[action] = (below - below.mean()) / len(positive)
+    influence[~action] = (above - above.mean()) / len(negative)
+    return float(np.sqrt(np.square(np.bincount(request, weights=influence)).sum()))
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
@@ -104,29 +178,7 @@ def clip_log_p(log_p: NDArray[np.floating]) -> Floats:
     return np.minimum(log_p.astype(np.float64), LOG_P_MAX)
 
 
-def rank_buckets(teacher: NDArray[np.floating], buckets: int) -> NDArray[np.int64]:
-    """Bucket of each row of one slice: (N,) scores → (N,) integers in 0..buckets − 1.
-
-    The row of rank r (0 = highest score) falls in bucket ⌊r · buckets / N⌋, so counts differ by at most one.
-    Equal scores keep their order in the day's candidates (by request, then ad): the same logs always give the
-    same buckets. With fewer rows than buckets some buckets stay empty.
-    """
-    rows = len(teacher)
-    order = np.argsort(-teacher, kind="stable")
-    bucket = np.empty(rows, dtype=np.int64)
-    bucket[order] = np.arange(rows) * buckets // max(rows, 1)
-    return bucket
-
-
-def _average_places(score: Floats, group: Integers) -> Floats:
-    """Place of each row in the order by (group, score), from 0; rows that tie share their mean place."""
-    order = np.lexsort((score, group))
-    s, g = score[order], group[order]
-    starts = np.ones(len(score), dtype=np.bool_)
-    starts[1:] = (s[1:] != s[:-1]) | (g[1:] != g[:-1])
-    run = np.cumsum(starts) - 1  # (N,) index of each row's run of ties
-    lengths = np.bincount(run)
-    first = np.cumsum(lengths) - lengths
-    places = np.empty(len(score), dtype=np.float64)
-    places[order] = (first + (lengths - 1) / 2.0)[run] if len(score) else 0.0
-    return places
+def _twice_below(values: Floats, others: Floats) -> Integers:
+    """Twice how many of `others` are below each value; ties count half."""
+    ordered = np.sort(others)
+    return np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")

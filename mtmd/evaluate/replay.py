@@ -1,34 +1,77 @@
 """Replay: what a cut by each predictor would have left of the heavyweight ranker's best, on logged requests.
 
 The logs have every candidate's teacher scores, so it needs no simulation: a predictor keeps a request's K best, and
-the heavyweight ranker takes its best k of these. It is what the cut itself costs; what else would have been retrieved,
-shown or learnt, logs can't say. Slices are ranked by the task's score among the domain's candidates; whole requests
-by value = bid × Σ weight · score over the tasks that a candidate's product has.
+the heavyweight ranker takes its best k of these. Both rank by value = bid × Σ weight · score over the tasks that a
+candidate's product has. It is what the cut itself costs; what else would have been retrieved, shown or learnt, logs
+can't say. Ties go by the order of the day's rows; a candidate that ties with the k-th best counts as one of the top.
 
-P candidates of the day, T tasks, R requests, C cells, M predictors, J cuts, S resamples.
+P candidates of the day, N of them with a choice, G requests, M predictors, J numbers K of kept candidates, S resamples;
+the last axis has the two quantities, recall and value.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
 
-from mtmd.config import Declarations, EvaluationConfig, Slice
+from mtmd.config import Declarations, EvaluationConfig, Frozen
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.bootstrap import poisson_weights, request_blocks
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.metrics import Floats, ratio
-from mtmd.evaluate.replay_cells import QUANTITIES, CellSums, Choice
-from mtmd.evaluate.replay_report import EVERYWHERE, RANDOM, VALUE, ReplayCell, ReplayReport, ReplayShare
-from mtmd.evaluate.report import ALL, Estimate
+from mtmd.evaluate.metrics import Floats, Integers, ratio
+from mtmd.evaluate.report import Estimate
 
-REPLAY_FORMAT = 1  # raise it whenever the same predictions of the same rows would give another replay
+REPLAY_FORMAT = 2  # raise it whenever the same predictions of the same rows would give another replay
+RANDOM, DIFFERENCE = "random", "difference"  # shares of a random cut, the floor; and candidate − reference
+QUANTITIES = ("recall", "value")
 
-Predictions = Mapping[str, NDArray[np.floating]]
+
+class ReplayShare(Frozen):
+    """What is left after a cut, as a share of what the heavyweight ranker takes without one; None of nothing."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    predictor: str
+    kept: int = Field(description="K: candidates of a request that the predictor keeps")
+    recall: Estimate | None = Field(description="of the heavyweight ranker's best k ads")
+    value: Estimate | None
+
+
+class ReplayReport(Frozen):
+    """Every predictor's cuts of the held-out day's requests, and the candidate's against one reference."""
+
+    as_of: date
+    candidate: str
+    reference: str = Field(
+        description="what the candidate is compared with: the champion, or the per-slice baselines"
+    )
+    top: int = Field(description="k: ads that the heavyweight ranker takes")
+    kept: tuple[int, ...]
+    weights: dict[str, float] = Field(description="of the tasks in value")
+    confidence: float
+    without_bid: int = Field(description="candidates with an unknown bid, which are not ranked")
+    requests: int = Field(description="with two ranked candidates or more: those that are counted")
+    alone: int = Field(description="requests with a single one: nothing to choose, not counted")
+    cut: tuple[int, ...] = Field(description="requests with more than K candidates, for each K")
+    shares: tuple[ReplayShare, ...]
+
+    def share(self, predictor: str, kept: int) -> ReplayShare:
+        """What a predictor's cut leaves; raises EvaluationError for what was not replayed."""
+        found = self._shares.get((predictor, kept))
+        if found is None:
+            raise EvaluationError(
+                f"the replay has no share of {predictor!r} with {kept} kept; there are {list(self._shares)}"
+            )
+        return found
+
+    @cached_property
+    def _shares(self) -> dict[tuple[str, int], ReplayShare]:
+        return {(one.predictor, one.kept): one for one in self.shares}
 
 
 def replay_day(
@@ -36,190 +79,135 @@ def replay_day(
     declarations: Declarations,
     day: HeldOutDay,
     bid: NDArray[np.floating],
-    predictions: Predictions,
+    predictions: Mapping[str, NDArray[np.floating]],
     config: EvaluationConfig,
     *,
     reference: str,
     candidate: str = "mtmd",
 ) -> ReplayReport:
-    """Shares of each predictor's (P, T) log-probabilities in every cell, with intervals over requests.
+    """Shares of each predictor's (P, T) log-probabilities, with intervals over requests.
 
-    `bid` (P,) is of each candidate's ad; an unknown one (NaN) makes a candidate worth nothing in slices, and no
-    candidate where requests are ranked by value. Raises EvaluationError for arrays of other lengths, or when the
-    candidate or the reference has no predictions.
+    `bid` (P,) is of each candidate's ad; one whose bid is unknown (NaN) is no candidate.
     """
-    _check(day, bid, predictions, candidate, reference)
-    first = declarations.domains.task_names[0]  # a root: parents are declared before their children
-    weights = config.value_weights or {first: 1.0}
-    by_surface: list[_Sums] = []
-    for surface in declarations.domains.surfaces:
-        cells = list(_cells(surface, declarations, day, bid.astype(np.float64), predictions, config, weights))
-        by_surface += _resample(cells, config)
-    all_sums = [_everywhere(by_surface), *by_surface]
-    names = (*predictions, RANDOM)
-    own, other = names.index(candidate), names.index(reference)
+    names = declarations.domains.task_names
+    weights = config.value_weights or {names[0]: 1.0}  # a root: parents come before their children
+    weight = np.array([weights.get(task, 0.0) for task in names])
+    absent = np.isnan(day.teacher)
+    value = bid * (np.nan_to_num(day.teacher.astype(np.float64)) @ weight)
+    guesses = {
+        name: bid * (np.exp(np.where(absent, -np.inf, log_p)) @ weight) for name, log_p in predictions.items()
+    }
+    guesses[RANDOM] = np.random.default_rng(config.bootstrap_seed).random(len(bid))
+    ranked = np.flatnonzero(~np.isnan(bid) & ~absent[:, weight > 0].all(axis=1))
+    choice = _Choice.of(day.request, value, ranked, config)
+    kept, requests = config.replay_kept, choice.request[choice.starts]
     return ReplayReport(
         as_of=as_of,
         candidate=candidate,
         reference=reference,
-        predictors=names,
         top=config.replay_top,
-        kept=config.replay_kept,
+        kept=kept,
         weights=weights,
         confidence=config.confidence,
         without_bid=int(np.isnan(bid).sum()),
-        cells=tuple(sums.cell for sums in all_sums),
-        shares=tuple(
-            share
-            for sums in all_sums
-            for place, name in enumerate(names)
-            for share in _read(name, sums.cell, sums.shares[place], sums.resampled[:, place], config)
-        ),
-        differences=tuple(
-            share
-            for sums in all_sums
-            for share in _read(
-                candidate,
-                sums.cell,
-                sums.shares[own] - sums.shares[other],
-                sums.resampled[:, own] - sums.resampled[:, other],
-                config,
-            )
-        ),
+        requests=len(requests),
+        alone=len(np.unique(day.request[ranked])) - len(requests),
+        cut=tuple(int((choice.size[choice.starts] > most).sum()) for most in kept),
+        shares=tuple(_shares(choice, guesses, (candidate, reference), config)),
     )
 
 
 @dataclass(frozen=True)
-class _Sums:
-    """A cell's sums over requests: whole (3,) and taken (M, J, 3), and in each resample (S, …)."""
+class _Choice:
+    """The candidates among which there is a choice, in the order of the day's rows.
 
-    cell: ReplayCell
-    whole: Floats
-    taken: Floats
-    whole_resampled: Floats
-    taken_resampled: Floats
+    rows     (N,) rows of the day                            request  (N,) their requests, ascending
+    start    (N,) first of its request                       size     (N,) candidates of its request
+    order    (N,) places, request by request, best first     gains    (N, 2) in that order: 1 for a top one, and value
+    """
 
-    @cached_property
-    def shares(self) -> Floats:
-        """(M, J, 3); NaN of nothing."""
-        return ratio(self.taken, self.whole)
+    rows: Integers
+    request: Integers
+    start: Integers
+    size: Integers
+    order: Integers
+    gains: Floats
+    kept: tuple[int, ...]
+    top: int
 
-    @cached_property
-    def resampled(self) -> Floats:
-        """(S, M, J, 3); NaN in an empty resample."""
-        return ratio(self.taken_resampled, self.whole_resampled[:, None, None])
+    @classmethod
+    def of(cls, request: Integers, value: Floats, ranked: Integers, config: EvaluationConfig) -> Self:
+        """From the (P,) requests and values to the heavyweight ranker, and the rows that it ranks."""
+        _, group, counts = np.unique(request[ranked], return_inverse=True, return_counts=True)
+        rows, size = ranked[counts[group] > 1], counts[group][counts[group] > 1]
+        request, value = request[rows], value[rows]
+        first = np.r_[True, request[1:] != request[:-1]][: len(rows)]
+        start = np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))
+        order = np.lexsort((-value, request))
+        last = start + np.minimum(config.replay_top, size) - 1  # place of the k-th best of the row's request
+        best = value[order] >= value[order][last]
+        gains = np.column_stack([best, value[order]]).astype(np.float64)
+        return cls(rows, request, start, size, order, gains, config.replay_kept, config.replay_top)
 
+    @property
+    def place(self) -> Integers:
+        """(N,) place in its request of what stands at each position of an order, from 0."""
+        return np.arange(len(self.start)) - self.start
 
-def _check(
-    day: HeldOutDay, bid: NDArray[np.floating], predictions: Predictions, candidate: str, reference: str
-) -> None:
-    for role, name in (("candidate", candidate), ("reference", reference)):
-        if name not in predictions:
-            raise EvaluationError(
-                f"{role} {name!r} has no predictions to replay; give it beside {list(predictions)}"
-            )
-    for name, shape, wanted in (
-        ("bid", bid.shape, day.domain.shape),
-        *((f"predictor {name!r}", own.shape, day.teacher.shape) for name, own in predictions.items()),
-    ):
-        if shape != wanted:
-            raise EvaluationError(
-                f"{name} has shape {shape}; it must be {wanted}: one row per candidate of the day"
-            )
+    @property
+    def starts(self) -> Integers:
+        """(G,) first place of each request."""
+        return np.flatnonzero(self.place == 0)
 
+    def taken(self, score: Floats) -> Floats:
+        """(G, J, 2) what the best k of the kept ones bring, which a predictor keeps by its (P,) scores."""
+        own = np.empty(len(self.rows), dtype=np.int64)  # the predictor's place of each row
+        own[np.lexsort((-score[self.rows], self.request))] = self.place
+        own = own[self.order]
+        return np.stack([self.best(own < most) for most in self.kept], axis=1)
 
-def _cells(
-    surface: str,
-    declarations: Declarations,
-    day: HeldOutDay,
-    bid: Floats,
-    predictions: Predictions,
-    config: EvaluationConfig,
-    weights: Mapping[str, float],
-) -> Iterator[CellSums]:
-    """Whole requests of a surface, then its slices."""
-    domains, top, kept = declarations.domains, config.replay_top, config.replay_kept
-    here = np.flatnonzero(day.domain // len(domains.products) == domains.surfaces.index(surface))
-    weight = np.array([weights.get(task, 0.0) for task in domains.task_names])
-    rows = here[~np.isnan(bid[here]) & ~np.isnan(day.teacher[here][:, weight > 0]).all(axis=1)]
-    teacher = day.teacher[rows].astype(np.float64)
-    value = bid[rows] * (np.nan_to_num(teacher) @ weight)
-    choice = Choice.of(day.request[rows], value, np.nan_to_num(teacher[:, 0]), value, top)
-    predicted = (
-        bid[rows] * (np.exp(np.where(np.isnan(teacher), -np.inf, log_p[rows])) @ weight)
-        for log_p in predictions.values()
-    )
-    yield CellSums.of(Slice(surface, ALL, VALUE), choice, predicted, kept, top)
-    for where in (one for one in domains.slices if one.surface == surface):
-        task, product = domains.task_names.index(where.task), domains.products.index(where.product)
-        own = here[day.domain[here] % len(domains.products) == product]
-        own = own[~np.isnan(day.teacher[own, task])]
-        score = day.teacher[own, task].astype(np.float64)
-        choice = Choice.of(day.request[own], score, score, np.nan_to_num(bid[own]) * score, top)
-        logs = [log_p[own, task] for log_p in predictions.values()]
-        yield CellSums.of(where, choice, logs, kept, top)
+    def best(self, kept: NDArray[np.bool_]) -> Floats:
+        """(G, 2) what the first k of each request that are kept bring."""
+        if not len(kept):
+            return np.zeros((0, len(QUANTITIES)))
+        upto: Integers = np.cumsum(kept)
+        before: Integers = (upto - kept)[self.start]
+        taken = kept & (upto - before <= self.top)
+        return np.add.reduceat(self.gains * taken[:, None], self.starts, axis=0)
 
 
-def _resample(cells: Sequence[CellSums], config: EvaluationConfig) -> Iterator[_Sums]:
-    """A surface's cells: their sums in each resample, with the same requests for all of them."""
-    shape, three = cells[0].taken.shape[1:], len(QUANTITIES)
-    width = three + math.prod(shape)
-    flat = [
-        np.concatenate([sums.whole, sums.taken.reshape(len(sums.whole), width - three)], axis=1)
-        for sums in cells
-    ]
-    resampled = np.zeros((config.resamples, len(cells), width))
-    for start, stop in request_blocks([sums.requests for sums in cells]):
-        block = np.zeros((stop - start, len(cells), width), np.float32)
-        for place, (sums, rows) in enumerate(zip(cells, flat, strict=True)):
-            span = slice(*np.searchsorted(sums.requests, [start, stop]))
-            block[sums.requests[span] - start, place] = rows[span]
-        weights = poisson_weights(config.bootstrap_seed, start, stop - start, config.resamples)
-        resampled += (weights.T @ block.reshape(stop - start, -1)).reshape(resampled.shape)
-    for place, sums in enumerate(cells):
-        totals, drawn = flat[place].sum(axis=0), resampled[:, place]
-        yield _Sums(
-            cell=sums.cell,
-            whole=totals[:three],
-            taken=totals[three:].reshape(shape),
-            whole_resampled=drawn[:, :three],
-            taken_resampled=drawn[:, three:].reshape(-1, *shape),
-        )
-
-
-def _everywhere(by_surface: Sequence[_Sums]) -> _Sums:
-    """Whole requests of all surfaces together."""
-    whole = [sums for sums in by_surface if sums.cell.product == ALL]
-    cells = [sums.cell for sums in whole]
-    return _Sums(
-        ReplayCell(
-            **EVERYWHERE._asdict(),
-            **{
-                name: sum(getattr(cell, name) for cell in cells)
-                for name in ("requests", "alone", "candidates")
-            },
-            cut=tuple(map(sum, zip(*(cell.cut for cell in cells), strict=True))),
-        ),
-        *(
-            np.sum([getattr(sums, name) for sums in whole], axis=0)
-            for name in ("whole", "taken", "whole_resampled", "taken_resampled")
-        ),
-    )
-
-
-def _read(
-    predictor: str, cell: ReplayCell, share: Floats, resampled: Floats, config: EvaluationConfig
+def _shares(
+    choice: _Choice, guesses: Mapping[str, Floats], pair: tuple[str, str], config: EvaluationConfig
 ) -> Iterator[ReplayShare]:
-    """One per K of a predictor's share (J, 3), resampled (S, J, 3)."""
+    """One per predictor and K, then those of the difference between a pair of predictors."""
+    whole = choice.best(np.ones(len(choice.rows), np.bool_))[:, None]
+    parts = [whole, *(choice.taken(guess) for guess in guesses.values())]  # (G, 1 or J, 2) each
+    sums = _resampled(choice, np.concatenate(parts, axis=1), config)
+    shares = ratio(sums[:, 1:], sums[:, :1]).reshape(len(sums), len(guesses), -1, len(QUANTITIES))
+    own, other = (list(guesses).index(name) for name in pair)
+    shares = np.concatenate([shares, shares[:, own : own + 1] - shares[:, other : other + 1]], axis=1)
     tails = [(1.0 - config.confidence) / 2.0, (1.0 + config.confidence) / 2.0]
-    low, high = np.quantile(resampled, tails, axis=0)  # (J, 3), NaN where a resample was empty
-    for j, kept in enumerate(config.replay_kept):
-        found = {name: _estimate(share[j, q], low[j, q], high[j, q]) for q, name in enumerate(QUANTITIES)}
-        yield ReplayShare(predictor=predictor, **cell.slice._asdict(), kept=kept, **found)
+    bounds = np.quantile(shares[1:], tails, axis=0)  # (2, M + 1, J, 2), NaN where a resample was empty
+    for m, name in enumerate((*guesses, DIFFERENCE)):
+        for j, kept in enumerate(config.replay_kept):
+            found = [_estimate(shares[0, m, j, q], bounds[:, m, j, q]) for q in range(len(QUANTITIES))]
+            yield ReplayShare(predictor=name, kept=kept, **dict(zip(QUANTITIES, found, strict=True)))
 
 
-def _estimate(value: float, low: float, high: float) -> Estimate | None:
+def _resampled(choice: _Choice, sums: Floats, config: EvaluationConfig) -> Floats:
+    """(1 + S, …) of (G, …): sums over the day's requests, then over those of each resample."""
+    requests = choice.request[choice.starts]
+    drawn = np.zeros((1 + config.resamples, *sums.shape[1:]))
+    drawn[0] = sums.sum(axis=0)
+    for start, stop in request_blocks([requests]):
+        span = slice(*np.searchsorted(requests, [start, stop]))
+        weights = poisson_weights(config.bootstrap_seed, start, stop - start, config.resamples)
+        drawn[1:] += np.tensordot(weights[requests[span] - start].T, sums[span], axes=1)
+    return drawn
+
+
+def _estimate(value: float, bounds: Floats) -> Estimate | None:
     if np.isnan(value):
         return None
-    known = not (np.isnan(low) or np.isnan(high))
-    return Estimate(value=value, low=low if known else None, high=high if known else None)
+    low, high = (None if np.isnan(bound) else float(bound) for bound in bounds)
+    return Estimate(value=value, low=low, high=high)

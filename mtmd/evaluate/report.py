@@ -1,9 +1,10 @@
 """The result of an evaluation: metrics of each predictor by slice and rank bucket, as JSON and look-ups."""
 
+from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 from math import erfc, expm1, log1p, sqrt
-from typing import Any, Self
+from typing import Self, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -12,6 +13,8 @@ from mtmd.errors import EvaluationError
 
 ALL = "all"  # surface and product of the rows that aggregate a task over its slices
 EVERYTHING = Slice(ALL, ALL, ALL)
+Place = tuple[str, Slice, int | None]  # predictor, slice and rank bucket
+_Found = TypeVar("_Found")
 
 
 class Estimate(Frozen):
@@ -33,46 +36,46 @@ class Estimate(Frozen):
         return f"{self.value:.2%} {self.interval}".rstrip()
 
 
-class SliceMetrics(Frozen):
-    """One predictor on one slice and bucket; None where a number is undefined; NaN is refused."""
+class OfSlice(Frozen):
+    """What is said of a slice, or of a task over its slices, whose surface and product are "all"."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    predictor: str
-    surface: str = Field(description=f"{ALL!r} in the aggregate of a task, like `product`")
+    surface: str
     product: str
     task: str
-    bucket: int | None = Field(description="rank bucket inside each slice, 0 = top; None = all rows")
-    rows: int = Field(description="candidate rows with a teacher score for the task")
-    requests: int = Field(description="distinct requests of those rows")
-    logmae: float | None = Field(description="mean |ln p̂ − ln teacher|")
-    kl: float | None = Field(description="mean Bernoulli KL(teacher ‖ predictor), nats")
-    mae: float | None = Field(description="mean |p̂ − teacher|")
-    bce: float | None = Field(description="mean cross-entropy with the teacher as target, nats")
-    mean_prediction: float | None
-    mean_teacher: float | None
-    impressions: int = Field(description="rows that were impressed and whose action was observed")
-    positives: int = Field(description="impressions where the user acted")
-    auc: float | None = Field(description="on actions; None when a class is missing")
-    log_loss: float | None = Field(description="on actions, nats; None without impressions")
-    calibration: float | None = Field(description="Σ p̂ / Σ action; None without actions")
-    calibration_error: float | None = Field(
-        None, description="standard error of ln(mean p̂ / mean teacher) over requests; of slices, all rows"
-    )
-    auc_error: float | None = Field(
-        None,
-        exclude_if=lambda error: error is None,
-        description="standard error of auc over requests; of all rows, None in older reports",
-    )
-    log_loss_error: float | None = Field(
-        None,
-        exclude_if=lambda error: error is None,
-        description="standard error of ln(log_loss) over requests; of all rows, None in older reports",
-    )
 
     @property
     def slice(self) -> Slice:
         return Slice(self.surface, self.product, self.task)
+
+    @property
+    def is_task(self) -> bool:
+        """Whether this is a task over all its slices."""
+        return self.surface == ALL
+
+
+class SliceMetrics(OfSlice):
+    """One predictor on one slice and bucket: a field for each row of `METRICS`; None where a number is undefined."""
+
+    predictor: str
+    bucket: int | None = Field(description="rank bucket inside each slice, 0 = top; None = all rows")
+    rows: int = Field(description="candidate rows with a teacher score for the task")
+    requests: int = Field(description="distinct requests of those rows")
+    logmae: float | None = Field(None, description="mean |ln p̂ − ln teacher|")
+    kl: float | None = Field(None, description="mean Bernoulli KL(teacher ‖ predictor), nats")
+    mae: float | None = Field(None, description="mean |p̂ − teacher|")
+    bce: float | None = Field(None, description="mean cross-entropy with the teacher as target, nats")
+    mean_prediction: float | None = None
+    mean_teacher: float | None = None
+    impressions: int = Field(0, description="rows that were impressed and whose action was observed")
+    positives: int = Field(0, description="impressions where the user acted")
+    auc: float | None = Field(None, description="on actions; None when a class is missing")
+    log_loss: float | None = Field(None, description="on actions, nats; None without impressions")
+    calibration: float | None = Field(None, description="Σ p̂ / Σ action; None without actions")
+    errors: dict[str, float] = Field(
+        {}, description="metric → standard error over requests, of its logarithm, of AUC itself; of all rows"
+    )
 
     @property
     def teacher_calibration(self) -> float | None:
@@ -82,28 +85,19 @@ class SliceMetrics(Frozen):
         return self.mean_prediction / self.mean_teacher
 
 
-class Comparison(Frozen):
+class Comparison(OfSlice):
     """The candidate against one reference on one slice and bucket, with what chance alone could do.
 
     From a paired bootstrap over requests; None where the rows are too few for a number.
     """
 
-    model_config = ConfigDict(allow_inf_nan=False)
-
     reference: str
-    surface: str
-    product: str
-    task: str
     bucket: int | None
     requests: float = Field(description="effective requests: fewer than are there when their rows differ")
     log_ratio: float | None = Field(description="ln(LogMAE of the candidate / LogMAE of the reference)")
     standard_error: float | None = Field(description="of log_ratio")
     low: float | None = Field(description="lower bound of the improvement")
     high: float | None = Field(description="upper bound of the improvement")
-
-    @property
-    def slice(self) -> Slice:
-        return Slice(self.surface, self.product, self.task)
 
     @property
     def improvement(self) -> float | None:
@@ -117,53 +111,32 @@ class Comparison(Frozen):
         """
         if self.log_ratio is None or self.standard_error is None:
             return None
-        excess = self.log_ratio - log1p(margin)
-        if self.standard_error == 0.0:
-            return 0.0 if excess > 0.0 else 1.0
-        return 0.5 * erfc(excess / self.standard_error / sqrt(2.0))
+        return upper_tail(self.log_ratio - log1p(margin), self.standard_error)
 
 
-class ColdMetrics(Frozen):
-    """Rows whose value of a feature the window never had, over all slices of a task; None without such rows."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    feature: str
-    task: str
-    rows: int = Field(description="candidate rows with a teacher score for the task, and a cold value")
-    others: int = Field(description="the task's other rows")
-    logmae: dict[str, float | None] = Field(
-        description="predictor → mean |ln p̂ − ln teacher| of the cold rows"
-    )
-    logmae_of_others: dict[str, float | None]
-    comparisons: tuple[Comparison, ...] = Field(
-        (), description="the candidate against each other predictor on the cold rows"
-    )
+def upper_tail(excess: float, error: float) -> float:
+    """P-value of an excess over a bound that is normal with this standard error."""
+    if not error:
+        return 0.0 if excess > 0.0 else 1.0
+    return 0.5 * erfc(excess / error / sqrt(2.0))
 
 
-class ExploredMetrics(Frozen):
-    """A task's rows that were drawn at random from the eligible ads, and its chosen rows, over all of its slices.
+class GroupMetrics(Frozen):
+    """A task's rows of one group, such as rows of new ads, and its other rows, over all of its slices.
 
-    Each by predictor; None without rows.
+    Each number by predictor; None without rows.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
+    group: str
     task: str
-    rows: int = Field(description="explored candidate rows with a teacher score for the task")
-    chosen: int = Field(description="the task's other rows")
-    logmae: dict[str, float | None] = Field(description="mean |ln p̂ − ln teacher| of the explored rows")
-    logmae_of_chosen: dict[str, float | None]
-    calibration: dict[str, float | None] = Field(description="mean p̂ / mean teacher of the explored rows")
-    calibration_of_chosen: dict[str, float | None]
-
-
-def _of_one(figures: ColdMetrics | ExploredMetrics, predictor: str) -> dict[str, Any]:
-    """The figures with what they say by predictor cut to one."""
-    return {
-        key: {predictor: value[predictor]} if isinstance(value, dict) else value
-        for key, value in figures.model_dump().items()
-    }
+    rows: int = Field(description="candidate rows of the group with a teacher score for the task")
+    others: int = Field(description="the task's other rows")
+    logmae: dict[str, float | None] = Field(description="mean |ln p̂ − ln teacher| of the group's rows")
+    logmae_of_others: dict[str, float | None]
+    calibration: dict[str, float | None] = Field(description="mean p̂ / mean teacher of the group's rows")
+    calibration_of_others: dict[str, float | None]
 
 
 class EvaluationReport(Frozen):
@@ -179,15 +152,9 @@ class EvaluationReport(Frozen):
     buckets: int
     metrics: tuple[SliceMetrics, ...]
     comparisons: tuple[Comparison, ...]
-    cold: tuple[ColdMetrics, ...] = Field(
-        (), exclude_if=lambda cold: not cold, description="feature by feature, task by task"
-    )
-    explored: tuple[ExploredMetrics, ...] = Field(
-        (), exclude_if=lambda explored: not explored, description="task by task; empty without explored rows"
-    )
+    groups: tuple[GroupMetrics, ...] = Field((), description="group by group, task by task")
     ages: dict[str, int] = Field(
         {},
-        exclude_if=lambda ages: not ages,
         description="days from the end of a rival's window to as_of, where an earlier day trained it; else that is 1",
     )
     confidence: float = Field(description="of the comparisons' intervals, such as 0.95")
@@ -212,59 +179,35 @@ class EvaluationReport(Frozen):
         """One ("all", "all", task) per task."""
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))
 
-    def called(self, predictor: str) -> str:
-        """A predictor's name, with its age where an earlier day trained it: `per_slice (5 days old)`."""
-        age = self.ages.get(predictor)
-        return predictor if age is None else f"{predictor} ({age} days old)"
-
     def get(self, predictor: str, where: Slice, bucket: int | None = None) -> SliceMetrics:
         """Metrics of one predictor on a slice or an aggregate; raises EvaluationError when it has none."""
-        found = self._index.get((predictor, where, bucket))
-        if found is None:
-            raise EvaluationError(
-                f"no metrics of {predictor!r} on {Slice(*where)}, bucket {bucket}; predictors: "
-                f"{list(self.predictors)}; buckets: 0 to {self.buckets - 1} or None; slices: see .slices"
-            )
-        return found
+        return self._found(self._index, "metrics of", predictor, where, bucket)
 
     def compared(self, reference: str, where: Slice, bucket: int | None = None) -> Comparison:
         """The candidate against a reference; raises EvaluationError when they were not compared there."""
-        found = self._pairs.get((reference, where, bucket))
+        return self._found(self._pairs, "comparison with", reference, where, bucket)
+
+    def _found(
+        self, known: Mapping[Place, _Found], what: str, predictor: str, where: Slice, bucket: int | None
+    ) -> _Found:
+        found = known.get((predictor, where, bucket))
         if found is None:
             raise EvaluationError(
-                f"{self.candidate!r} was not compared with {reference!r} on {where}, bucket {bucket}; "
-                f"predictors: {list(self.predictors)}; slices: see .slices and .aggregates"
+                f"there is no {what} {predictor!r} on {Slice(*where)}, bucket {bucket}; predictors: "
+                f"{list(self.predictors)}; buckets: 0 to {self.buckets - 1} or None; slices: see .slices"
             )
         return found
 
     def of_candidate(self) -> Self:
         """The candidate's own metrics alone: what no other model decides."""
-        own = tuple(m for m in self.metrics if m.predictor == self.candidate)
-        alone = {
-            "predictors": (self.candidate,),
-            "metrics": own,
-            "comparisons": (),
-            "cold": tuple(_of_one(cold, self.candidate) | {"comparisons": ()} for cold in self.cold),
-            "explored": tuple(_of_one(explored, self.candidate) for explored in self.explored),
-            "ages": {},
-        }
+        own = [m.model_dump() for m in self.metrics if m.predictor == self.candidate]
+        alone = {"predictors": (self.candidate,), "metrics": own, "comparisons": (), "groups": (), "ages": {}}
         return type(self).model_validate(self.model_dump() | alone)
 
-    def improvement(
-        self, predictor: str, reference: str, where: Slice, bucket: int | None = None
-    ) -> float | None:
-        """1 − LogMAE of `predictor` / LogMAE of `reference`: positive = better (paper Table 1).
-
-        None where one is undefined. Raises EvaluationError for a predictor, slice or bucket that the report lacks.
-        """
-        logmae = self.get(predictor, where, bucket).logmae
-        rival = self.get(reference, where, bucket).logmae
-        return None if logmae is None or not rival else 1.0 - logmae / rival
-
     @cached_property
-    def _pairs(self) -> dict[tuple[str, Slice, int | None], Comparison]:
+    def _pairs(self) -> dict[Place, Comparison]:
         return {(c.reference, c.slice, c.bucket): c for c in self.comparisons}
 
     @cached_property
-    def _index(self) -> dict[tuple[str, Slice, int | None], SliceMetrics]:
+    def _index(self) -> dict[Place, SliceMetrics]:
         return {(m.predictor, m.slice, m.bucket): m for m in self.metrics}

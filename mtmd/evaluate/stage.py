@@ -11,12 +11,11 @@ from pydantic import Field
 from mtmd import extension
 from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
-from mtmd.evaluate.cold import cold_rows
 from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
+from mtmd.evaluate.groups import row_groups
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, score_shard, window_medians
-from mtmd.evaluate.replay import REPLAY_FORMAT, replay_day
-from mtmd.evaluate.replay_report import ReplayReport
+from mtmd.evaluate.replay import REPLAY_FORMAT, ReplayReport, replay_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days, Shard, open_shard
 from mtmd.extract.snapshot import day_bids
@@ -29,7 +28,7 @@ from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.outputs import make_once
 from mtmd.train.stage import Trained, load_for_scoring
 
-_REPORT, _REPLAY = "report.json", "replay.json"
+REPORT, REPLAY = "report.json", "replay.json"
 
 
 class Evaluated(Frozen):
@@ -45,16 +44,11 @@ class Evaluated(Frozen):
 
     @property
     def report(self) -> EvaluationReport:
-        return EvaluationReport.model_validate(read_json(Path(self.path) / _REPORT))
+        return EvaluationReport.model_validate(read_json(Path(self.path) / REPORT))
 
     @property
     def replay(self) -> ReplayReport:
-        return read_replay(self.path)
-
-
-def read_replay(evaluation: str | Path) -> ReplayReport:
-    """The replay beside an evaluation's report."""
-    return ReplayReport.model_validate(read_json(Path(evaluation) / _REPLAY))
+        return ReplayReport.model_validate(read_json(Path(self.path) / REPLAY))
 
 
 def evaluation_key(
@@ -86,8 +80,7 @@ def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: s
     Raises EvaluationError when a prediction is not finite, or the champion's domains are others; LogsError when the
     day's bids are no longer those of its shard.
     """
-    registry = Registry(plan.workspace.root)
-    opponent = incumbent(registry, candidate, plan.as_of)
+    opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
     champion = opponent.compared
     further: dict[str, str] = {}
     for there in extension.modules("rivals").values():
@@ -101,8 +94,8 @@ def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: s
         if champion is not None:
             registered = {"champion": champion} | registered
         report, replay = _reports(plan, trained, days, registered)
-        write_json(directory / _REPORT, report.model_dump(mode="json"))
-        write_json(directory / _REPLAY, replay.model_dump(mode="json"))
+        write_json(directory / REPORT, report.model_dump(mode="json"))
+        write_json(directory / REPLAY, replay.model_dump(mode="json"))
 
     reused = make_once(final, build)
     return Evaluated(key=key, path=str(final), incumbent=opponent, further=further, reused=reused)
@@ -112,47 +105,36 @@ def _reports(
     plan: RunPlan, trained: Sequence[Trained], days: Days, registered: Mapping[str, str]
 ) -> tuple[EvaluationReport, ReplayReport]:
     declarations, shard = plan.preset.declarations, open_shard(Path(days.held_out.path))
+    window = [open_shard(Path(ref.path)) for ref in days.window]
     day = HeldOutDay.of(shard, declarations)
     predictions: dict[str, NDArray[np.floating]] = {
         model.name: score_day(load_for_scoring(plan, model), shard, declarations) for model in trained
     }
-    config = plan.preset.evaluation
-    window = (open_shard(Path(ref.path)) for ref in days.window)
-    medians = window_medians(window, declarations)
-    predictions["constant"] = predict_constant(medians, day)
+    predictions["constant"] = predict_constant(window_medians(window, declarations), day)
     for name, model_id in registered.items():
         predictions[name] = _scores_of(name, plan, model_id, shard)
-    window = (open_shard(Path(ref.path)) for ref in days.window)
-    cold = cold_rows(shard, window, declarations, config)
+    config = plan.preset.evaluation
+    groups = row_groups(shard, day, window, declarations)
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
-    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, cold=cold, ages=ages)
+    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, groups=groups, ages=ages)
     bids = day_bids(plan.source, shard, declarations, plan.workspace.shards / "digests")
     reference = next(name for name in ("champion", "per_slice", "constant") if name in predictions)
-    replay = replay_day(
-        plan.as_of,
-        declarations,
-        day,
-        bids[shard.ad_row.numpy()],
-        predictions,
-        config,
-        reference=reference,
-    )
-    return report, replay
+    bid = bids[shard.ad_row.numpy()]
+    return report, replay_day(plan.as_of, declarations, day, bid, predictions, config, reference=reference)
 
 
 def _scores_of(name: str, plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.float32]:
     """A registered model's scores; where it has none, the error says also how to do without an extra's."""
     try:
-        return _registered_scores(plan, model_id, shard)
+        return registered_scores(plan, model_id, shard)
     except EvaluationError as error:
         remedies = [there.remedy(name) for there in extension.modules("rivals").values()]
         raise EvaluationError(" ".join([str(error), *filter(None, remedies)])) from error
 
 
-def _registered_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:
+def registered_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:
     """A registered model's own files on the same rows; it reads the day as its own declarations say."""
-    registry = Registry(plan.workspace.root)
-    scorer = Scorer.load(registry.verify(champion))
+    scorer = Scorer.load(Registry(plan.workspace.root).verify(champion))
     declarations = scorer.info.declarations
     own, wanted = _compared(declarations), _compared(plan.preset)
     if own != wanted:

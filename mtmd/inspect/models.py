@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.promote.slice_gates import GateResult
+from mtmd.promote.findings import GateResult
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.past import decision, made_by

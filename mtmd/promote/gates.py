@@ -16,10 +16,8 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import ParityReport
-from mtmd.promote.calibration_gate import calibrated
-from mtmd.promote.cold import ColdFinding, cold_findings
-from mtmd.promote.counts import is_task
-from mtmd.promote.slice_gates import GateResult, against
+from mtmd.promote.findings import GateResult
+from mtmd.promote.slice_gates import against, calibrated
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
 # gates whose slices people read one by one; the constant is a floor
@@ -33,9 +31,7 @@ class GateInputs(Frozen):
     champion: str | None = Field(description="model id of the champion; None before the first promotion")
     left_out: str | None = Field(None, description="why the champion is not compared, where it is not")
     further: dict[str, str] = Field(
-        {},
-        exclude_if=lambda own: not own,
-        description="model ids of further registered models that are compared",
+        {}, description="model ids of further registered models that are compared"
     )
     data_passed: bool
     training_finite: bool
@@ -48,9 +44,7 @@ class GateInputs(Frozen):
     gates: GatesConfig
     extras: Extras = Field(Extras(), description="settings of extras, whose gates may have bounds there")
     without_baseline: bool = Field(
-        False,
-        exclude_if=lambda without: not without,
-        description="the preset never trains per-slice baselines: rivals.per_slice.every_days is 0",
+        False, description="the preset never trains per-slice baselines: rivals.per_slice.every_days is 0"
     )
 
 
@@ -65,11 +59,6 @@ class Verdict(Frozen):
         None, description="a person's reason to promote although overridable gates failed"
     )
     promotion: str | None = Field(None, description="the history's reason, where an earlier run promoted it")
-    cold: tuple[ColdFinding, ...] = Field(
-        (),
-        exclude_if=lambda cold: not cold,
-        description="of rows with new values; no gate, and blocks nothing",
-    )
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -77,15 +66,11 @@ class Verdict(Frozen):
         return tuple(gate.name for gate in self.gates if not gate.passed)
 
     @property
-    def judged(self) -> tuple[GateResult, ...]:
-        """The gates that had something to judge."""
-        return tuple(gate for gate in self.gates if gate.applicable)
-
-    @property
     def tally(self) -> str:
         """`6 of 6 pass, 1 not applicable`: of the gates that had something to judge, and how many had not."""
-        others = len(self.gates) - len(self.judged)
-        words = f"{sum(gate.passed for gate in self.judged)} of {len(self.judged)} pass"
+        judged = [gate for gate in self.gates if gate.applicable]
+        others = len(self.gates) - len(judged)
+        words = f"{sum(gate.passed for gate in judged)} of {len(judged)} pass"
         return words + (f", {others} not applicable" if others else "")
 
     @property
@@ -95,9 +80,8 @@ class Verdict(Frozen):
         `the champion gate had nothing to judge; 5 of 15 slices had too little data to judge`
         """
         said = [f"the {gate.name} gate had nothing to judge" for gate in self.gates if not gate.applicable]
-        found = [finding for gate in self.judged for finding in gate.slices if not is_task(finding.slice)]
-        slices, without = {one.slice for one in found}, {one.slice for one in found if not one.judged}
-        if without:
+        slices = {one.slice for gate in self.gates for one in gate.slices if not one.is_task}
+        if without := {one.slice for gate in self.gates for one in gate.unjudged}:
             said.append(f"{len(without)} of {len(slices)} slices had too little data to judge")
         return "; ".join(said)
 
@@ -111,14 +95,6 @@ class Verdict(Frozen):
     @property
     def promoted(self) -> bool:
         return self.passed and self.refusal is None
-
-    def refused(self, reason: str) -> "Verdict":
-        """The same gates, when the candidate stays down for another reason."""
-        return self.model_copy(update={"refusal": reason})
-
-    def promoted_before(self, reason: str) -> "Verdict":
-        """The same gates, about a candidate that an earlier run promoted: that stands."""
-        return self.model_copy(update={"promotion": reason})
 
     def words(self) -> str:
         """`promoted`, or `kept champion X because …` with the first failed gate in full."""
@@ -177,7 +153,6 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
         override=override,
         candidate=inputs.candidate,
         champion=inputs.champion,
-        cold=cold_findings(inputs.evaluation, inputs.gates),
         gates=tuple(answers),
     )
 

@@ -1,4 +1,4 @@
-"""The gates that compare slices with rivals, which a candidate must not be worse than.
+"""The gates that judge slices: none may be significantly worse than a rival's, or out of calibration.
 
 A slice with few requests is "not enough data", neither a pass nor a failure. In the others chance decides how much
 worse is worse: the p-values of all that a gate judges are corrected together (Holm), so that a candidate as good
@@ -7,96 +7,17 @@ less than the slice can show; `detectable` of each finding says which loss would
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
-from typing import Literal, Self
 
-from pydantic import Field
+from mtmd.config import GatesConfig, Slice
+from mtmd.evaluate.metrics import NAMED
+from mtmd.evaluate.report import Comparison, EvaluationReport, SliceMetrics, upper_tail
+from mtmd.promote.findings import Decision, GateResult, SliceFinding, counted
 
-from mtmd.config import Frozen, GatesConfig, Slice
-from mtmd.evaluate.report import Comparison, EvaluationReport
-from mtmd.promote.counts import counted, is_task, result_words
-
-Decision = Literal[
-    "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
-]
-Result = Literal["pass", "fail", "not applicable"]
 P_SHOWN = 0.1  # a larger p-value says no more than that nothing was found
 _CALLED = {"per_slice": "baseline"}
-normal_quantile = NormalDist().inv_cdf
-
-
-class SliceFinding(Frozen):
-    """What a gate says of one slice, or of a task over all its slices."""
-
-    surface: str
-    product: str
-    task: str
-    decision: Decision
-    words: str = Field(description="the numbers, such as `LogMAE 0.41, champion 0.35`")
-    own: float | None = Field(None, description="the candidate's number")
-    reference: float | None = Field(None, description="the rival's")
-    improvement: float | None = Field(None, description="1 − own / reference; positive = better")
-    low: float | None = Field(None, description="interval of the improvement")
-    high: float | None = None
-    p: float | None = Field(None, description="one-sided p-value of being worse, or wrong; Holm-corrected")
-    detectable: float | None = Field(
-        None, description="the improvement, below zero, from which on the slice would have been found worse"
-    )
-
-    @property
-    def slice(self) -> Slice:
-        return Slice(self.surface, self.product, self.task)
-
-    @property
-    def blocks(self) -> bool:
-        return self.decision in {"worse", "not shown better", "wrong"}
-
-    @property
-    def judged(self) -> bool:
-        return self.decision != "not enough data"
-
-    def __str__(self) -> str:
-        return f"{self.slice}: {self.words}"
-
-
-class GateResult(Frozen):
-    """What one gate says. Where there is nothing to judge it is not applicable: no pass, and it blocks nothing."""
-
-    name: str
-    passed: bool = Field(description="whether the candidate may go live as far as this gate is concerned")
-    detail: str
-    slices: tuple[SliceFinding, ...] = Field((), description="every slice that the gate looked at")
-    applicable: bool = Field(True, exclude_if=bool, description="False where the gate had nothing to judge")
-    overridable: bool = Field(
-        False,
-        exclude_if=lambda own: not own,
-        description="whether a person's reason lets one pass that fails it",
-    )
-
-    @classmethod
-    def not_applicable(cls, name: str, why: str) -> Self:
-        """A gate that has nothing to judge, and blocks nothing."""
-        return cls(name=name, passed=True, applicable=False, detail=why)
-
-    @property
-    def result(self) -> Result:
-        return result_of(self.passed, self.applicable)
-
-    @property
-    def words(self) -> str:
-        """What people read: a pass on some slices is not called a pass alone."""
-        return result_words(self.result, self.slices)
-
-    @property
-    def unjudged(self) -> tuple[SliceFinding, ...]:
-        """The slices that had too little data; tasks are not among them."""
-        return tuple(one for one in self.slices if not one.judged and not is_task(one.slice))
-
-
-def result_of(passed: bool, applicable: bool) -> Result:
-    """A gate's result: what was not judged is no pass."""
-    return ("pass" if passed else "fail") if applicable else "not applicable"
+_LEVEL = NAMED["teacher_calibration"]
 
 
 def against(
@@ -117,30 +38,57 @@ def against(
     if reference not in report.predictors:
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
         return GateResult(name=name, passed=False, detail=detail)
-    pairs = [report.compared(reference, where) for where in (*report.slices, *report.aggregates)]
-    shortages = {pair.slice: shortage(report, pair.slice, pair.requests, gates) for pair in pairs}
-    judged = {
-        pair.slice: p
-        for pair in pairs
-        if shortages[pair.slice] is None and (p := pair.worse_by_chance(tolerance)) is not None
-    }
-    adjusted = corrected(judged)
-    least = normal_quantile(1.0 - gates.significance / max(len(judged), 1))
+    pairs = {where: report.compared(reference, where) for where in (*report.slices, *report.aggregates)}
+    chances = {where: pair.worse_by_chance(tolerance) for where, pair in pairs.items()}
     called = called or _CALLED.get(reference, reference)
-    findings = [
-        _compared(
-            report, pair, adjusted[pair.slice], gates, math.log1p(tolerance), least, whole_better, called
-        )
-        if pair.slice in adjusted
-        else unjudged(pair.slice, shortages[pair.slice])
-        for pair in pairs
-    ]
-    rival = f"the {called}{_age(report, reference)}" + (f" by more than {tolerance:.0%}" if tolerance else "")
+
+    def found(where: Slice, p: float, judged: int) -> SliceFinding:
+        pair, least = pairs[where], NormalDist().inv_cdf(1.0 - gates.significance / judged)
+        detectable = -math.expm1(math.log1p(tolerance) + least * (pair.standard_error or 0.0))
+        return _compared(report, pair, p, gates, called).model_copy(update={"detectable": detectable})
+
+    findings = _judged(report, chances, gates, found)
+    age = report.ages.get(reference)
+    rival = f"the {called}"
+    if age is not None:
+        rival += f" of {age} days ago (weaker than one of today: passing says less)"
+    if tolerance:
+        rival += f" by more than {tolerance:.0%}"
     passes, fails = f"shown worse than {rival}", f"worse than {rival}"
     if whole_better:
+        findings = [_needs_better(finding) for finding in findings]
         passes += ", and every task is better over its slices"
         fails += ", or not shown better over a task's slices"
-    return gate_result(name, (passes, fails), findings, gates)
+    return _result(name, (passes, fails), findings, gates)
+
+
+def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateResult:
+    """No slice whose mean prediction / mean teacher score is significantly outside its bounds."""
+    findings = calibration_findings(report, report.candidate, gates)
+    return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
+
+
+def calibration_findings(report: EvaluationReport, predictor: str, gates: GatesConfig) -> list[SliceFinding]:
+    """What is decided about each slice of the candidate, or of another predictor on the same rows.
+
+    The logarithm of the ratio is taken as normal, with its standard error over requests.
+    """
+    chances = {where: _out_of_bounds(report.get(predictor, where), gates) for where in report.slices}
+
+    def found(where: Slice, p: float, _: int) -> SliceFinding:
+        metrics = report.get(predictor, where)
+        interval = _LEVEL.interval(metrics, report.confidence)
+        level = _number(_LEVEL.of(metrics)) + (f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else "")
+        bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
+        return SliceFinding(
+            **where._asdict(),
+            decision="wrong" if p < gates.significance else "not shown wrong",
+            words=f"mean prediction / mean teacher {level}, {bounds}{chance(p)}",
+            own=_LEVEL.of(metrics),
+            p=p,
+        )
+
+    return _judged(report, chances, gates, found)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -155,61 +103,6 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4g}"
-
-
-def corrected(judged: Mapping[Slice, float]) -> dict[Slice, float]:
-    return dict(zip(judged, holm(list(judged.values())), strict=True))
-
-
-def _age(report: EvaluationReport, reference: str) -> str:
-    """What to know of a rival that an earlier day trained: it is weaker than today's would be."""
-    age = report.ages.get(reference)
-    return "" if age is None else f" of {age} days ago (weaker than one of today: passing says less)"
-
-
-def _compared(
-    report: EvaluationReport,
-    pair: Comparison,
-    p: float,
-    gates: GatesConfig,
-    margin: float,
-    least: float,
-    whole_better: bool,
-    called: str,
-) -> SliceFinding:
-    """`margin` is the tolerance of the log ratio, `least` its standard errors from where on it is significant."""
-    logmae = report.get(report.candidate, pair.slice).logmae
-    rival = report.get(pair.reference, pair.slice).logmae
-    decision: Decision = "not shown worse"
-    if p < gates.significance:
-        decision = "worse"
-    elif pair.low is not None and pair.low > 0:
-        decision = "better"
-    elif whole_better and is_task(pair.slice):
-        decision = "not shown better"
-    detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
-    words = f"LogMAE {number(logmae)}, {called} {number(rival)}: "
-    words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{chance(p)}"
-    return SliceFinding(
-        **pair.slice._asdict(),
-        decision=decision,
-        words=words,
-        own=logmae,
-        reference=rival,
-        improvement=pair.improvement,
-        low=pair.low,
-        high=pair.high,
-        p=p,
-        detectable=detectable,
-    )
-
-
-def _percent(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:+.1%}".replace("-", "−")
-
-
 def chance(p: float) -> str:
     """The p-value where it tells something."""
     if p >= P_SHOWN:
@@ -217,20 +110,84 @@ def chance(p: float) -> str:
     return ", p < 0.0001" if p < 0.0001 else f", p {p:.2g}"
 
 
-def shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
-    """What a slice has too little of to be judged."""
+def _judged(
+    report: EvaluationReport,
+    chances: Mapping[Slice, float | None],
+    gates: GatesConfig,
+    found: Callable[[Slice, float, int], SliceFinding],
+) -> list[SliceFinding]:
+    """A finding of each place, from its corrected p-value and the number of places that have the data for one."""
+    shortages = {where: _shortage(report, where, gates) for where in chances}
+    judged = {where: p for where, p in chances.items() if not shortages[where] and p is not None}
+    adjusted = dict(zip(judged, holm(list(judged.values())), strict=True))
+    return [
+        found(where, adjusted[where], len(judged))
+        if where in adjusted
+        else SliceFinding(
+            **where._asdict(),
+            decision="not enough data",
+            words=f"not judged ({shortages[where] or 'an empty resample'})",
+        )
+        for where in chances
+    ]
+
+
+def _shortage(report: EvaluationReport, where: Slice, gates: GatesConfig) -> str:
+    """What a slice has too little of to be judged, whatever the candidate is compared with; empty for nothing."""
+    rival = next(name for name in report.predictors if name != report.candidate)
+    requests = report.compared(rival, where).requests
     if requests < gates.min_requests:
         return f"{requests:.0f} effective requests"
     actions = report.get(report.candidate, where).positives
-    return f"{actions} actions" if actions < gates.min_actions else None
+    return f"{actions} actions" if actions < gates.min_actions else ""
 
 
-def unjudged(where: Slice, shortage: str | None) -> SliceFinding:
-    words = f"not judged ({shortage or 'an empty resample'})"
-    return SliceFinding(**where._asdict(), decision="not enough data", words=words)
+def _compared(
+    report: EvaluationReport, pair: Comparison, p: float, gates: GatesConfig, called: str
+) -> SliceFinding:
+    own, rival = (report.get(name, pair.slice).logmae for name in (report.candidate, pair.reference))
+    decision: Decision = "not shown worse"
+    if p < gates.significance:
+        decision = "worse"
+    elif pair.low is not None and pair.low > 0:
+        decision = "better"
+    words = f"LogMAE {_number(own)}, {called} {_number(rival)}: "
+    words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{chance(p)}"
+    numbers = {
+        "own": own,
+        "reference": rival,
+        "improvement": pair.improvement,
+        "low": pair.low,
+        "high": pair.high,
+    }
+    return SliceFinding(**pair.slice._asdict(), decision=decision, words=words, p=p, **numbers)
 
 
-def gate_result(
+def _needs_better(finding: SliceFinding) -> SliceFinding:
+    """A task over its slices must be shown better; of a slice, not being worse is enough."""
+    if not finding.is_task or finding.decision != "not shown worse":
+        return finding
+    return finding.model_copy(update={"decision": "not shown better"})
+
+
+def _out_of_bounds(metrics: SliceMetrics, gates: GatesConfig) -> float:
+    """One-sided p-value: so far out a ratio from a model that is within its bounds; 0 for no ratio at all."""
+    level = _LEVEL.of(metrics)
+    if not level:
+        return 0.0
+    excess = max(math.log(gates.calibration_low / level), math.log(level / gates.calibration_high))
+    return upper_tail(excess, metrics.errors.get(_LEVEL.name, 0.0))
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:+.1%}".replace("-", "−")
+
+
+def _result(
     name: str, claims: tuple[str, str], findings: Sequence[SliceFinding], gates: GatesConfig
 ) -> GateResult:
     """Claims: what no slice is when the gate passes, and offenders are. One that could judge no slice does not pass."""
@@ -248,12 +205,8 @@ def gate_result(
         sentences = [f"none of {counted(judged, adjective='judged ')} is {claims[0]}", *_seen(judged)]
     if judged and (others := [finding for finding in findings if not finding.judged]):
         sentences.append(f"{counted(others)} not judged (fewer than {least})")
-    return GateResult(
-        name=name,
-        passed=bool(judged) and not offending,
-        detail="; ".join(sentences),
-        slices=tuple(findings),
-    )
+    passed = bool(judged) and not offending
+    return GateResult(name=name, passed=passed, detail="; ".join(sentences), slices=tuple(findings))
 
 
 def _seen(judged: Sequence[SliceFinding]) -> list[str]:

@@ -11,14 +11,16 @@ from mtmd.config import Frozen, load_preset
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import Evaluated
-from mtmd.export.stage import Proofs
+from mtmd.export.stage import Proofs, git_commit, package_versions
 from mtmd.extension import modules
 from mtmd.extract.shards import Days
+from mtmd.extract.stage import STATEMENTS
+from mtmd.logs.contract import TABLES
+from mtmd.logs.sql import statement
+from mtmd.promote.findings import GateResult
 from mtmd.promote.gates import GateInputs, Verdict, apply_gates
-from mtmd.promote.origin import ORIGIN, origin
-from mtmd.promote.slice_gates import GateResult
 from mtmd.registry.incumbent import incumbent
-from mtmd.registry.records import Registered
+from mtmd.registry.records import ORIGIN, SUMMARY, Registered, RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
@@ -28,7 +30,7 @@ from mtmd.train.results import ChosenStart
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate.stage import DataQuality
 
-_SUMMARY, _VALIDATION = "summary.json", "validation.json"
+_VALIDATION = "validation.json"
 
 
 class DayRun(Frozen):
@@ -87,14 +89,16 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     verdict = apply_gates(inputs, override)
     # Another run of the day may have promoted the candidate since the evaluation.
     promotion = opponent.promotion or incumbent(registry, verdict.candidate, plan.as_of).promotion
-    if promotion is not None:
-        verdict = verdict.promoted_before(promotion)
+    promoted_before = promotion is not None
+    if promoted_before:
+        verdict = verdict.model_copy(update={"promotion": promotion})
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
-    promoted_before = verdict.promotion is not None
+        promoted_before = verdict.promotion is not None
     directory = _directory(run, _decision_key(inputs, run), verdict)
-    promoted_now = verdict.promoted and not promoted_before
-    earlier = None if promoted_now else _recorded(directory, verdict)
+    earlier = None
+    if promoted_before or not verdict.promoted:
+        earlier = _recorded(directory, verdict)
     verdict = earlier or verdict
     champion = registry.champion()
     live = champion.model_id if champion else None
@@ -113,9 +117,8 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     )
     if earlier is None:
         write_record(directory / _VALIDATION, run.quality, seal=True)
-        made_with = origin(plan, run.days, run.trained)
-        write_record(directory / ORIGIN, made_with, seal=True)
-        write_record(directory / _SUMMARY, summary, seal=True)
+        write_record(directory / ORIGIN, _origin(run), seal=True)
+        write_record(directory / SUMMARY, summary, seal=True)
     return summary
 
 
@@ -173,29 +176,25 @@ def _directory(run: DayRun, decision: str, verdict: Verdict) -> Path:
     """Where the record is. That of a promotion stays, also where the candidate was rolled back and is refused now."""
     workspace, as_of, candidate = run.plan.workspace, run.plan.as_of, run.candidate.key
     directory = workspace.run(as_of, candidate, decision)
-    if verdict.promoted or verdict.promotion is not None:
-        return directory
-    earlier = _earlier(directory, verdict.candidate)
-    if earlier is None or not earlier.promoted:
-        return directory
-    return workspace.run(as_of, candidate, digest([decision, "after its promotion"]))
+    if not verdict.promoted and verdict.promotion is None:
+        earlier = _earlier(directory, verdict.candidate)
+        if earlier is not None and earlier.promoted:
+            return workspace.run(as_of, candidate, digest([decision, "after its promotion"]))
+    return directory
 
 
 def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
     """The verdict of an earlier run about the same things: the same one, or the one that promoted."""
     earlier = _earlier(run, verdict.candidate)
-    if earlier is None:
-        return None
-    stands = earlier == verdict or (verdict.promotion is not None and earlier.promoted)
-    return earlier if stands else None
+    if earlier is None or earlier == verdict or (verdict.promotion is not None and earlier.promoted):
+        return earlier
+    return None
 
 
 def _earlier(run: Path, candidate: str) -> Verdict | None:
     """What is recorded of a candidate; None where the record of another one lies in its place."""
-    summary = read_record(run / _SUMMARY, RunSummary)
-    if summary is None or summary.verdict.candidate != candidate:
-        return None
-    return summary.verdict
+    summary = read_record(run / SUMMARY, RunSummary)
+    return None if summary is None or summary.verdict.candidate != candidate else summary.verdict
 
 
 def _words(verdict: Verdict, promoted_before: bool, live: str | None) -> str:
@@ -209,12 +208,29 @@ def _words(verdict: Verdict, promoted_before: bool, live: str | None) -> str:
 def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, wanted: bool) -> Verdict:
     """Promote the verdict's candidate; the verdict says so where that was not wanted, was refused, or was done."""
     if not wanted:
-        return verdict.refused("the run was told not to promote")
+        return verdict.model_copy(update={"refusal": "the run was told not to promote"})
     outcome = registry.promote(verdict.candidate, as_of, verdict.reason(), sequence)
     if outcome.outcome == "already champion":  # another run was faster
         earlier = incumbent(registry, verdict.candidate, as_of).promotion
-        return verdict.promoted_before(earlier or outcome.words)
-    return verdict.refused(outcome.words) if outcome.outcome == "refused" else verdict
+        return verdict.model_copy(update={"promotion": earlier or outcome.words})
+    return verdict.model_copy(update={"refusal": outcome.words}) if outcome.outcome == "refused" else verdict
+
+
+def _origin(run: DayRun) -> RunOrigin:
+    """What the run was made with; nothing is decided by it."""
+    source = run.plan.source
+    return RunOrigin(
+        preset=run.plan.preset.model_dump(mode="json"),
+        git_commit=git_commit(),
+        packages=package_versions(),
+        window_rows=sum(shard.candidates for shard in run.days.window),
+        training_seconds=sum(model.fit.seconds for model in run.trained if model.last is None),
+        sql={
+            **{f"source_{table}": source.statement(table) for table in TABLES},
+            **{name: sha256 for table in TABLES for name, sha256 in source.named_files(table).items()},
+            **{name: statement(name) for name in STATEMENTS},
+        },
+    )
 
 
 def _finite(trained: Sequence[Trained]) -> bool:
@@ -224,15 +240,12 @@ def _finite(trained: Sequence[Trained]) -> bool:
 
 def _reused(run: DayRun) -> dict[str, str]:
     """What earlier runs had done already, in words."""
-
-    def share(done: int, total: int) -> str:
-        return f"{done} of {total}"
-
     shards = run.days.all
-    return {
-        "validated days": share(len(run.quality.reused), len(run.quality.days)),
-        "shards": share(sum(shard.reused for shard in shards), len(shards)),
-        "trained models": share(sum(model.reused for model in run.trained), len(run.trained)),
-        "evaluation": share(int(run.evaluated.reused), 1),
-        "exported model": share(int(run.exported.reused), 1),
+    shares = {
+        "validated days": (len(run.quality.reused), len(run.quality.days)),
+        "shards": (sum(shard.reused for shard in shards), len(shards)),
+        "trained models": (sum(model.reused for model in run.trained), len(run.trained)),
+        "evaluation": (int(run.evaluated.reused), 1),
+        "exported model": (int(run.exported.reused), 1),
     }
+    return {name: f"{done} of {total}" for name, (done, total) in shares.items()}

@@ -10,7 +10,7 @@ from mtmd.config import Frozen
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 
-SUMMARY, _ORIGIN = "summary.json", "origin.json"  # of a decided run
+SUMMARY, ORIGIN = "summary.json", "origin.json"  # of a decided run
 REGISTRY_FORMAT = 2  # of the champion's records
 REASON_LENGTH = 4000  # characters of a change's reason
 
@@ -56,17 +56,11 @@ class RunOrigin(Frozen):
     """What a decided run was made with, for people who compare two runs: `origin.json` beside its summary."""
 
     preset: dict[str, Any] = Field(description="every key of the preset, resolved, as that version wrote it")
-    formats: dict[str, int] = Field(description="format number of each kind of stored output")
     git_commit: str | None
     packages: dict[str, str]
     window_rows: int = Field(description="candidate rows of the training window")
     training_seconds: float = Field(description="what the trainings took, now or when they were first made")
-    sql: dict[str, str] = Field(
-        {}, description="text of each statement that reads logs; empty in older records"
-    )
-    expectations: dict[str, str] = Field(
-        {}, description="severity and beginning of the digest of each expectation; empty in older records"
-    )
+    sql: dict[str, str] = Field(description="text of each statement that reads logs")
 
 
 class Registered(Frozen):
@@ -170,4 +164,4 @@ def run_paths(workspace: Workspace, as_of: date | None = None) -> list[Path]:
 
 def origin(path: Path) -> RunOrigin | None:
     """What the decided run of a directory was made with; None where that can't be read."""
-    return read_record(path / _ORIGIN, RunOrigin)
+    return read_record(path / ORIGIN, RunOrigin)

@@ -1,17 +1,14 @@
 """Tables of an evaluation, and where the candidate stands in words.
 
-All of them iterate over the rows of `METRICS` and the rivals of `RIVAL_NAMES`.
+All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from operator import attrgetter
+from collections.abc import Iterator
 
 from mtmd.config import GatesConfig, Slice
-from mtmd.evaluate.on_actions import Interval, auc_interval, calibration_interval, log_loss_interval
-from mtmd.evaluate.report import EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
-from mtmd.promote.cold import ColdFinding
-from mtmd.promote.counts import Tally, is_task
+from mtmd.evaluate.metrics import QUALITIES, Metric
+from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
+from mtmd.promote.findings import Tally
 from mtmd.promote.slice_gates import against
 from mtmd.report.tables import SLICE_COLUMNS, Column, Table, columns_of
 from mtmd.report.text import enumerated, minus
@@ -26,33 +23,6 @@ RIVAL_NAMES = {  # in the order of all tables
 }
 POOLED = "pooled"
 PLACES = ("ahead", "tied", "behind")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number of a predictor on a slice: how it is taken from the metrics, and its interval, where it has one."""
-
-    name: str
-    of: Callable[[SliceMetrics], float | None]
-    interval: Callable[[SliceMetrics, float], Interval | None] | None = None
-
-    def text(self, metrics: SliceMetrics, confidence: float) -> str:
-        """`0.7512 [0.7401, 0.7623]`; a dash where the number is undefined."""
-        value = self.of(metrics)
-        if value is None:
-            return "–"
-        found = self.interval(metrics, confidence) if self.interval else None
-        return minus(f"{value:.4f}" + (f" [{found[0]:.4f}, {found[1]:.4f}]" if found else ""))
-
-
-METRICS = (
-    Metric("LogMAE", attrgetter("logmae")),
-    Metric("KL", attrgetter("kl")),
-    Metric("calibration to teacher", attrgetter("teacher_calibration"), calibration_interval),
-    Metric("AUC", attrgetter("auc"), auc_interval),
-    Metric("log loss", attrgetter("log_loss"), log_loss_interval),
-    Metric("calibration to actions", attrgetter("calibration")),
-)
 
 
 def rivals_of(report: EvaluationReport) -> list[str]:
@@ -106,6 +76,14 @@ def worth(report: EvaluationReport) -> str:
     )
 
 
+def metric_text(metric: Metric, metrics: SliceMetrics, confidence: float) -> str:
+    """`0.7512 [0.7401, 0.7623]`; a dash where the number is undefined."""
+    value, found = metric.of(metrics), metric.interval(metrics, confidence)
+    if value is None:
+        return "–"
+    return minus(f"{value:.4f}" + (f" [{found[0]:.4f}, {found[1]:.4f}]" if found else ""))
+
+
 def metrics_table(report: EvaluationReport) -> Table:
     """Every metric of the candidate by slice; then by task over its slices, beside every rival's."""
     places = [(where, report.candidate) for where in report.slices]
@@ -116,7 +94,7 @@ def metrics_table(report: EvaluationReport) -> Table:
     for where, name in places:
         found = report.get(name, where)
         called = name if name == report.candidate else rival_name(report, name)
-        numbers = (metric.text(found, report.confidence) for metric in METRICS)
+        numbers = (metric_text(metric, found, report.confidence) for metric in QUALITIES)
         rows.append((*where, called, found.rows, *numbers, found.impressions, found.positives))
     return Table(
         title=f"Metrics of {report.candidate} on {report.as_of} (calibration: mean prediction / what should be)",
@@ -124,7 +102,7 @@ def metrics_table(report: EvaluationReport) -> Table:
             *SLICE_COLUMNS,
             Column(name="of", kind="text"),
             Column(name="rows", kind="count"),
-            *columns_of("number", (metric.name for metric in METRICS)),
+            *columns_of("number", (metric.label for metric in QUALITIES)),
             *columns_of("count", ("shown", "actions")),
         ),
         rows=tuple(rows),
@@ -139,7 +117,7 @@ def gains_table(report: EvaluationReport) -> Table:
     for where in (*report.slices, *report.aggregates):
         own = report.get(report.candidate, where)
         gains = (estimate(report, rival, where) for rival in rivals)
-        rows.append((str(where) if not is_task(where) else f"{where.task}, all slices", own.logmae, *gains))
+        rows.append((str(where) if where.surface != ALL else f"{where.task}, all slices", own.logmae, *gains))
     return Table(
         title=f"LogMAE of {report.candidate} on {report.as_of}, and its improvement over each rival with "
         f"{report.confidence:.0%} intervals",
@@ -208,39 +186,17 @@ def estimate(
     return None if gain is None else Estimate(value=gain, low=pair.low, high=pair.high)
 
 
-def new_values_table(findings: Iterable[ColdFinding]) -> Table:
-    """Rows with a value that the window never had, such as a new ad: a row per rival, feature and task."""
-    rows = []
-    for one in findings:
-        gain = one.improvement
-        difference = None if gain is None else Estimate(value=gain, low=one.low, high=one.high)
-        names = (one.feature, one.task, RIVAL_NAMES.get(one.rival, one.rival))
-        rows.append((*names, one.rows, one.own, one.reference, difference, one.decision))
-    return Table(
-        title="LogMAE of rows with a value that the window never had: information, no gate",
-        columns=(
-            *columns_of("text", ("new", "task", "rival")),
-            Column(name="rows", kind="count"),
-            *columns_of("number", ("candidate", "rival's")),
-            Column(name="difference", kind="estimate"),
-            Column(name="decision", kind="text"),
-        ),
-        rows=tuple(rows),
-        keys=3,
-    )
-
-
-def explored_table(report: EvaluationReport) -> Table:
-    """LogMAE and calibration of the candidate by how its ads came to be scored: chosen, or drawn at random."""
+def groups_table(report: EvaluationReport) -> Table:
+    """The candidate on rows of new ads and users, and on explored rows, beside the task's other rows."""
     name = report.candidate
     rows = []
-    for one in report.explored:
+    for one in report.groups:
         rows += [
-            (one.task, "chosen", one.chosen, one.logmae_of_chosen[name], one.calibration_of_chosen[name]),
-            (one.task, "explored", one.rows, one.logmae[name], one.calibration[name]),
-        ]
+            (one.task, one.group, one.rows, one.logmae[name], one.calibration[name]),
+            (one.task, f"not {one.group}", one.others, one.logmae_of_others[name], one.calibration_of_others[name]),
+        ]  # fmt: skip
     return Table(
-        title=f"{name} on candidates that were chosen, and on explored ones",
+        title=f"{name} on groups of rows, and on the task's other rows",
         columns=(
             *columns_of("text", ("task", "candidates")),
             Column(name="rows", kind="count"),

@@ -86,7 +86,6 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
         f"champion {report.champion}, as_of {report.champion_as_of}" if report.champion else "no champion"
     )
     items = [Item("bad", finding.signal, finding.words) for finding in report.breaches]
-    items += [Item("held", f"suspected, {finding.signal}", finding.words) for finding in report.suspicions]
     for signal in dict.fromkeys(finding.signal for finding in report.unjudged):
         without = [finding for finding in report.of(signal) if not finding.judged]
         words = f"{len(without)} of {len(report.of(signal))}, such as {without[0].where}: {without[0].words}"
@@ -95,7 +94,7 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
     tasks = dict.fromkeys(task for figures in days.values() for task in figures)
     series = {task: [figures.get(task) for figures in days.values() if figures] for task in tasks}
     pictures = _trend("LogMAE of the champion on each new day, oldest first", series)
-    kind: Kind = "bad" if report.breaches else "held" if report.suspicions else "good"
+    kind: Kind = "bad" if report.breaches else "good"
     title = f"{report.day}: {report.verdict}"
     return _of(title, kind, champion, Items(items), *_figures_tables(report), *pictures)
 
@@ -128,7 +127,7 @@ def _figures(report: MonitorReport) -> Iterator[tuple[str, float]]:
 def _verdict(finding: Finding) -> str:
     if finding.breach:
         return "✗ breach"
-    return "○ suspected" if finding.suspected else "ok" if finding.judged else "too few rows"
+    return "ok" if finding.judged else "too few rows"
 
 
 def clean_up(planned: CleanUp, dry_run: bool) -> Document:

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtmd.config import Frozen
-from mtmd.evaluate.report import ALL
-from mtmd.promote.slice_gates import GateResult
+from mtmd.evaluate.report import ALL, SliceMetrics
+from mtmd.promote.findings import GateResult
 from mtmd.registry.records import SUMMARY, origin, run_paths
 from mtmd.report.text import short
 from mtmd.store.outputs import read_record, written
@@ -45,21 +45,9 @@ class RecordedDecision(BaseModel):
         return self.promoted and self.verdict.promotion is None
 
 
-class RecordedMetrics(BaseModel):
-    """One predictor's figures on a slice, a bucket or a task."""
-
-    predictor: str
-    surface: str
-    product: str
-    task: str
-    bucket: int | None
-    rows: int
-    logmae: float | None = None
-
-
 class _Report(BaseModel):
     candidate: str = "mtmd"
-    metrics: tuple[RecordedMetrics, ...] = ()
+    metrics: tuple[SliceMetrics, ...] = ()
 
 
 class _Decided(RecordedDecision):
@@ -118,7 +106,7 @@ def run_record(path: Path) -> RunRecord | None:
     )
 
 
-def _logmae(metrics: Iterable[RecordedMetrics]) -> float | None:
+def _logmae(metrics: Iterable[SliceMetrics]) -> float | None:
     """Over the rows of all tasks: each row of each task counts once."""
     known = [(one.rows, one.logmae) for one in metrics if one.logmae is not None]
     rows = sum(count for count, _ in known)

@@ -3,20 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from mtmd.config import GatesConfig, Slice
-from mtmd.evaluate.replay_cells import QUANTITIES
-from mtmd.evaluate.replay_report import EVERYWHERE, RANDOM, ReplayReport
+from mtmd.evaluate.replay import DIFFERENCE, QUANTITIES, RANDOM, ReplayReport
 from mtmd.evaluate.report import ALL, EvaluationReport
-from mtmd.promote.cold import ColdFinding
-from mtmd.promote.counts import COUNTING, Tally, is_task
+from mtmd.promote.findings import GateResult, SliceFinding, Tally
 from mtmd.promote.gates import Verdict
-from mtmd.promote.slice_gates import GateResult, SliceFinding
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
 from mtmd.report.evaluation import (
     buckets_table,
-    explored_table,
     gains_table,
+    groups_table,
     metrics_table,
-    new_values_table,
     rivals_of,
     rivals_table,
     worth,
@@ -24,7 +20,13 @@ from mtmd.report.evaluation import (
 from mtmd.report.tables import Cell, Column, Table, columns_of
 from mtmd.report.text import minus, number, short
 
-_QUANTITIES = {"recall": "the top {top}", "actions": "expected actions", "value": "value"}
+COUNTING = (
+    "Counts are of slices, a surface × a product × a task each; a task over all its slices is judged too, and counted "
+    "apart as a task. Worse and better are the words of the gate against a rival: worse is significantly worse by more "
+    "than the tolerance, better is an interval above zero. Where no gate judges a rival, the same rule is used with no "
+    "tolerance."
+)
+_QUANTITIES = {"recall": "the top {top}", "value": "value"}
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
 
@@ -73,7 +75,7 @@ def _findings(title: str, findings: Iterable[SliceFinding], report: EvaluationRe
     """What a gate said of each slice; a calibration has no improvement."""
     rows = []
     for one in findings:
-        share = "" if is_task(one.slice) else _traffic(report, one.slice)
+        share = "" if one.is_task else _traffic(report, one.slice)
         bounds = "" if one.low is None or one.high is None else f" [{one.low:+.1%}, {one.high:+.1%}]"
         gain = None if one.improvement is None else minus(f"{one.improvement:+.1%}{bounds}")
         seen = None if one.detectable is None else number(-one.detectable, ".1%")
@@ -95,14 +97,12 @@ def _traffic(report: EvaluationReport, where: Slice) -> str:
     return f"{rows / whole:.1%}" if whole else ""
 
 
-def rivals(report: EvaluationReport, bounds: GatesConfig, cold: Sequence[ColdFinding] = ()) -> Section:
-    """Against every rival, slice by slice, on what users did, and on values that are new."""
+def rivals(report: EvaluationReport, bounds: GatesConfig) -> Section:
+    """Against every rival, slice by slice, on what users did, and on groups of rows."""
     blocks: list[Block] = [rivals_table(report, bounds), gains_table(report)]
     blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
-    if cold:
-        blocks.append(Fold("New ads, users and other values", [new_values_table(cold)]))
-    if report.explored:
-        blocks.append(Fold("Explored candidates", [explored_table(report)]))
+    if report.groups:
+        blocks.append(Fold("New ads, new users and explored candidates", [groups_table(report)]))
     return Section(
         anchor="rivals",
         title="Against its rivals",
@@ -129,10 +129,9 @@ def buckets(report: EvaluationReport) -> Section:
 
 
 def replay(report: ReplayReport) -> Section:
-    """What a cut would cost on logged requests, by value over whole requests: over all surfaces, then by surface."""
+    """What a cut would cost on logged requests, by value over whole requests."""
     weights = " + ".join(f"{weight:g} · {task}" for task, weight in report.weights.items())
-    whole = report.cell(EVERYWHERE)
-    lead = f"{whole.requests:,} of {whole.requests + whole.alone:,} requests have two candidates, and are replayed"
+    lead = f"{report.requests:,} of {report.requests + report.alone:,} requests have two candidates, and are replayed"
     if report.without_bid:
         lead += f". {report.without_bid:,} candidates have no bid, so no value"
     return Section(
@@ -148,26 +147,18 @@ def replay(report: ReplayReport) -> Section:
 
 
 def replay_table(report: ReplayReport) -> Table:
-    """A row per surface, number of kept candidates that cuts a request, and quantity."""
-    rows: list[tuple[Cell, ...]] = []
-    for where in report.by_value:
-        for kept, cut in zip(report.kept, report.cell(where).cut, strict=True):
-            shares = [
-                report.share(name, where, kept) for name in (report.candidate, report.reference, RANDOM)
-            ]
-            change = report.difference(where, kept)
-            rows += [
-                (
-                    *(where.surface, kept, cut, _QUANTITIES[name].format(top=report.top)),
-                    *(getattr(share, name) for share in (*shares[:2], change, shares[2])),
-                )
-                for name in QUANTITIES
-                if cut  # whoever keeps everything loses nothing
-            ]
+    """A row per number of kept candidates that cuts a request, and quantity."""
+    names = [report.candidate, report.reference, DIFFERENCE, RANDOM]
+    rows = [
+        (kept, cut, _QUANTITIES[quantity].format(top=report.top),
+         *(getattr(report.share(name, kept), quantity) for name in names))
+        for kept, cut in zip(report.kept, report.cut, strict=True)
+        if cut  # whoever keeps everything loses nothing
+        for quantity in QUANTITIES
+    ]  # fmt: skip
     columns = (
-        Column(name="surface", kind="text"),
         *columns_of("count", ("kept", "requests cut")),
         Column(name="share of", kind="text"),
-        *columns_of("estimate", (report.candidate, report.reference, "difference", "at random")),
+        *columns_of("estimate", (*names[:3], "at random")),
     )
     return Table(title=f"Replay on {report.as_of}: what survives a cut", columns=columns, rows=tuple(rows))

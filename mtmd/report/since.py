@@ -51,7 +51,7 @@ def _window(manifest: ModelManifest | None) -> str:
 
 
 def _made(before: RunOrigin | None, now: RunOrigin | None) -> Iterator[_Row]:
-    """Keys of the preset, commit, formats, packages, SQL and expectations that differ."""
+    """Keys of the preset, commit, packages and SQL that differ."""
     if before is None or now is None:
         yield "how it was made", "" if before else _GONE, "" if now else _GONE
         return

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from mtmd.config import Slice, Variant, variants
-from mtmd.evaluate.contributions import Contribution, contributions
+from mtmd.evaluate.ablation import Contribution, contributions
 from mtmd.evaluate.report import EVERYTHING, EvaluationReport
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days

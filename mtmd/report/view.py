@@ -56,7 +56,7 @@ def view(found: RunRecords) -> Document:
     core = [
         sections.gates(summary.verdict, report),
         _since(found.since),
-        sections.rivals(report, bounds, summary.verdict.cold),
+        sections.rivals(report, bounds),
         sections.buckets(report),
         stages.ablations(*((found.ablated.reports, found.ablated.missing) if found.ablated else ((), ()))),
         sections.replay(run.evaluated.replay),
@@ -103,7 +103,7 @@ def decision(
         kind=kind,
         words=(short(f"{words}.", _WORDS) if words.lower() != title.lower() else "", repeated),
         facts=facts,
-        sections=(sections.gates(verdict, report), sections.rivals(report, bounds, verdict.cold)),
+        sections=(sections.gates(verdict, report), sections.rivals(report, bounds)),
     )
 
 

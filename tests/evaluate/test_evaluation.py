@@ -12,7 +12,8 @@ from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.report import ALL, EvaluationReport, SliceMetrics
+from mtmd.evaluate.metrics import METRICS
+from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 
 AS_OF = date(2026, 1, 21)
 CONFIG = EvaluationConfig(buckets=5)
@@ -97,9 +98,8 @@ def test_empty_slices_have_zero_rows_and_no_numbers(declarations: Declarations, 
     report = evaluate_predictors(AS_OF, declarations, day, {"mtmd": predict(day, 0, 0.1)}, CONFIG)
     empty = report.get("mtmd", Slice("search", "standard", "octr"))
     assert (empty.rows, empty.requests, empty.impressions, empty.positives) == (0, 0, 0, 0)
-    undefined = empty.model_dump(exclude={"rows", "requests", "impressions", "positives", "bucket"})
-    names = {"predictor", "surface", "product", "task"}
-    assert all(value is None for name, value in undefined.items() if name not in names)
+    assert [metric.of(empty) for metric in METRICS] == [None] * len(METRICS)
+    assert empty.errors == {}
     assert report.get("mtmd", Slice("home_feed", "standard", "octr")).rows > 0
 
 
@@ -140,14 +140,77 @@ def test_a_prediction_that_is_no_log_probability_is_an_error(
 def test_a_log_probability_that_rounding_lifts_above_zero_is_accepted(
     declarations: Declarations, make_day
 ) -> None:
-    day = make_day(50)
     log_p = np.full((50, 3), 1e-7, dtype=np.float32)
-    found = evaluate_predictors(AS_OF, declarations, day, {"mtmd": log_p}, CONFIG).metrics[0]
+    found = evaluate_predictors(AS_OF, declarations, make_day(50), {"mtmd": log_p}, CONFIG).metrics[0]
     assert found.bce is not None
     assert math.isfinite(found.bce)
 
 
-def test_the_json_has_no_nan(declarations: Declarations, make_day) -> None:
+def test_the_report_survives_json_which_has_no_nan(declarations: Declarations, make_day) -> None:
     day = make_day(60, only=(0,))
     report = evaluate_predictors(AS_OF, declarations, day, {"mtmd": predict(day, 0, 0.1)}, CONFIG)
-    json.loads(report.model_dump_json(), parse_constant=pytest.fail)
+    text = report.model_dump_json()
+    json.loads(text, parse_constant=pytest.fail)
+    assert EvaluationReport.model_validate_json(text) == report
+
+
+def test_standard_errors_are_of_slices_and_of_tasks(report: EvaluationReport) -> None:
+    for where in (*report.slices, *report.aggregates):
+        found = report.get("mtmd", where)
+        assert {*found.errors} == {metric.name for metric in METRICS if metric.sure}
+        assert report.get("mtmd", where, 0).errors == {}
+
+
+def test_errors_are_those_of_drawing_whole_requests(declarations: Declarations) -> None:
+    """400 requests of five rows that are alike in the score, in the error and in what the user did."""
+    random = np.random.default_rng(7)
+    request = np.repeat(np.arange(400), 5)
+    mood, rows = random.normal(size=400)[request], len(request)
+    log_t = np.minimum(-2.0 + 0.5 * mood + 0.3 * random.normal(size=rows), -1e-3)
+    own = np.minimum(log_t + 0.2 * mood + 0.2 * random.normal(size=rows), -1e-3)
+    teacher, labels = np.full((rows, 3), np.nan, np.float32), np.full((rows, 3), -1, np.int8)
+    teacher[:, 0] = np.exp(log_t)
+    labels[:, 0] = acted = random.random(rows) < teacher[:, 0]
+    day = HeldOutDay(teacher, labels, np.ones(rows, np.bool_), np.zeros(rows, np.int64), request)
+    drawn = []
+    for _ in range(600):
+        some = (random.integers(0, 400, 400)[:, None] * 5 + np.arange(5)).ravel()
+        p, t = own[some], teacher[some, 0].astype(float)
+        drawn.append(np.log([np.abs(p - np.log(t)).mean(), np.exp(p).mean() / t.mean(), np.exp(p).mean()]))
+    report = evaluate_predictors(
+        AS_OF, declarations, day, {"mtmd": np.repeat(own[:, None], 3, axis=1)}, CONFIG
+    )
+    for where in (Slice("home_feed", "standard", "ctr"), Slice(ALL, ALL, "ctr")):
+        errors = report.get("mtmd", where).errors
+        named = [errors[name] for name in ("logmae", "teacher_calibration", "mean_prediction")]
+        assert named == pytest.approx(list(np.std(drawn, axis=0, ddof=1)), rel=0.1)
+    assert acted.any()
+
+
+def test_looking_up_what_is_not_there_is_an_error(report: EvaluationReport) -> None:
+    where = Slice("search", "standard", "ctr")
+    with pytest.raises(
+        EvaluationError, match=r"no metrics of 'champion' on search × standard × ctr, bucket None"
+    ):
+        report.get("champion", where)
+    with pytest.raises(
+        EvaluationError, match=r"no comparison with 'per_slice' .*bucket 9; .*buckets: 0 to 4"
+    ):
+        report.compared("per_slice", where, 9)
+
+
+def test_p_values_are_the_normal_tail_of_the_excess_over_the_margin() -> None:
+    """z = (ln 0.75 − ln 1.01) / 0.1 = −2.976: 1 − Φ(z) = 0.99854, by a table."""
+    pair = Comparison(
+        reference="per_slice", surface="search", product="standard", task="ctr", bucket=None, requests=2.0,
+        log_ratio=math.log(0.75), standard_error=0.1, low=0.1, high=0.4,
+    )  # fmt: skip
+    assert pair.improvement == pytest.approx(0.25)
+    assert pair.worse_by_chance(0.01) == pytest.approx(0.99854, abs=1e-5)
+    assert pair.model_copy(update={"log_ratio": 0.196}).worse_by_chance(0.0) == pytest.approx(
+        0.024998, abs=1e-6
+    )
+    certain = pair.model_copy(update={"standard_error": 0.0})
+    assert certain.worse_by_chance(0.0) == 1.0
+    assert certain.model_copy(update={"log_ratio": 1e-9}).worse_by_chance(0.0) == 0.0
+    assert pair.model_copy(update={"standard_error": None}).worse_by_chance(0.0) is None

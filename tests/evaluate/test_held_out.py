@@ -1,11 +1,11 @@
-"""Cutting a day into slices."""
+"""Cutting a day into slices and rank buckets: top first, equal counts, stable ties."""
 
 import numpy as np
 import pytest
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.evaluate.held_out import cut
+from mtmd.evaluate.held_out import cut, rank_buckets
 
 
 def test_every_declared_slice_comes_once_and_octr_never_on_shopping(
@@ -51,3 +51,15 @@ def test_a_teacher_score_outside_0_and_1_is_an_error(
     rows = int((day.domain == 5).sum())
     with pytest.raises(LogsError, match=rf"related_pin × shopping × ctr: 1 of {rows} .* such as {score}"):
         list(cut(day, declarations, 5))
+
+
+@pytest.mark.parametrize("rows", [10, 11, 19, 103])
+def test_buckets_go_by_score_and_differ_by_at_most_one_row(rows: int) -> None:
+    scores = np.random.default_rng(rows).uniform(size=rows)
+    bucket = rank_buckets(scores, 4)
+    counts = np.bincount(bucket, minlength=4)
+    assert counts.sum() == rows
+    assert counts.max() - counts.min() <= 1
+    for b in range(3):
+        assert scores[bucket == b].min() >= scores[bucket == b + 1].max()
+    assert rank_buckets(np.full(4, 0.5), 2).tolist() == [0, 0, 1, 1]

@@ -1,23 +1,34 @@
-"""Metrics against numbers worked by hand and against brute force."""
+"""Metrics against numbers worked by hand and against brute force, and the table that names them."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from mtmd.evaluate.metrics import (
+    METRICS,
+    NAMED,
     TeacherTargets,
-    group_auc,
+    area,
+    area_error,
+    impression_values,
     ratio_error,
-    row_errors,
-    row_log_loss,
+    row_values,
 )
+from mtmd.evaluate.report import SliceMetrics
+
+ONE = SliceMetrics(
+    surface="search", product="standard", task="ctr", predictor="mtmd", bucket=None, rows=100, requests=10,
+    logmae=0.5, auc=0.75, log_loss=0.2, mean_prediction=0.3, mean_teacher=0.2, calibration=1.1,
+    errors={"auc": 0.01, "log_loss": 0.1, "teacher_calibration": 0.1},
+)  # fmt: skip
 
 
 def test_errors_follow_their_definitions_on_random_rows() -> None:
     rng = np.random.default_rng(0)
     t, p = rng.uniform(0.001, 0.999, size=(2, 500))
-    errors = row_errors(np.log(p), TeacherTargets.of(t))
+    errors = row_values(np.log(p), TeacherTargets.of(t))
     for i in range(500):
         assert errors["logmae"][i] == pytest.approx(abs(math.log(p[i]) - math.log(t[i])))
         assert errors["kl"][i] == pytest.approx(
@@ -32,44 +43,64 @@ def test_the_error_of_a_ratio_counts_requests_not_rows() -> None:
     assert ratio_error(own[:0], reference[:0], np.array([], np.int64)) is None
 
 
-def test_the_error_of_a_ratio_is_its_spread_over_samples() -> None:
-    rng = np.random.default_rng(0)
-    samples = rng.gamma(2.0, 1.0, (400, 300, 1)) + rng.gamma(1.0, 1.0, (400, 300, 2))  # requests of two rows
-    reference = rng.gamma(2.0, 1.0, (400, 300, 2))
-    ratios = np.log(samples.sum((1, 2)) / reference.sum((1, 2)))
-    request = np.repeat(np.arange(300), 2)
-    errors = [
-        ratio_error(a.ravel(), b.ravel(), request) for a, b in zip(samples[:50], reference[:50], strict=True)
-    ]
-    assert np.mean(errors) == pytest.approx(ratios.std(), rel=0.1)
+def test_errors_of_area_and_log_loss_are_those_of_requests_that_are_drawn_anew() -> None:
+    """600 requests of 1 to 6 rows that share a level, drawn anew 400 times with replacement."""
+    random = np.random.default_rng(3)
+    request = np.repeat(np.arange(600), random.integers(1, 7, 600))
+    level = random.normal(0, 1, 600)[request]
+    action = random.random(len(request)) < 1 / (1 + np.exp(1.5 - level))
+    log_p = np.log(1 / (1 + np.exp(1.5 - level - random.normal(0, 0.7, len(request)))))
+    rows = [np.flatnonzero(request == one) for one in range(600)]
+    areas, losses = [], []
+    for _ in range(400):
+        drawn = np.concatenate([rows[one] for one in random.integers(0, 600, 600)])
+        areas.append(area(log_p[drawn], action[drawn]))
+        losses.append(math.log(impression_values(log_p[drawn], action[drawn])["log_loss"].mean()))
+    assert area_error(log_p, action, request) == pytest.approx(np.std(areas), rel=0.12)
+    loss = impression_values(log_p, action)["log_loss"]
+    assert ratio_error(loss, np.ones(len(loss)), request) == pytest.approx(np.std(losses), rel=0.12)
+
+
+def test_the_error_of_an_area_is_that_of_three_requests_by_hand() -> None:
+    """Positives 0.9 and 0.4 are above 2 and 1 of the negatives 0.5 and 0.1, which are below 1 and 2 positives.
+
+    AUC is 3/4. The contributions are (1 − 3/4)/2 = 1/8, (1/2 − 3/4)/2 = −1/8, and for the negatives −1/8 and 1/8. The
+    first request has 0.9 and 0.5, which cancel; the others have one row each.
+    """
+    log_p = np.log([0.9, 0.4, 0.5, 0.1])
+    action, request = np.array([True, True, False, False]), np.array([0, 1, 0, 2])
+    assert area(log_p, action) == 0.75
+    assert area_error(log_p, action, request) == pytest.approx(math.sqrt(2) / 8)
+    assert area_error(log_p[1:], action[1:], request[1:]) is None  # one positive alone
+    assert area(log_p[2:], action[2:]) is None
+
+
+def test_an_area_equals_brute_force_over_pairs() -> None:
+    rng = np.random.default_rng(1)
+    score = rng.integers(0, 12, size=400) / 10.0  # many ties
+    action = rng.uniform(size=400) < 0.3
+    wins = (score[action][:, None] > score[~action]) + 0.5 * (score[action][:, None] == score[~action])
+    assert area(score, action) == pytest.approx(wins.mean(), abs=1e-12)
 
 
 def test_a_very_small_probability_stays_finite() -> None:
-    errors = row_errors(np.array([-2000.0]), TeacherTargets.of(np.array([0.5])))
+    errors = row_values(np.array([-2000.0]), TeacherTargets.of(np.array([0.5])))
     assert errors["logmae"][0] == pytest.approx(2000 - math.log(2))
     assert errors["bce"][0] == pytest.approx(1000)
 
 
-def test_log_loss_by_hand() -> None:
-    loss = row_log_loss(np.log([0.8, 0.8]), np.array([True, False]))
-    assert loss.tolist() == pytest.approx([-math.log(0.8), -math.log(0.2)])
+def test_every_metric_of_the_table_is_a_number_of_a_slice() -> None:
+    assert [metric.name for metric in METRICS if not hasattr(ONE, metric.name)] == []
+    summed = {*row_values(np.empty(0), TeacherTargets.of(np.empty(0)))}
+    summed |= {*impression_values(np.empty(0), np.empty(0, np.bool_))}
+    assert {name for metric in METRICS for name in (metric.above, metric.below) if name} == summed
 
 
-def test_auc_is_undefined_where_a_class_is_missing() -> None:
-    action = np.array([True, True, False, True, False])
-    group = np.array([0, 0, 1, 2, 2])
-    auc = group_auc(np.arange(5.0), action, group, 4)
-    assert np.isnan(auc).tolist() == [True, True, False, True]
-
-
-def test_auc_equals_brute_force_over_pairs_in_each_group() -> None:
-    rng = np.random.default_rng(1)
-    score = rng.integers(0, 12, size=400) / 10.0  # many ties, within and across groups
-    action = rng.uniform(size=400) < 0.3
-    group = rng.integers(0, 5, size=400)
-    auc = group_auc(score, action, group, 5)
-    for g in range(5):
-        positive = score[(group == g) & action]
-        negative = score[(group == g) & ~action]
-        wins = sum(float(p > n) + 0.5 * float(p == n) for p in positive for n in negative)
-        assert auc[g] == pytest.approx(wins / (len(positive) * len(negative)), abs=1e-12)
+def test_intervals_are_of_the_confidence_and_stay_inside_what_can_be() -> None:
+    reach = NormalDist().inv_cdf(0.975)
+    assert NAMED["auc"].interval(ONE, 0.95) == pytest.approx((0.75 - 0.01 * reach, 0.75 + 0.01 * reach))
+    assert NAMED["log_loss"].interval(ONE, 0.95) == pytest.approx((0.2 / 1.2165, 0.2 * 1.2165), rel=1e-4)
+    level = NAMED["teacher_calibration"].interval(ONE, 0.95)
+    assert level == pytest.approx((1.5 / 1.2165, 1.5 * 1.2165), rel=1e-4)
+    assert NAMED["auc"].interval(ONE.model_copy(update={"errors": {"auc": 0.5}}), 0.95) == (0.0, 1.0)
+    assert NAMED["kl"].interval(ONE, 0.95) is None

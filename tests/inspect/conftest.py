@@ -76,7 +76,6 @@ class Line:
         promotion: str | None = None,
         preset: dict[str, Any] | None = None,
         packages: dict[str, str] = PACKAGES,
-        formats: int = 1,
     ) -> Path:
         """Write a run's records, a minute after those before; without `preset`, as an older version did."""
         self.minute += 1
@@ -94,8 +93,8 @@ class Line:
         write_json(run / "summary.json", summary)
         if preset is not None:
             made_with = RunOrigin(
-                preset=preset, formats={"shard": 1, "training": formats}, git_commit="c0ffee", packages=packages,
-                window_rows=12_345, training_seconds=61.6,
+                preset=preset, git_commit="c0ffee", packages=packages, window_rows=12_345,
+                training_seconds=61.6, sql={},
             )  # fmt: skip
             write_json(run / "origin.json", made_with.model_dump(mode="json"))
         self._date(run / "summary.json")

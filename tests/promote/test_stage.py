@@ -4,8 +4,7 @@ import pytest
 
 from mtmd.errors import RegistryError
 from mtmd.export.stage import Proofs
-from mtmd.promote.origin import origin
-from mtmd.promote.slice_gates import GateResult
+from mtmd.promote.findings import GateResult
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
@@ -13,7 +12,6 @@ from mtmd.report import view
 from mtmd.report.past import made_by
 from mtmd.report.render import markdown
 from mtmd.store.files import read_json, write_json
-from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.stage import DataQuality
 from tests.daily import Done, run_stages
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
@@ -46,9 +44,8 @@ def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) ->
     validation = DataQuality.model_validate(read_json(Path(summary.places["validation"])))
     assert validation.validations == done.quality.validations
     made_with = RunOrigin.model_validate(read_json(Path(summary.places["run"]) / "origin.json"))
-    assert made_with == origin(done.plan, done.days, done.trained)
     assert made_with.preset["training"]["seed"] == done.plan.preset.training.seed
-    assert made_with.formats["training"] == TRAINING_FORMAT
+    assert made_with.sql["source_ads"] == done.plan.source.statement("ads")
     assert made_with.window_rows == sum(shard.candidates for shard in done.days.window)
 
 

@@ -8,8 +8,7 @@ import pytest
 from mtmd.config import EvaluationConfig, GatesConfig, Preset
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.replay import replay_day
-from mtmd.evaluate.replay_report import ReplayReport
+from mtmd.evaluate.replay import ReplayReport, replay_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.fresh_process import FreshProcessReport
@@ -63,8 +62,8 @@ def off_by(day: HeldOutDay, error: float | list[float]) -> np.ndarray:
 def evaluate(day: HeldOutDay, preset: Preset, **errors: float | list[float]) -> EvaluationReport:
     """Predictors that are all off by a constant: every improvement and its interval is known."""
     predictions = {name: off_by(day, error) for name, error in errors.items()}
-    cold = {"ad_id": np.arange(len(day.domain)) % 100 == 0}
-    return evaluate_predictors(AS_OF, preset.declarations, day, predictions, preset.evaluation, cold=cold)
+    groups = {"new ad_id": np.arange(len(day.domain)) % 100 == 0}
+    return evaluate_predictors(AS_OF, preset.declarations, day, predictions, preset.evaluation, groups=groups)
 
 
 def changed(report: EvaluationReport, **fields: object) -> EvaluationReport:

@@ -2,12 +2,12 @@
 
 from mtmd.config import GatesConfig, Preset
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.report import EvaluationReport, ExploredMetrics
+from mtmd.evaluate.metrics import QUALITIES
+from mtmd.evaluate.report import EvaluationReport, GroupMetrics
 from mtmd.report.evaluation import (
-    METRICS,
     buckets_table,
-    explored_table,
     gains_table,
+    groups_table,
     metrics_table,
     rivals_table,
     standing,
@@ -24,7 +24,7 @@ def _names(table: Table) -> list[str]:
 
 def test_every_slice_has_every_metric_and_tasks_stand_beside_every_rival(report: EvaluationReport) -> None:
     table = metrics_table(report)
-    assert _names(table)[5:-2] == [metric.name for metric in METRICS]
+    assert _names(table)[5:-2] == [metric.label for metric in QUALITIES]
     first = dict(zip(_names(table), table.texts()[0], strict=True))
     assert (first["of"], first["rows"], first["LogMAE"]) == ("mtmd", "320", "0.1000")
     assert first["calibration to teacher"].startswith("0.9048 [")
@@ -92,18 +92,14 @@ def test_pooling_alone_may_be_enough(day: HeldOutDay, tiny_preset: Preset) -> No
     assert worth(without).startswith("The pooled two-tower was not evaluated")
 
 
-def test_explored_candidates_stand_beside_the_chosen_ones(day: HeldOutDay, tiny_preset: Preset) -> None:
+def test_groups_of_rows_stand_beside_the_other_rows(day: HeldOutDay, tiny_preset: Preset) -> None:
     report = evaluate(day, tiny_preset, mtmd=0.1, constant=1.0)
     numbers: dict[str, dict[str, float | None]] = {
-        "logmae": {"mtmd": 0.5, "constant": None},
-        "logmae_of_chosen": {"mtmd": 0.25, "constant": 1.0},
-        "calibration": {"mtmd": 1.5, "constant": 1.0},
-        "calibration_of_chosen": {"mtmd": 1.25, "constant": 1.0},
-    }
-    found = explored_table(
-        changed(report, explored=(ExploredMetrics(task="ctr", rows=9, chosen=90, **numbers),))
-    )
-    assert found.texts() == [
-        ["ctr", "chosen", "90", "0.2500", "1.2500"],
+        "logmae": {"mtmd": 0.5}, "logmae_of_others": {"mtmd": 0.25}, "calibration": {"mtmd": 1.5},
+        "calibration_of_others": {"mtmd": 1.25},
+    }  # fmt: skip
+    group = GroupMetrics(group="explored", task="ctr", rows=9, others=90, **numbers)
+    assert groups_table(changed(report, groups=(group,))).texts() == [
         ["ctr", "explored", "9", "0.5000", "1.5000"],
+        ["ctr", "not explored", "90", "0.2500", "1.2500"],
     ]

@@ -73,7 +73,7 @@ def _finding(**changes: object) -> Finding:
 
 
 def _monitored(*findings: Finding) -> MonitorReport:
-    whole = [_finding(signal=signal) for signal in ("calibration", "auc", "score shift")]
+    whole = [_finding(signal=signal) for signal in ("teacher_calibration", "auc", "mean_prediction")]
     return MonitorReport(
         line="tiny", day=FIRST, champion="m", champion_as_of=FIRST, findings=(*findings, *whole)
     )
@@ -84,14 +84,13 @@ def test_a_monitored_day_has_breaches_first_then_figures_and_drift() -> None:
         _finding(signal="feature drift", where=f"f{n}", value=0.01 * n, reference=0.1) for n in range(30)
     ]
     breach = _finding(breach=True, words="LogMAE rose")
-    fresh = _finding(signal="freshness", where="logs", value=0, reference=1, suspected=True, words="late")
+    fresh = _finding(signal="freshness", where="logs", value=0, reference=1)
     old = _finding(signal="freshness", where="champion", judged=False, words="no day")
     report = _monitored(breach, fresh, old, *drifts)
     lines = _lines(jobs.monitor(report, [report]))
-    assert lines[:2] == ["## ✗ 2026-01-01: 1 breach, 1 suspicion", "champion m, as_of 2026-01-01"]
+    assert lines[:2] == ["## ✗ 2026-01-01: 1 breach", "champion m, as_of 2026-01-01"]
     assert [line for line in lines if line.startswith("- ")] == [
         "- ✗ **logmae**: LogMAE rose",
-        "- ○ **suspected, freshness**: late",
         "- **not judged, freshness**: 1 of 2, such as champion: no day",
     ]
     assert "| all × all × ctr | 0.5 | 0.4 | ✗ breach |" in lines
@@ -161,8 +160,7 @@ def test_a_stopped_run_shows_its_error_as_it_is_in_lines_that_fit() -> None:
 
 def _hostile_monitor() -> Document:
     common = {"signal": "freshness", "where": HOSTILE, "words": HOSTILE}
-    kinds = ((True, True, True), (True, False, True), (False, False, False))
-    found = [_finding(**common, judged=judged, breach=breach, suspected=odd) for judged, breach, odd in kinds]
+    found = [_finding(**common, judged=judged, breach=judged) for judged in (True, False)]
     return jobs.monitor(_monitored(*found).model_copy(update={"champion": HOSTILE}), [])
 
 

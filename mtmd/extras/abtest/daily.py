@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from mtmd.evaluate.stage import Evaluated
 from mtmd.extras.abtest.outcome import ABTest
 from mtmd.extras.abtest.settings import Settings
-from mtmd.promote.slice_gates import GateResult, chance, holm
+from mtmd.promote.findings import GateResult
+from mtmd.promote.slice_gates import chance, holm
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
 

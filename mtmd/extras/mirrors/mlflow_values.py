@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import expm1
 from typing import Any, NamedTuple
 
+from mtmd.evaluate.metrics import NAMED
 from mtmd.registry.records import ModelManifest
 
 RUN, MODEL = "mtmd.run", "mtmd.model_id"  # the tags by which a run and a version are found again
@@ -12,10 +13,7 @@ COMPLETE = "mtmd.mirrored"  # set last: a run without it is taken up again
 FORMAT = "2"  # of what is told
 
 _SECTIONS = ("model", "training", "rivals", "evaluation", "gates", "data")  # of a preset
-_FIELDS = (
-    "logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher", "auc", "log_loss", "rows",
-    "impressions", "positives",
-)  # fmt: skip
+_FIELDS = (*NAMED, "rows", "impressions", "positives")
 _LONGEST = 5000  # characters of a value that MLflow takes
 
 

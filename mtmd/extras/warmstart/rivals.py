@@ -1,8 +1,9 @@
 """The last full retrain beside the champion: small losses to each day's champion can't add up unseen."""
 
 from mtmd.extras.warmstart.settings import Settings
+from mtmd.promote.findings import GateResult
 from mtmd.promote.gates import Gate, GateInputs
-from mtmd.promote.slice_gates import GateResult, against
+from mtmd.promote.slice_gates import against
 from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan

@@ -1,4 +1,4 @@
-"""Scoring a day with a model."""
+"""Scoring a day with a model, and the constant predictor: the median of the window, slice by slice."""
 
 from dataclasses import replace
 from datetime import date
@@ -21,15 +21,13 @@ from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
 from mtmd.model.ranker import RankingModel
 
-CTR_BY_CANDIDATE = torch.tensor([0.5, 0.25, 0.125])
-
 
 class RowNumber(RankingModel):
     """Scores a candidate by its row number: shows where a score ends up."""
 
     def forward(self, batch: Batch) -> Tensor:
         assert not self.training
-        return -(1.0 + batch.candidate.double())[:, None] * CTR_BY_CANDIDATE.double()
+        return -(1.0 + batch.candidate.double())[:, None] * torch.tensor([0.5, 0.25, 0.125]).double()
 
 
 def test_scores_come_in_the_order_of_the_days_candidates(declarations: Declarations, make_shard) -> None:
@@ -50,11 +48,9 @@ def test_a_candidate_that_no_batch_holds_is_an_error(declarations: Declarations,
 def test_a_real_model_scores_alike_in_any_batch_size_and_stays_as_it_was(
     tiny_preset: Preset, make_shard
 ) -> None:
-    shard = make_shard(requests=60)
-    model = build_model("mtmd", tiny_preset)
+    shard, model = make_shard(requests=60), build_model("mtmd", tiny_preset)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    whole = score_day(model, shard, tiny_preset.declarations, batch_requests=60)
-    pieces = score_day(model, shard, tiny_preset.declarations, batch_requests=7)
+    whole, pieces = (score_day(model, shard, tiny_preset.declarations, batch_requests=n) for n in (60, 7))
     assert np.abs(whole - pieces).max() < 1e-5
     assert (whole < 0).all()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -83,4 +79,28 @@ def test_a_day_of_logs_is_evaluated_from_end_to_end(
     assert ctr.impressions == int(shards[1].impressed.sum())
     assert ctr.positives == int((shards[1].labels[:, 0] == 1).sum())
     # an untrained model knows less than the window's medians
-    assert report.improvement("mtmd", "constant", report.aggregates[0]) < 0
+    assert report.compared("constant", report.aggregates[0]).improvement < 0
+
+
+def test_the_constant_is_the_median_of_all_days_of_the_window(declarations: Declarations, make_shard) -> None:
+    shards = [make_shard(requests=80, seed=day, day=day) for day in (1, 2, 3)]
+    medians = window_medians(shards, declarations)
+    assert medians.shape == (6, 3)
+    for domain, task in zip(*np.nonzero(declarations.domains.task_mask), strict=True):
+        scores = np.concatenate([one.teacher[one.domain(2) == domain, task].numpy() for one in shards])
+        exact = np.nanmedian(np.log(scores.astype(np.float64)))
+        assert medians[domain, task] == pytest.approx(exact, abs=0.00051)
+
+
+def test_a_domain_without_scores_takes_the_median_of_all_and_a_task_without_any_is_an_error(
+    declarations: Declarations, make_shard
+) -> None:
+    shard = make_shard(requests=100)
+    teacher = shard.teacher.clone()
+    teacher[shard.domain(2) == 2] = torch.nan
+    everywhere = np.nanmedian(np.log(teacher[:, 0].numpy().astype(np.float64)))
+    medians = window_medians([replace(shard, teacher=teacher)], declarations)
+    assert medians[2, 0] == pytest.approx(everywhere, abs=0.00051)
+    teacher[:, 2] = torch.nan
+    with pytest.raises(EvaluationError, match=r"tasks \['octr'\] have no teacher score in the window"):
+        window_medians([replace(shard, teacher=teacher)], declarations)

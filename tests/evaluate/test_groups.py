@@ -1,0 +1,78 @@
+"""Groups of rows: new values against sets of values, and errors and levels by hand."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from mtmd.config import Declarations, EvaluationConfig
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.groups import IDS, row_groups
+from mtmd.evaluate.held_out import HeldOutDay
+
+
+def values(shard, declarations: Declarations, name: str) -> list[int]:
+    """The hashed value of each candidate, one at a time."""
+    side, encoded, rows = (
+        (declarations.item, shard.item, shard.ad_row)
+        if name == "ad_id"
+        else (declarations.query, shard.query, shard.request_row)
+    )
+    column = [feature.name for feature in side.categorical].index(name)
+    return [int(encoded.categorical[row, column]) for row in rows.tolist()]
+
+
+def test_a_row_is_new_whose_value_no_candidate_of_the_window_has(
+    declarations: Declarations, make_shard
+) -> None:
+    window = [make_shard(requests=9, seed=1, day=1), make_shard(requests=9, seed=2, day=2)]
+    day = make_shard(requests=40, seed=3, day=3)
+    found = row_groups(day, HeldOutDay.of(day, declarations), iter(window), declarations)
+    assert list(found) == ["new user_id", "new ad_id"]
+    for name in IDS:
+        known = {value for shard in window for value in values(shard, declarations, name)} | {0}
+        expected = [value not in known for value in values(day, declarations, name)]
+        assert found[f"new {name}"].tolist() == expected
+        assert any(expected)
+
+
+def test_explored_rows_are_a_group_of_their_own(declarations: Declarations, make_shard) -> None:
+    shard = make_shard(requests=4)
+    assert HeldOutDay.of(shard, declarations).explored is None
+    marked = shard.explored.clone()
+    marked[5] = 1
+    day = HeldOutDay.of(replace(shard, explored=marked), declarations)
+    assert np.flatnonzero(row_groups(shard, day, [], declarations)["explored"]).tolist() == [5]
+
+
+def test_errors_and_levels_are_means_over_a_tasks_rows_of_the_group_and_its_others(
+    declarations: Declarations,
+) -> None:
+    """Four rows in two slices of ctr, the first and the third in the group; gctr is scored in two, octr in none."""
+    teacher = np.full((4, 3), np.nan, np.float32)
+    teacher[:, 0], teacher[:2, 1] = [0.2, 0.1, 0.4, 0.1], [0.1, 0.05]
+    day = HeldOutDay(
+        teacher=teacher,
+        labels=np.full((4, 3), -1, np.int8),
+        impressed=np.zeros(4, np.bool_),
+        domain=np.array([0, 0, 2, 2]),
+        request=np.arange(4),
+    )
+    off = np.array([[0.5], [0.25], [0.125], [0.75]])
+    given = {"mtmd": np.log(np.nan_to_num(teacher, nan=0.5)) - off}
+    groups = {"some": np.array([True, False, True, False]), "nobody": np.zeros(4, np.bool_)}
+    report = evaluate_predictors(
+        date(2026, 1, 5), declarations, day, given, EvaluationConfig(), groups=groups
+    )
+    found = {(one.group, one.task): one for one in report.groups}
+    assert list(found) == [(name, task) for name in groups for task in ("ctr", "gctr", "octr")]
+    ctr, gctr, nobody = found["some", "ctr"], found["some", "gctr"], found["nobody", "ctr"]
+    assert (ctr.rows, ctr.others) == (2, 2)
+    assert (ctr.logmae["mtmd"], ctr.logmae_of_others["mtmd"]) == pytest.approx((0.3125, 0.5))
+    level = (0.2 * np.exp(-0.5) + 0.4 * np.exp(-0.125)) / 0.6
+    of_others = (np.exp(-0.25) + np.exp(-0.75)) / 2
+    assert (ctr.calibration["mtmd"], ctr.calibration_of_others["mtmd"]) == pytest.approx((level, of_others))
+    assert (gctr.rows, gctr.others, gctr.logmae["mtmd"]) == (1, 1, pytest.approx(0.5))
+    assert (nobody.rows, nobody.others, nobody.logmae["mtmd"]) == (0, 4, None)
+    assert type(report).model_validate_json(report.model_dump_json()) == report
