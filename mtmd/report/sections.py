@@ -1,6 +1,6 @@
 """What the sections of a run say of its decision: gates, rivals, rank buckets, and a replay of the cut."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from mtmd.config import GatesConfig, Slice
 from mtmd.evaluate.replay import DIFFERENCE, QUANTITIES, RANDOM, ReplayReport
@@ -17,7 +17,7 @@ from mtmd.report.evaluation import (
     rivals_table,
     worth,
 )
-from mtmd.report.tables import Cell, Column, Table, columns_of
+from mtmd.report.tables import Column, Table, columns_of
 from mtmd.report.text import minus, number, short
 
 COUNTING = (

@@ -54,7 +54,7 @@ def test_a_day_like_the_promotions_is_quiet() -> None:
          "search × standard × ctr: LogMAE 0.51 against 0.4 at promotion (+27%, by chance ±7%)"),
         ({"mean_prediction": 0.0665}, "teacher_calibration", "to teacher 1.33 against 1 at promotion (+33%"),
         ({"mean_prediction": 0.0375}, "teacher_calibration", "to teacher 0.75 against 1 at promotion (-25%"),
-        ({"auc": 0.6}, "auc", "AUC 0.6 against 0.7 at promotion (-0.100, by chance ±0.036)"),
+        ({"auc": 0.6}, "auc", "AUC 0.6 against 0.7 at promotion (-0.100, by chance ±0.035)"),
         ({"mean_prediction": 0.09, "mean_teacher": 0.09}, "mean_prediction",
          "mean prediction 0.09 against 0.05 at promotion (+80%, by chance ±31%)"),
     ],
