@@ -104,7 +104,7 @@ def _report(logmae: float) -> dict[str, Any]:
     """Two tasks over their slices; a slice, a bucket and a rival that the index leaves out."""
     whole = {
         "predictor": "mtmd", "surface": "all", "product": "all", "task": "ctr", "bucket": None, "rows": 200,
-        "logmae": logmae,
+        "requests": 20, "logmae": logmae,
     }  # fmt: skip
     others = [whole | one for one in ({"surface": "search"}, {"bucket": 0}, {"predictor": "pooled"})]
     hides = whole | {"task": "hides", "rows": 20, "logmae": None}

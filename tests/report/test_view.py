@@ -77,8 +77,10 @@ def test_headlines_of_all_verdicts(verdict: Verdict) -> None:
         headline(overridden, CANDIDATE),
         headline(verdict, None),
         headline(more, CHAMPION),
-        headline(passed.refused("the run was told not to promote"), CHAMPION),
-        headline(passed.promoted_before("before").refused("x"), CHAMPION),
+        headline(passed.model_copy(update={"refusal": "the run was told not to promote"}), CHAMPION),
+        headline(
+            passed.model_copy(update={"promotion": "before"}).model_copy(update={"refusal": "x"}), CHAMPION
+        ),
     ]
     assert found == [
         ("Promoted", "good"),
