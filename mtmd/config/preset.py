@@ -26,7 +26,7 @@ from mtmd.config.problems import wrong_values
 from mtmd.config.sources import SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
-from mtmd.features import AnyFeature, Categorical
+from mtmd.features import AnyFeature
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 SHORTEST_WINDOW_DAYS = 7  # that a preset may ask for: one of each weekday
