@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtmd.export.rows import RawRows, sample_raw_rows
+from mtmd.export.fresh_process import RawRows, sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.publish.answer import Asked, answer
 from mtmd.registry.registry import Registry

@@ -14,8 +14,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.errors import LogsError
 from mtmd.export.bundle import bundle_id, export_bundle
-from mtmd.export.fresh_process import check_answers, check_fresh_process
-from mtmd.export.rows import RawRows, sample_raw_rows
+from mtmd.export.fresh_process import RawRows, check_answers, check_fresh_process, sample_raw_rows
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.snapshot import read_ads
 from mtmd.extract.stage import extract_day

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mtmd.config import load_preset
-from mtmd.export.rows import sample_raw_rows
+from mtmd.export.fresh_process import sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.monitor.stage import monitor
 from mtmd.project.check import check_project

@@ -1,34 +1,54 @@
-"""Write a bundle: one ONNX file per tower domain, and `bundle.json` (docs/architecture.md)."""
+"""Write a bundle: one ONNX file per tower domain, with a dynamic batch dimension, and `bundle.json`.
 
+N rows of one domain, K_t embedding width of task t.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from torch import nn
+import onnx
+import torch
+from torch import Tensor, nn
 
-from mtmd.config import Preset
+from mtmd.config import Preset, SideSchema
 from mtmd.errors import BundleError
 from mtmd.model.two_tower import MTMD
-from mtmd.registry.bundle import BUNDLE_FILE, BUNDLE_FORMAT, MODEL_KIND, BundleInfo, TowerFile
+from mtmd.registry.bundle import (
+    BUNDLE_FILE,
+    BUNDLE_FORMAT,
+    INPUT_PREFIX,
+    LIST_INPUTS,
+    MODEL_KIND,
+    OUTPUT_PREFIX,
+    BundleInfo,
+    TowerFile,
+)
 from mtmd.store.files import digest, sha256_file, write_json
+from mtmd.store.outputs import make_once
 from mtmd.train.checkpoints import tensors_digest
 
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files
+_GRAPH = "graph.onnx"
+_MATRICES = ("continuous", "categorical", "embedding")
+_EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
+_LARGEST = 2**31 - 1  # bytes of one protobuf message
 
 
 def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) -> BundleInfo:
-    """Write the bundle of a trained model into a directory, such as one that `atomic_directory` yields.
+    """Write the bundle of a trained model, in evaluation mode, into a directory, such as `atomic_directory` yields.
 
     `graphs` is where traced graphs are kept for the next model of this configuration (see OnnxWriter).
-    Raises BundleError when the model is in training mode, or a file too large.
+    Raises BundleError for a file that is too large.
     """
-    from mtmd.export.onnx_files import OnnxWriter  # noqa: PLC0415 - a quarter of a second, which only an export needs
-
-    if model.training:
-        raise BundleError("the model is in training mode; call model.eval() before exporting it")
-    domains = preset.domains
+    domains, declarations = preset.domains, preset.declarations
     identity = bundle_id(model, preset)
     towers = [
-        ("query", domains.surfaces, preset.declarations.query, model.query_module),
-        ("item", domains.products, preset.declarations.item, model.item_module),
+        ("query", domains.surfaces, declarations.query, model.query_module),
+        ("item", domains.products, declarations.item, model.item_module),
     ]
     files = []
     for side, names, schema, module in towers:
@@ -42,7 +62,7 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) ->
         format=BUNDLE_FORMAT,
         bundle_id=identity,
         weights=tensors_digest(model.state_dict()),
-        declarations=preset.declarations,
+        declarations=declarations,
         widths=dict(zip(domains.task_names, model.widths, strict=True)),
         files=tuple(files),
     )
@@ -60,3 +80,175 @@ def bundle_id(model: nn.Module, preset: Preset) -> str:
             "format": BUNDLE_FORMAT,
         }
     )
+
+
+class OnnxWriter:
+    """Writes the domains of one tower, one file each, of modules (continuous, categorical, embedding, lists) → one
+    (N, K_t) per task.
+
+    Tracing a module costs seconds, and most domains of a tower compute the same with other weights. A graph is traced
+    once for each structure: names, types and shapes of a module's tensors (tables may have any number of rows), and
+    its tasks. So whatever else two domains differ by must be in tensors, as in DomainModule; the parity proof runs
+    every file.
+
+    `graphs` is the directory where they are kept. Another writer may use it again when all else that decides a graph
+    is the same: the model's configuration, the declarations, the exporter's versions and `EXPORT_FORMAT`.
+    """
+
+    def __init__(self, schema: SideSchema, tasks: tuple[str, ...], graphs: Path) -> None:
+        self._tasks, self._graphs, self._side = tasks, graphs, schema.side
+        self._example = _example(schema)
+        self.traced = 0  # graphs, so far
+
+    def write(self, path: Path, module: nn.Module, properties: dict[str, str]) -> None:
+        """Export a module.
+
+        The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
+        the exporter embeds are taken out. Raises BundleError when the module is too large for one file, or works for a
+        fixed number of rows only.
+        """
+        size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+        if size > _LARGEST:
+            raise BundleError(
+                f"{path.name} would hold {size} bytes; one file takes {_LARGEST}. Declare fewer buckets"
+            )
+        wrapped = _PresentInputs(module, tuple(self._example)).eval()
+        proto = self._graph(wrapped, _structure(module), path.name)
+        _fill(proto, wrapped)
+        proto = _optimised(proto)
+        _strip_traces(proto)
+        onnx.helper.set_model_props(proto, properties)
+        onnx.checker.check_model(proto)
+        path.write_bytes(proto.SerializeToString(deterministic=True))
+
+    def _graph(self, module: nn.Module, structure: str, name: str) -> onnx.ModelProto:
+        def build(directory: Path) -> None:
+            self.traced += 1
+            traced = _trace(module, self._example, self._tasks, name)
+            _strip_traces(traced)  # a moved line of code is not another graph
+            onnx.save(traced, directory / _GRAPH)
+
+        kept = self._graphs / f"{self._side}-{structure[:16]}"
+        make_once(kept, build)
+        return onnx.load(kept / _GRAPH)
+
+
+class _PresentInputs(nn.Module):
+    """A tower's module without the inputs of width 0, which onnxruntime cannot be given."""
+
+    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self.names = names
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The matrices called `names`, in that order → the module's outputs."""
+        given = dict(zip(self.names, inputs, strict=True))
+        empty = inputs[0].new_zeros((inputs[0].shape[0], 0), dtype=torch.float32)
+        matrices = [given.pop(name, empty) for name in _MATRICES]
+        outputs: tuple[Tensor, ...] = self.module(*matrices, *given.values())
+        return outputs
+
+
+def _optimised(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Without this onnxruntime needs a tenth more time for a query."""
+    from onnxscript import optimizer  # noqa: PLC0415 - a second that only an export needs
+
+    optimised: onnx.ModelProto = optimizer.optimize(proto)
+    return optimised
+
+
+def _structure(module: nn.Module) -> str:
+    tensors = [
+        (name, str(tensor.dtype), tuple(tensor.shape[1 if name.startswith("tables.") else 0 :]))
+        for name, tensor in _tensors(module).items()
+    ]
+    return digest([type(module).__qualname__, getattr(module, "tasks", None), tensors])
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _fill(proto: onnx.ModelProto, module: nn.Module) -> None:
+    """Put the module's own tensors into a graph that may have been traced with another's."""
+    tensors = _tensors(module)
+    for initializer in proto.graph.initializer:
+        if initializer.name in tensors:
+            values = tensors[initializer.name].detach().cpu().numpy()
+            initializer.CopyFrom(onnx.numpy_helper.from_array(values, initializer.name))
+
+
+def _trace(
+    module: nn.Module, example: dict[str, Tensor], tasks: tuple[str, ...], name: str
+) -> onnx.ModelProto:
+    """The module's graph, without its tensors' values."""
+    try:
+        with _quiet_exporter():
+            program = torch.onnx.export(
+                module,
+                tuple(example.values()),
+                input_names=[INPUT_PREFIX + matrix for matrix in example],
+                output_names=[OUTPUT_PREFIX + task for task in tasks],
+                dynamic_shapes={"inputs": tuple(_dynamic(matrix) for matrix in example)},
+                dynamo=True,
+                optimize=False,  # it looks at values: tensors that are equal here, and not in the next domain
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise BundleError(
+            f"{name}: the module cannot be exported for any number of rows: {error.__cause__ or error}"
+        ) from error
+    assert program is not None, "dynamo=True returns a program"
+    proto: onnx.ModelProto = program.model_proto
+    for initializer in proto.graph.initializer:
+        if initializer.name in _tensors(module):
+            initializer.ClearField("raw_data")
+    return proto
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without what torch 2.13's exporter says on every export: that torchvision's operators are not there, and that
+    it uses a deprecated form of its own pytree module. Nobody who exports can mend either.
+    """
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _dynamic(matrix: str) -> dict[int, Any]:
+    """Rows, and the longest list of a batch."""
+    is_list = matrix not in _MATRICES
+    return dict.fromkeys(range(1 + is_list), torch.export.Dim.DYNAMIC)
+
+
+def _example(schema: SideSchema) -> dict[str, Tensor]:
+    """Inputs that are not of width 0, by name: the matrices, then each list with what is beside it."""
+    matrices = {
+        "continuous": torch.zeros(_EXAMPLE_ROWS, len(schema.continuous)),
+        "categorical": torch.zeros(_EXAMPLE_ROWS, len(schema.categorical), dtype=torch.int64),
+        "embedding": torch.zeros(_EXAMPLE_ROWS, schema.vector_width),
+    }
+    for length, feature in enumerate(schema.lists, start=_EXAMPLE_ROWS + 1):  # no two sizes are the same
+        for what in ("ids", *feature.companions):
+            kind = torch.float32 if what == "weights" else torch.int64
+            matrices[LIST_INPUTS[what] + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=kind)
+    return {name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
+
+
+def _strip_traces(proto: onnx.ModelProto) -> None:
+    """Drop the exporter's notes (source lines, paths of this machine) from the graph and its functions."""
+    for graph in (proto.graph, *proto.functions):
+        del graph.metadata_props[:]
+        graph.doc_string = ""
+        values = [*graph.input, *graph.output] if graph is proto.graph else []
+        for item in (*graph.node, *graph.value_info, *values):
+            del item.metadata_props[:]
+            item.doc_string = ""

@@ -10,30 +10,80 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from mtmd.config import Domains, Frozen, Preset, Slice
+from mtmd.config import Declarations, Domains, Frozen, Preset, Slice
 from mtmd.errors import BundleError, LogsError
-from mtmd.export.rows import RawRows, Row, side_input
+from mtmd.export.parity import side_input
 from mtmd.extract.shards import Shard
+from mtmd.extract.sources import source_rows
+from mtmd.logs.encoding import EncodedSide
 from mtmd.logs.ids import example_id, id_number
+from mtmd.logs.source import LogSource
+from mtmd.model.batch import SideInput
 from mtmd.model.scores import tree_log_probability
 from mtmd.model.two_tower import MTMD
 from mtmd.publish.answer import Answered, Asked
 from mtmd.registry.bundle import BUNDLE_FILE, BundleInfo, load_bundle
 from mtmd.serve.http.answers import RankAnswer
+from mtmd.serve.ranker import Row
 
 _PACKAGES = Path(__file__).parents[2]
 _QUOTED = 2000  # characters of its standard error
 
 
-def ask(bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float) -> tuple[RankAnswer, ...]:
+class RawRows(Frozen):
+    """Requests and ads with the raw values of their features, ready to be JSON (a NaN is a null)."""
+
+    requests: tuple[Row, ...] = Field(description="`request_id`, `surface` and the query features")
+    ads: tuple[Row, ...] = Field(description="`ad_id`, `product`, `bid` and the item features")
+
+
+def sample_raw_rows(
+    source: LogSource, shard: Shard, declarations: Declarations, *, per_domain: int = 4
+) -> RawRows:
+    """Some rows of every surface and every product of the shard's day, read from its log files."""
+
+    def read(
+        table: str, keys: torch.Tensor, domain: torch.Tensor, columns: tuple[str, ...]
+    ) -> tuple[Row, ...]:
+        chosen = _sample(keys.numpy(), domain.numpy(), per_domain)
+        rows = source_rows(source, table, shard.day, declarations, columns[0], chosen)
+        return tuple({name: _plain(row[name]) for name in dict.fromkeys(columns)} for row in rows)
+
+    query, item = ("request_id", "surface"), ("ad_id", "product", "bid")
+    return RawRows(
+        requests=read("requests", shard.request_id, shard.surface, (*query, *declarations.query.columns)),
+        ads=read("ads", shard.ad_id, shard.product, (*item, *declarations.item.columns)),
+    )
+
+
+def _sample(keys: NDArray[Any], domain: NDArray[Any], per_domain: int) -> list[int]:
+    """Keys at even distances through the rows of each domain."""
+    chosen: list[int] = []
+    for index in np.unique(domain):
+        of_domain = keys[domain == index]
+        places = np.linspace(0, len(of_domain) - 1, min(per_domain, len(of_domain))).round().astype(np.int64)
+        chosen += of_domain[places].tolist()
+    return chosen
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN; a vector that lacks a component is missing as a whole, as `mtmd.logs.encoding` has it."""
+    if isinstance(value, list):
+        vector = [_plain(component) for component in value]
+        return None if None in vector else vector
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - NaN differs from itself
+
+
+def _ask(bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float) -> tuple[RankAnswer, ...]:
     """An answer of the best ads by each task, all that have the task.
 
     Raises BundleError where the process fails, takes too long, or writes something else.
@@ -68,6 +118,49 @@ def ask(bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float) -> 
         raise BundleError(f"the fresh process gave no valid answer: {error}") from error
 
 
+def answered_scores(answers: Sequence[RankAnswer], rows: RawRows, info: BundleInfo) -> NDArray[np.float64]:
+    """(R, A, T) probabilities of the answers: one where the ad's product has the task, NaN elsewhere.
+
+    The answers are one per task, ranked by it: together they have every ad whose product has any task. Raises
+    BundleError for anything else: another bundle, another request, ads that are not ranked, a score that is none.
+    """
+    domains = info.declarations.domains
+    tasks = domains.task_names
+    scores = np.full((len(rows.requests), len(rows.ads), len(tasks)), np.nan)
+    place = {ad["ad_id"]: number for number, ad in enumerate(rows.ads)}
+    for ranked_by, answer in zip(tasks, answers, strict=True):
+        if answer.bundle_id != info.bundle_id:
+            raise BundleError(f"the answer is of bundle {answer.bundle_id}, not {info.bundle_id}")
+        for number, (request, ranked) in enumerate(zip(rows.requests, answer.requests, strict=True)):
+            ranks = [ad.score for ad in ranked.ads]
+            if ranked.request_id != request["request_id"] or ranks != sorted(ranks, reverse=True):
+                raise BundleError(
+                    f"the answer to request {request['request_id']} is to {ranked.request_id}, or is not ranked by "
+                    f"{ranked_by}: {ranks[:5]}"
+                )
+            for ad in ranked.ads:
+                given = [np.nan if ad.probability[task] is None else ad.probability[task] for task in tasks]
+                scores[number, place[ad.ad_id]] = given
+    _require_probabilities(scores, rows, domains)
+    return scores
+
+
+def _require_probabilities(scores: NDArray[np.float64], rows: RawRows, domains: Domains) -> None:
+    """Raise BundleError unless (R, A, T) scores are probabilities just where an ad's product has the task."""
+    pairs = [
+        domains.surfaces.index(request["surface"]) * len(domains.products)
+        + domains.products.index(ad["product"])
+        for request in rows.requests
+        for ad in rows.ads
+    ]
+    applies = domains.task_mask[pairs].reshape(scores.shape)
+    wrong = np.argwhere(applies != ((scores >= 0.0) & (scores <= 1.0)))  # NaN is no probability
+    for request, ad, task in wrong:
+        where = Slice(rows.requests[request]["surface"], rows.ads[ad]["product"], domains.task_names[task])
+        needed = "a probability" if applies[request, ad, task] else "none"
+        raise BundleError(f"{where} has score {scores[request, ad, task]}; it must be {needed}")
+
+
 def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
     """Ask a bundle about an ad of every product for a request of every surface; returns what came of it as a sentence.
 
@@ -88,57 +181,15 @@ def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
         ),
     )
     try:
-        require_probabilities(answered_scores(ask(bundle_dir, info, rows, timeout_s), rows, info), domains)
+        answered_scores(_ask(bundle_dir, info, rows, timeout_s), rows, info)
     except BundleError as error:
         raise BundleError(f"{bundle_dir} does not answer, so it can't go live: {error}") from error
     return f"a fresh process answered for {len(domains.surfaces)} surfaces × {len(domains.products)} products"
 
 
-def answered_scores(answers: Sequence[RankAnswer], rows: RawRows, info: BundleInfo) -> NDArray[np.float64]:
-    """(R, A, T) probabilities that the answers give, NaN where they give none.
-
-    The answers are one per task, ranked by it: together they have every ad whose product has any task. Raises
-    BundleError for an answer of another bundle or to another request, and ads that are not ranked.
-    """
-    tasks = info.declarations.domains.task_names
-    scores = np.full((len(rows.requests), len(rows.ads), len(tasks)), np.nan)
-    place = {ad["ad_id"]: number for number, ad in enumerate(rows.ads)}
-    for ranked_by, answer in zip(tasks, answers, strict=True):
-        if answer.bundle_id != info.bundle_id:
-            raise BundleError(f"the answer is of bundle {answer.bundle_id}, not {info.bundle_id}")
-        for number, (request, ranked) in enumerate(zip(rows.requests, answer.requests, strict=True)):
-            asked_for = request["request_id"]
-            if ranked.request_id != asked_for:
-                raise BundleError(f"answer {number} is to request {ranked.request_id}, not {asked_for}")
-            ranks = [ad.score for ad in ranked.ads]
-            if ranks != sorted(ranks, reverse=True):
-                raise BundleError(
-                    f"the ads of request {asked_for} are not ranked by {ranked_by}: {ranks[:5]}"
-                )
-            for ad in ranked.ads:
-                given = [np.nan if ad.probability[task] is None else ad.probability[task] for task in tasks]
-                scores[number, place[ad.ad_id]] = given
-    return scores
-
-
-def require_probabilities(scores: NDArray[np.float64], domains: Domains) -> None:
-    """Raise BundleError unless (surfaces, products, T) scores are probabilities just where a product has the task."""
-    applies = domains.task_mask.reshape(scores.shape)
-    wrong = np.argwhere(applies != ((scores >= 0.0) & (scores <= 1.0)))  # NaN is no probability
-    for s, p, t in wrong:
-        where = Slice(domains.surfaces[s], domains.products[p], domains.task_names[t])
-        needed = "a probability" if applies[s, p, t] else "none"
-        raise BundleError(f"{where} has score {scores[s, p, t]}; it must be {needed}")
-
-
 class FreshProcessReport(Frozen):
     """Whether the bundle alone, in a process of its own, gives the trained model's answers."""
 
-    bundle_id: str
-    requests: int
-    ads: int
-    score_delta: float | None = Field(description="largest |Δ| of a probability; None without an answer")
-    seconds: float = Field(description="wall clock of the process, from start to answer")
     passed: bool
     detail: str
 
@@ -149,63 +200,51 @@ def check_fresh_process(
     """Copy the bundle away, ask it raw rows in a new process, and compare with torch on the shard's encoding.
 
     So the whole way is compared: raw values, the bundle's own encoding and the files on one side, DuckDB's
-    extraction and the model on the other. Every failure of the process is reported, not raised. Raises
-    BundleError when the bundle or the model cannot be used at all, LogsError when a row is not in the shard.
+    extraction and the model, in evaluation mode, on the other. Every failure of the process is reported, not raised.
+    Raises BundleError when the bundle cannot be used at all, LogsError when a row is not in the shard.
     """
-    if model.training:
-        raise BundleError("the model is in training mode; call model.eval() before comparing it")
     info = load_bundle(bundle_dir)
-    expected = _torch_scores(model, shard, rows, preset)
-    limit, delta, problem = preset.gates.parity_score, None, None
+    expected, limit = _torch_scores(model, shard, rows, preset), preset.gates.parity_score
     started = time.monotonic()
     try:
-        delta = _difference(answered_scores(ask(bundle_dir, info, rows, timeout_s), rows, info), expected)
+        answered = answered_scores(_ask(bundle_dir, info, rows, timeout_s), rows, info)
     except BundleError as error:
-        problem = str(error)
-    seconds = time.monotonic() - started
-    if delta is not None and not delta <= limit:
-        problem = f"a fresh process's scores differ from torch's by {delta:.3g}, at most {limit:g}"
-    asked = f"{len(rows.requests)} requests × {len(rows.ads)} ads"
+        return FreshProcessReport(passed=False, detail=str(error))
+    delta = float(np.nanmax(np.abs(answered - expected)))
+    if not delta <= limit:
+        detail = f"a fresh process's scores differ from torch's by {delta:.3g}, at most {limit:g}"
+        return FreshProcessReport(passed=False, detail=detail)
+    asked = f"{len(rows.requests)} requests × {len(rows.ads)} ads in {time.monotonic() - started:.1f} s"
     return FreshProcessReport(
-        bundle_id=info.bundle_id,
-        requests=len(rows.requests),
-        ads=len(rows.ads),
-        score_delta=delta,
-        seconds=seconds,
-        passed=problem is None,
-        detail=problem or f"a fresh process answered {asked}, scores within {delta:.2g}",
+        passed=True, detail=f"a fresh process answered {asked}, scores within {delta:.2g}"
     )
 
 
-def _difference(answered: NDArray[np.float64], expected: NDArray[np.float32]) -> float:
-    """Largest |Δ| of a probability; raises BundleError where other tasks are scored."""
-    if not np.array_equal(np.isnan(answered), np.isnan(expected)):
-        raise BundleError("the answer scores other tasks than the declarations have for those products")
-    return float(np.nanmax(np.abs(answered - expected)))
-
-
 def _torch_scores(model: MTMD, shard: Shard, rows: RawRows, preset: Preset) -> NDArray[np.float32]:
-    """(R, A, T) probabilities of the same rows as the shard has them; NaN where the task does not apply."""
+    """(R, A, T) probabilities of the same rows as the shard has them, also where a product lacks the task."""
     domains = preset.domains
     requests = _rows_of(shard.request_id, rows.requests, "request_id", shard)
     ads = _rows_of(shard.ad_id, rows.ads, "ad_id", shard)
-    surface = shard.surface.numpy()[requests].astype(np.int64)
-    product = shard.product.numpy()[ads].astype(np.int64)
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        # Row by row, so that their order is the body's: a batch of the model is sorted by domain.
-        queries = [
-            model.embed_queries(side_input(shard.query.take(row), int(index), len(domains.surfaces)))
-            for row, index in zip(requests.reshape(-1, 1), surface, strict=True)
-        ]
-        items = [
-            model.embed_items(side_input(shard.item.take(row), int(index), len(domains.products)))
-            for row, index in zip(ads.reshape(-1, 1), product, strict=True)
-        ]
-        tasks = zip(zip(*queries, strict=True), zip(*items, strict=True), strict=True)
-        logits = torch.stack([torch.cat(q) @ torch.cat(i).T for q, i in tasks], dim=-1)  # (R, A, T)
-        p = tree_log_probability(logits, domains.parents).exp()
-    applies = domains.task_mask[surface[:, None] * len(domains.products) + product[None, :]]
-    return np.where(applies, p.numpy(), np.float32(np.nan))
+        queries = _embedded(model.embed_queries, shard.query, requests, shard.surface, len(domains.surfaces))
+        items = _embedded(model.embed_items, shard.item, ads, shard.product, len(domains.products))
+        logits = torch.stack([q @ i.T for q, i in zip(queries, items, strict=True)], dim=-1)  # (R, A, T)
+        return tree_log_probability(logits, domains.parents).exp().numpy()
+
+
+def _embedded(
+    embed: Callable[[SideInput], Sequence[torch.Tensor]],
+    side: EncodedSide,
+    rows: NDArray[np.int64],
+    domain: torch.Tensor,
+    domains: int,
+) -> list[torch.Tensor]:
+    """(n, K_t) of each task; row by row, so that their order is the body's: a batch is sorted by domain."""
+    made = [
+        embed(side_input(side.take(row), int(index), domains))
+        for row, index in zip(rows.reshape(-1, 1), domain[torch.from_numpy(rows)].tolist(), strict=True)
+    ]
+    return [torch.cat(parts) for parts in zip(*made, strict=True)]
 
 
 def _rows_of(keys: torch.Tensor, rows: tuple[Row, ...], column: str, shard: Shard) -> NDArray[np.int64]:

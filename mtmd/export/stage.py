@@ -13,9 +13,8 @@ from mtmd.errors import ConfigError
 from mtmd.evaluate.evaluation import METRICS_FORMAT
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.bundle import EXPORT_FORMAT, bundle_id, export_bundle
-from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process
+from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process, sample_raw_rows
 from mtmd.export.parity import PROOF_FORMAT, ParityReport, check_parity
-from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import Days, ShardRef, open_shard
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.records import ModelManifest, Registered, StartedFrom

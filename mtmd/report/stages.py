@@ -201,15 +201,13 @@ def _days_table(days: Days, validations: Validations) -> Table:
 
 def parity(proofs: Proofs) -> Section:
     """The exported files beside the trained model, and the fresh process that answered from them."""
-    fresh, found, day = proofs.fresh_process, proofs.parity, proofs.parity.day
+    fresh, found = proofs.fresh_process, proofs.parity
     items = [
         _proof("Parity holds" if found.passed else "Parity FAILED", found.passed, found.worst),
         _proof(
             "Fresh process answers" if fresh.passed else "Fresh process FAILED", fresh.passed, fresh.detail
         ),
     ]
-    top = f"{day.identical:,} of {day.rankings:,} rankings are the same ad by ad; {day.disagreements} differ by more"
-    items += [Item("", f"top {day.top_k}", f"{top} than ties")] if found.files else []
     return Section("parity", "Exported files", 105, [Items(items)])
 
 

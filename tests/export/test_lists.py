@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from mtmd.errors import LogsError
-from mtmd.export.parity import BATCH_SIZES
-from mtmd.export.rows import hard_rows, side_input
+from mtmd.export.parity import BATCH_SIZES, hard_rows, side_input
 from mtmd.serve.scorer import Scorer
 
 

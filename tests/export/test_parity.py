@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from mtmd.errors import BundleError
 from mtmd.evaluate.predictors import score_day, score_shard
-from mtmd.export.parity import BATCH_SIZES, ParityReport, _rank, check_parity
-from mtmd.export.rows import hard_rows
+from mtmd.export.parity import BATCH_SIZES, ParityReport, _agree, check_parity, hard_rows
 from mtmd.model.build import build_model
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, sha256_file, write_json
@@ -28,20 +27,17 @@ def test_every_file_agrees_at_every_batch_size(exported: Any, report: ParityRepo
     assert [(one.file, one.batch_size) for one in report.files] == [
         (file, size) for file in files for size in BATCH_SIZES
     ]
-    assert all(one.score_delta is not None and one.score_delta <= 2e-6 for one in report.files)
+    assert all(one.delta is not None and one.delta <= 5e-6 for one in report.files)
     assert {one.rows for one in report.files} == {64, 128, 448, 1024}
 
 
 def test_the_days_scores_and_ranks_agree(exported: Any, report: ParityReport) -> None:
+    assert report.day is not None
     assert report.day.candidates == exported.shard.candidates
-    assert report.day.score_delta is not None
-    assert report.day.score_delta <= 2e-6
+    assert report.day.delta is not None
+    assert report.day.delta <= 2e-6
     assert report.day.rankings >= 90  # ctr everywhere, octr where a request has a standard ad
     assert report.day.disagreements == 0
-    assert report.day.identical >= 0.99 * report.day.rankings
-
-
-def test_the_report_survives_json(report: ParityReport) -> None:
     assert ParityReport.model_validate_json(report.model_dump_json()) == report
 
 
@@ -60,35 +56,36 @@ def test_other_weights_fail_and_the_worst_file_is_named(exported: Any) -> None:
         other.item.experts[1].project[0].bias.add_(0.01)
     report = check_parity(other, exported.directory, exported.shard, exported.preset)
     assert not report.passed
-    assert "item_shopping.onnx at batch size 1: scores differ by" in report.worst
+    assert "item_shopping.onnx at batch size 1: embeddings differ by" in report.worst
     assert "held-out candidates: scores differ by" in report.worst
     assert "item_standard.onnx at batch size 1: embeddings" not in report.worst
 
 
-def test_a_number_that_is_not_finite_fails(exported: Any, tmp_path: Path) -> None:
-    bundle = tmp_path / "bundle"
-    shutil.copytree(exported.directory, bundle)
-    path = bundle / "query_search.onnx"
-    proto = onnx.load(path)
+def _not_finite(proto: onnx.ModelProto) -> None:
     weight = next(one for one in proto.graph.initializer if one.name == "module.fields.gain")
     weight.CopyFrom(numpy_helper.from_array(np.full(weight.dims, np.nan, np.float32), weight.name))
-    onnx.save(proto, path)
-    info = read_json(bundle / "bundle.json")
-    for one in info["files"]:
-        one["sha256"] = sha256_file(bundle / one["file"])
-    write_json(bundle / "bundle.json", info)
-    report = check_parity(exported.model, bundle, exported.shard, exported.preset)
-    assert not report.passed
-    assert "query_search.onnx at batch size 7: scores differ by a number that is not finite" in report.worst
 
 
-def test_a_file_that_takes_one_batch_size_alone_fails(exported: Any, tmp_path: Path) -> None:
+def _of_seven_rows(proto: onnx.ModelProto) -> None:
+    for value in proto.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 7
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_not_finite, "query_search.onnx at batch size 7: embeddings differ by a number that is not finite"),
+        (_of_seven_rows, "query_search.onnx can't embed 1 rows"),
+    ],
+)
+def test_a_file_with_other_numbers_or_of_one_batch_size_fails(
+    exported: Any, tmp_path: Path, change: Callable[[onnx.ModelProto], None], words: str
+) -> None:
     bundle = tmp_path / "bundle"
     shutil.copytree(exported.directory, bundle)
     path = bundle / "query_search.onnx"
     proto = onnx.load(path)
-    for value in proto.graph.input:
-        value.type.tensor_type.shape.dim[0].dim_value = 7
+    change(proto)
     onnx.save(proto, path)
     info = read_json(bundle / "bundle.json")
     for one in info["files"]:
@@ -96,14 +93,7 @@ def test_a_file_that_takes_one_batch_size_alone_fails(exported: Any, tmp_path: P
     write_json(bundle / "bundle.json", info)
     report = check_parity(exported.model, bundle, exported.shard, exported.preset)
     assert not report.passed
-    assert "query_search.onnx can't embed 1024 rows" in report.worst
-
-
-def test_a_model_in_training_mode_is_refused(exported: Any) -> None:
-    with pytest.raises(BundleError, match="training mode"):
-        check_parity(
-            build_model("mtmd", exported.preset).train(), exported.directory, exported.shard, exported.preset
-        )
+    assert words in report.worst
 
 
 def test_hard_rows_reach_both_ends_of_every_table(exported: Any) -> None:
@@ -122,8 +112,7 @@ def test_hard_rows_reach_both_ends_of_every_table(exported: Any) -> None:
 def test_ads_that_tie_may_swap_ranks_and_others_may_not() -> None:
     reference = np.array([[0.5], [0.3], [0.3 - 1e-7], [0.1]], np.float32)
     swapped = reference[[0, 2, 1, 3]]
-    assert list(_rank(swapped, reference, 3, 1e-5)) == [(True, False)]
-    assert list(_rank(reference, reference, 3, 1e-5)) == [(True, True)]
+    assert list(_agree(swapped, reference, 3, 1e-5)) == [True]
     wrong = np.array([[0.3], [0.5], [0.2], [0.1]], np.float32)
-    assert list(_rank(wrong, reference, 3, 1e-5)) == [(False, False)]
-    assert list(_rank(np.full((4, 1), np.nan, np.float32), reference, 3, 1e-5)) == []
+    assert list(_agree(wrong, reference, 3, 1e-5)) == [False]
+    assert list(_agree(np.full((4, 1), np.nan, np.float32), reference, 3, 1e-5)) == []

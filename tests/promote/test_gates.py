@@ -78,16 +78,12 @@ def comparison(own: SliceMetrics, rival: SliceMetrics, requests: float) -> Compa
 
 
 def parity(delta: float | None = 1e-7) -> ParityReport:
-    one = FileParity(
-        file="query_search.onnx", batch_size=7, rows=448, scores=1, embedding_delta=0.0, score_delta=delta
-    )
-    day = DayParity(candidates=10, score_delta=0.0, rankings=4, top_k=5, disagreements=0, identical=4)
+    one = FileParity(file="query_search.onnx", batch_size=7, rows=448, delta=0.0)
+    day = DayParity(candidates=10, delta=delta, rankings=4, disagreements=0)
     return ParityReport.judge("b", GATES, (one,), day)
 
 
-FRESH = FreshProcessReport(
-    bundle_id="b", requests=2, ads=2, score_delta=0.0, seconds=1.0, passed=True, detail="answered"
-)
+FRESH = FreshProcessReport(passed=True, detail="answered")
 
 
 @pytest.fixture
@@ -172,7 +168,7 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         (
             {"parity": parity(2e-5)},
             "parity",
-            "query_search.onnx at batch size 7: scores differ by 2e-05, at most 1e-05",
+            "held-out candidates: scores differ by 2e-05, at most 1e-05",
         ),
         ({"parity": parity(None)}, "parity", "scores differ by a number that is not finite"),
         (

@@ -31,9 +31,7 @@ from mtmd.validate.stage import DataQuality
 AS_OF = date(2026, 1, 21)
 CANDIDATE, CHAMPION = "20260121-aaaa", "20260120-bbbb"
 GATES = GatesConfig(min_requests=10)
-FRESH = FreshProcessReport(
-    bundle_id="b", requests=2, ads=8, score_delta=0.0, seconds=1.0, passed=True, detail="it answered"
-)
+FRESH = FreshProcessReport(passed=True, detail="it answered")
 
 
 @pytest.fixture(scope="session")
@@ -96,10 +94,8 @@ def replay(day: HeldOutDay, tiny_preset: Preset) -> ReplayReport:
 
 @pytest.fixture(scope="session")
 def parity() -> ParityReport:
-    file = FileParity(
-        file="query_search.onnx", batch_size=7, rows=9, scores=63, embedding_delta=2.5e-7, score_delta=1e-8
-    )
-    day = DayParity(candidates=1920, score_delta=1e-8, rankings=90, top_k=20, disagreements=0, identical=90)
+    file = FileParity(file="query_search.onnx", batch_size=7, rows=9, delta=2.5e-7)
+    day = DayParity(candidates=1920, delta=1e-8, rankings=90, disagreements=0)
     return ParityReport.judge("b" * 64, GATES, (file,), day)
 
 
