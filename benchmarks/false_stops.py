@@ -20,6 +20,7 @@ from rich.console import Console
 
 from benchmarks.runs import add_seeds, platform_for, told
 from mtmd.config import Preset, load_preset
+from mtmd.extract.database import database
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import day_directory
 from mtmd.logs.reading import create_source_view
@@ -29,7 +30,6 @@ from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.validate.comparisons import comparisons
 from mtmd.validate.deviations import deviations
-from mtmd.validate.gx_duckdb import database
 from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import DayProfile, DayValidation
 from mtmd.validate.runner import validate_day

@@ -1,17 +1,29 @@
 """The tables of the two sides: `requests` has one row per request, `ads` one per ad as known at the day's start."""
 
-from mtmd.config import Preset
+from collections.abc import Iterator
+
+from mtmd.config import Preset, SideSchema
 from mtmd.expectations.common import (
     Expect,
     Needs,
+    Severity,
     SuiteTable,
+    listed,
     no_row,
     not_null,
     one_of,
     unique,
     unlike_earlier_days,
 )
-from mtmd.expectations.features import feature_expectations
+from mtmd.features import Check, Feature
+from mtmd.logs.sql import literal
+
+_LACKING = Check(
+    "features_null_where_lacking",
+    "A value in a domain that is declared to lack the feature is never read: the declaration or the join behind the "
+    "column is wrong.",
+    "",
+)
 
 
 def requests_expectations(preset: Preset) -> list[Expect]:
@@ -47,7 +59,7 @@ def requests_expectations(preset: Preset) -> list[Expect]:
             needs=Needs.PREVIOUS_DAY,
             query="select request_id from {batch} semi join previous_requests using (request_id) order by all",
         ),
-        *feature_expectations("request_id", "surface", declarations.query),
+        *_features("request_id", "surface", declarations.query),
         *unlike_earlier_days(SuiteTable.REQUESTS),
     ]
 
@@ -75,6 +87,46 @@ def ads_expectations(preset: Preset) -> list[Expect]:
             columns=("bid",),
             why="A negative, infinite or undefined bid puts the ad at an end of every auction.",
         ),
-        *feature_expectations("ad_id", "product", declarations.item),
+        *_features("ad_id", "product", declarations.item),
         *unlike_earlier_days(SuiteTable.ADS, may_repeat=preset.data.ads_may_repeat),
     ]
+
+
+def _features(key: str, domain: str, schema: SideSchema) -> Iterator[Expect]:
+    """Expectations on one side's features: one for each check of their kinds, and one for domains that lack some.
+
+    `key` is the column that names a row, `domain` the column with its surface or product.
+    """
+    checks: dict[str, Check] = {}
+    wrong: dict[str, dict[str, str]] = {}
+    of_kinds = [
+        (f, check)
+        for f in (*schema.continuous, *schema.embedding, *schema.categorical, *schema.lists)
+        for check in f.checks()
+    ]
+    of_domains = [(f, _lacking(f, domain, schema)) for f in schema.fields if f.domains is not None]
+    for feature, check in of_kinds + of_domains:
+        checks[check.name] = check
+        wrong.setdefault(check.name, {})[feature.name] = check.wrong
+    for name, check in checks.items():
+        yield _offenders(check, key, wrong[name])
+
+
+def _lacking(feature: Feature, domain: str, schema: SideSchema) -> Check:
+    lacking = [name for name in schema.domains if name not in (feature.domains or ())]
+    return _LACKING._replace(
+        wrong=f"({domain} in ({listed(tuple(lacking))}) and not {feature.missing_sql()})"
+    )
+
+
+def _offenders(check: Check, key: str, wrong: dict[str, str]) -> Expect:
+    """`wrong`, by feature, is true of no feature in any row; the samples name those of which it is."""
+    names = ", ".join(f"case when {sql} then {literal(feature)} end" for feature, sql in wrong.items())
+    where = " or ".join(wrong.values())
+    return Expect(
+        name=check.name,
+        column=", ".join(wrong),
+        description=check.why,
+        query=f"select {key}, concat_ws(', ', {names}) as features from {{batch}} where {where} order by all",
+        severity=Severity.CRITICAL if check.stops else Severity.WARNING,
+    )

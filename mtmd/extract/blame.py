@@ -1,11 +1,10 @@
 """What to mend after DuckDB could not read a day's logs: a file, a statement, a value, memory or a full disk."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import duckdb
@@ -38,17 +37,15 @@ def blaming(
     files: SourceFiles,
     day: date,
     declared: Mapping[str, Columns] | None = None,
-    *,
-    views: str = "source",
 ) -> Iterator[None]:
     """Turn DuckDB's error into a LogsError or StorageError that says what to mend.
 
-    `declared` has the columns of the tables of which there is a view `<views>_<table>` already.
+    `declared` has the columns of the tables of which there is a view `source_<table>` already.
     """
     try:
         yield
     except duckdb.Error as error:
-        raise reading_error(connection, source, files, day, error, declared or {}, views=views) from error
+        raise reading_error(connection, source, files, day, error, declared or {}) from error
 
 
 def reading_error(
@@ -58,26 +55,19 @@ def reading_error(
     day: date,
     error: Exception,
     declared: Mapping[str, Columns],
-    *,
-    views: str = "source",
 ) -> LogsError | StorageError:
     """DuckDB's error as one that says what to mend."""
     of = f"{next(iter(files))} of {day}" if len(files) == 1 else f"logs of {day}"
     if NO_ROOM.search(str(error)):
         ((spill,),) = connection.execute("select current_setting('temp_directory')", {}).fetchall()
-        # The folder below TMPDIR is that of a reader; one that is deeper down lies beside an output.
-        moved = (
-            ", name a folder with more room in TMPDIR,"
-            if Path(gettempdir()) in Path(spill).parents[:2]
-            else ""
-        )
         return StorageError(
             f"{of}: there is no room for DuckDB's temporary files in {spill} ({_first_line(str(error))}); make room "
-            f"there{moved} or let DuckDB have more memory ({MEMORY}=4GiB in the environment), then run again"
+            "there, name a folder with more room in TMPDIR, or let DuckDB have more memory "
+            f"({MEMORY}=4GiB in the environment), then run again"
         )
     if is_without_memory(error):
         return StorageError(f"{of}: {_first_line(str(error))}; {MORE_MEMORY}, then run again")
-    words = blame(connection, source, files, day, declared, views=views)
+    words = blame(connection, source, files, day, declared)
     return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")
 
 
@@ -87,19 +77,16 @@ def blame(
     files: SourceFiles,
     day: date,
     declared: Mapping[str, Columns],
-    *,
-    views: str = "source",
 ) -> str | None:
     """What to mend after reading failed; None where everything can be read."""
-    of_files = {table: columns for table, columns in declared.items() if table in files}
     return (
         _unreadable_file(connection, source, files)
         or _wrong_statement(connection, source, files, day)
-        or _unreadable_value(connection, of_files, views)
+        or _unreadable_value(connection, {table: declared[table] for table in files if table in declared})
     )
 
 
-def attempt(connection: Connection, sql: str, values: dict[str, Any]) -> str | None:
+def _attempt(connection: Connection, sql: str, values: dict[str, Any]) -> str | None:
     """Run a statement; DuckDB's words where it fails."""
     try:
         connection.execute(sql, values)
@@ -111,7 +98,7 @@ def attempt(connection: Connection, sql: str, values: dict[str, Any]) -> str | N
 def _unreadable_file(connection: Connection, source: LogSource, files: SourceFiles) -> str | None:
     for table, path in ((table, path) for table, paths in files.items() for path in paths):
         query = _whole(f"({as_it_is(source, table)})")
-        if (words := attempt(connection, query, {"paths": duckdb_paths([path])})) is not None:
+        if (words := _attempt(connection, query, {"paths": duckdb_paths([path])})) is not None:
             return f"{path} can't be read ({_first_line(words)}); write the file again"
     return None
 
@@ -120,9 +107,16 @@ def _wrong_statement(connection: Connection, source: LogSource, files: SourceFil
     for table, paths in files.items():
         text = source.statement(table)
         for query, read in _readings(connection, source, table, paths, day):
-            if (words := attempt(connection, query, parameters(text, read, day))) is not None:
-                kind = "CSV" if source.is_csv(table) else "Parquet"
-                return _statement_to_mend(source.file(table), words, read, kind)
+            if (words := _attempt(connection, query, parameters(text, read, day))) is None:
+                continue
+            line = _LINE.search(words)
+            place = f", line {line[1]} ({line[2].strip()})" if line else ""
+            others = f" and {len(read) - 1} more" if len(read) > 1 else ""
+            return (
+                f"{source.file(table)}{place}: {_first_line(words)}. The fault is in this statement: what it reads "
+                f"({read[0]}{others}) is sound {'CSV' if source.is_csv(table) else 'Parquet'}; correct the statement "
+                "and run again"
+            )
     return None
 
 
@@ -141,22 +135,11 @@ def _readings(
         yield _whole(f"({text}\n)"), together
 
 
-def _statement_to_mend(file: Path, words: str, read: Sequence[Path], kind: str) -> str:
-    line = _LINE.search(words)
-    place = f"{file}, line {line[1]} ({line[2].strip()})" if line else str(file)
-    files = str(read[0]) if len(read) == 1 else f"{read[0]} and {len(read) - 1} more"
-    return (
-        f"{place}: {_first_line(words)}. The fault is in this statement: what it reads ({files}) is sound {kind}; "
-        "correct the statement and run again"
-    )
-
-
-def _unreadable_value(connection: Connection, declared: Mapping[str, Columns], views: str) -> str | None:
+def _unreadable_value(connection: Connection, declared: Mapping[str, Columns]) -> str | None:
     for table, columns in declared.items():
         for column, kind in columns.items():
-            if (
-                words := attempt(connection, f"select max(hash({quoted(column)})) from {views}_{table}", {})
-            ) is not None:
+            query = f"select max(hash({quoted(column)})) from source_{table}"
+            if (words := _attempt(connection, query, {})) is not None:
                 return (
                     f"{table}.{column} has a value that its declared type {kind} can't hold "
                     f"({_first_line(words)}); correct it, or cast the column yourself in source_{table}.sql"

@@ -1,9 +1,14 @@
-"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
+"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/.
+
+A session reads files below its `roots` and nothing else (`mtmd/logs/locking.py`); it is left open where there are none.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -14,31 +19,19 @@ from mtmd.store.files import remove, scratch
 
 _ROWS = 32_768  # of a batch
 _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
+_VALIDATION_MEMORY = "2GiB"  # likewise; what is larger spills
 
 
 @contextmanager
 def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards.
-
-    It reads files below `roots` and nothing else (`mtmd/logs/locking.py`); it is left open where there are none to say.
-    """
+    """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
     connection = duckdb.connect(":memory:")
     try:
-        set_up(connection, spill, _MEMORY, roots)
+        _set_up(connection, spill, _MEMORY, roots)
         yield connection
     finally:
         connection.close()
         remove(spill)
-
-
-def set_up(connection: Any, spill: Path, default_memory: str, roots: Sequence[Path] | None) -> None:
-    """Let a new connection spill to a folder, beyond so much memory, and read files below `roots` only."""
-    connection.execute(f"set temp_directory = {literal(str(spill))}")
-    connection.execute(f"set memory_limit = {literal(memory(default_memory))}")
-    connection.execute("set autoinstall_known_extensions = false")  # nothing here may reach for a network
-    connection.execute(BELIEVE_ROWS)
-    for setting in () if roots is None else shut_in(roots):
-        connection.execute(setting)
 
 
 @contextmanager
@@ -46,6 +39,49 @@ def reading(roots: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A `session` for what writes no output to spill beside: it spills to a folder of its own, below TMPDIR."""
     with scratch() as folder, session(folder / "spill", roots) as connection:
         yield connection
+
+
+@dataclass(frozen=True)
+class Database:
+    """A connection whose rows are dictionaries; where it has a URL, several connections of this process see it."""
+
+    url: str
+    connection: Any  # a DuckDBPyConnection, or duckdb-engine's wrapper of one: same methods, untyped
+
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one statement; its rows as dictionaries."""
+        self.connection.execute(sql, parameters or {})
+        names = [column[0] for column in self.connection.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in self.connection.fetchall()]
+
+
+@contextmanager
+def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
+    """A new, empty database that great-expectations can open, too; it is gone when the block ends."""
+    # A tenth of a second to import, which a run that validates nothing saves.
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    # Opened through duckdb-engine, as great-expectations will: DuckDB refuses a second connection to one
+    # database whose settings differ, and duckdb-engine sends a user agent of its own.
+    url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
+    with scratch() as spill:
+        raw = create_engine(url, poolclass=NullPool).raw_connection()
+        try:
+            _set_up(raw.dbapi_connection, spill, _VALIDATION_MEMORY, roots)
+            yield Database(url=url, connection=raw.dbapi_connection)
+        finally:
+            raw.close()
+
+
+def _set_up(connection: Any, spill: Path, default_memory: str, roots: Sequence[Path] | None) -> None:
+    """Let a new connection spill to a folder, beyond so much memory, and read files below `roots` only."""
+    connection.execute(f"set temp_directory = {literal(str(spill))}")
+    connection.execute(f"set memory_limit = {literal(memory(default_memory))}")
+    connection.execute("set autoinstall_known_extensions = false")  # nothing here may reach for a network
+    connection.execute(BELIEVE_ROWS)
+    for setting in () if roots is None else shut_in(roots):
+        connection.execute(setting)
 
 
 def batches(relation: duckdb.DuckDBPyRelation) -> Iterator[pa.RecordBatch]:

@@ -21,7 +21,7 @@ from mtmd.errors import LogsError
 from mtmd.extract.database import batches
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
 from mtmd.extract.shards import EXPLORED, FileRecord
-from mtmd.extract.sources import check_keys, make_keys
+from mtmd.extract.sources import MAX_ROWS, check_keys, make_keys
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import encode
 from mtmd.logs.ids import id_numbers
@@ -40,6 +40,9 @@ def write_tables(
     Raises LogsError for keys or features that are not as declared, and DuckDB's error where reading fails.
     """
     rows = make_keys(connection, day, declarations)
+    ((rows["candidates"],),) = connection.execute("select count(*) from source_candidates").fetchall()
+    if not 1 <= rows["candidates"] <= MAX_ROWS:
+        check_keys(connection, day, "candidates")
     try:
         # Side by side: while DuckDB sorts the candidates, the features are encoded.
         with ThreadPoolExecutor(len(TABLES)) as pool:
@@ -54,7 +57,7 @@ def write_tables(
             }
             columns = {table: future.result() for table, future in written.items()}
     except LogsError as error:
-        check_keys(connection, day, declarations)  # where they are the reason, they say more
+        check_keys(connection, day, "candidates")  # where they are the reason, they say more
         raise LogsError(f"logs of {day}: {error}") from error
     starts = np.searchsorted(
         columns["candidates"]["request_row"], np.arange(rows["requests"] + 1, dtype=np.int32)
@@ -91,9 +94,7 @@ class _Rows:
             if stop <= self.count:
                 yield place, batch
         if stop != self.count:
-            raise LogsError(
-                f"{name} has {stop} rows, its keys {self.count}; run again when the day's files are complete"
-            )
+            raise LogsError(f"{name} has {stop} rows, its table {self.count}; write the day's files again")
 
 
 def _candidates(rows: _Rows, path: Path) -> Columns:

@@ -139,34 +139,24 @@ def read_manifest(path: Path, *, verify: bool = False) -> ShardManifest:
 
     Raises StorageError naming what differs.
     """
+    again = "Remove the shard and run again, which extracts it anew"
     try:
         manifest = ShardManifest.model_validate(read_json(path / MANIFEST))
     except ValidationError as error:
-        raise StorageError(f"{path / MANIFEST} is no shard manifest ({error}). Extract it again") from error
+        raise StorageError(f"{path / MANIFEST} is no manifest of a shard ({error}). {again}") from error
     if manifest.format != SHARD_FORMAT:
         raise StorageError(
-            f"shard {path} has format {manifest.format}; this code reads {SHARD_FORMAT}. Extract it again"
+            f"shard {path} has format {manifest.format}; this code reads {SHARD_FORMAT}. {again}"
         )
-    if lacking := {f"{table}.arrow" for table in TABLES} - manifest.files.keys():
-        raise StorageError(
-            f"{path / MANIFEST} lacks {sorted(lacking)}, so nothing says what is in it. Extract it again"
-        )
-    there = {file.name for file in path.glob("[!.]*")} if verify else set()
-    if extra := sorted(there - manifest.files.keys() - {MANIFEST}):
-        raise StorageError(
-            f"shard {path} has {extra}, which its manifest does not know. Remove it, run again"
-        )
-    for name, expected in manifest.files.items():
-        file = path / name
-        found = file.stat().st_size if file.is_file() else None
-        if found != expected.bytes:
-            raise StorageError(
-                f"shard file {file} has {found} bytes; its manifest says {expected.bytes}. Extract it again"
-            )
+    there = {file.name for file in path.glob("[!.]*")} - {MANIFEST} if verify else set()
+    for name in sorted({*(f"{table}.arrow" for table in TABLES), *there, *manifest.files}):
+        expected, file = manifest.files.get(name), path / name
+        size = file.stat().st_size if file.is_file() else None
+        if expected is None or size != expected.bytes:
+            says = None if expected is None else expected.bytes
+            raise StorageError(f"shard file {file} has {size} bytes; its manifest says {says}. {again}")
         if verify and sha256_file(file) != expected.sha256:
-            raise StorageError(
-                f"shard file {file} differs from its manifest's sha256. Remove {path}, run again"
-            )
+            raise StorageError(f"shard file {file} differs from its manifest's sha256. {again}")
     return manifest
 
 
@@ -202,27 +192,23 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
 
 def check_fits(shard: Shard, declarations: Declarations) -> None:
     """Raise StorageError when the shard's matrices do not have the declared widths, or its lists are not as many."""
-    for side, schema, have in (
-        ("query", declarations.query, shard.query),
-        ("item", declarations.item, shard.item),
+    found = {"tasks": shard.teacher.shape[1]}
+    wanted = {"tasks": len(declarations.domains.tasks)}
+    for side, have, schema in (
+        ("query", shard.query, declarations.query),
+        ("item", shard.item, declarations.item),
     ):
-        found = tuple(matrix.shape[1] for matrix in (have.continuous, have.categorical, have.embedding))
-        wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width)
-        if found != wanted:
+        for name in ("continuous", "categorical", "embedding"):
+            found[f"{side} {name}"] = getattr(have, name).shape[1]
+            wanted[f"{side} {name}"] = len(getattr(schema, name))
+        wanted[f"{side} embedding"] = schema.vector_width
+        found[f"{side} lists"], wanted[f"{side} lists"] = len(have.lists), len(schema.lists)
+    for name, width in wanted.items():
+        if found[name] != width:
             raise StorageError(
-                f"shard {shard.path} has {side} matrices of widths {found}; the declarations want {wanted}. "
-                "Extract the day with these declarations"
+                f"shard {shard.path} has {found[name]} columns of {name}; the declarations want {width}. Extract the "
+                "day with these declarations"
             )
-        if len(have.lists) != len(schema.lists):
-            raise StorageError(
-                f"shard {shard.path} has {len(have.lists)} {side} lists; the declarations want {len(schema.lists)}. "
-                "Extract the day with these declarations"
-            )
-    if shard.teacher.shape[1] != (tasks := len(declarations.domains.tasks)):
-        raise StorageError(
-            f"shard {shard.path} has {shard.teacher.shape[1]} tasks; the declarations have {tasks}. "
-            "Extract the day with these declarations"
-        )
 
 
 def _side(path: Path, table: str, columns: dict[str, NDArray[Any]], rows: int) -> EncodedSide:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
-from mtmd.extract.database import batches, create_table, reading
+from mtmd.extract.database import batches, reading
 from mtmd.extract.shards import Shard, read_manifest
-from mtmd.extract.sources import load_sources
+from mtmd.extract.sources import load_sources, make_keys
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import identities
 from mtmd.logs.encoding import EncodedAds, encode
@@ -83,7 +82,7 @@ def _rows(
     with reading(source.readable({"ads": paths})) as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
         with blaming(connection, source, {"ads": paths}, day, table_columns(declarations)):
-            _make_keys(connection, day, declarations)
+            make_keys(connection, day, declarations, ["ads"])
             relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
             for batch in batches(relation.order("ad_row")):
                 yield batch.column("product_index").to_numpy(), batch.column("source_row")
@@ -94,14 +93,3 @@ def _rows(
 def _bids(raw: pa.StructArray) -> NDArray[np.float32]:
     bids: NDArray[np.float32] = pc.fill_null(raw.field("bid"), float("nan")).to_numpy()
     return bids
-
-
-def _make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
-    products = list(declarations.domains.products)
-    create_table(connection, "stg_ad_keys", {"products": products})
-    ((ads, sound),) = connection.execute(statement("rpt_ad_key_counts")).fetchall()
-    if not ads or ads != sound:
-        raise LogsError(
-            f"ads of {day}: {sound} of {ads} rows have an ad_id of their own and a product of {products}; all must, "
-            "and there must be one: correct the day's files and run again"
-        )

@@ -10,14 +10,19 @@ from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import create_table, reading
-from mtmd.logs.contract import TABLES, id_types, optional_columns, table_columns
+from mtmd.logs.contract import id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import has_number_sql
 from mtmd.logs.reading import create_checked_view
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
-_MAX_ROWS = 2**31 - 1  # row links are int32
+MAX_ROWS = 2**31 - 1  # row links are int32
+_SOUND = {
+    "requests": "a request_id of their own, a ts and a declared surface",
+    "ads": "an ad_id of their own and a declared product",
+    "candidates": "a request and an ad of the day, in a pair of their own, and a known impressed",
+}
 
 
 def load_sources(
@@ -31,7 +36,7 @@ def load_sources(
     without_scores: bool = False,
     only: Sequence[str] | None = None,
 ) -> None:
-    """Make a view of each given source table, after comparing every file's columns with the contract.
+    """Make a view `source_<table>` of each given table, after comparing every file's columns with the contract.
 
     `ignore_undeclared` lets columns pass that the declarations do not know; `without_scores` lets candidates lack the
     teacher's scores, which are null then; with `only`, the views have these columns, whatever others there are. Of the
@@ -62,40 +67,36 @@ def load_sources(
                 raise LogsError(f"{table} of {day}: {error}") from error
 
 
-def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:
-    """Make the key tables of requests and ads; the rows of each table of the day's shard.
+def make_keys(
+    connection: duckdb.DuckDBPyConnection,
+    day: date,
+    declarations: Declarations,
+    tables: Sequence[str] = ("requests", "ads"),
+) -> dict[str, int]:
+    """Make the key tables of requests and ads; the rows of each.
 
-    Raises DuckDB's error where reading fails, LogsError for a table without rows, and as `check_keys` does for keys of
-    requests and ads.
+    Raises DuckDB's error where reading fails, and LogsError as `check_keys` does.
     """
-    create_table(connection, "stg_request_keys", {"surfaces": list(declarations.domains.surfaces)})
-    create_table(connection, "stg_ad_keys", {"products": list(declarations.domains.products)})
-    (counts,) = connection.execute(statement("rpt_key_counts")).fetchall()
-    requests, request_keys, sound_requests, ads, ad_keys, sound_ads, candidates = counts
-    for table, rows in zip(TABLES, (requests, ads, candidates), strict=True):
-        if not 1 <= rows <= _MAX_ROWS:
-            raise LogsError(
-                f"{table} of {day}: the day's files have {rows} rows; a day needs between 1 and {_MAX_ROWS}. "
-                "Write them again"
-            )
-    if (requests, ads) != (sound_requests, sound_ads):
-        check_keys(connection, day, declarations)
-        # No problem is left, so edited statements leave rows out of the key tables.
-        candidates = connection.sql(statement("shard_candidates"), params={"columns": ["impressed"]}).shape[0]
-    return {"requests": request_keys, "ads": ad_keys, "candidates": candidates}
-
-
-def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
-    """Raise LogsError for keys that are null, repeated, unknown or without their counterpart, with a few of them."""
     domains = declarations.domains
-    names = {"surfaces": list(domains.surfaces), "products": list(domains.products)}
-    problems = connection.execute(statement("rpt_key_problems"), names).fetchall()
-    if problems:
-        listed = "; ".join(f"{table}: {rows} × {what}, e.g. {keys}" for table, what, rows, keys in problems)
+    names = {"requests": {"surfaces": domains.surfaces}, "ads": {"products": domains.products}}
+    for table in tables:
+        parameters = {name: list(values) for name, values in names[table].items()}
+        create_table(connection, f"stg_{table[:-1]}_keys", parameters)
+    return {table: check_keys(connection, day, table) for table in tables}
+
+
+def check_keys(connection: duckdb.DuckDBPyConnection, day: date, table: str) -> int:
+    """The rows of a table; the key tables are there.
+
+    Raises LogsError where there is none, or where keys are null, repeated, unknown or without their counterpart.
+    """
+    ((rows, sound),) = connection.execute(statement(f"rpt_{table[:-1]}_key_counts")).fetchall()
+    if not 1 <= rows <= MAX_ROWS or rows != sound:
         raise LogsError(
-            f"logs of {day}: {listed}. Declared surfaces: {names['surfaces']}, products: "
-            f"{names['products']}; correct the day's files and run again"
+            f"{table} of {day}: {sound} of {rows} rows have {_SOUND[table]}; all must, and there must be between 1 and "
+            f"{MAX_ROWS}: correct the day's files and run again (`mtmd check` shows which rows do not)"
         )
+    return int(rows)
 
 
 def source_rows(

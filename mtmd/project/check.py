@@ -17,7 +17,7 @@ from mtmd.config.preset_files import Said, preset_path, read_said, values_of
 from mtmd.config.problems import Location, problems
 from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.expectations import day_expectations
-from mtmd.extract.database import reading
+from mtmd.extract.database import Database, reading
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.reading import MORE_MEMORY, Columns
 from mtmd.logs.source import LogSource
@@ -27,7 +27,6 @@ from mtmd.project.features import check_features
 from mtmd.project.findings import Finding, Level, Part, ProjectCheck, error, stopped_by
 from mtmd.project.rows import check_cost, check_rows, stage
 from mtmd.store.files import scratch
-from mtmd.validate.gx_duckdb import Database
 
 
 def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | None = None) -> ProjectCheck:

@@ -6,9 +6,9 @@ from typing import Any
 
 from mtmd.config import Preset
 from mtmd.expectations.common import listed
+from mtmd.extract.database import Database
 from mtmd.features import Feature
 from mtmd.project.findings import Finding, Part, counted, fact, warning
-from mtmd.validate.gx_duckdb import Database
 
 _EXACT_ROWS = 1_000_000
 MOST_COLLIDING = 0.1  # share of a feature's values that meet another one in their bucket

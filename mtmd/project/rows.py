@@ -12,12 +12,12 @@ import duckdb
 
 from mtmd.config import Preset
 from mtmd.expectations import Expect, Needs, Severity, day_expectations
+from mtmd.extract.database import Database
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.reading import Columns, create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.project.days import window_files
 from mtmd.project.findings import Finding, Level, Part, counted, error, fact
-from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.staging import stage_day
 
 _COUNTS = "select surface, product, count(*) as n from candidates group by all order by all"

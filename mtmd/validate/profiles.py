@@ -5,10 +5,9 @@ from datetime import date
 
 from mtmd.config import Declarations, Domains, SideSchema
 from mtmd.expectations.common import listed, name
-from mtmd.expectations.features import null_rates_sql
+from mtmd.extract.database import Database
 from mtmd.logs.contract import TABLES
 from mtmd.logs.sql import literal
-from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import DayProfile, DomainProfile, LabelProfile, SideProfile
 
 CELLS = 64  # that a feature's values are hashed to: two values share a cell by chance once in 64
@@ -60,7 +59,13 @@ def _labels(database: Database, domains: Domains) -> dict[str, LabelProfile]:
 
 def _sides(database: Database, table: str, key: str, schema: SideSchema) -> Iterator[SideProfile]:
     cells = _cells(database, table, key, schema)
-    for rates in database.rows(null_rates_sql(key, schema, table) + " order by all"):
+    nulls = ", ".join(
+        f"avg(cast({feature.missing_sql()} as double)) as {feature.quoted}" for feature in schema.fields
+    )
+    for rates in database.rows(
+        f'select {key} as "domain.name", count(*) as "domain.rows", {nulls} from {table} '
+        f"where {key} in ({listed(schema.domains)}) group by all order by all"
+    ):
         domain, rows = rates.pop("domain.name"), rates.pop("domain.rows")
         yield SideProfile(
             table=table, domain=domain, rows=rows, null_rates=rates, cells=cells.get(domain, {})

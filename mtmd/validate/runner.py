@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from mtmd.config import DataConfig, Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.expectations import Needs, day_expectations
+from mtmd.extract.database import database
 from mtmd.extract.sources import load_sources
 from mtmd.logs.source import LogSource
-from mtmd.validate.gx_duckdb import database
 from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Status, WindowValidation
 from mtmd.validate.staging import stage_day, stage_earlier_days, stage_previous_requests

@@ -12,12 +12,12 @@ from typing import Any
 from mtmd.config import Declarations, Preset
 from mtmd.expectations.common import name
 from mtmd.extract.blame import blaming
+from mtmd.extract.database import Database
 from mtmd.extract.sources import load_sources
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import deviations
-from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import DayProfile
 
 _DEVIATIONS = (

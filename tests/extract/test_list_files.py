@@ -154,7 +154,7 @@ def test_shards_are_the_same_bytes_again_and_damage_is_found(
 
 
 def test_lists_that_declarations_lack_are_refused(listed_shard: Shard, declarations: Declarations) -> None:
-    with pytest.raises(StorageError, match="has 2 query lists; the declarations want 0"):
+    with pytest.raises(StorageError, match="has 2 columns of query lists; the declarations want 0"):
         check_fits(listed_shard, declarations)
 
 

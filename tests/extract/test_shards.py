@@ -117,8 +117,8 @@ def test_a_shard_of_other_declarations_is_refused(shard: Shard, declarations: De
     fewer = declarations.model_copy(
         update={"features": tuple(f for f in declarations.features if f.name != "vector")}
     )
-    with pytest.raises(StorageError, match=r"query matrices of widths \(1, 2, 2\); .* want \(1, 2, 0\)"):
+    with pytest.raises(StorageError, match=r"has 2 columns of query embedding; .* want 0"):
         check_fits(shard, Declarations(**fewer.model_dump()))
     one_task = declarations.domains.model_copy(update={"tasks": declarations.domains.tasks[:1]})
-    with pytest.raises(StorageError, match="has 2 tasks; the declarations have 1"):
+    with pytest.raises(StorageError, match="has 2 columns of tasks; the declarations want 1"):
         check_fits(shard, declarations.model_copy(update={"domains": one_task}))

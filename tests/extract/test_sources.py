@@ -134,35 +134,39 @@ def test_a_missing_day_and_an_empty_directory_are_named(
 
 def test_a_day_without_rows_is_refused(logs: Path, refused: Callable[..., None]) -> None:
     rewrite(logs, "candidates", lambda table: table.slice(0, 0))
-    refused("candidates of 2026-03-01", "have 0 rows")
+    refused("candidates of 2026-03-01: 0 of 0 rows")
 
 
 @pytest.mark.parametrize(
-    ("table", "change", "texts"),
+    ("table", "change", "words"),
     [
-        ("requests", {"request_id": 11}, ("1 × a request_id that occurs more than once", "'11'")),
         (
             "requests",
-            {"surface": "inbox"},
-            ("1 × an undeclared surface", "'inbox'", "['home_feed', 'search']"),
+            {"request_id": 11},
+            "requests of 2026-03-01: 3 of 4 rows have a request_id of their own, a ts",
         ),
-        ("requests", {"surface": None}, ("1 × a null request_id, ts or surface", "'12'")),
-        ("requests", {"ts": None}, ("1 × a null request_id, ts or surface", "'12'")),
-        ("requests", {"request_id": 99}, ("2 × a request_id that requests of the day lacks", "'12'")),
-        ("ads", {"ad_id": 7}, ("1 × an ad_id that occurs more than once", "'7'")),
-        ("ads", {"product": "video"}, ("1 × an undeclared product", "'video'")),
-        ("ads", {"ad_id": 99}, ("2 × an ad_id that ads of the day lacks", "'5'")),
-        ("ads", {"ad_id": None}, ("1 × a null ad_id or product",)),
-        ("candidates", {"ad_id": 5}, ("1 × a (request_id, ad_id) that occurs more than once", "'10 × 5'")),
-        ("candidates", {"impressed": None}, ("1 × a null request_id, ad_id or impressed", "'10 × 7'")),
-        ("candidates", {"request_id": None}, ("1 × a null request_id, ad_id or impressed",)),
+        ("requests", {"surface": "inbox"}, "requests of 2026-03-01: 3 of 4 rows"),
+        ("requests", {"surface": None}, "requests of 2026-03-01: 3 of 4 rows"),
+        ("requests", {"ts": None}, "requests of 2026-03-01: 3 of 4 rows"),
+        (
+            "requests",
+            {"request_id": 99},
+            "candidates of 2026-03-01: 3 of 5 rows have a request and an ad of the",
+        ),
+        ("ads", {"ad_id": 7}, "ads of 2026-03-01: 3 of 4 rows have an ad_id of their own"),
+        ("ads", {"product": "video"}, "ads of 2026-03-01: 3 of 4 rows"),
+        ("ads", {"ad_id": None}, "ads of 2026-03-01: 3 of 4 rows"),
+        ("ads", {"ad_id": 99}, "candidates of 2026-03-01: 3 of 5 rows"),
+        ("candidates", {"ad_id": 5}, "candidates of 2026-03-01: 4 of 5 rows"),
+        ("candidates", {"impressed": None}, "candidates of 2026-03-01: 4 of 5 rows"),
+        ("candidates", {"request_id": None}, "candidates of 2026-03-01: 4 of 5 rows"),
     ],
 )
-def test_keys_that_do_not_hold_are_counted_and_shown(
+def test_keys_that_do_not_hold_are_counted(
     *,
     table: str,
     change: dict[str, Any],
-    texts: tuple[str, ...],
+    words: str,
     logs: Path,
     day: Tables,
     write: Write,
@@ -170,7 +174,7 @@ def test_keys_that_do_not_hold_are_counted_and_shown(
 ) -> None:
     day[table][0] |= change
     write(logs, table, DAY, day[table])
-    refused(f"{table if 'lacks' not in texts[0] else 'candidates'}: {texts[0]}", *texts[1:])
+    refused(words)
 
 
 def test_a_feature_that_cannot_be_encoded_is_named_with_the_day(
@@ -202,9 +206,7 @@ def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
     assert raw["product"] == "shopping"
 
 
-def test_narrower_types_give_the_same_shard_and_are_told_once(
-    logs: Path, tmp_path: Path, declarations: Declarations, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_narrower_types_give_the_same_shard(logs: Path, tmp_path: Path, declarations: Declarations) -> None:
     exact = extract_day(LogSource(logs), DAY, declarations, tmp_path / "exact")
     kinds = {
         "requests": {"request_id": pa.int32(), "user_id": pa.int16(), "ts": pa.timestamp("ns", tz="UTC")},
@@ -219,14 +221,10 @@ def test_narrower_types_give_the_same_shard_and_are_told_once(
     for table, columns in kinds.items():
         for name, kind in columns.items():
             rewrite(logs, table, lambda rows, name=name, kind=kind: recast(rows, name, kind))
-    with caplog.at_level("INFO", logger="mtmd"):
-        found = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
+    found = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
     for table in kinds:
         content = [(Path(ref.path) / f"{table}.arrow").read_bytes() for ref in (exact, found)]
         assert content[0] == content[1]
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 10
-    assert "logs of 2026-03-01: ads.bid is DECIMAL(9,2) as FLOAT: it is read with a cast" in told
     (raw,) = source_rows(LogSource(logs), "ads", DAY, declarations, "ad_id", [7])
     assert (raw["bid"], raw["topic"]) == (1.5, 4)
     assert isinstance(raw["bid"], float)

@@ -145,21 +145,6 @@ def test_statements_of_a_team_give_another_shard(
     assert open_shard(Path(second.path)).item.continuous[0].item() == 3.0
 
 
-def test_requests_that_the_keys_leave_out_go_with_their_candidates(
-    extract: Callable[..., ShardRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = shutil.copytree(SQL, tmp_path / "sql")
-    keys = own / "stg_request_keys.sql"
-    keys.write_text(
-        keys.read_text().replace("from source_requests\n", "from source_requests where request_id != 10\n")
-    )
-    monkeypatch.setattr("mtmd.logs.sql.SQL", own)
-    shard = open_shard(Path(extract().path))
-    assert shard.request_id.tolist() == [11, 13, 12]
-    assert shard.request_row.tolist() == [0, 2, 2]
-    assert shard.candidate_start.tolist() == [0, 1, 1]
-
-
 @pytest.mark.parametrize(
     "damage", ["truncate", "unlink", "flip", "manifest", "empty manifest", "no files", "a letter", "beside"]
 )

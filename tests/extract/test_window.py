@@ -137,7 +137,7 @@ def test_shards_of_other_declarations_are_refused(shard: Shard, declarations: De
     other = declarations.model_copy(
         update={"domains": declarations.domains.model_copy(update={"tasks": tasks})}
     )
-    with pytest.raises(StorageError, match="has 2 tasks; the declarations have 1"):
+    with pytest.raises(StorageError, match="has 2 columns of tasks; the declarations want 1"):
         WindowData([shard], other, validation_fraction=0.3, seed=1)
 
 

@@ -11,11 +11,9 @@ import pytest
 
 from mtmd.errors import ConfigError
 from mtmd.extract import database as extraction
-from mtmd.extract.database import session
+from mtmd.extract.database import database, session
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.locking import MEMORY, linked, memory
-from mtmd.validate import gx_duckdb
-from mtmd.validate.gx_duckdb import database
 
 Ask = Callable[..., list[Any]]
 
@@ -133,5 +131,6 @@ def test_the_page_on_deployment_has_the_defaults() -> None:
     lines = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text().splitlines()
     (row,) = (line for line in lines if line.startswith(f"| `{MEMORY}`"))
     assert (
-        f"a session that validates has `{gx_duckdb._MEMORY}`, and any other one `{extraction._MEMORY}`" in row
+        f"a session that validates has `{extraction._VALIDATION_MEMORY}`, and any other one `{extraction._MEMORY}`"
+        in row
     )

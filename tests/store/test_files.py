@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mtmd.errors import StorageError
-from mtmd.extract.database import reading
+from mtmd.extract.database import database, reading
 from mtmd.store import files
 from mtmd.store.files import (
     _claim,
@@ -33,7 +33,6 @@ from mtmd.store.files import (
     write_text,
 )
 from mtmd.store.stores import resolve
-from mtmd.validate.gx_duckdb import database
 
 StartScript = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -315,8 +314,7 @@ def test_a_killed_replacement_leaves_the_old_file(tmp_path: Path, start: StartSc
 SPILLING = """
 import sys, time
 from pathlib import Path
-from mtmd.extract.database import reading
-from mtmd.validate.gx_duckdb import database
+from mtmd.extract.database import database, reading
 with database(()) as validating, reading(()) as extracting:
     for connection in (validating.connection, extracting):
         (folder,) = connection.execute("select current_setting('temp_directory')").fetchone()

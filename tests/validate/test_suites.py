@@ -9,12 +9,12 @@ import pytest
 from mtmd.errors import ConfigError
 from mtmd.expectations import Expect
 from mtmd.expectations.common import one_of
+from mtmd.extract.database import database
 from mtmd.logs.sql import literal
-from mtmd.validate import gx_duckdb
-from mtmd.validate.gx_duckdb import database, load
+from mtmd.validate import suites
 from mtmd.validate.results import ExpectationResult, Status
 from mtmd.validate.runner import validate_day
-from mtmd.validate.suites import run_suites
+from mtmd.validate.suites import load, run_suites
 from tests.validate.conftest import DAY
 
 ODD = ("it's", "{curly}", "a:b :c", '"quoted"', "per%cent")
@@ -96,7 +96,7 @@ def test_loading_twice_patches_once() -> None:
 
 
 def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gx_duckdb, "SUPPORTED", "0.18.0")
+    monkeypatch.setattr(suites, "SUPPORTED", "0.18.0")
     with pytest.raises(ConfigError, match=r"great-expectations 1\.24\.1 is installed; .* exactly 0\.18\.0"):
         load()
 

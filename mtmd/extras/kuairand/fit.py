@@ -81,7 +81,7 @@ class _Read:
             load_sources(connection, self.source, files, day, declarations, without_scores=True)
             with blaming(connection, self.source, files, day, table_columns(declarations)):
                 make_keys(connection, day, declarations)
-                check_keys(connection, day, declarations)
+                check_keys(connection, day, "candidates")
                 return {
                     table: connection.view(f"source_{table}").order(keys).to_arrow_table()
                     for table, keys in _KEYS.items()

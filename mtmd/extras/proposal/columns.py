@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mtmd.errors import LogsError
+from mtmd.extract.database import Database
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.sql import sql_name
-from mtmd.validate.gx_duckdb import Database
 
 READER = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
 _BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}

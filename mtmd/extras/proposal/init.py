@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from mtmd.errors import ConfigError, LogsError
-from mtmd.extract.database import reading
+from mtmd.extract.database import Database, reading
 from mtmd.extras.proposal import write
 from mtmd.extras.proposal.columns import look_at
 from mtmd.extras.proposal.features import find_features, id_feature, with_a_shallow_one
@@ -20,7 +20,6 @@ from mtmd.extras.proposal.tasks import find_tasks
 from mtmd.logs.contract import TABLES
 from mtmd.logs.locking import linked
 from mtmd.store.stores import in_bucket
-from mtmd.validate.gx_duckdb import Database
 
 DAYS_LOOKED_AT = 8  # on the last one a weekday comes again
 _HEADING = re.compile(r"(?m)^(# ---- .*\n)")

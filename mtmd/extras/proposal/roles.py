@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mtmd.errors import LogsError
+from mtmd.extract.database import Database
 from mtmd.extras.proposal.columns import Column, Table
 from mtmd.extras.proposal.names import preset_names, rank_of, sql_as, tokens
 from mtmd.logs.columns import text_as
 from mtmd.logs.sql import literal
-from mtmd.validate.gx_duckdb import Database
 
 _MOST_DOMAINS = 12  # surfaces or products: each one is a tower, and needs rows of its own
 # Numbers since 1970 from a size on: microseconds, milliseconds, seconds.

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from mtmd.errors import LogsError
+from mtmd.extract.database import Database
 from mtmd.extras.proposal.columns import Column, Table
 from mtmd.extras.proposal.names import tokens
 from mtmd.extras.proposal.roles import Roles
-from mtmd.validate.gx_duckdb import Database
 
 _OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
 _ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}

@@ -136,7 +136,7 @@ def test_columns_and_keys_are_those_of_the_contract(bare: Path, tmp_path: Path) 
     logs = tmp_path / "logs"
     for change, words in (
         (lambda table: table.drop_columns(["clicked"]), r"clicked \(missing; must be BOOLEAN\)"),
-        (lambda table: pa.concat_tables([table, table.slice(0, 1)]), "candidates: 1 × a"),
+        (lambda table: pa.concat_tables([table, table.slice(0, 1)]), r"candidates of .*: 622 of 623 rows"),
     ):
         shutil.copytree(bare, logs)
         rewrite(logs, FIRST_DAY, change)
