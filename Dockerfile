@@ -48,8 +48,8 @@ COPY --from=demo /srv/ads /
 # No program of the images writes to their own files; /data is for volumes.
 FROM base AS common
 RUN useradd --uid 10001 --user-group --create-home mtmd \
- && mkdir -p /data/logs /data/work /data/cache /data/prefect && chown -R mtmd:mtmd /data
-ENV MTMD_WORK=/data/work MTMD_CACHE=/data/cache PREFECT_HOME=/data/prefect \
+ && mkdir -p /data/logs /data/work /data/prefect && chown -R mtmd:mtmd /data
+ENV MTMD_WORK=/data/work PREFECT_HOME=/data/prefect \
     PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 GX_ANALYTICS_ENABLED=false
 WORKDIR /srv/ads
 

@@ -218,7 +218,7 @@ def done_live(taken: "Callable[[Path, bool], Done]", tmp_path: Path) -> "Done":
 
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
-    """An S3 of this test alone, which obstore finds by the environment; its cache is the test's, too."""
+    """An S3 of this test alone, which obstore finds by the environment."""
     pytest.importorskip("obstore", reason="obstore is not installed: buckets can't be tried")
     pytest.importorskip("mtmd.extras.bucket", reason="the extra `bucket` is not here")
     from mtmd.extras.bucket import access, readers
@@ -227,7 +227,6 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
     with serving(tmp_path / "s3") as s3:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("MTMD_CACHE", str(tmp_path / "cache"))
         for module, name in ((access, "_PAUSE_S"), (readers, "_PAUSE_S")):
             monkeypatch.setattr(module, name, getattr(module, name))  # put back afterwards
         monkeypatch.setitem(access._RETRIES, "backoff", access._RETRIES["backoff"])

@@ -18,24 +18,14 @@ _ESCAPED = {r"\\": "\\", r"\n": "\n", r"\r": "\r"}
 
 
 class Sums(Frozen):
-    """One such file: where it is, and the sha256 of each file that it lists, by the path of that file.
-
-    `version` is what an object's content is known by, so that it is read once.
-    """
+    """One such file: where it is, and the sha256 of each file that it lists, by the path of that file."""
 
     place: str
-    version: str | None = None
     sha256: dict[str, str]
-
-    def only(self, wanted: Callable[[str], bool]) -> "Sums":
-        """What it says of some paths: a list may be about many days."""
-        return self.model_copy(
-            update={"sha256": {path: sha256 for path, sha256 in self.sha256.items() if wanted(path)}}
-        )
 
 
 @lru_cache(maxsize=8)  # a list for many days is asked for with each of them; as many as three tables have
-def read_sums(folder: str, content: bytes, version: str | None = None) -> Sums:
+def read_sums(folder: str, content: bytes) -> Sums:
     """The content of a `SHA256SUMS` in a folder, whose path or URL its names are seen from.
 
     The same content is parsed once. Raises LogsError naming a line that is no checksum, or is about a file that another
@@ -61,7 +51,7 @@ def read_sums(folder: str, content: bytes, version: str | None = None) -> Sums:
                 f"{place}, line {number}: {name} is listed with two digests ({found[path]} and {sha256.lower()}); keep "
                 "the right one"
             )
-    return Sums(place=place, version=version, sha256=found)
+    return Sums(place=place, sha256=found)
 
 
 def require_as_listed(

@@ -26,10 +26,6 @@ class RemoteFolder(Protocol):
     def name(self) -> str:
         """The last name of its way."""
 
-    @property
-    def version(self) -> str:
-        """What the content of a file that was listed is known by."""
-
     def __truediv__(self, behind: str | Path) -> Self: ...
     def __lt__(self, other: Self) -> bool: ...
     def exists(self) -> bool:
@@ -37,9 +33,6 @@ class RemoteFolder(Protocol):
 
     def iterdir(self) -> Iterator[Self]:
         """The folders and files that are directly in it."""
-
-    def read_bytes(self) -> bytes:
-        """The content of a small file."""
 
     def found(self) -> Self | None:
         """The file of this very name."""
@@ -123,11 +116,10 @@ class DayTemplate(Generic[Place]):
         return set(_walk(self.folder, parts[:literal], {}))
 
 
-def sums_at(place: Path | RemoteFolder, table: str, day: date) -> Sums:
+def sums_at(place: Path, table: str, day: date) -> Sums:
     """The list of checksums of a place that `files_and_sums` gave; raises LogsError where it can't be read."""
     try:
-        version = None if isinstance(place, Path) else place.version
-        return read_sums(str(place).removesuffix(f"/{SUMS}"), place.read_bytes(), version)
+        return read_sums(str(place).removesuffix(f"/{SUMS}"), place.read_bytes())
     except FileNotFoundError as error:
         raise LogsError(
             f"{table} of {day}: {place} was removed after it was listed; run again when the day is complete"

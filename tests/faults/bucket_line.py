@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.extras.bucket.access import opened
-from mtmd.extras.bucket.outputs import COMPLETE, CONTENT, Complete, described
+from mtmd.extras.bucket.outputs import COMPLETE, UPLOAD, Complete, described
 from mtmd.extras.bucket.stores import WORK
 from mtmd.store.files import sha256_file
 from mtmd.store.stores import FOLDER, artifacts_folder, store_of
@@ -101,8 +101,9 @@ class BucketLine(Line):
         self.become_new()
         found = {}
         for complete in self.stored.rglob(COMPLETE):
-            for name, file in Complete.model_validate_json(complete.read_bytes()).files.items():
-                path = _object(complete.parent, name, file.sha256)
+            output = Complete.model_validate_json(complete.read_bytes())
+            for name, file in output.files.items():
+                path = complete.parent / output.upload / name
                 assert sha256_file(path) == file.sha256, f"{path} is not as {complete} says"
                 found[str((complete.parent / name).relative_to(self.stored))] = file.sha256
         return found
@@ -131,10 +132,10 @@ def _objects(root: Path) -> Iterator[tuple[Path, bytes | Path]]:
     """What a run in a bucket would have written there, by its place below the working folder."""
     outputs = [path for pattern in _OUTPUTS for path in root.glob(pattern) if path.is_dir()]
     for output in outputs:
-        complete = described(output)
+        complete = Complete(upload=f"{UPLOAD}{0:016}", files=described(output))
         yield output / COMPLETE, complete.content
-        for name, file in complete.files.items():
-            yield _object(output, name, file.sha256), output / name
+        for name in complete.files:
+            yield output / complete.upload / name, output / name
     for path in root.rglob("*"):
         if (
             path.is_file()
@@ -142,7 +143,3 @@ def _objects(root: Path) -> Iterator[tuple[Path, bytes | Path]]:
             and not any(output in path.parents for output in outputs)
         ):
             yield path, path
-
-
-def _object(output: Path, name: str, sha256: str) -> Path:
-    return output / f"{CONTENT}{sha256[:16]}" / Path(name).name

@@ -69,9 +69,8 @@ _PASSING: tuple[tuple[str, str, Effect], ...] = (
     ),
 )
 _ON_A_NEW_MACHINE: tuple[tuple[str, str, Effect], ...] = (
-    ("a download cut in the middle", "GET .*/sha256-", _next("cut", 3)),
-    ("503 to 12 downloads", "GET .*/sha256-", _answer(503, 12)),
-    ("an object that gets another e-tag while it is read", "GET .*/weights.safetensors", _next("era")),
+    ("a download cut in the middle", "GET .*/upload-", _next("cut", 3)),
+    ("503 to 12 downloads", "GET .*/upload-", _answer(503, 12)),
 )
 
 
@@ -180,9 +179,9 @@ def _damaged() -> Iterator[Fault]:
     """Objects of outputs are refused by their digests, and the error says what to remove; pointers and records heal."""
     for what, (pattern, name) in _OUTPUTS.items():
         remedy = f"remove {URL}/{LINE}/.* in the bucket, and run again"
-        words = f"{URL}/{LINE}/.*{name} (has sha256 .*: {remedy}|is missing, which .*; {remedy})"
+        words = f"{URL}/{LINE}/.*{name} (has sha256 .*|is missing); .*{COMPLETE} says .*: {remedy}"
         for way in _WAYS:
-            strike = partial(_damage_output, pattern, f"sha256-*/{name}", way)
+            strike = partial(_damage_output, pattern, f"upload-*/{name}", way)
             yield fault(f"a file of {what}: {way}; a new machine", "refused", strike, words=words)
         half, gone = (partial(_damage_output, pattern, COMPLETE, way) for way in ("cut in half", "gone"))
         words = f"{COMPLETE} can't be read .*; {remedy}"

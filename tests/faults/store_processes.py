@@ -50,11 +50,11 @@ def _on(job: Job, line: Line) -> object:
 
 
 _KILLED = {
-    "a file of a model": f"PUT .*/models/{NEW}-.*/sha256-",
+    "a file of a model": f"PUT .*/models/{NEW}-.*/upload-",
     "a model's complete.json": f"PUT .*/models/{NEW}-.*/complete.json",
     "a change of the champion": "PUT .*/history/00000002.json",
     "the champion's pointer": "PUT .*/champion.json",
-    "a file of the ads": f"PUT .*/ads/{NEW}-.*/sha256-",
+    "a file of the ads": f"PUT .*/ads/{NEW}-.*/upload-",
     "the pointer of the ads": f"PUT .*/ads/{NEW}-.*/current.json",
     "a run's summary": "PUT .*/runs/.*/summary.json",
 }

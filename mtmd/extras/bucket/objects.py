@@ -4,27 +4,33 @@ An object is written whole or not at all. `replace` is conditional: of several w
 so.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar, final
 
-from mtmd.errors import ConfigError
-from mtmd.extras.bucket.access import Bucket, Listed, bare, errors, obstore, opened
+from mtmd.errors import ConfigError, StorageError
+from mtmd.extras.bucket.access import Bucket, errors, obstore, opened
 from mtmd.store.stores import BUCKET
 
-PART = 8 << 20  # bytes that are fetched by one request
+PART = 8 << 20  # bytes of a large file that go up in one request
 _Answer = TypeVar("_Answer")
 
 
 def is_below(way: str) -> bool:
     """Whether a way, of names with slashes between them, leads below the folder that it begins in."""
     return not {"", ".", ".."} & set(way.split("/"))
+
+
+class Listed(NamedTuple):
+    """An object as a listing has it; `key` is below the bucket's prefix, `size` in bytes."""
+
+    key: str
+    size: int
+    e_tag: str
+    written_s: int = 0  # by the store's clock, in whole seconds of the epoch
 
 
 class Content(NamedTuple):
@@ -36,6 +42,7 @@ class Content(NamedTuple):
     bytes: bytes
     e_tag: str
     version: str | None = None
+    written_s: int = 0
 
 
 @final
@@ -74,19 +81,14 @@ class ObjectPath:
     def name(self) -> str:
         return self.key.rpartition("/")[2]
 
-    def is_dir(self) -> bool:
-        return bool(self._children())
-
     def exists(self) -> bool:
-        return bool(self.key and self.found()) or self.is_dir()
+        return bool(self.key and self.found()) or bool(list(self.iterdir()))
 
     def iterdir(self) -> Iterator["ObjectPath"]:
-        return (ObjectPath(self.bucket, key) for key in self._children())
-
-    def _children(self) -> list[str]:
-        """Keys of the folders and objects that are directly in this one."""
+        """The folders and objects that are directly in this one."""
         found = self._ask(lambda: obstore().list_with_delimiter(self.bucket.store, _prefix(self.key)))
-        return sorted({*found["common_prefixes"], *(one["path"] for one in found["objects"])})
+        keys = sorted({*found["common_prefixes"], *(one["path"] for one in found["objects"])})
+        return (ObjectPath(self.bucket, key) for key in keys)
 
     def matching(self, *ways: tuple[re.Pattern[str], ...]) -> list["ObjectPath"]:
         """The objects below this place whose way there has the names of one of these, in the order of their keys."""
@@ -101,32 +103,48 @@ class ObjectPath:
                 found.append(ObjectPath(self.bucket, listed.key, listed))
         return found
 
-    def found(self) -> "ObjectPath | None":
-        """The object of this very name."""
-        try:
-            one = self._ask(lambda: obstore().head(self.bucket.store, self.key))
-        except FileNotFoundError:
-            if not self.bucket.answered:
-                # An answer without a body does not say that the bucket is missing; a listing's does.
-                self._children()
-            return None
-        return ObjectPath(self.bucket, self.key, self.bucket.listed(one))
+    def below(self) -> list[Listed]:
+        """Every object below this place, at any depth, in the order of names."""
+        listing = self._ask(lambda: list(obstore().list(self.bucket.store, _prefix(self.key))))
+        objects = (self._listed(one) for part in listing for one in part)
+        return sorted(objects, key=lambda one: PurePath(one.key).parts)  # as paths of files are
 
-    def read_bytes(self) -> bytes:
-        """The content of a small object; raises FileNotFoundError."""
-        return self._ask(lambda: bytes(obstore().get(self.bucket.store, self.key).bytes()))
+    def found(self) -> "ObjectPath | None":
+        """The object of this very name. An answer to this request does not say whether the bucket is there."""
+        with suppress(FileNotFoundError):
+            one = self._ask(lambda: obstore().head(self.bucket.store, self.key))
+            return ObjectPath(self.bucket, self.key, self._listed(one))
+        return None
 
     def content(self) -> Content | None:
         """A small object with its e-tag; None where it is not there."""
 
         def get() -> Content:
             found = obstore().get(self.bucket.store, self.key)
-            meta = found.meta
-            return Content(bytes(found.bytes()), self.bucket.tagged(self.key, meta["e_tag"]), meta["version"])
+            listed = self._listed(found.meta)
+            # As the store writes it, with quotes or without.
+            return Content(bytes(found.bytes()), found.meta["e_tag"], found.meta["version"], listed.written_s)
 
         with suppress(FileNotFoundError):
             return self._ask(get)
         return None
+
+    def download(self, path: Path, e_tag: str | None = None) -> bool:
+        """Write the object to a file; whether it is there, and is still what was listed with an e-tag."""
+
+        def get() -> bool:
+            found = obstore().get(self.bucket.store, self.key)
+            if e_tag is not None and _bare(found.meta["e_tag"]) != e_tag:
+                return False
+            with path.open("wb") as file:
+                for part in found.stream():
+                    file.write(part)
+            return True
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return self._ask(get)
+        return False
 
     def put(self, content: bytes | Path) -> None:
         """Write an object, whatever is there; a large file goes up in parts."""
@@ -146,12 +164,6 @@ class ObjectPath:
             return True
         return (found := self.content()) is not None and found.bytes == content
 
-    def below(self) -> list[Listed]:
-        """Every object below this place, at any depth, in the order of names."""
-        listing = self._ask(lambda: list(obstore().list(self.bucket.store, _prefix(self.key))))
-        objects = (self.bucket.listed(one) for part in listing for one in part)
-        return sorted(objects, key=lambda one: PurePath(one.key).parts)  # as paths of files are
-
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects of this bucket, in no order; one that is not there is no error."""
         if not keys:
@@ -159,53 +171,25 @@ class ObjectPath:
         try:
             self._ask(lambda: obstore().delete(self.bucket.store, list(keys)), "removed")
         except FileNotFoundError:  # S3 gives no such error; elsewhere the first one ends the request
-            for key in keys:
-                with suppress(FileNotFoundError):
-                    self.bucket.again(partial(obstore().delete, self.bucket.store, key), key, "removed")
+            for key in keys if len(keys) > 1 else ():
+                self.delete([key])
 
-    def fetch(self, path: Path, pool: Executor) -> bool:
-        """Write a found object to a file, parts of it at the same time; whether it still is as it was listed."""
-        listed = self.as_listed
-        with path.open("wb") as file:
-            file.truncate(listed.size)
-        parts = [(start, min(start + PART, listed.size)) for start in range(0, listed.size, PART)]
-        return all(pool.map(lambda part: self._fetch_part(path, *part), parts))
-
-    def _fetch_part(self, path: Path, start: int, stop: int) -> bool:
-        listed = self.as_listed
-
-        def get() -> tuple[str | None, int, bytes]:
-            found = obstore().get(self.bucket.store, self.key, options={"range": (start, stop)})
-            return found.meta["e_tag"], found.meta["size"], bytes(found.bytes())
-
-        try:
-            e_tag, size, content = self._ask(get)
-        except FileNotFoundError:
-            return False
-        if bare(e_tag) != listed.e_tag or size != listed.size or len(content) != stop - start:
-            return False
-        with path.open("r+b") as file:
-            file.seek(start)
-            file.write(content)
-        return True
+    def _listed(self, one: Any) -> Listed:
+        """An object of a listing; raises StorageError for one without an e-tag."""
+        if not (e_tag := _bare(one["e_tag"])):
+            raise StorageError(
+                f"{self.bucket.place(one['path'])} has no e-tag, which tells one version of it from another; use a "
+                "store that gives e-tags, or a local folder"
+            )
+        return Listed(one["path"], one["size"], e_tag, int(one["last_modified"].timestamp()))
 
     def _ask(self, ask: Callable[[], _Answer], done: str = "read") -> _Answer:
         return self.bucket.again(ask, self.key, done)
 
-    @property
-    def as_listed(self) -> Listed:
-        assert self.listed is not None, f"{self} was not found by a listing"
-        return self.listed
 
-    @property
-    def size(self) -> int:
-        return self.as_listed.size
-
-    @property
-    def version(self) -> str:
-        """What this content of this object is known by."""
-        content = f"{self} {self.as_listed.e_tag} {self.size}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+def _bare(e_tag: str | None) -> str:
+    """Stores write the same tag with and without quotes."""
+    return (e_tag or "").removeprefix("W/").strip('"')
 
 
 def _prefix(folder: str) -> str | None:

@@ -1,15 +1,16 @@
 """Outputs of a line as objects of its bucket.
 
-    <output>/sha256-<16 digits>/<name>   the files of an output, such as of a shard or a model
-    <output>/complete.json               names them all; created last: without it there is no output
+    <output>/upload-<16 digits>/<name>   the files of an output, such as of a shard or a model
+    <output>/complete.json               names the upload and its files; created last: without it there is no output
 
-Files are named by their content, so two machines that make the same output never write over each other. The first to
+Each upload has a name of its own, so two machines that make the same output never write over each other. The first to
 create `complete.json` has made it; the other takes those files in place of its own.
 """
 
 import json
 import logging
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -22,17 +23,9 @@ from mtmd.extras.bucket.objects import ObjectPath, is_below
 from mtmd.store.files import remove, sha256_file
 
 COMPLETE = "complete.json"
-CONTENT = "sha256-"
+UPLOAD = "upload-"
 _AT_ONCE = 8  # requests for content
-_VERSIONS = 3  # of an object that is written again while it is read
 _log = logging.getLogger(__name__)
-
-
-class StoredFile(Frozen):
-    """One file of an output."""
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int
 
 
 def _below(name: str) -> str:
@@ -42,10 +35,17 @@ def _below(name: str) -> str:
     return name
 
 
-class Complete(Frozen):
-    """What `complete.json` says: the files of an output by their path below it."""
+class StoredFile(Frozen):
+    """One file of an output."""
 
-    format: int = 1
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int
+
+
+class Complete(Frozen):
+    """What `complete.json` says: the upload, and the files of an output by their path below it."""
+
+    upload: Annotated[str, AfterValidator(_below)]
     files: dict[Annotated[str, AfterValidator(_below)], StoredFile]
 
     @property
@@ -53,13 +53,21 @@ class Complete(Frozen):
         return (json.dumps(self.model_dump(), indent=1, sort_keys=True) + "\n").encode()
 
 
+def described(directory: Path) -> dict[str, StoredFile]:
+    """The files of a directory, by their path below it."""
+    found = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(directory)): StoredFile(sha256=sha256_file(path), bytes=path.stat().st_size)
+        for path in found
+    }
+
+
 def stored(place: ObjectPath) -> Complete | None:
     """What an output in the bucket has; None where it is not there, or not complete.
 
     Raises StorageError where that can't be read.
     """
-    found = (place / COMPLETE).content()
-    if found is None:
+    if (found := (place / COMPLETE).content()) is None:
         return None
     try:
         return Complete.model_validate_json(found.bytes)
@@ -75,49 +83,36 @@ def push(directory: Path, place: ObjectPath) -> None:
 
     Raises StorageError where the output is removed meanwhile, or is damaged in the bucket.
     """
-    ours = described(directory)
+    ours = Complete(upload=f"{UPLOAD}{uuid.uuid4().hex[:16]}", files=described(directory))
     if (first := stored(place)) is None:
-        _upload(directory, place, ours)
+        _each(ours.files, lambda name: (place / ours.upload / name).put(directory / name))
         if (place / COMPLETE).replace(ours.content, None):
-            # A clean-up may have taken for old what an upload before had left under the same keys.
-            _upload(directory, place, ours, only_missing=True)
             return
         first = stored(place)
     if first is None:
         raise StorageError(f"{place} was removed while it was written, by a clean-up or a person; run again")
-    if first == ours:
-        return
-    _log.info("%s was made by another machine meanwhile; its files are taken", place)
-    for path in list(directory.iterdir()):
-        remove(path)
-    pull(place, first.files, directory)
+    if first.files != ours.files:
+        _log.info("%s was made by another machine meanwhile; its files are taken", place)
+        for path in list(directory.iterdir()):
+            remove(path)
+        pull(place, first, directory)
 
 
-def pull(place: ObjectPath, files: Mapping[str, StoredFile], directory: Path) -> None:
-    """Fetch files of an output into a directory, and compare each with its digest.
+def pull(place: ObjectPath, output: Complete, directory: Path, names: Iterable[str] | None = None) -> None:
+    """Fetch files of an output, all if none are named, into a directory, and compare each with its digest.
 
     Raises StorageError that names the object which lacks or differs.
     """
-    with ThreadPoolExecutor(_AT_ONCE) as parts, ThreadPoolExecutor(_AT_ONCE) as pool:
 
-        def fetch(name: str) -> None:
-            source, target = _object_of(place, name, files[name]), directory / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            for _ in range(_VERSIONS):  # who makes the same output writes the same content again
-                if (found := source.found()) is None:
-                    raise StorageError(
-                        f"{source} is missing, which {place / COMPLETE} names; remove {place} in the bucket, and run "
-                        "again"
-                    )
-                if found.fetch(target, parts):
-                    break
-            if (actual := sha256_file(target)) != files[name].sha256:
-                raise StorageError(
-                    f"{source} has sha256 {actual}; {place / COMPLETE} says {files[name].sha256}: remove {place} in "
-                    "the bucket, and run again"
-                )
+    def fetch(name: str) -> None:
+        source, target, wanted = place / output.upload / name, directory / name, output.files[name].sha256
+        says = f"{place / COMPLETE} says {wanted}: remove {place} in the bucket, and run again"
+        if not source.download(target):
+            raise StorageError(f"{source} is missing; {says}")
+        if (actual := sha256_file(target)) != wanted:
+            raise StorageError(f"{source} has sha256 {actual}; {says}")
 
-        list(pool.map(fetch, files))
+    _each(output.files if names is None else names, fetch)
 
 
 def renew(place: ObjectPath) -> None:
@@ -134,26 +129,6 @@ def erase(place: ObjectPath) -> None:
     place.delete([key for key in below if key not in commits])
 
 
-def described(directory: Path) -> Complete:
-    """The files of a directory."""
-    found = sorted(path for path in directory.rglob("*") if path.is_file())
-    return Complete(
-        files={
-            str(path.relative_to(directory)): StoredFile(sha256=sha256_file(path), bytes=path.stat().st_size)
-            for path in found
-        }
-    )
-
-
-def _upload(directory: Path, place: ObjectPath, output: Complete, *, only_missing: bool = False) -> None:
-    def put(name: str) -> None:
-        target = _object_of(place, name, output.files[name])
-        if not only_missing or target.found() is None:
-            target.put(directory / name)
-
+def _each(names: Iterable[str], do: Callable[[str], object]) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(put, output.files))
-
-
-def _object_of(place: ObjectPath, name: str, file: StoredFile) -> ObjectPath:
-    return place / f"{CONTENT}{file.sha256[:16]}" / Path(name).name
+        list(pool.map(do, names))

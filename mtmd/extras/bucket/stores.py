@@ -15,11 +15,9 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
 from mtmd.errors import StorageError
-from mtmd.extras.bucket.access import Listed
-from mtmd.extras.bucket.objects import ObjectPath, is_below
-from mtmd.extras.bucket.outputs import COMPLETE, CONTENT, erase, pull, push, renew, stored
+from mtmd.extras.bucket.objects import Content, Listed, ObjectPath, is_below
+from mtmd.extras.bucket.outputs import COMPLETE, UPLOAD, described, erase, pull, push, renew, stored
 from mtmd.store import files
-from mtmd.store.files import sha256_file
 from mtmd.store.stores import FOLDER, Store, in_bucket
 
 WORK = "MTMD_WORK"
@@ -33,7 +31,7 @@ _LOCAL = (  # folders of a line that are this machine's
     ("mirrors", "events"),
 )
 _TAKEN_BACK = ("failures",)  # folders of records that are removed when they no longer hold
-_SEEN = ".seen.json"  # the e-tag of each record on the disk, and the time that its file got then
+_SEEN = ".seen.json"  # the e-tag of each record when it was brought to the disk
 _AT_ONCE = 16  # small objects
 _LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
 _PATIENCE_S = 3600.0  # another process fetches the same output, which may be large
@@ -78,9 +76,8 @@ class BucketStore:
         files.write_text(path, text)
 
     def read(self, path: Path) -> bytes | None:
-        with suppress(FileNotFoundError):
-            return self._at(path).read_bytes()
-        return None
+        found = self._at(path).content()
+        return None if found is None else found.bytes
 
     def replace(self, path: Path, content: bytes, seen: bytes | None) -> bool:
         there = self._at(path)
@@ -97,10 +94,8 @@ class BucketStore:
         with files.atomic_directory(final) as temporary:
             yield temporary
             push(temporary, self._at(final))
-            if final.is_dir() and _names(temporary) - _names(
-                final
-            ):  # another process has brought its JSON files
-                files.remove(final)
+            if final.is_dir() and described(final) != described(temporary):
+                files.remove(final)  # another process has brought its JSON files
 
     def commit(self, directory: Path) -> None:
         there = self._at(directory)
@@ -108,23 +103,20 @@ class BucketStore:
             push(directory, there)
 
     def fetch(self, path: Path) -> bool:
-        """Files of an output that are there and as they must be stay.
+        """An output that is there and as it must be stays.
 
         Raises StorageError for an output that was damaged in the bucket.
         """
         there = self._at(path)
-        if path.suffix and (found := there.found()) is not None:
-            return _write(found, path)
+        if path.suffix and (found := there.content()) is not None:
+            _write(found, path)
+            return True
         if (known := stored(there)) is None:
             return False
         with files.locked(path.with_name(f".fetch-{path.name}.lock"), _PATIENCE_S):
-            lacking = {name: file for name, file in known.files.items() if not _is(path / name, file.sha256)}
-            if lacking or _names(path) - known.files.keys():
+            if described(path) != known.files:
                 with files.atomic_directory(path) as temporary:
-                    for name in known.files.keys() - lacking.keys():
-                        (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                        os.link(path / name, temporary / name)
-                    pull(there, lacking, temporary)
+                    pull(there, known, temporary)
                     files.remove(path)
         return True
 
@@ -161,8 +153,10 @@ class BucketStore:
         seen = _seen(line)
 
         def bring(way: PurePosixPath) -> None:
-            found, path = ObjectPath(there.bucket, records[way].key, records[way]), line / way
-            if not _is_seen(path, records[way], seen.get(str(way))):
+            path = line / way
+            if seen.get(str(way)) == records[way].e_tag and path.is_file():
+                return
+            if (found := ObjectPath(there.bucket, records[way].key).content()) is not None:
                 _write(found, path)
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -171,10 +165,7 @@ class BucketStore:
         for path in (path for folder in _TAKEN_BACK for path in (line / folder).glob("*.json")):
             if PurePosixPath(path.relative_to(line)) not in records:
                 files.remove(path)
-        brought = {
-            str(way): (line / way, one.e_tag) for way, one in records.items() if (line / way).is_file()
-        }
-        now = {way: [e_tag, path.stat().st_mtime_ns] for way, (path, e_tag) in brought.items()}
+        now = {str(way): one.e_tag for way, one in records.items()}
         if now != seen:
             files.write_json(line / _SEEN, now)
 
@@ -185,45 +176,24 @@ class BucketStore:
 def _refresh_output(place: ObjectPath, directory: Path, complete: Listed) -> None:
     """Bring an output's JSON files, if nothing of it is there; the directory is as old as the output."""
     if not directory.exists() and (known := stored(place)) is not None:
-        shown = {
-            name: file
-            for name, file in known.files.items()
-            if name.endswith(".json") and file.bytes <= _LARGEST
-        }
+        shown = [n for n, file in known.files.items() if n.endswith(".json") and file.bytes <= _LARGEST]
         with files.atomic_directory(directory) as temporary:
-            pull(place, shown, temporary)
+            pull(place, known, temporary, shown)
     with suppress(FileNotFoundError):
         os.utime(directory, (complete.written_s, complete.written_s))
 
 
-def _seen(line: Path) -> dict[str, list[str | int]]:
+def _seen(line: Path) -> dict[str, str]:
     with suppress(StorageError):
         return dict(files.read_json(line / _SEEN))
     return {}
 
 
-def _is_seen(path: Path, listed: Listed, seen: list[str | int] | None) -> bool:
-    """Whether a record's file is of this version, and was not changed on the disk since."""
-    return path.is_file() and seen == [listed.e_tag, path.stat().st_mtime_ns]
-
-
-def _write(found: ObjectPath, path: Path) -> bool:
-    """Write a small object to the disk; False where it was removed a moment ago."""
-    with suppress(FileNotFoundError):
-        content = found.read_bytes()
-        with files.atomic_file(path) as temporary:
-            temporary.write_bytes(content)
-            os.utime(temporary, (found.as_listed.written_s, found.as_listed.written_s))
-        return True
-    return False
-
-
-def _names(directory: Path) -> set[str]:
-    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
-
-
-def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_file(path) == sha256
+def _write(found: Content, path: Path) -> None:
+    """Write a record to the disk; it is as old as the object."""
+    with files.atomic_file(path) as temporary:
+        temporary.write_bytes(found.bytes)
+        os.utime(temporary, (found.written_s, found.written_s))
 
 
 def _way(there: ObjectPath, listed: Listed) -> PurePosixPath:
@@ -238,4 +208,4 @@ def _way(there: ObjectPath, listed: Listed) -> PurePosixPath:
 
 def _output_of(way: PurePosixPath) -> PurePosixPath | None:
     """The output that an object is a file of; None for a record."""
-    return way.parent.parent if way.parent.name.startswith(CONTENT) else None
+    return next((above.parent for above in way.parents if above.name.startswith(UPLOAD)), None)

@@ -47,7 +47,7 @@ def live(machine: Callable[[str], Path]) -> Live:
 
 def served(live: Live) -> tuple[str, int]:
     assert live.serving is not None
-    return live.serving.ranker.model_id, live.serving.ranker.ads
+    return live.serving.ranker.model_id, sum(len(block.ad_id) for block in live.serving.ranker.ads.blocks)
 
 
 def test_promotions_newer_ads_and_rollbacks_are_followed(live: Live, elsewhere: Elsewhere) -> None:
