@@ -18,8 +18,7 @@ from mtmd.flows.parameters import scheduled_day
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.promote.stage import RunSummary
 from mtmd.report import jobs, view
-from mtmd.report.document import Document, Item, Items, Section
-from mtmd.report.render import markdown
+from mtmd.report.document import Document, Item, Items, Section, markdown
 from mtmd.report.text import plain, report_url
 from mtmd.run import RunPlan
 

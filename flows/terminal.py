@@ -8,9 +8,8 @@ from mtmd.config import load_preset
 from mtmd.evaluate.ablation import Ablation
 from mtmd.promote.stage import RunSummary
 from mtmd.report import stages
-from mtmd.report.document import Document
+from mtmd.report.document import Document, markdown
 from mtmd.report.evaluation import gains_table
-from mtmd.report.render import markdown
 from mtmd.report.tables import Table
 from mtmd.report.view import decision
 

@@ -32,27 +32,23 @@ def status(preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJs
         _print_json(found)
         return
     champion = found.champion
-    facts: list[tuple[str, object]] = [("line", workspace.place)]
     if champion is None:
-        facts.append(("champion", "none: no run has promoted a model yet"))
+        facts: list[tuple[str, object]] = [("champion", "none: no run has promoted a model yet")]
     else:
-        facts += [
+        facts = [
             ("champion", champion.model_id),
             ("as_of", champion.as_of),
             ("before it", found.rolls_back_to or "none: there is nothing to roll back to"),
             ("rolled back", ", ".join(champion.rolled_back) or "none"),
         ]
-    _print_facts([*facts, ("models", found.candidates)])
-    rows = tuple(
-        (
-            *(f"{one.at:%Y-%m-%d %H:%M}", one.action, one.about or one.model_id, one.model_id),
-            short(one.reason, _REASON),
-        )
+    _print_facts([("line", workspace.place), *facts, ("models", found.candidates)])
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", one.action, one.about or one.model_id, one.model_id, one.reason)
         for one in found.history
-    )
-    columns = columns_of("text", ("at (UTC)", "change", "of model", "live then", "reason"))
+    ]
     if rows:
-        _print_table(Table(title="latest changes, oldest first", columns=columns, rows=rows))
+        names = ("at (UTC)", "change", "of model", "live then", "reason")
+        _print_table("latest changes, oldest first", names, rows)
 
 
 @commands.command()
@@ -73,18 +69,17 @@ def runs(
     line = read_line(workspace.root)
     found = sorted(line.runs, key=lambda run: (run.at, run.as_of), reverse=True)[:last]
     if as_json:
-        json_text = TypeAdapter(list[RunRecord]).dump_json(found, indent=2).decode()
-        console.print(json_text, markup=False)
+        console.print(TypeAdapter(list[RunRecord]).dump_json(found, indent=2).decode(), markup=False)
         return
-    rows = tuple(
+    rows = [
         (
             *(f"{run.as_of}", f"{run.at:%Y-%m-%d %H:%M}", line.verdict(run), run.model_id or "–"),
-            *(number(run.rows, ",d"), number(run.training_seconds, ".0f"), short(run.reason, _REASON)),
+            *(number(run.rows, ",d"), number(run.training_seconds, ".0f"), run.reason),
         )
         for run in found
-    )
-    columns = columns_of("text", ("as_of", "decided (UTC)", "verdict", "model", "rows", "train s", "why"))
-    _print_table(Table(title=f"the last {len(rows)} runs of {workspace.place}", columns=columns, rows=rows))
+    ]
+    names = ("as_of", "decided (UTC)", "verdict", "model", "rows", "train s", "why")
+    _print_table(f"the last {len(rows)} runs of {workspace.place}", names, rows)
 
 
 @commands.command()
@@ -99,31 +94,26 @@ def show(
     found = stored_model(workspace, model)
     if as_json:
         _print_json(found)
-    else:
-        _print_model(workspace, found)
+        return
+    _print_facts(_facts(found))
+    text = markdown_of(workspace, found.run) or metrics_table(found.metrics).markdown()
+    console.print(literal(f"\n{text}"))
 
 
-def _print_model(workspace: Workspace, found: StoredModel) -> None:
-    manifest, (first, last) = found.manifest, found.window
-    _print_facts(
-        [
-            ("model", f"{found.model_id}{' (live)' if found.live else ''}"),
-            ("as_of", manifest.as_of),
-            ("trained on", f"{first} to {last} ({len(manifest.window)} days)"),
-            ("started from", found.started_from),
-            ("commit", manifest.git_commit or "unknown: made outside a repository"),
-            ("seeds", ", ".join(f"{name} {seed}" for name, seed in manifest.seeds.items())),
-            ("packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())),
-            ("content", manifest.bundle_id),
-            ("run", found.run or "its record is gone"),
-            ("verdict", found.verdict or "–"),
-            *((f"gate {gate.name}", f"{gate.words}: {gate.detail}") for gate in found.gates),
-        ]
-    )
-    if text := markdown_of(workspace, found.run):
-        console.print(literal(f"\n{text}"))
-    else:
-        _print_table(metrics_table(found.metrics))
+def _facts(found: StoredModel) -> Iterable[tuple[str, object]]:
+    manifest = found.manifest
+    days = sorted(manifest.window)
+    yield "model", f"{found.model_id}{' (live)' if found.live else ''}"
+    yield "as_of", manifest.as_of
+    yield "trained on", f"{days[0]} to {days[-1]} ({len(days)} days)"
+    yield "started from", found.started_from
+    yield "commit", manifest.git_commit or "unknown: made outside a repository"
+    yield "seeds", ", ".join(f"{name} {seed}" for name, seed in manifest.seeds.items())
+    yield "packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
+    yield "content", manifest.bundle_id
+    yield "run", found.run or "its record is gone"
+    yield "verdict", found.verdict or "–"
+    yield from ((f"gate {gate.name}", f"{gate.words}: {gate.detail}") for gate in found.gates)
 
 
 def _workspace(preset: str, artifacts: str) -> Workspace:
@@ -136,7 +126,10 @@ def _print_json(found: BaseModel) -> None:
     console.print(found.model_dump_json(indent=2), markup=False)
 
 
-def _print_table(table: Table) -> None:
+def _print_table(title: str, names: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """Rows of text, whose last column, a reason, is shortened."""
+    shown = tuple((*row[:-1], short(row[-1], _REASON)) for row in rows)
+    table = Table(title=title, columns=columns_of("text", names), rows=shown)
     console.print(literal(f"\n{table.markdown()}"))
 
 

@@ -1,7 +1,5 @@
 """A model by the name that a person types, and all that is stored of it."""
 
-from datetime import date
-
 from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
@@ -11,7 +9,7 @@ from mtmd.promote.findings import GateResult
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.past import decision, made_by
-from mtmd.store.files import read_json, sha256_file
+from mtmd.store.files import read_json
 from mtmd.store.workspace import Workspace
 
 CHAMPION = "champion"
@@ -30,11 +28,6 @@ class StoredModel(Frozen):
     )
     verdict: str | None
     gates: tuple[GateResult, ...]
-
-    @property
-    def window(self) -> tuple[date, date]:
-        """First and last training day."""
-        return min(self.manifest.window), max(self.manifest.window)
 
     @property
     def started_from(self) -> str:
@@ -64,35 +57,23 @@ def find_model(workspace: Workspace, name: str) -> str:
     return fitting[0]
 
 
-def metrics_of(workspace: Workspace, model_id: str) -> EvaluationReport:
-    """A model's own metrics; raises BundleError where they cannot be read, or are not those that were stored."""
-    registry = Registry(workspace.root)
-    path = registry.path(model_id) / "metrics.json"
-    try:
-        metrics = EvaluationReport.model_validate(read_json(path))
-    except (StorageError, ValidationError) as error:
-        raise BundleError(f"{path} of model {model_id!r} cannot be read: {error}") from error
-    expected = registry.manifest(model_id).files.get(path.name)
-    if (actual := sha256_file(path)) != expected:
-        raise BundleError(
-            f"{path} of model {model_id!r} is {actual}; its manifest says sha256 {expected}. Restore it from a copy, "
-            "or remove the model's directory and run its day again"
-        )
-    return metrics
-
-
 def stored_model(workspace: Workspace, name: str) -> StoredModel:
-    """What is stored of a model; raises as `find_model` and `metrics_of` do."""
+    """What is stored of a model; raises as `find_model` does, and BundleError where its metrics cannot be read."""
     model_id = find_model(workspace, name)
     registry = Registry(workspace.root)
     champion = registry.champion()
     run = made_by(workspace, model_id)
     decided = None if run is None else decision(run)
+    path = registry.path(model_id) / "metrics.json"
+    try:
+        metrics = EvaluationReport.model_validate(read_json(path))
+    except (StorageError, ValidationError) as error:
+        raise BundleError(f"{path} of model {model_id!r} cannot be read: {error}") from error
     return StoredModel(
         model_id=model_id,
         live=champion is not None and champion.model_id == model_id,
         manifest=registry.manifest(model_id),
-        metrics=metrics_of(workspace, model_id),
+        metrics=metrics,
         run=None if run is None else run.name,
         verdict=None if decided is None else decided.words,
         gates=() if decided is None else decided.verdict.gates,

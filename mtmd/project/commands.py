@@ -64,9 +64,9 @@ def check(
 @commands.command()
 def config(preset: PresetName) -> None:
     """Print the keys of a preset with their values and files."""
-    from mtmd.project.settings import as_toml, settings
+    from mtmd.project.settings import as_toml
 
-    console.print(as_toml(settings(preset)), markup=False)
+    console.print(as_toml(preset), markup=False)
 
 
 def _command_of(module: str) -> typer.Typer:

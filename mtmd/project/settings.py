@@ -5,63 +5,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mtmd.config import Frozen, load_preset
+from mtmd.config import load_preset
 from mtmd.config.preset_files import Said, preset_path, read_said, shipped_presets
 
 DEFAULT = "default"
 THIS_FILE = "this file"
 
 
-class Setting(Frozen):
-    """One key of a preset: its table ("" for the keys above all tables), its value as TOML, and who says it."""
+def as_toml(name_or_path: str) -> str:
+    """All keys of a preset as a TOML file, with the origin of each behind it; a key without a value is a comment.
 
-    table: str
-    key: str
-    value: str | None
-    origin: str
-
-
-def settings(name_or_path: str) -> list[Setting]:
-    """All keys of a preset, in the order of the sections; of tasks and features only what differs from the defaults.
-
-    `origin` is `THIS_FILE`, `preset <name>` of a shipped one, the path of another file, or `DEFAULT`. The value is None
-    where nothing is set. Raises ConfigError as `load_preset` does.
+    Of tasks and features only what differs from the defaults. The origin is `THIS_FILE`, `preset <name>` of a shipped
+    one, the path of another file, or `DEFAULT`. Raises ConfigError as `load_preset` does.
     """
     preset = load_preset(name_or_path)
     values = preset.model_dump(mode="json")
     values["domains"]["tasks"] = [task.model_dump(exclude_defaults=True) for task in preset.domains.tasks]
-    values["features"] = [feature.model_dump(exclude_defaults=True) for feature in preset.features]
+    values["features"] = [
+        {"kind": one.kind} | one.model_dump(exclude_defaults=True) for one in preset.features
+    ]
     path = preset_path(name_or_path)
-    return list(_settings("", values, read_said(path), path))
+    return "\n".join(_lines("", values, read_said(path), path))
 
 
-def as_toml(listed: list[Setting]) -> str:
-    """The settings as a TOML file, with the origin of each behind it; a key without a value is a comment."""
-    lines: list[str] = []
-    table = ""
-    for setting in listed:
-        if setting.table != table:
-            table = setting.table
-            lines += ["", f"[{table}]"]
-        if setting.value is None:
-            lines.append(f"# {setting.key} is not set  # {setting.origin}")
-        else:
-            first, *more = f"{setting.key} = {setting.value}".split("\n")
-            lines += [f"{first}  # {setting.origin}", *more]
-    return "\n".join(lines)
-
-
-def _settings(table: str, values: dict[str, Any], said: dict[str, Any], path: Path) -> Iterator[Setting]:
+def _lines(table: str, values: dict[str, Any], said: Any, path: Path) -> Iterator[str]:
     """Plain keys before tables, as TOML needs it."""
-    for key, value in values.items():
-        if not isinstance(value, dict):
-            text = None if value is None else _toml(value)
-            yield Setting(table=table, key=key, value=text, origin=_origin(said.get(key), path))
-    for key, value in values.items():
-        if isinstance(value, dict):
-            inner = said.get(key)
-            name = f"{table}.{key}" if table else key
-            yield from _settings(name, value, inner if isinstance(inner, dict) else {}, path)
+    said = said if isinstance(said, dict) else {}
+    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    if plain and table:
+        yield from ("", f"[{table}]")
+    for key, value in plain.items():
+        origin = _origin(said.get(key), path)
+        if value is None:
+            yield f"# {key} is not set  # {origin}"
+        else:
+            first, *more = f"{key} = {_toml(value)}".split("\n")
+            yield from (f"{first}  # {origin}", *more)
+    for key in (key for key in values if key not in plain):
+        yield from _lines(f"{table}.{key}" if table else key, values[key], said.get(key), path)
 
 
 def _origin(entry: Any, path: Path) -> str:

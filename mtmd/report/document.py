@@ -1,5 +1,5 @@
 """What people read of a run or a job: a headline, facts and sections of blocks. One template makes a page of it, one
-Markdown (`mtmd.report.render`); artifacts, the terminal and `mtmd show` have parts of that Markdown.
+Markdown; artifacts, the terminal and `mtmd show` have parts of that Markdown.
 
 An extra adds sections to the page of a run by the seam `page.py`, which has
 
@@ -12,9 +12,14 @@ nothing to say of a run, it returns none. All texts are plain: whoever renders t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from mtmd.report.tables import Table
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mtmd.report.charts import data_uri
+from mtmd.report.tables import Table, is_sure
+from mtmd.report.text import block, cell, number, plain, time_words
 
 Kind = Literal["good", "bad", "held", ""]
 MARKS: dict[Kind, str] = {"good": "✓", "bad": "✗", "held": "○", "": "–"}
@@ -99,3 +104,44 @@ class Document:
     @property
     def mark(self) -> str:
         return MARKS[self.kind]
+
+
+def page(document: Document, line: str) -> str:
+    """A self-contained page without network or script, in light and dark; `line` names the index that it links.
+
+    The same document gives the same bytes.
+    """
+    return environment(html=True).get_template("page.html").render(document=document, line=line)
+
+
+def markdown(document: Document, *, narrow: bool = False, pictures: bool = True) -> str:
+    """The Markdown: `narrow` for Prefect's UI; a terminal, or a file that people read as text, has no pictures."""
+    shown = environment(html=False)
+    shown.filters["table"] = lambda table: table.markdown(narrow=narrow)
+    text = shown.get_template("document.md").render(document=document, pictures=pictures)
+    return f"{text.strip()}\n"
+
+
+def environment(*, html: bool) -> Environment:
+    """Templates of this package; texts are escaped for HTML, or left to the filters of Markdown."""
+    made = Environment(
+        loader=PackageLoader("mtmd.report"),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {"cell": cell, "plain": plain, "block": block, "data_uri": data_uri}
+    filters |= {"kind": _kind, "sure": is_sure, "shade": Table.shade, "tone": _tone, "svg": Markup}
+    made.filters |= filters | {"number": number, "duration": time_words}
+    return made
+
+
+def _kind(block: object) -> str:
+    """`str`, `Items`, `Table` …"""
+    return type(block).__name__
+
+
+def _tone(text: str) -> str:
+    """The class of a text that begins with a mark."""
+    return {"✓": "good", "✗": "bad", "○": "held"}.get(text[:1], "")

@@ -3,8 +3,6 @@
 All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 """
 
-from collections.abc import Iterator
-
 from mtmd.config import GatesConfig, Slice
 from mtmd.evaluate.metrics import QUALITIES, Metric
 from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
@@ -148,18 +146,16 @@ def rivals_table(report: EvaluationReport, gates: GatesConfig) -> Table:
     )
 
 
-def buckets_table(report: EvaluationReport, rival: str | None = None) -> Table:
-    """Improvement by rank bucket (0 = top): over every rival for all tasks, or over one rival task by task."""
-    if rival is None:
-        rows = [
-            (rival_name(report, name), *_by_bucket(report, name, EVERYTHING)) for name in rivals_of(report)
-        ]
-    else:
-        rows = [(where.task, *_by_bucket(report, rival, where)) for where in report.aggregates]
-    over = "each rival, all tasks" if rival is None else f"the {rival_name(report, rival)}"
+def buckets_table(report: EvaluationReport) -> Table:
+    """Improvement over every rival by rank bucket (0 = top), all tasks."""
+    buckets = report.compared_buckets
+    rows = [
+        (rival_name(report, rival), *(estimate(report, rival, EVERYTHING, bucket) for bucket in buckets))
+        for rival in rivals_of(report)
+    ]
     return Table(
-        title=f"Improvement of LogMAE over {over} by rank bucket",
-        columns=(Column(name="task" if rival else "over the", kind="text"), *bucket_columns(report)),
+        title="Improvement of LogMAE over each rival, all tasks, by rank bucket",
+        columns=(Column(name="over the", kind="text"), *bucket_columns(report)),
         rows=tuple(rows),
     )
 
@@ -167,10 +163,6 @@ def buckets_table(report: EvaluationReport, rival: str | None = None) -> Table:
 def bucket_columns(report: EvaluationReport) -> tuple[Column, ...]:
     """A column of estimates for each rank bucket that has intervals, and for all rows."""
     return columns_of("estimate", ("all" if one is None else str(one) for one in report.compared_buckets))
-
-
-def _by_bucket(report: EvaluationReport, rival: str, where: Slice) -> Iterator[Estimate | None]:
-    return (estimate(report, rival, where, bucket) for bucket in report.compared_buckets)
 
 
 def estimate(

@@ -14,9 +14,9 @@ from urllib.parse import quote
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
 from mtmd.registry.registry import Registry
+from mtmd.report.document import environment
 from mtmd.report.line import DAYS, RECORDS, LineIndex, LineRecords, LineSummary, read_line
 from mtmd.report.past import Failure, RunRecord
-from mtmd.report.render import environment
 from mtmd.store.files import locked, sweep
 from mtmd.store.outputs import read_record, write_record
 from mtmd.store.stores import artifacts_folder, store_of

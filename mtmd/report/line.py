@@ -94,7 +94,7 @@ class LineRecords:
 
 
 class LineSummary(Frozen):
-    """A line of models in one row; None where there is nothing yet."""
+    """A line of models in one row; None where there is nothing yet. The verdict is the newest run's."""
 
     name: str
     champion: str | None = None
@@ -103,11 +103,8 @@ class LineSummary(Frozen):
     verdict: str = ""
     verdict_day: date | None = None
     reason: str = ""
+    monitor: str = "no day yet"
     runs: int = 0
-    promoted: int = 0
-    monitored: date | None = None
-    breaches: int = 0
-    problem: str = ""
 
     @classmethod
     def of(cls, line: LineRecords) -> "LineSummary":
@@ -116,17 +113,14 @@ class LineSummary(Frozen):
         watched = next((one for one in line.monitored if one.day <= newest), None)
         return cls(
             name=line.name,
-            champion=line.champion and line.champion.model_id,
+            champion=line.problem or (line.champion and line.champion.model_id),
             champion_as_of=line.champion and line.champion.as_of,
             newest=line.newest,
             verdict=last.verdict if last else "",
             verdict_day=last and last.as_of,
             reason=last.reason if last else "",
+            monitor=f"{watched.day}: {watched.words}" if watched else "no day yet",
             runs=len(line.runs),
-            promoted=sum(run.verdict == "promoted" for run in line.runs),
-            monitored=watched and watched.day,
-            breaches=watched.breaches if watched else 0,
-            problem=line.problem,
         )
 
     @property

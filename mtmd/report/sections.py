@@ -13,7 +13,6 @@ from mtmd.report.evaluation import (
     gains_table,
     groups_table,
     metrics_table,
-    rivals_of,
     rivals_table,
     worth,
 )
@@ -116,13 +115,12 @@ def rivals(report: EvaluationReport, bounds: GatesConfig) -> Section:
 
 
 def buckets(report: EvaluationReport) -> Section:
-    """Gains by rank bucket, over all tasks and task by task."""
-    by_task = [buckets_table(report, rival) for rival in rivals_of(report)]
+    """Gains by rank bucket, over all tasks."""
     return Section(
         anchor="buckets",
         title="By rank bucket",
         order=40,
-        blocks=[buckets_table(report), Fold("Task by task", by_task)],
+        blocks=[buckets_table(report)],
         how=f"Rows of each slice, cut by teacher score into {report.buckets} equal buckets. Bucket 0 has the highest "
         "scores: only the top buckets survive the cut of a funnel.",
     )

@@ -140,7 +140,7 @@ def data(validations: Validations, days: Days | None = None, reused: int = 0) ->
         if result.status in {Status.FAILED, Status.RAISED}
     ]
     blocks += [Items(items)] if items else []
-    blocks += [Fold("Day by day", [_days_table(days, validations)])] if days else []
+    blocks += [Fold("Day by day", [_days_table(days)])] if days else []
     return Section(
         anchor="data",
         title="Data quality",
@@ -175,28 +175,24 @@ def _told(result: ExpectationResult) -> str:
     return f"{'stops the run' if result.stops else 'warning'}; {result.description} {found}"
 
 
-def _days_table(days: Days, validations: Validations) -> Table:
-    """Each shard, the held-out one last, with its expectations by status."""
-    by_day = {one.day: one for one in validations if isinstance(one, DayValidation)}
-    rows = []
-    for shard in days.all:
-        found = by_day.get(shard.day)
-        count = Counter(result.status for result in found.results) if found else Counter[Status]()
-        held_out = " (held out)" if shard is days.all[-1] else ""
-        rows.append(
-            (
-                *(f"{shard.day:%a} {shard.day}{held_out}", shard.requests, shard.ads, shard.candidates),
-                *(count[Status.PASSED], count[Status.FAILED] + count[Status.RAISED]),
-                found.compared if found else 0,
-                short(shard.fingerprint, _DIGITS + 1),
-            )
+def _days_table(days: Days) -> Table:
+    """Each shard, the held-out one last."""
+    rows = tuple(
+        (
+            f"{one.day:%a} {one.day}",
+            one.requests,
+            one.ads,
+            one.candidates,
+            short(one.fingerprint, _DIGITS + 1),
         )
+        for one in days.all
+    )
     columns = (
         Column(name="day (UTC)", kind="text"),
-        *columns_of("count", ("requests", "ads", "candidates", "passed", "failed", "earlier days")),
+        *columns_of("count", ("requests", "ads", "candidates")),
         Column(name="shard", kind="text"),
     )
-    return Table(title="", columns=columns, rows=tuple(rows))
+    return Table(title="", columns=columns, rows=rows)
 
 
 def parity(proofs: Proofs) -> Section:

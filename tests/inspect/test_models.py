@@ -36,7 +36,6 @@ def test_a_model_has_its_origin_and_gates(two_models: Line) -> None:
     run = two_models.decide("20260125-a1", FIRST, failed=("champion",))
     page = stored_model(two_models.workspace, "champion")
     assert (page.model_id, page.live, page.run) == ("20260125-a1", True, run.name)
-    assert [str(day) for day in page.window] == ["2026-01-22", "2026-01-24"]
     assert [(gate.name, gate.passed) for gate in page.gates] == [("champion", False), ("parity", True)]
     assert page.verdict == "kept champion x because it is better"
     assert page.metrics == metrics(FIRST, 0.5)
@@ -52,16 +51,6 @@ def test_metrics_that_cannot_be_read_are_named(two_models: Line) -> None:
     remove(two_models.registry.path("20260125-a1") / "metrics.json")
     with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' cannot be read"):
         stored_model(two_models.workspace, "champion")
-
-
-def test_metrics_that_were_altered_are_refused(two_models: Line) -> None:
-    path = two_models.registry.path("20260125-a1") / "metrics.json"
-    text = path.read_text()
-    path.write_text(text.replace('"rows": 200', '"rows": 900'))
-    with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' is .* says sha256"):
-        stored_model(two_models.workspace, "20260125-a1")
-    path.write_text(text)
-    stored_model(two_models.workspace, "20260125-a1")
 
 
 def test_the_markdown_of_a_run_is_what_its_page_was_written_with(two_models: Line) -> None:

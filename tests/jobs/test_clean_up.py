@@ -17,7 +17,7 @@ from mtmd.jobs.clean_up import CleanUp, Removable, clean_up, plan_clean_up
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report import jobs
-from mtmd.report.render import markdown
+from mtmd.report.document import markdown
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.files import write_json, write_text
 from mtmd.store.workspace import Workspace

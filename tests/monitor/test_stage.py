@@ -12,7 +12,7 @@ from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor, monitored
 from mtmd.registry.registry import Registry
 from mtmd.report import jobs
-from mtmd.report.render import markdown
+from mtmd.report.document import markdown
 from mtmd.store.files import read_json, write_json
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 

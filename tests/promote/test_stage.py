@@ -9,8 +9,8 @@ from mtmd.promote.stage import RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report import view
+from mtmd.report.document import markdown
 from mtmd.report.past import made_by
-from mtmd.report.render import markdown
 from mtmd.store.files import read_json, write_json
 from mtmd.validate.stage import DataQuality
 from tests.daily import Done, run_stages

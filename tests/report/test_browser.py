@@ -10,8 +10,8 @@ from mtmd.config import Preset, variants
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.report.document import Document
+from mtmd.report.document import page as render_page
 from mtmd.report.index import render_line, write_index
-from mtmd.report.render import page as render_page
 from mtmd.report.view import RunRecords, view
 from mtmd.store.files import read_json, write_json
 from tests.browser import Browser, installed, opened

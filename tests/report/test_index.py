@@ -102,8 +102,8 @@ def test_a_page_says_what_its_line_holds(records: Records) -> None:
         "20260121-0000000000",
         "9 days before the newest day, 2026-01-30",
         "<dd>failed, 2026-01-25 the logs of the day are missing</dd>",
-        "2026-01-30: 2 breaches",
-        "5, of them 2 promoted",
+        "2026-01-30: search × ctr: AUC 0.6; the champion is old",
+        "<dt>runs</dt><dd>5</dd>",
         "0.4500",
         "rollback",
     ):
@@ -168,7 +168,7 @@ def test_an_empty_line_and_an_empty_list_have_pages(records: Records) -> None:
 
 def test_the_list_has_each_line_with_its_champions_age(records: Records) -> None:
     found = LineSummary.of(read_line(records.every_kind().root))
-    assert (found.runs, found.promoted, found.monitored, found.breaches) == (5, 2, day(9), 2)
+    assert (found.runs, found.monitor) == (5, f"{day(9)}: search × ctr: AUC 0.6; the champion is old")
     assert (found.verdict, found.verdict_day) == ("failed", day(4))
     html = render_lines((found,))
     assert '<a href="tiny/index.html">tiny</a>' in html

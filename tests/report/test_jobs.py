@@ -11,8 +11,7 @@ from mtmd.monitor.health import Finding, MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.registry.records import Champion, ChampionChange, KnownModel
 from mtmd.report import jobs
-from mtmd.report.document import Document
-from mtmd.report.render import markdown, page
+from mtmd.report.document import Document, markdown, page
 from tests.report.hostile import HOSTILE, markup
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 2)

@@ -105,7 +105,7 @@ def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stay
     assert line.newest == FIRST
     assert [one.day for one in days(line)] == [FIRST]
     said = LineSummary.of(line)
-    assert (said.verdict, said.verdict_day, said.monitored) == ("promoted", FIRST, None)
+    assert (said.verdict, said.verdict_day, said.monitor) == ("promoted", FIRST, "no day yet")
 
 
 def test_nothing_is_known_of_an_empty_directory(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from datetime import date
 from pathlib import Path
 
-from mtmd.report.since import since
+from mtmd.report.stage import since
 from tests.inspect.conftest import SECOND, Line, build, line, two_models
 
 __all__ = ["build", "line", "two_models"]

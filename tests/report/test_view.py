@@ -17,8 +17,7 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.promote.gates import Verdict
 from mtmd.report import view as views
-from mtmd.report.document import Document, Section
-from mtmd.report.render import markdown, page
+from mtmd.report.document import Document, Section, markdown, page
 from mtmd.report.tables import Table, columns_of
 from mtmd.report.view import RunRecords, decision, headline, view
 from mtmd.store.files import write_json

@@ -14,7 +14,7 @@ from mtmd.errors import LogsError, ValidationError
 from mtmd.extract import stage as extract_stage
 from mtmd.jobs.backfill import _Seen, _unvalidated
 from mtmd.report import view
-from mtmd.report.render import markdown
+from mtmd.report.document import markdown
 from mtmd.run import RunPlan, plan_window
 from mtmd.store.files import read_json, write_json
 from mtmd.validate import stage

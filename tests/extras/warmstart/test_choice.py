@@ -14,7 +14,7 @@ from mtmd.extract.window import window_fingerprint
 from mtmd.inspect.models import stored_model
 from mtmd.jobs.backfill import plan_backfill
 from mtmd.registry.records import StartedFrom
-from mtmd.report.render import markdown
+from mtmd.report.document import markdown
 from mtmd.report.stage import write_report
 from mtmd.report.view import decision
 from mtmd.store.files import read_json, write_json
