@@ -3,8 +3,6 @@
 The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
 pairs may be weighted by their score (docs/lab/tuning.md has what it is worth).
 
-`precision = "auto"` trains in bfloat16 on processors with matrix or vector instructions for it, in float32 elsewhere.
-
 Shapes: P pairs, T tasks.
 """
 
@@ -34,8 +32,7 @@ class TrainingLoss:
 
     A pair's KL grows with its probability, so at power 0, the paper's loss, pairs and domains with high scores decide
     nearly alone; at 1 equal relative errors cost about the same everywhere. The divisor is the model's own score, taken
-    as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean. (Divided by
-    the teacher's score it would be a lower one, and the model calibrated too low: docs/lab/tuning.md.)
+    as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean.
 
     task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of the loss
     total         of the divisors (T,) of all ranks' parts of a batch: the losses of the parts add up to the batch's
@@ -50,14 +47,14 @@ class TrainingLoss:
     def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
         weights = torch.tensor(config.task_weights(tasks), device=base_rates.device)
-        scale = base_rates.nanmean(dim=0).float()
-        return cls(weights, config.score_power, scale)
+        return cls(weights, config.score_power, base_rates.nanmean(dim=0).float())
 
     def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
         """The loss of a batch: log_p and teacher (P, T)."""
         rows = bernoulli_kl(log_p, teacher)
         if self.power > 0.0:
-            rows = rows * self._divided(log_p.detach())
+            ratio = (self.scale.log() - log_p.detach()).clamp(max=math.log(MOST))  # ln (s / p̂)
+            rows = rows * ratio.mul(self.power).exp()
         sums, counts = task_sums(rows, teacher)
         return self.mean(sums, counts if self.total is None else self.total(counts))
 
@@ -66,9 +63,26 @@ class TrainingLoss:
         weights = self.task_weights.to(sums.dtype)
         return (weights * sums / counts.where(counts > 0, 1)).sum() / weights.sum()
 
-    def _divided(self, log_p: Tensor) -> Tensor:
-        """(s / p̂)^power, at most MOST^power."""
-        return (self.scale.log() - log_p).clamp(max=math.log(MOST)).mul(self.power).exp()
+
+def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher ‖ student) of each pair and task, nats: (P, T), 0 where the teacher is NaN.
+
+    KL = t·(ln t − ln p) + (1 − t)·(ln(1 − t) − ln(1 − p)), from ln p, so that a small p keeps its precision.
+    The teacher's entropy is part of it, so a perfect student scores 0. At least float32, whatever comes in.
+    """
+    known = ~teacher.isnan()
+    dtype = torch.promote_types(log_p.dtype, torch.float32)
+    t = torch.where(known, teacher, 0.5).to(dtype)
+    p = torch.where(known, log_p, -1.0).to(dtype)  # masked before log1mexp: NaN · 0 is NaN in its gradient
+    entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
+    cross = t * p + (1.0 - t) * log1mexp(p)
+    return torch.where(known, entropy - cross, 0.0)
+
+
+def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over the pairs that have the task, and their count: (T,) each."""
+    known = ~teacher.isnan()
+    return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)
 
 
 def training_step(
@@ -126,11 +140,8 @@ def deterministic() -> Iterator[None]:
     costs a pass over each and is left out.
     """
     switches: Any = torch.utils.deterministic  # a module with a property, which type checkers don't see
-    before, warn_only, fill = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-        switches.fill_uninitialized_memory,
-    )
+    before, fill = torch.are_deterministic_algorithms_enabled(), switches.fill_uninitialized_memory
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True)
     switches.fill_uninitialized_memory = False
     try:
@@ -138,6 +149,11 @@ def deterministic() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
         switches.fill_uninitialized_memory = fill
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """The context that a forward pass on a device runs in."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def choose_precision(config: TrainingConfig) -> Precision:
@@ -148,19 +164,10 @@ def choose_precision(config: TrainingConfig) -> Precision:
     if config.precision != "auto":
         return config.precision
     if choose_device(config.device).type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if multiplies_bfloat16() else "float32"
-
-
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """The context that a forward pass on a device runs in."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
-
-
-def on_gpu(config: TrainingConfig) -> dict[str, str]:
-    """What names a training apart from one on a CPU, which has other bits; nothing where it is on a CPU."""
-    device = choose_device(config.device).type
-    return {} if device == "cpu" else {"device": device}
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = multiplies_bfloat16()
+    return "bfloat16" if fast else "float32"
 
 
 def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
@@ -170,24 +177,3 @@ def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     except OSError:  # not Linux: nobody says, and float32 is always right
         return False
     return "amx_bf16" in flags or "avx512_bf16" in flags
-
-
-def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher ‖ student) of each pair and task, nats: (P, T), 0 where the teacher is NaN.
-
-    KL = t·(ln t − ln p) + (1 − t)·(ln(1 − t) − ln(1 − p)), from ln p, so that a small p keeps its precision.
-    The teacher's entropy is part of it, so a perfect student scores 0. At least float32, whatever comes in.
-    """
-    known = ~teacher.isnan()
-    dtype = torch.promote_types(log_p.dtype, torch.float32)
-    t = torch.where(known, teacher, 0.5).to(dtype)
-    p = torch.where(known, log_p, -1.0).to(dtype)  # masked before log1mexp: NaN · 0 is NaN in its gradient
-    entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
-    cross = t * p + (1.0 - t) * log1mexp(p)
-    return torch.where(known, entropy - cross, 0.0)
-
-
-def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum over the pairs that have the task, and their count: (T,) each."""
-    known = ~teacher.isnan()
-    return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
@@ -21,17 +21,15 @@ from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind, build_model
 from mtmd.model.ranker import RankingModel, choose_device, device_of
 from mtmd.store.files import digest
-from mtmd.train.additions import OneRank, Opening
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.train.feed import on_device, with_dropped_values
-from mtmd.train.optimizer import RATE, learning_rate_factor, make_optimizer
+from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
 from mtmd.train.results import EpochRecord, FitResult, OnProgress, Progress, TrainingData
 from mtmd.train.step import (
     TrainingLoss,
     bernoulli_kl,
     choose_precision,
     deterministic,
-    on_gpu,
     task_sums,
     training_step,
 )
@@ -54,9 +52,44 @@ def recipe_of(kind: ModelKind, preset: Preset) -> dict[str, Any]:
         "declarations": preset.declarations.model_dump(mode="json"),
         "torch": torch.__version__,
         "precision": choose_precision(preset.training),
-        **on_gpu(preset.training),
+        "device": choose_device(preset.training.device).type,  # a GPU has other bits
         **preset.extras.recipes(),
     }
+
+
+class Opening:
+    """How a training begins and ends, which an extra may change (seam `start`); here it begins with a new model.
+
+    name   tells trainings apart that have different openings
+    """
+
+    name = ""
+
+    def begin(self, model: RankingModel, optimizer: RowAdamW) -> None:
+        """Change a new model that has its window's statistics, before the first step."""
+
+    def end(self, model: RankingModel, optimizer: RowAdamW) -> None:
+        """Keep something of the last step's weights and moments; called on the rank that writes."""
+
+
+class OneRank:
+    """How the ranks of a training work together, which an extra may change (seam `launcher`); here there is one."""
+
+    rank, ranks = 0, 1
+
+    def loss(self, loss: TrainingLoss) -> TrainingLoss:
+        """The loss of a rank's part of a batch."""
+        return loss
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over ranks."""
+        return values
+
+    def add_gradients(self, model: nn.Module, optimizer: RowAdamW) -> None:
+        """Replace the gradients of a part of a batch by those of the whole batch."""
+
+    def settle(self, model: nn.Module, optimizer: RowAdamW) -> None:
+        """Give all ranks the same weights and moments, which may differ in a last bit."""
 
 
 def fit(
@@ -125,12 +158,9 @@ class _Run:
         seconds = time.perf_counter() - started
         validation_loss, logmae = self._validate(epoch)
         record = EpochRecord(
-            epoch=epoch,
-            train_loss=train_loss,
-            validation_loss=validation_loss,
-            validation_logmae=logmae,
+            epoch=epoch, train_loss=train_loss, validation_loss=validation_loss, validation_logmae=logmae,
             seconds=seconds,
-        )
+        )  # fmt: skip
         best = self.state.best_epoch
         if best == 0 or validation_loss < self.state.epochs[best - 1].validation_loss:
             best, self.best = epoch, self._copy()
@@ -233,18 +263,12 @@ class _Run:
 
     def _report(self, epoch: int, step: int, train: float, validation: float | None, speed: float) -> None:
         if self.on_progress is not None:
-            self.on_progress(
-                Progress(
-                    kind=self.kind,
-                    epoch=epoch,
-                    epochs=self.config.epochs,
-                    step=step,
-                    steps=self.config.epochs * self.steps,
-                    train_loss=train,
-                    validation_loss=validation,
-                    rows_per_s=speed,
-                )
-            )
+            epochs = self.config.epochs
+            progress = Progress(
+                kind=self.kind, epoch=epoch, epochs=epochs, step=step, steps=epochs * self.steps, train_loss=train,
+                validation_loss=validation, rows_per_s=speed,
+            )  # fmt: skip
+            self.on_progress(progress)
 
 
 def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:

@@ -15,9 +15,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from mtmd.train.additions import OneRank
 from mtmd.train.optimizer import RowAdamW
 from mtmd.train.step import TrainingLoss
+from mtmd.train.trainer import OneRank
 
 
 class Group(OneRank):

@@ -23,11 +23,11 @@ from mtmd.extras.warmstart.settings import Settings
 from mtmd.model.batch import Batch
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
-from mtmd.train.additions import Opening
 from mtmd.train.checkpoints import WEIGHTS, save_tensors
 from mtmd.train.optimizer import RowAdamW
 from mtmd.train.results import MOMENTS, Start, TrainingData
 from mtmd.train.stage import TrainingJob, window_data
+from mtmd.train.trainer import Opening
 
 __all__ = ["choose", "material"]  # the seam
 

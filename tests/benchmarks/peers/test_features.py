@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from tests.train.test_dropout import with_ids
+from tests.train.test_feed import with_ids
 
 from benchmarks.peers.features import (
     PairColumns,
