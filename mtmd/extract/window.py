@@ -19,8 +19,7 @@ from torch import Tensor
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Shard, ShardRef, check_fits
-from mtmd.logs.encoding import EncodedSide
-from mtmd.model.batch import Batch, ListInput, SideInput
+from mtmd.model.batch import Batch, SideInput
 from mtmd.store.files import digest
 
 _PIECE = 2**18  # candidates looked at at once
@@ -174,8 +173,8 @@ def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batc
     surface = shard.surface.index_select(0, rows).long()
     product = shard.product.index_select(0, ads).long()
     return Batch(
-        query=_side(shard.query, rows, surface, surfaces),
-        item=_side(shard.item, ads, product, products),
+        query=SideInput.of(shard.query, _counts(surface, surfaces), rows),
+        item=SideInput.of(shard.item, _counts(product, products), ads),
         pair_query=pair_query,
         pair_item=pair_item,
         pair_domain=surface.index_select(0, pair_query) * products + product.index_select(0, pair_item),
@@ -221,14 +220,8 @@ def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
     return rows.tensor_split(batch_count(len(rows), batch_requests))
 
 
-def _side(side: EncodedSide, rows: Tensor, domain: Tensor, domains: int) -> SideInput:
-    return SideInput(
-        continuous=torch.from_numpy(side.continuous).index_select(0, rows),
-        categorical=torch.from_numpy(side.categorical).index_select(0, rows).long(),
-        embedding=torch.from_numpy(side.embedding).index_select(0, rows),
-        counts=tuple(torch.bincount(domain, minlength=domains).tolist()),
-        lists=tuple(ListInput.of(lists.take(rows.numpy())) for lists in side.lists),
-    )
+def _counts(domain: Tensor, domains: int) -> tuple[int, ...]:
+    return tuple(torch.bincount(domain, minlength=domains).tolist())
 
 
 def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,15 +78,15 @@ class SideInput:
     lists: tuple[ListInput, ...] = ()
 
     @classmethod
-    def of(cls, side: EncodedSide, counts: tuple[int, ...]) -> Self:
-        """All rows, which are sorted by domain."""
-        every = np.arange(len(side))
+    def of(cls, side: EncodedSide, counts: tuple[int, ...], rows: Tensor | None = None) -> Self:
+        """Some rows, or all of them, which are sorted by domain."""
+        rows = torch.arange(len(side)) if rows is None else rows
         return cls(
-            continuous=torch.from_numpy(side.continuous),
-            categorical=torch.from_numpy(side.categorical).long(),
-            embedding=torch.from_numpy(side.embedding),
+            continuous=torch.from_numpy(side.continuous).index_select(0, rows),
+            categorical=torch.from_numpy(side.categorical).index_select(0, rows).long(),
+            embedding=torch.from_numpy(side.embedding).index_select(0, rows),
             counts=counts,
-            lists=tuple(ListInput.of(lists.take(every)) for lists in side.lists),
+            lists=tuple(ListInput.of(lists.take(rows.numpy())) for lists in side.lists),
         )
 
     @property

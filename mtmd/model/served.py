@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtmd.model.adaptation import DomainFields
-from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import LowRankCross, Stack, normalise
 from mtmd.model.served_tables import ServedList, copied, served_tables
-from mtmd.model.towers import Tower
+from mtmd.model.towers import DomainExpert, Tower
 
 
 class DomainModule(nn.Module):

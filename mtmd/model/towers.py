@@ -1,13 +1,17 @@
-"""A tower (paper §2.2, Fig. 5): one Domain Expert per surface (query) or product (item).
+"""A tower (paper §2.2, Fig. 5) and its Domain Experts (paper §2.1, Fig. 4), one per surface (query) or product (item).
 
-A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert.
+A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert. That one has
+the same weights for all domains, so it reads all columns, in which a field that the domain lacks is a learned constant;
+Domain Experts read the same columns.
 
-The domain-shared expert has the same weights for all domains, so it reads all columns, in which a field that the domain
-lacks is a learned constant; Domain Experts read the same columns.
-
-Shapes: N rows, D adapted columns, H expert output width, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
+Networks of one shape are a Stack: each layer is one batched product over them, and the input they share is normalised
+once. Readings: routed outputs are concatenated (`composition = "concat"`) so that DCN crosses experts, `"sum"` is a
+switch; routers follow the experts' norm rule; `norm = "none"` removes every LayerNorm, also DCN's. Shared and shallow
+experts and the routers can be left out, for ablations (§3.4).
+Shapes: N rows, D adapted columns, T tasks, H expert output width, S shallow width, K_t = emb_deep + emb_shallow + 1.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,9 +20,87 @@ from torch import Tensor, nn
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.adaptation import DomainAdaptation, by_domain
 from mtmd.model.batch import SideInput
-from mtmd.model.experts import DomainExpert
 from mtmd.model.fields import Owned
-from mtmd.model.layers import Stack, normalise, pad_rows
+from mtmd.model.layers import LowRankCross, Stack, affine, normalise, pad_rows
+
+LOGIT_STD = 0.1  # of deep logits before training: predictions start at the base rate
+SHALLOW_GAIN = 0.1  # likewise for shallow logits
+ROUTER_GAIN = 0.1  # routing starts near uniform
+
+
+class DomainExpert(nn.Module):
+    """One domain's experts, routers and composition: adapted rows to embeddings of the domain's T tasks."""
+
+    def __init__(
+        self, width: int, shallow_width: int, deep_widths: tuple[int, ...], config: ModelConfig
+    ) -> None:
+        super().__init__()
+        tasks = len(deep_widths)
+        slope, norm = config.leaky_slope, config.norm
+        self.norm = norm
+        self.concat = config.composition == "concat"
+        self.shallow_width = shallow_width
+        self.tasks, self.routed = tasks, len(config.routed)
+        self.domain_shared = config.domain_shared_expert
+        # T deep experts, then the task-shared one.
+        networks = tasks + int(config.task_shared_expert)
+        self.experts = Stack(networks, width, config.expert_widths, norm, slope)
+        self.routers = self.shallow = None
+        if config.routing and self.routed > 1:
+            router_widths = (*config.router_widths, self.routed)
+            self.routers = Stack(
+                tasks, width, router_widths, norm, slope, activate_last=False, last_gain=ROUTER_GAIN
+            )
+        if config.shallow_expert:
+            self.shallow = Stack(
+                tasks, shallow_width, config.shallow_widths, norm, slope, last_gain=SHALLOW_GAIN
+            )
+        composed = config.expert_widths[-1] * (self.routed if self.concat else 1)
+        if norm != "none":
+            self.gain = nn.Parameter(torch.ones(tasks, 1, composed))
+            self.shift = nn.Parameter(torch.zeros(tasks, 1, composed))
+        self.cross = LowRankCross(tasks, composed, config.cross_layers, config.cross_rank)
+        self.project = nn.ModuleList(_projection(composed, deep) for deep in deep_widths)
+
+    def forward(self, x: Tensor, z: Tensor, shared: Tensor) -> list[list[Tensor]]:
+        """Adapted rows to embeddings: per task [emb_deep (N, K), emb_shallow (N, S)].
+
+        x (N, D) adapted, z the same after the LayerNorm where norm is "pre", shared (N, H) of the
+        domain-shared expert, not read where there is none.
+        """
+        if self.routers is None:
+            weights = z.new_full((self.tasks, z.shape[0], self.routed), 1.0 / self.routed)
+        else:
+            weights = torch.softmax(self.routers(z).float(), dim=2)  # (T, N, E)
+        composed = self._compose(self.experts(z), shared, weights)
+        deep = [[project(c)] for project, c in zip(self.project, composed, strict=True)]
+        if self.shallow is None:
+            return deep
+        fields = x[:, x.shape[1] - self.shallow_width :]
+        shallow = self.shallow(normalise(fields) if self.norm == "pre" else fields).unbind(0)  # T × (N, S)
+        return [[*parts, s] for parts, s in zip(deep, shallow, strict=True)]
+
+    def _compose(self, outputs: Tensor, shared: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        """Routed outputs through LayerNorm and DCN: T tensors (N, E H), or (N, H) when summed."""
+        # (T, N, H), and (1, N, H) of the task-shared one where there is one
+        deep, *others = torch.split(outputs, [self.tasks] + [1] * (len(outputs) - self.tasks))
+        if self.domain_shared:
+            others.append(shared)
+        w = weights.to(outputs.dtype).unsqueeze(3).unbind(2)  # E × (T, N, 1)
+        routed = [weight * output for weight, output in zip(w, [deep, *others], strict=True)]  # E × (T, N, H)
+        c = torch.cat(routed, dim=2) if self.concat else torch.stack(routed).sum(dim=0)
+        if self.norm != "none":
+            c = affine(normalise(c), self.gain, self.shift)
+        crossed: Tensor = self.cross(c)
+        return crossed.unbind(0)
+
+
+def _projection(inputs: int, outputs: int) -> nn.Linear:
+    """The last linear layer, scaled so that a dot product of two such outputs has a spread near LOGIT_STD."""
+    linear = nn.Linear(inputs, outputs)
+    nn.init.normal_(linear.weight, std=math.sqrt(LOGIT_STD / math.sqrt(outputs) / inputs))
+    nn.init.zeros_(linear.bias)
+    return linear
 
 
 class Tower(nn.Module):

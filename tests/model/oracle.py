@@ -19,9 +19,8 @@ from mtmd.features import Feature
 from mtmd.features.multivalued import ACTIONS, AGES, MultiValued
 from mtmd.model.adaptation import DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
-from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import CLIP, EPSILON, Stack
-from mtmd.model.towers import Tower
+from mtmd.model.towers import DomainExpert, Tower
 from mtmd.model.two_tower import MTMD
 
 

@@ -148,22 +148,6 @@ def test_the_record_holds_what_the_returned_model_scores(
     assert result.rows_per_s > 0
 
 
-def test_a_rival_trains_at_its_own_learning_rate(
-    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
-) -> None:
-    preset = with_training(tiny_preset, epochs=1)
-    other = with_rival(preset, "pooled", learning_rate=1e-5)
-    weights = {
-        (kind, which): dict(fit(kind, window, each, tmp_path / f"{kind}-{which}")[0].state_dict())
-        for kind in ("mtmd", "pooled")
-        for which, each in (("a", preset), ("b", other))
-    }
-    assert_same(weights["mtmd", "a"], weights["mtmd", "b"])
-    assert not torch.equal(
-        weights["pooled", "a"]["query.stack.weights.0"], weights["pooled", "b"]["query.stack.weights.0"]
-    )
-
-
 def test_a_model_starts_with_the_windows_rates_and_the_statistics_of_all_its_batches(
     window: RandomWindow, tiny_preset: Preset
 ) -> None:

@@ -3,7 +3,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from tests.train.test_feed import with_ids
 
 from benchmarks.peers.features import (
     PairColumns,
@@ -14,6 +13,7 @@ from mtmd.config import Preset
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from tests.benchmarks.peers.conftest import BATCH
+from tests.train.test_feed import with_ids
 
 LEAST = 5
 
