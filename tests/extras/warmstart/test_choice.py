@@ -3,7 +3,6 @@
 import logging
 import shutil
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,7 +92,7 @@ def test_a_run_that_is_repeated_chooses_alike_and_trains_nothing(warm_line: Line
     )
     places = {"logs": str(warm_line.logs), "artifacts": str(warm_line.artifacts)}
     (day,) = plan_backfill(NEXT, NEXT, warm_line.preset, **places).days
-    assert (day.status, day.train) == ("done", ())
+    assert day.status == "done"
 
 
 def test_the_third_day_goes_on_from_the_second_and_is_anchored_to_the_first(warm_line: Line) -> None:
@@ -114,20 +113,15 @@ def test_the_third_day_goes_on_from_the_second_and_is_anchored_to_the_first(warm
 
 
 def test_days_that_the_champion_has_not_seen_are_all_trained_on(line: Line) -> None:
-    """Its window ends before AS_OF; here the day is eight days later."""
+    """Its window ends before AS_OF; here the day is five days later."""
     line.registry.rollback("a bad day", check=lambda directory: directory)
-    plan = line.plan().model_copy(update={"as_of": AS_OF + timedelta(days=5)})
-    window = {plan.as_of - timedelta(days=n): "f" for n in range(1, 21)}
-    kept = line.registry.manifest(line.first.model_id).window
-    start = line.choose(plan, window | {day: kept[day] for day in kept if day in window}).start
-    assert start is not None
-    assert start.days == 6
-    start = line.choose(
-        line.plan(days=2).model_copy(update={"as_of": plan.as_of}),
-        window | {day: kept[day] for day in kept if day in window},
-    ).start
-    assert start is not None
-    assert start.days == 5  # AS_OF and four more
+    as_of, kept = AS_OF + timedelta(days=5), line.registry.manifest(line.first.model_id).window
+    window = {as_of - timedelta(days=n): "f" for n in range(1, 21)}
+    window |= {day: shard for day, shard in kept.items() if day in window}
+    for days, trained_on in ((6, 6), (2, 5)):  # AS_OF and four more
+        start = line.choose(line.plan(days=days).model_copy(update={"as_of": as_of}), window).start
+        assert start is not None
+        assert start.days == trained_on
 
 
 # ---- full retrains -------------------------------------------------------------------------------
@@ -141,31 +135,27 @@ def test_a_full_retrain_is_due_after_its_days(warm_line: Line) -> None:
         assert (f"the last full retrain is of {AS_OF} (full_every_days {most})" in chosen.words) == due
 
 
-def _manifest(line: Line, **values: Any) -> None:
-    """Change what the second model's manifest says."""
-    path = line.registry.path(line.second.model_id) / "manifest.json"
-    write_json(path, read_json(path) | values)
-
-
 def test_a_model_that_saw_the_held_out_day_is_refused(line: Line) -> None:
-    window = {str(day): "f" for day in (AS_OF, LATER)}
-    _manifest(line, window=window)
-    chosen = line.choose(line.plan(LATER))
-    assert chosen.start is None
-    assert chosen.words.endswith(f"because it was trained on {LATER}, which is not before {LATER}")
-    _manifest(line, window={})
-    assert "names no training days" in line.choose(line.plan(LATER)).words
-
-
-def _training(line: Line) -> Path:
-    return Path(line.next_run.plan.workspace.trained("mtmd", line.next_run.candidate.key).name)
+    path = line.registry.path(line.second.model_id) / "manifest.json"
+    manifest = read_json(path)
+    for window, words in (
+        (
+            {str(day): "f" for day in (AS_OF, LATER)},
+            f"it was trained on {LATER}, which is not before {LATER}",
+        ),
+        ({}, "its manifest names no training days"),
+    ):
+        write_json(path, manifest | {"window": window})
+        chosen = line.choose(line.plan(LATER))
+        assert chosen.start is None
+        assert chosen.words.endswith(f"because {words}")
 
 
 @pytest.mark.parametrize("damage", ["byte", "file", "all"])
 def test_a_damaged_start_means_a_full_retrain_and_a_warning(
     line: Line, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
-    directory = line.plan().workspace.root / "trained" / _training(line)
+    directory = line.plan().workspace.trained("mtmd", line.next_run.candidate.key)
     moments = directory / MOMENTS
     if damage == "byte":
         content = bytearray(moments.read_bytes())
