@@ -66,9 +66,9 @@ test-slow: $(READY)
 
 test-all: test test-slow  ## The same, and what needs a browser, servers, a bucket or a cluster, or takes long
 
-# Plant every fault of tests/faults, write a row for each into artifacts/faults.md, and fuzz with many examples.
+# Plant every fault of tests/faults, and fuzz with many examples.
 faults: $(READY)
-	MTMD_FUZZ=thorough $(BIN)/pytest tests/faults tests/fuzz --all-faults --faults-page artifacts/faults.md --numprocesses 2 --dist worksteal
+	MTMD_FUZZ=thorough $(BIN)/pytest tests/faults tests/fuzz --all-faults --numprocesses 2 --dist worksteal
 
 # Every test, and which lines none of them runs; takes half as long again.
 coverage: $(READY)

@@ -35,9 +35,6 @@ TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days aft
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-faults", action="store_true", help="try every fault of tests/faults, not some")
-    parser.addoption(
-        "--faults-page", metavar="FILE", help="write the table of faults that were tried, as Markdown"
-    )
 
 
 def pytest_xdist_auto_num_workers() -> int:

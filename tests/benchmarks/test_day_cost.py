@@ -1,10 +1,8 @@
-from pathlib import Path
-
 import pytest
 
-from benchmarks.day_cost import main, measured
+from benchmarks.day_cost import measured
 from tests.extras.warmstart.conftest import Line, line, warm_line
-from tests.flows.runs import AS_OF, TINY
+from tests.flows.runs import AS_OF
 
 __all__ = ["line", "warm_line"]
 
@@ -21,8 +19,3 @@ def test_stages_of_a_full_and_of_a_warm_day_add_up(line: Line) -> None:
     ablations = float(str(rows["ablations (1)"][0]))
     assert ablations > 0.1  # a training
     assert float(str(rows["**the day, with ablations**"][0])) == pytest.approx(full + ablations, abs=3)
-
-
-def test_logs_that_are_not_there_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--as-of", str(AS_OF), "--preset", TINY, "--logs", str(tmp_path)]) == 1
-    assert "error: " in capsys.readouterr().out

@@ -1,36 +1,19 @@
 import math
-import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from benchmarks.equal_cost import Trial, gain_table, logmae_at, main
-from benchmarks.peers.catalogue import PEERS, installed
 from tests.benchmarks.cells import cells
 from tests.conftest import FIRST_DAY, TINY
 
 
-def test_every_model_is_trained_for_every_number_of_epochs(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_model_is_trained_for_every_number_of_epochs(tiny_logs: Path, tmp_path: Path) -> None:
     as_of = FIRST_DAY + timedelta(days=3)
     output = tmp_path / "table.md"
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "3"]
     arguments += ["--epochs", "2", "1", "--artifacts", str(tmp_path), "--output", str(output)]
-    assert main([*arguments, "--peers", "deepctr-nothing"]) == 1
-    assert "peers ['deepctr-nothing'] are not known" in capsys.readouterr().out
-    assert main([*arguments, "--more", "pooled=0"]) == 1
-    known = ["mtmd", "per_slice", "pooled", *(peer for peer in PEERS if installed())]
-    assert f"--more 'pooled=0' must be one of {known} and a number" in capsys.readouterr().out
-    assert main([*arguments, "--learning-rate", "deepctr-ple=-1"]) == 1
-    assert (
-        "learning rate 'deepctr-ple=-1' must be a positive one of ['deepctr-mmoe'" in capsys.readouterr().out
-    )
-    assert main([*arguments, "--widths", "0"]) == 1
-    assert "--widths [0] must be at least 1" in capsys.readouterr().out
-    assert main([*arguments, "--variants", "no_tower"]) == 1
-    assert "ablation variant 'no_tower' is not known" in capsys.readouterr().out
     arguments += ["--variants", "no_dcn"]
     assert main([*arguments, "--more", "pooled=3"]) == 0
     rows = [cells(line) for line in output.read_text().splitlines() if line[:1] == "|"]
@@ -69,16 +52,3 @@ def test_gains_are_at_the_seconds_of_mtmds_and_its_variants_trainings() -> None:
     )
     longer = gain_table([*trials, Trial("pooled", 9, 100.0, (0.36,))])
     assert [row[-1] for row in longer.rows] == ["–", "+16.7%", "+7.2%"]
-
-
-def test_a_peer_has_the_learning_rate_and_the_widths_that_are_asked_for(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("deepctr_torch", reason="deepctr-torch is not installed")
-    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
-    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs"]
-    arguments += ["--peers", "deepctr-mmoe", "--more", "deepctr-mmoe=1"]
-    for recipe in ([], ["--learning-rate", "deepctr-mmoe=1e-3"], ["--widths", "8", "4"]):
-        assert main([*arguments, *recipe]) == 0
-    errors = re.findall(r"1 epochs: \d+ s, LogMAE ([\d.]+)", capsys.readouterr().out)
-    assert len(errors) == len(set(errors)) == 3

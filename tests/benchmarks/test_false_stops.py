@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.false_stops import FAULTS, judged, main, simulated, stopped
-from mtmd.config import Preset, load_preset
-
-FIVE = Path(__file__).parents[1] / "tiny-five.toml"
+from mtmd.config import Preset
 
 
 def test_tables_count_ordinary_days_and_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,11 +29,3 @@ def test_each_fault_is_stopped_where_a_day_is_large_and_an_ordinary_day_is_not(
     caught = stopped(platform, 1)
     faults = [fault.name for fault in FAULTS if not fault.name.startswith("all tasks")]
     assert {name: caught[name] for name in faults} == dict.fromkeys(faults, 1)
-
-
-def test_a_preset_with_further_tasks_has_a_platform_that_writes_them(tmp_path: Path) -> None:
-    preset = load_preset(str(FIVE))
-    data = preset.data.model_copy(update={"trailing_days": 2})
-    platform = simulated(tmp_path, preset.model_copy(update={"data": data}), 200, 3, days=1)
-    assert stopped(platform, 1)["days"] == 1
-    assert {"cvr", "relevance"} < platform.profiles[0].domains[-1].mean_scores.keys()

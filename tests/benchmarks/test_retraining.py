@@ -23,15 +23,3 @@ def test_every_training_is_held_against_every_other(
     assert worse == sorted(worse, reverse=True)
     assert all((b == 0) == (w == 0) for b, w in zip(blocked, worse, strict=True))
     assert "seeds differ by up to" in capsys.readouterr().out
-
-
-def test_one_seed_has_nothing_to_be_held_against(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--preset", TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--seeds", "1", "1"]
-    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
-    assert "seeds [1] must be two or more" in capsys.readouterr().out
-
-
-def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--preset", TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "3"]
-    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
-    assert "error:" in capsys.readouterr().out

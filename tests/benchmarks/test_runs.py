@@ -1,13 +1,11 @@
 """What benchmarks share: the platform that they simulate has the preset's columns."""
 
-import runpy
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from benchmarks.runs import extracted, plan_of, platform_for, timed_training, window_parser
+from benchmarks.runs import extracted, plan_of, platform_for, timed_training
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.extract.stage import extract_day
@@ -18,32 +16,6 @@ from mtmd.train.stage import training_key
 from tests.conftest import FIRST_DAY, TINY
 
 DAY = date(2026, 1, 1)
-
-
-WRONG = {
-    **dict.fromkeys(("extraction", "false_stops", "train_throughput"), ("--preset", "nope")),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_an_option_that_is_wrong_is_an_error_in_words(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", [name, *WRONG[name]])
-    monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
-    assert ended.value.code == 1
-    said = capsys.readouterr()
-    assert said.out.startswith("error: preset 'nope' not found" if "nope" in WRONG[name] else "error: ")
-    assert "server" not in said.out + said.err
-
-
-def test_the_seeds_of_a_window_count_once_each() -> None:
-    options = window_parser("seeds", None, (0, 1)).parse_args(
-        ["--as-of", "2026-01-25", "--seeds", "1", "0", "1"]
-    )
-    assert options.seeds == [1, 0]
 
 
 @pytest.mark.parametrize("name", ["five-tasks", "histories"])

@@ -52,7 +52,6 @@ def _slow(_: S3) -> None:
 _MODEL = f"PUT .*/models/{NEW}-"
 _PASSING: tuple[tuple[str, str, Effect], ...] = (
     ("503 to 12 requests while a model goes up", _MODEL, _answer(503, 12)),
-    ("500, then 429, while a model goes up", _MODEL, lambda s3: s3.refused.extend([500, 429])),
     ("an answer later than the timeout, to a file of a model", _MODEL, _slow),
     ("an answer later than the timeout, to the champion's pointer", "PUT .*/champion.json", _slow),
     ("an upload of a model cut in the middle", _MODEL, _next("torn", 3)),
@@ -222,42 +221,17 @@ def _then_new(strike: Job, line: BucketLine) -> None:
 
 def _out_of_date() -> Iterator[Fault]:
     """Listings that are old decide nothing."""
-    yield fault(
-        "listings of before the day's decision, whatever is written", "harmless", _old_listing, _twice
-    )
-    yield fault(
-        "listings of what is no longer there; a new machine",
-        "harmless",
-        _listing_of_what_is_gone,
-        _well_listed,
-    )
-    yield fault("empty listings; a new machine", "harmless", _empty_listing, _well_listed)
+    for name, prefix in (
+        ("listings of what is no longer there", f"team/{LINE}/"),
+        ("empty listings", "nothing/"),
+    ):
+        strike = partial(_old_listing, prefix)
+        yield fault(f"{name}; a new machine", "harmless", strike, _well_listed)
 
 
-def _freeze(line: BucketLine) -> None:
-    prefix = f"team/{LINE}/"
-    line.s3.frozen[prefix] = listing(line.s3.root / "art", prefix)
-
-
-def _old_listing(line: BucketLine) -> None:
+def _old_listing(prefix: str, line: BucketLine) -> None:
+    line.s3.frozen[f"team/{LINE}/"] = listing(line.s3.root / "art", prefix)
     line.undo_decision()
-    _freeze(line)
-
-
-def _twice(line: BucketLine) -> object:
-    line.daily()
-    line.become_new()
-    return _well_listed(line)
-
-
-def _listing_of_what_is_gone(line: BucketLine) -> None:
-    _freeze(line)
-    line.undo_decision()
-    line.become_new()
-
-
-def _empty_listing(line: BucketLine) -> None:
-    line.s3.frozen[f"team/{LINE}/"] = listing(line.s3.root / "art", "nothing/")
     line.become_new()
 
 

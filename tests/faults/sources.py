@@ -69,10 +69,6 @@ def _retyped(name: str, kind: pa.DataType) -> Change:
     )
 
 
-def _renamed(name: str, other: str) -> Change:
-    return lambda table: table.rename_columns([other if one == name else one for one in table.column_names])
-
-
 def _spoil_the_beginning(path: Path) -> None:
     path.write_bytes(random.Random(0).randbytes(2000) + path.read_bytes()[2000:])
 
@@ -97,53 +93,26 @@ _FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a tenth of its rows": (partial(_rewritten, lambda table: table.slice(0, table.num_rows // 10)), "expectation"),
 }  # fmt: skip
 
+# Of columns one of each way that a value, a key, a type or a name can be wrong: tests/validate has the others.
 _COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
     "candidates": {
         "a score that is no number": (_with("ctr", _some(float("nan"))), "ctr"),
-        "an infinite score": (_with("gctr", _some(float("inf"))), "gctr"),
-        "a score above 1": (_with("ctr", _some(1.5)), "ctr"),
-        "a score below 0": (_with("octr", _some(-0.25)), "octr"),
-        "no scores": (_with("ctr", _all(None)), "ctr"),
         "a child's score above its parent's": (_with("gctr", _some(0.999, 0.3)), "gctr"),
-        "a request that does not exist": (_with("request_id", _some(-5)), "request"),
         "an ad that does not exist": (_with("ad_id", _some(-7)), "ad"),
-        "a request without its id": (_with("request_id", _some(None)), "request_id"),
         "ids as text": (_retyped("ad_id", pa.string()), "ad_id"),
-        "scores as text": (_retyped("ctr", pa.string()), "ctr"),
-        "a column under another case": (_renamed("ctr", "CTR"), "ctr"),
         "a column gone": (lambda table: table.drop_columns(["gctr"]), "gctr"),
         "good clicks that are no clicks": (_with("clicked", _all(False)), "click"),
-        "no click at all": (
-            lambda table: _with("clicked", _all(False))(
-                _with("good_clicked", _all(False))(_with("outbound_clicked", _all(False))(table))
-            ),
-            "click",
-        ),
-        "clicks on what was not shown": (_with("impressed", _all(False)), "impress|click"),
-        "a position below the first": (_with("position", _some(-3, 0.5)), "position"),
     },
     "requests": {
         "an unknown surface": (_with("surface", _some("moon", 0.3)), "surface|domain|moon"),
-        "a surface alone": (_with("surface", _all("search")), "domain|surface|expectation"),
-        "no user": (_with("user_id", _all(None)), "user_id"),
         "a request id twice": (_with("request_id", lambda ids: [ids[0], *ids[:-1]]), "request_id"),
         "times of the next day": (_shifted, "ts"),
-        "times missing": (_with("ts", _some(None)), "ts"),
         "vectors of another width": (_with("user_vector", _some([0.5, 0.5])), "user_vector"),
-        "vectors with a number that is none": (_with("user_vector", _all([float("nan")] * 8)), "user_vector"),
-        "an infinite number": (_with("user_activity", _some(float("inf"))), "user_activity"),
-        "numbers as text": (_retyped("user_activity", pa.string()), "user_activity"),
-        "a category of two million characters": (_with("country", _some("x" * 2_000_000, 0.0)), "country"),
     },
     "ads": {
-        "an unknown product": (_with("product", _some("yacht", 0.3)), "product|domain|yacht"),
         "an ad twice": (_with("ad_id", lambda ids: [ids[0], *ids[:-1]]), "ad_id"),
-        "a bid below 0": (_with("bid", _some(-1.0)), "bid"),
-        "a bid that is no number": (_with("bid", _some(float("nan"))), "bid"),
         "an infinite bid": (_with("bid", _some(float("inf"))), "bid"),
-        "a goal that is none": (_with("goal", _some("fame", 0.3)), "goal"),
         "a vector component of 3e38": (_with("ad_vector", _some([3e38] * 16)), "ad_vector"),
-        "a column gone": (lambda table: table.drop_columns(["ad_vector"]), "ad_vector"),
     },
 }  # fmt: skip
 _QUICK = (

@@ -14,7 +14,6 @@ from functools import partial
 from multiprocessing.context import ForkServerProcess
 
 from mtmd.errors import RegistryError
-from mtmd.extras.bucket import objects
 from mtmd.extras.bucket.stores import WORK
 from tests.buckets import hurry
 from tests.faults.bucket_line import WARM, BucketLine
@@ -66,7 +65,7 @@ _AT_ONCE: dict[str, tuple[str, Job]] = {
 
 
 def faults() -> Iterator[Fault]:
-    """SIGKILL at each write of the last stages; in the middle of a large upload; two machines."""
+    """SIGKILL at each write of the last stages; two machines."""
     for what, words in _KILLED.items():
         for taken in (False, True):
             name = f"SIGKILL while {what} is sent, which is then {'written' if taken else 'not written'}"
@@ -82,12 +81,6 @@ def faults() -> Iterator[Fault]:
     for number in range(1, _WRITES + 1):
         name = f"SIGKILL at write {number} of export, proofs, decision, ads and page"
         yield fault(name, "healed", partial(_killed, _WRITE, number, False))
-    for what, words in {
-        "a part is sent": "PUT .*partNumber=2",
-        "its parts are joined": "POST .*uploadId=",
-    }.items():
-        name = f"SIGKILL while {what} of a file that goes up in parts"
-        yield fault(name, "healed", partial(_killed, words, 1, False, part=1 << 16))
     for what, (words, undo) in _AT_ONCE.items():
         yield fault(f"two machines write {what} at once", "healed", partial(_at_once, words, undo))
 
@@ -101,10 +94,10 @@ def _elsewhere(line: BucketLine) -> object:
     return done
 
 
-def _killed(words: str, number: int, taken: bool, line: BucketLine, part: int = objects.PART) -> None:
+def _killed(words: str, number: int, taken: bool, line: BucketLine) -> None:
     """The daily job of a process that is killed when its n-th request of these words arrives."""
     line.undo_decision()
-    process = _machine(line, WARM, part)
+    process = _machine(line, WARM)
 
     def kill() -> None:
         assert process.pid is not None
@@ -146,17 +139,16 @@ def _at_once(words: str, undo: Job, line: BucketLine) -> None:
     assert sorted(ended) == [0, _REFUSED] or ("history" not in words and ended == [0, 0]), ended
 
 
-def _machine(line: BucketLine, name: str, part: int = objects.PART) -> ForkServerProcess:
+def _machine(line: BucketLine, name: str) -> ForkServerProcess:
     environment = {
         name: value for name, value in os.environ.items() if name.startswith(("AWS_", "MTMD_"))
     } | {WORK: str(line.artifacts / name)}
-    return CONTEXT.Process(target=_run, args=(environment, line.places, part))
+    return CONTEXT.Process(target=_run, args=(environment, line.places))
 
 
-def _run(environment: dict[str, str], places: tuple[str, str], part: int) -> None:
+def _run(environment: dict[str, str], places: tuple[str, str]) -> None:
     """The daily job on a machine; what another machine overtook ends it with an error in our words."""
     os.environ.update(environment)
-    objects.PART = part
     hurry()
     try:
         run_day(*places)

@@ -163,30 +163,18 @@ def _exchange(path: Path) -> None:
     path.write_bytes(b"{}" if is_text else random.Random(0).randbytes(path.stat().st_size))
 
 
-def _become_a_directory(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-# A record is written where the directory is: people say what becomes of what is in it.
-_DIRECTORY = "a directory in its place"
-_IN_THE_WAY = (
-    "which publication serves", "proofs", "a day's validation", "a window's validation", "the latest validation",
-    "a run's summary", "a run's page",
-)  # fmt: skip
 WAYS: dict[str, Callable[[Path], None]] = {
     "a bit flipped": _flip,
     "cut in half": _truncate,
     "empty": lambda path: path.write_bytes(b"") and None,
     "gone": Path.unlink,
     "exchanged for something else": _exchange,
-    _DIRECTORY: _become_a_directory,
 }
 # A run trains before it writes anything else that could show the damage.
 _BEFORE_TRAINING = ("a shard's candidates", "a shard's requests", "a shard's ads")
 _QUICK = (
     "the live model's query tower",
-    "published ads in float16",
+    "published ads",
     "the champion",
     "proofs",
     "a shard's requests",
@@ -198,12 +186,7 @@ def faults() -> Iterator[Fault]:
     for kind in KINDS:
         for way, damage in WAYS.items():
             quick = way == "a bit flipped" and kind.what in _QUICK
-            name = f"{kind.what}: {way}"
-            if way == _DIRECTORY and kind.what in _IN_THE_WAY:
-                strike = partial(_strike, kind.pattern, damage)
-                yield Fault(GROUP, name, "refused", strike, kind.then, "a folder is where a file must be")
-            else:
-                yield _fault(kind, name, kind.then, damage, quick)
+            yield _fault(kind, f"{kind.what}: {way}", kind.then, damage, quick)
     for kind in _WATCHED:
         for way, damage in WAYS.items():
             strike = partial(_strike_when_watched, kind.pattern, damage)

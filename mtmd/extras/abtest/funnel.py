@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from mtmd.errors import EvaluationError
 from mtmd.extras.abtest.settings import FunnelConfig
 from mtmd.extras.abtest.traffic import Chances, Traffic
-from mtmd.sources.simulated.actions import paid_chance, quality_value
 from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.outcomes import paid_chance, quality_value
 from mtmd.sources.simulated.streams import Floats, Ints, generator, normals
 
 ACTIONS = ("click", "good_click", "outbound_click", "hide", "repin")

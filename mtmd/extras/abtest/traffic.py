@@ -1,7 +1,7 @@
 """A day of requests before any ranker: who asks, which ads target them, and what would happen if they were shown.
 
 These are requests that no log has, on the platform and the ads of a day that one may have. What nobody logs of a pair
-(`mtmd.sources.simulated.teacher`) and what people would do are functions of the pair alone, so every ranker meets the
+(`mtmd.sources.simulated.outcomes`) and what people would do are functions of the pair alone, so every ranker meets the
 same people in the same mood.
 R requests, A ads, P eligible pairs, T tasks, K further tasks, U users.
 """
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from mtmd.extras.abtest.settings import FunnelConfig
 from mtmd.sources.simulated import further_tasks
-from mtmd.sources.simulated.actions import following_clicks
 from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.outcomes import TASKS, following_clicks, score
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.population import Users
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests, eligible
 from mtmd.sources.simulated.streams import Floats, Ints, normals
-from mtmd.sources.simulated.teacher import TASKS, score
 
 Chances = NDArray[np.float32]
 _START, _APART = 200_000_000, 1_000_000  # numbers of requests: of the first sample, and between samples

@@ -20,9 +20,8 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
 from mtmd.extract.sources import check_keys, load_sources, make_keys
-from mtmd.extras.kuairand.teacher.cross_fit import cross_fit
+from mtmd.extras.kuairand.teacher.cross_fit import TeacherReport, cross_fit, teacher_report
 from mtmd.extras.kuairand.teacher.log_rows import LogRows
-from mtmd.extras.kuairand.teacher.quality import TeacherReport, teacher_report
 from mtmd.extras.kuairand.teacher.rows import FOR_LOGS, TeacherConfig
 from mtmd.extras.kuairand.written import Days, written_once
 from mtmd.logs.contract import optional_columns, table_columns

@@ -14,8 +14,7 @@ from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
 from mtmd.extras.kuairand.source import Source, video_attributes
-from mtmd.extras.kuairand.teacher.history import EarlierDays
-from mtmd.extras.kuairand.teacher.rows import Bools, Floats, Ints
+from mtmd.extras.kuairand.teacher.rows import Bools, EarlierDays, Floats, Ints
 from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.logs.encoding import arrow_schema
 from mtmd.sources.simulated.histories import Events, Lists, newest_before

@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from mtmd.extras.kuairand.mapping import SURFACES, TASKS, Exposures
 from mtmd.extras.kuairand.source import Source, video_attributes
-from mtmd.extras.kuairand.teacher.history import past_numbers
-from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows, coded
+from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows, coded, past_numbers
 
 _USER_KEYS = ("user_id", "follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _VIDEO_CODES = (

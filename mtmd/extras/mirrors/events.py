@@ -4,18 +4,23 @@ Each event is the JSON object that is sent, by version 2-0-2 of the specificatio
 and written is named by where it is, so that it is the same dataset to every job.
 """
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from mtmd.config import Preset
 from mtmd.config.sources import Files
+from mtmd.errors import ConfigError
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.registry.records import ModelManifest
+from mtmd.store.files import remove, write_json
 from mtmd.store.stores import in_bucket, resolve, store_of
 from mtmd.store.workspace import Workspace
 
@@ -164,3 +169,45 @@ def _place(location: str, root: str) -> Dataset:
         return Dataset("file", str(Path(root) / location))
     address = urlsplit(location if "://" in location else f"{root.rstrip('/')}/{location}")
     return Dataset(f"{address.scheme}://{address.netloc.rpartition('@')[2]}", address.path.strip("/"))
+
+
+_WAITING = "mirrors/events"  # below the line
+_URL = "OPENLINEAGE_URL"
+_REFUSED = {400, 413, 422}  # of this event alone
+_TIMEOUT_S = 10.0
+
+
+def keep(workspace: Workspace, event: Event) -> Path:
+    """Store an event until it is sent; names are in the order of their times."""
+    at = event["eventTime"].replace(":", "")
+    path = workspace.root / _WAITING / f"{at}-{event['eventType']}-{event['run']['runId']}.json"
+    write_json(path, event)
+    return path
+
+
+def send(workspace: Workspace, _preset: Preset) -> tuple[str, bool]:
+    """Send what waits, the oldest first; what came of it in words, and whether that is all.
+
+    An event that the server refuses is kept and does not hold up the others. Raises ConfigError where there is no
+    address, and OSError where no event can be sent.
+    """
+    if not (url := os.environ.get(_URL, "")).startswith(("http://", "https://")):
+        raise ConfigError(f"the environment variable {_URL} is {url!r}; set it to the address of a server")
+    address = f"{url.rstrip('/')}/{os.environ.get('OPENLINEAGE_ENDPOINT', 'api/v1/lineage')}"
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("OPENLINEAGE_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    waiting = sorted((workspace.root / _WAITING).glob("*.json"))
+    refused: list[str] = []
+    for path in waiting:
+        request = Request(address, path.read_bytes(), headers)
+        try:
+            with urlopen(request, timeout=_TIMEOUT_S):
+                remove(path)
+        except HTTPError as error:
+            if error.code not in _REFUSED:
+                raise
+            refused.append(f"{path.name} ({error})")
+            error.close()
+    sent = f"{len(waiting) - len(refused)} events were sent"
+    return (f"{sent}; the server refuses {', '.join(refused)}", False) if refused else (sent, True)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from mtmd.config import Preset, load_preset
-from mtmd.extras.mirrors import events, outbox
+from mtmd.extras.mirrors import events
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.extras.mirrors.stage import mirror_within
 from mtmd.registry.registry import Registry
@@ -30,7 +30,7 @@ def started(day: date, preset: str, logs: str | None, artifacts: str) -> None:
     chosen = load_preset(preset)
     if _has_lineage(chosen):
         event = events.started(_run_id(), _now(), day, chosen, logs or chosen.logs)
-        outbox.keep(Workspace.of(artifacts, chosen), event)
+        events.keep(Workspace.of(artifacts, chosen), event)
 
 
 def decided(summary: "RunSummary", preset: str, logs: str | None, artifacts: str) -> None:
@@ -42,7 +42,7 @@ def decided(summary: "RunSummary", preset: str, logs: str | None, artifacts: str
         event = events.completed(
             _run_id(), _now(), chosen, place, workspace, manifest, promoted=summary.promoted
         )
-        outbox.keep(workspace, event)
+        events.keep(workspace, event)
     changed(preset, artifacts)
 
 
@@ -76,7 +76,7 @@ def failed(flow_run: "FlowRun", state: "State[Any]") -> None:
     ending: events.Ending = "ABORT" if state.is_cancelling() or state.is_cancelled() else "FAIL"
     as_of, words = date.fromisoformat(f"{day}"), state.message or ""
     event = events.ended(ending, str(flow_run.id), _now(), as_of, chosen, words)
-    outbox.keep(Workspace.of(artifacts, chosen), event)
+    events.keep(Workspace.of(artifacts, chosen), event)
     changed(preset, artifacts)
 
 

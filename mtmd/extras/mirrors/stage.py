@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mtmd.config import Preset
 from mtmd.errors import MtmdError
-from mtmd.extras.mirrors import mlflow_server, outbox
+from mtmd.extras.mirrors import events, mlflow_server
 from mtmd.extras.mirrors.settings import MirrorName, Settings
 from mtmd.registry.registry import Registry
 from mtmd.store.files import locked
@@ -18,7 +18,7 @@ _PATIENCE_S = 600.0  # with another process that mirrors
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]+@")
 _LONGEST = 400
 _MIRRORS: dict[MirrorName, Callable[[Workspace, Preset], tuple[str, bool]]] = {
-    "openlineage": outbox.send,  # first: MLflow may take its time
+    "openlineage": events.send,  # first: MLflow may take its time
     "mlflow": mlflow_server.mirror,
 }
 

@@ -22,7 +22,7 @@ _SNAPSHOT = ("set transaction isolation level repeatable read, read only", "set 
 
 
 @contextmanager
-def opened(config: PostgresqlTable, _root: Path | str) -> Iterator["_Table"]:
+def postgresql(config: PostgresqlTable, _root: Path | str) -> Iterator["_Table"]:
     """The table in a transaction of its own.
 
     Raises ConfigError where the driver or the environment variable is missing, and LogsError for what the database

@@ -77,6 +77,6 @@ def blaming(table: str) -> Iterator[None]:
 
 def opened(config: Any, root: Path | str) -> AbstractContextManager[Opened]:
     """Open a table; a path is seen from `root`. Raises ConfigError where its driver is missing, and driver's errors."""
-    # Each kind's module imports this one.
-    module = importlib.import_module(f"mtmd.extras.tables.{config.kind}")
-    return module.opened(config, root)  # type: ignore[no-any-return]
+    module = "postgresql" if config.kind == "postgresql" else "lakes"  # each imports this one
+    kind = getattr(importlib.import_module(f"mtmd.extras.tables.{module}"), config.kind)
+    return kind(config, root)  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """How large the simulated platform is, and which of all possible platforms it is."""
 
 from datetime import date
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -66,34 +66,16 @@ class WorldConfig(Frozen):
         return self
 
     @classmethod
-    def sized(
-        cls,
-        seed: int = 0,
-        *,
-        requests_per_day: int | None = None,
-        users: int | None = None,
-        ads: int | None = None,
-        candidates_per_request: int | None = None,
-        further_tasks: bool = False,
-        histories: tuple[str, ...] = (),
-    ) -> Self:
-        """The demo's platform at another size; a fortieth of its ads is new each day, as in the demo's.
+    def sized(cls, seed: int = 0, **given: Any) -> Self:
+        """The demo's platform with these values, None for the demo's; a fortieth of its ads is new each day.
 
         Raises ConfigError for a size that cannot be.
         """
-        new_ads = None if ads is None else max(1, ads // 40)
-        sizes = {
-            "requests_per_day": requests_per_day, "users": users, "ads": ads, "new_ads_per_day": new_ads,
-            "candidates_per_request": candidates_per_request,
-        }  # fmt: skip
-        given = {name: size for name, size in sizes.items() if size is not None}
+        known = {name: value for name, value in given.items() if value is not None}
+        if "ads" in known:
+            known["new_ads_per_day"] = max(1, known["ads"] // 40)
         try:
-            return cls(
-                seed=seed,
-                further_tasks=further_tasks,
-                histories=histories,
-                **given,
-            )
+            return cls(seed=seed, **known)
         except ValidationError as error:
             raise ConfigError(f"the simulated platform is wrong:\n{wrong_values(error)}") from error
 

@@ -12,13 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mtmd.sources.simulated.actions import Actions, Bools
 from mtmd.sources.simulated.ads import FORMATS, Ads
 from mtmd.sources.simulated.effects import Row
+from mtmd.sources.simulated.outcomes import Actions, Bools, Scores, blind_spot, chances
 from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import Pairs, Requests
 from mtmd.sources.simulated.streams import Floats, generator
-from mtmd.sources.simulated.teacher import Scores, blind_spot, chances
 
 TASKS = ("cvr", "relevance")
 SCHEMA = pa.schema(

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,17 +17,16 @@ from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import alone, available_days, day_directory
-from mtmd.sources.simulated.actions import Actions, act
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Events, Histories
+from mtmd.sources.simulated.outcomes import TASKS, Actions, Scores, act, score
 from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
 from mtmd.sources.simulated.streams import generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
-from mtmd.sources.simulated.teacher import TASKS, Scores, score
 from mtmd.store.files import atomic_directory, read_json, sweep, write_json
 from mtmd.store.stores import resolve
 
@@ -84,7 +83,7 @@ class SimulatedPlatform:
 
     def write_day(self, day: date, logs: Path) -> int:
         """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""
-        missing = [table for table in TABLES if _is_missing(day_directory(logs, table, day))]
+        missing = [table for table in TABLES if not day_directory(logs, table, day).exists()]
         if not missing:
             return 0
         ads = self.ads(day)
@@ -170,7 +169,7 @@ def simulate(
 def world_at(logs: str | Path) -> WorldConfig | None:
     """The simulated world whose logs these are; None where there are none yet.
 
-    Raises LogsError where an older version of this platform wrote them.
+    Raises LogsError where another version of this platform wrote them.
     """
     path = resolve(logs) / _IDENTITY
     if not path.exists():
@@ -179,11 +178,11 @@ def world_at(logs: str | Path) -> WorldConfig | None:
     try:
         if found["format"] == _FORMAT:
             return WorldConfig.model_validate(found["world"])
+        why = f"it has format {found['format']}, and {_FORMAT} is needed"
     except (KeyError, TypeError, ValueError) as error:
-        raise LogsError(f"{path} does not describe a simulated world: {error}; use another folder") from error
+        why = str(error)
     raise LogsError(
-        f"{path} has format {found['format']} of the simulated world, and {_FORMAT} is needed; use another folder, "
-        "or remove this one"
+        f"{path} does not describe a simulated world of this version ({why}); use another folder, or remove this one"
     )
 
 
@@ -207,27 +206,19 @@ def require_columns(preset: Preset) -> None:
 
     It writes two more tasks, `further_tasks`, where the preset has one of them, and those histories that it has.
     """
-    if preset.ids != IdsConfig():
-        raise ConfigError(
-            f"preset {preset.name!r} can't be simulated: the platform writes BIGINT ids, and the preset's [ids] has "
-            f"{preset.ids}; leave [ids] out, or bring the logs that this one is made for"
-        )
-    more = {
-        "requests": frozenset(history_columns(preset)),
-        "candidates": HOW_FOUND.keys() | (_FURTHER if has_further_tasks(preset) else frozenset()),
-    }
+    further = _FURTHER if has_further_tasks(preset) else frozenset[str]()
+    more = {"requests": {*history_columns(preset)}, "candidates": HOW_FOUND.keys() | further}
+    differ = [f"[ids] {preset.ids}, not of BIGINT"] if preset.ids != IdsConfig() else []
     for table, columns in table_columns(preset.declarations).items():
-        written = set(SCHEMAS[table].names) | more.get(table, frozenset())
-        problems = {
-            "it can't write": sorted(columns.keys() - written),
-            "the preset lacks": sorted(written - columns.keys()),
-        }
-        if found := [f"{what} {_some(names)}" for what, names in problems.items() if names]:
-            raise ConfigError(
-                f"preset {preset.name!r} can't be simulated: the platform's {table} differ from its own: "
-                f"{'; '.join(found)}. Use a preset with the columns of demo or five-tasks, or bring the logs that this "
-                "one is made for"
-            )
+        written = {*SCHEMAS[table].names, *more.get(table, ())}
+        differ += [f"{table} with {name}" for name in sorted(columns.keys() - written)]
+        differ += [f"{table} without {name}" for name in sorted(written - columns.keys())]
+    if differ:
+        shown = f"{', '.join(differ[:5])}{' and more' if len(differ) > 5 else ''}"
+        raise ConfigError(
+            f"preset {preset.name!r} can't be simulated, because it has {shown}; use a preset with the columns of demo "
+            "or five-tasks, or bring the logs that this one is made for"
+        )
 
 
 def has_further_tasks(preset: Preset) -> bool:
@@ -245,44 +236,28 @@ def _require_origin(config: WorldConfig, day: date) -> None:
         raise ConfigError(f"day {day} is before the world's origin ({config.origin}); set an earlier origin")
 
 
-def _some(names: list[str]) -> str:
-    return f"{', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
-
-
-def _is_missing(directory: Path) -> bool:
-    if directory.is_dir() and not any(directory.iterdir()):
-        with suppress(FileNotFoundError):  # another writer's turn
-            directory.rmdir()  # an empty directory would stand in the way of a whole one
-    return not directory.exists()
-
-
 def _claim(config: WorldConfig, logs: Path) -> None:
-    """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
-    _check_world(config, logs)
-    if not (path := logs / _IDENTITY).exists():
-        with alone(logs):  # two worlds that begin at once would both find an empty folder
-            _check_world(config, logs)
-            write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+    """Note which world the logs are of: days of two worlds in one folder would be one stream to readers.
 
-
-def _check_world(config: WorldConfig, logs: Path) -> None:
-    """Raise LogsError where the folder has days of another world, or of none."""
+    Raises LogsError where the folder has days of another world, or of none.
+    """
     path = logs / _IDENTITY
-    if not path.exists():
-        if days := available_days(logs):
-            raise LogsError(
-                f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
-                "use another folder, or remove this one"
+    with alone(logs):  # two worlds that begin at once would both find an empty folder
+        if (found := world_at(logs)) is None:
+            if days := available_days(logs):
+                raise LogsError(
+                    f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
+                    "use another folder, or remove this one"
+                )
+            write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+        elif found != config:
+            before = found.model_dump()
+            differs = ", ".join(
+                f"{name}={before[name]!r}, not {value!r}"
+                for name, value in config.model_dump().items()
+                if before[name] != value
             )
-    # Not the text: a world that was noted before an option came has that option's default.
-    elif (found := world_at(logs)) != config:
-        before, wanted = found.model_dump() if found else {}, config.model_dump()
-        differs = ", ".join(
-            f"{name}={before.get(name)!r}, not {value!r}"
-            for name, value in wanted.items()
-            if before.get(name) != value
-        )
-        raise LogsError(
-            f"{path} says that these logs are of another simulated world ({differs}); write to another folder, ask for "
-            "the same world, or remove this folder"
-        )
+            raise LogsError(
+                f"{path} says that these logs are of another simulated world ({differs}); write to another folder, ask "
+                "for the same world, or remove this folder"
+            )

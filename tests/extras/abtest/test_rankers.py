@@ -15,7 +15,7 @@ from mtmd.extras.abtest.traffic import Traffic
 from mtmd.logs.encoding import encode
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.build import ModelKind, build_model
-from mtmd.sources.simulated.teacher import TASKS
+from mtmd.sources.simulated.outcomes import TASKS
 from tests.conftest import TINY
 from tests.extras.abtest.funnels import tiny_traffic
 

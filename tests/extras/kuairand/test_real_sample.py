@@ -10,8 +10,7 @@ import pytest
 from mtmd.config import load_preset
 from mtmd.extras.kuairand.mapping import Exposures, map_exposures
 from mtmd.extras.kuairand.source import Source, read_source, video_attributes
-from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, cross_fit
-from mtmd.extras.kuairand.teacher.quality import ranking_auc
+from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, cross_fit, ranking_auc
 from mtmd.extras.kuairand.teacher.rows import TeacherConfig
 from mtmd.extras.kuairand.teacher_inputs import teacher_inputs, teaching_rows
 from mtmd.project.features import MOST_COLLIDING, colliding_share

@@ -11,8 +11,17 @@ from typing import Any
 import pytest
 
 from mtmd.config import Preset, SourcesConfig
-from mtmd.extras.mirrors.events import Dataset, Event, completed, ended, log_tables, started, stored
-from mtmd.extras.mirrors.outbox import keep, send
+from mtmd.extras.mirrors.events import (
+    Dataset,
+    Event,
+    completed,
+    ended,
+    keep,
+    log_tables,
+    send,
+    started,
+    stored,
+)
 from mtmd.extras.mirrors.stage import mirror
 from tests.extras.mirrors.conftest import Mirrored
 from tests.inspect.conftest import FIRST

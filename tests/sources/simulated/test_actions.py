@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mtmd.sources.simulated.actions import act, following_clicks
 from mtmd.sources.simulated.ads import AdMarket
 from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.outcomes import Scores, act, following_clicks
 from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import Pairs
 from mtmd.sources.simulated.streams import generator
-from mtmd.sources.simulated.teacher import Scores
 
 if TYPE_CHECKING:
     from tests.sources.simulated.conftest import Simulated

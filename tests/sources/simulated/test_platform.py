@@ -81,9 +81,7 @@ def test_the_second_of_two_worlds_that_begin_at_once_is_refused(logs: Path, tmp_
 def test_a_lost_table_comes_back_byte_for_byte(logs: Path, tmp_path: Path, table: str) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(logs, copy)
-    directory = copy / table / f"date={FIRST}"
-    shutil.rmtree(directory)
-    directory.mkdir()  # as an interrupted deletion leaves it
+    shutil.rmtree(copy / table / f"date={FIRST}")
     simulate(TINY, FIRST, FIRST, copy)
     assert digests(copy) == digests(logs)
 
@@ -153,7 +151,7 @@ def test_the_world_of_logs_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ({"format": 1, "world": {}}, "has format 1 of the simulated world, and 3 is needed"),
+        ({"format": 1, "world": {}}, "it has format 1, and 3 is needed"),
         ({"format": 3, "world": {"moons": 2}}, "does not describe a simulated world"),
         ({"world": {}}, "does not describe a simulated world"),
     ],
@@ -175,7 +173,7 @@ def with_task(name: str, label: str) -> Preset:
 def test_a_preset_with_ids_of_another_type_is_refused() -> None:
     preset = load_preset("demo").model_copy(update={"ids": IdsConfig(ad="UUID")})
     with pytest.raises(
-        ConfigError, match=r"'demo' can't be simulated: .* BIGINT ids.* ad='UUID'; leave \[ids\] out"
+        ConfigError, match=r"'demo' can't be simulated, because it has \[ids\] .*ad='UUID', not of BIGINT"
     ):
         require_columns(preset)
 
@@ -195,13 +193,10 @@ def test_a_presets_tasks_and_features_say_what_the_platform_writes(
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (("save", "kept"), r"candidates differ from its own: it can't write kept, save\. Use a preset"),
-        (
-            ("cvr", "bought"),
-            r"candidates differ from its own: it can't write bought; the preset lacks converted, relevance, relevant",
-        ),
+        (("save", "kept"), "candidates with kept, candidates with save; use a preset"),
+        (("cvr", "bought"), "candidates with bought, candidates without converted, candidates without rel"),
     ],
 )
 def test_a_task_that_the_platform_cannot_write_is_named(task: tuple[str, str], words: str) -> None:
-    with pytest.raises(ConfigError, match=rf"preset 'demo' can't be simulated: the platform's {words}"):
+    with pytest.raises(ConfigError, match=f"preset 'demo' can't be simulated, because it has {words}"):
         require_columns(with_task(*task))

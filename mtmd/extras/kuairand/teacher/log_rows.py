@@ -20,8 +20,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations, SideSchema
-from mtmd.extras.kuairand.teacher.history import past_numbers
-from mtmd.extras.kuairand.teacher.rows import Bools, Floats, Ints, TeacherInputs, TeachingRows, coded
+from mtmd.extras.kuairand.teacher.rows import (
+    Bools,
+    Floats,
+    Ints,
+    TeacherInputs,
+    TeachingRows,
+    coded,
+    past_numbers,
+)
 from mtmd.logs.encoding import encode
 
 _CROSSES = (

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
 from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, TeacherScores, cross_fit, day_blocks
-from mtmd.extras.kuairand.teacher.fits import TeacherFits
 from mtmd.extras.kuairand.teacher.log_rows import LogRows
+from mtmd.extras.kuairand.teacher.model import TeacherFits
 from mtmd.extras.kuairand.teacher.rows import TeacherConfig, TeacherInputs, TeachingRows
 from tests.extras.kuairand.teacher.logs import DECLARATIONS, FIRST, random_day, read
 

@@ -1,4 +1,4 @@
-"""An Apache Iceberg table, by pyiceberg: in a catalog, or by the path of one state's metadata."""
+"""Tables of lakes: Delta Lake, by deltalake, and Apache Iceberg, by pyiceberg. Their files are never changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 
-from mtmd.config.sources import IcebergTable
+from mtmd.config.sources import DeltaTable, IcebergTable
 from mtmd.extension import library
 from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.store.files import digest
 
 
 @contextmanager
-def opened(config: IcebergTable, _root: Path | str) -> Iterator["_Table"]:
-    """The table at its current snapshot; raises ConfigError where pyiceberg is missing, and pyiceberg's errors."""
+def delta(config: DeltaTable, root: Path | str) -> Iterator["_Delta"]:
+    """The table at its newest version; raises ConfigError where deltalake is missing, and deltalake's errors."""
+    below = f"{root}/{config.path}" if isinstance(root, str) else str(root / config.path)
+    place = config.path if "://" in config.path else below
+    table = library("deltalake", "delta", USE).DeltaTable(place)
+    yield _Delta(config, table.version(), table.to_pyarrow_dataset())
+
+
+@contextmanager
+def iceberg(config: IcebergTable, _root: Path | str) -> Iterator["_Iceberg"]:
+    """The table at its current snapshot: in a catalog, or by the path of one state's metadata.
+
+    Raises ConfigError where pyiceberg is missing, and pyiceberg's errors.
+    """
     if config.catalog is None:
         static = library("pyiceberg.table", "iceberg", USE).StaticTable
         table = static.from_metadata(config.table, properties=config.properties)
@@ -26,11 +39,36 @@ def opened(config: IcebergTable, _root: Path | str) -> Iterator["_Table"]:
             config.catalog, **config.properties
         )
         table = catalog.load_table(config.table)
-    yield _Table(config, table)
+    yield _Iceberg(config, table)
 
 
 @dataclass(frozen=True)
-class _Table:
+class _Delta:
+    config: DeltaTable
+    number: int
+    dataset: Any
+
+    def days(self) -> set[date]:
+        batches = self.dataset.scanner(columns=[self.config.day_column]).to_batches()
+        return {day for batch in batches for day in days_of(batch.column(0))}
+
+    def version(self, day: date) -> Version:
+        """The day is what it was where it is read from the same files."""
+        files = sorted(fragment.path for fragment in self.dataset.get_fragments(filter=self._of(day)))
+        return Version(digest([files, str(self.dataset.schema)]), f"version {self.number}")
+
+    def rows(self, day: date) -> pa.RecordBatchReader:
+        columns = None if self.config.columns is None else list(self.config.columns)
+        return self.dataset.scanner(filter=self._of(day), columns=columns).to_reader()
+
+    def _of(self, day: date) -> ds.Expression:
+        column = self.config.day_column
+        first, after = bounds(day, self.dataset.schema.field(column).type)
+        return (ds.field(column) >= first) & (ds.field(column) < after)
+
+
+@dataclass(frozen=True)
+class _Iceberg:
     config: IcebergTable
     table: Any
 
@@ -39,7 +77,7 @@ class _Table:
         return {day for batch in scan.to_arrow_batch_reader() for day in days_of(batch.column(0))}
 
     def version(self, day: date) -> Version:
-        """Files are never changed: the day is what it was where the same files are read with the same deletions."""
+        """The day is what it was where the same files are read with the same deletions."""
         scan = self._scan(day)
         files = sorted(
             [task.file.file_path, *sorted(deletion.file_path for deletion in task.delete_files)]

@@ -1,4 +1,4 @@
-"""The heavyweight teacher: the true probability as far as it can be seen.
+"""What people would do with an ad, what the teacher thinks of that, and what they do: always according to the truth.
 
 The truth's log-odds have two unlogged parts per row and task: one that the teacher sees (real-time and
 cross features of a heavyweight model) and one that it doesn't. Its score is the mean of the truth over the
@@ -9,10 +9,12 @@ larger for rare ads and for thin domains.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.requests import Pairs, Requests
-from mtmd.sources.simulated.streams import Floats
+from mtmd.sources.simulated.streams import Floats, Ints
 
 TASKS = ("ctr", "gctr", "octr")
 _SEEN = np.array([0.08, 0.07, 0.07])  # standard deviation in log-odds, by task
@@ -80,3 +82,79 @@ def _inside(chance: Floats) -> Floats:
 
 def _sigmoid(x: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+Bools = NDArray[np.bool_]
+_CONVERSIONS = 0.12  # of good clicks
+_QUALITY = 0.02  # what a good click is worth to the platform, in the currency of bids
+
+
+@dataclass(frozen=True)
+class Actions:
+    """(P,) each; the actions mean something only where `impressed`, outbound clicks only on standard ads."""
+
+    impressed: Bools
+    position: Ints  # 0 = top
+    clicked: Bools
+    good_clicked: Bools
+    outbound_clicked: Bools
+    hidden: Bools
+    repinned: Bools
+
+
+def act(
+    config: WorldConfig,
+    ads: Ads,
+    pairs: Pairs,
+    scores: Scores,
+    rng: np.random.Generator,
+) -> Actions:
+    """Show the auction's winners and a few others, and draw the actions."""
+    u = rng.random((len(pairs.ad), 6))
+    value = auction_score(ads, pairs, scores.teacher)
+    won = _rank(pairs.request, -value) < config.impressions_per_request
+    impressed = won | (u[:, 0] < config.exploration)
+    place = _rank(pairs.request, np.where(impressed, -value, np.inf))
+    ctr, gctr, octr = scores.truth.T
+    reactions = following_clicks(ctr)
+    clicked = u[:, 1] < ctr
+    return Actions(
+        impressed=impressed,
+        position=place,
+        clicked=clicked,
+        good_clicked=clicked & (u[:, 2] < gctr / ctr),
+        outbound_clicked=clicked & (u[:, 3] < np.nan_to_num(octr) / ctr),
+        hidden=~clicked & (u[:, 4] < reactions[:, 0]),
+        repinned=u[:, 5] < reactions[:, 1],
+    )
+
+
+def following_clicks(ctr: Floats) -> Floats:
+    """(P, 2) chance that an ad is hidden where it was not clicked, and that it is saved, from that of a click."""
+    hidden = 0.004 + 0.02 * np.exp(-20.0 * ctr)
+    saved = np.minimum(0.002 + 0.25 * ctr, 0.5)
+    return np.stack([hidden, saved], axis=1)
+
+
+def auction_score(ads: Ads, pairs: Pairs, teacher: Floats) -> Floats:
+    """(P,) expected value of showing each ad: its bid times the chance of what it pays for, and quality."""
+    return np.asarray(ads.bid[pairs.ad] * paid_chance(ads, pairs.ad, teacher) + quality_value(teacher))
+
+
+def paid_chance(ads: Ads, ad: Ints, scores: NDArray[np.floating]) -> Floats:
+    """(P,) chance of what each ad pays for, its goal: a click, or a conversion, which follows a good click."""
+    return np.asarray(np.where(ads.conversion[ad] == 1, _CONVERSIONS * scores[:, 1], scores[:, 0]))
+
+
+def quality_value(scores: NDArray[np.floating]) -> Floats:
+    """(P,) what the platform adds to a bid for the people's sake: the worth of a good click times its chance."""
+    return np.asarray(_QUALITY * scores[:, 1])
+
+
+def _rank(request: Ints, key: Floats) -> Ints:
+    """(P,) 0-based rank by ascending key within each request; `request` is sorted."""
+    order = np.lexsort((key, request))
+    first = np.searchsorted(request, request, side="left")
+    rank = np.empty(len(request), np.int64)
+    rank[order] = np.arange(len(request))
+    return np.asarray(rank - first)
