@@ -8,7 +8,6 @@ from mtmd.config import Preset
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from tests.benchmarks.peers.conftest import BATCH
-from tests.train.test_feed import with_ids
 
 LEAST = 5
 
