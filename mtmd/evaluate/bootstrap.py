@@ -10,7 +10,6 @@ N rows of a slice, R requests, C cells (a slice, all rows or one rank bucket), M
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -23,41 +22,66 @@ from mtmd.evaluate.report import ALL, Comparison
 
 BLOCK = 2048  # requests whose weights are held at once: 8 MB per 1,000 resamples
 _LEVELS = 1 << 16  # of the uniform that a Poisson count is looked up by
+Predictions = Mapping[str, NDArray[np.floating]]
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """Sums of LogMAE errors by cell and predictor, as they are and in each resample.
-
-    cells      (slice, bucket) of each cell; bucket None is all rows
-    sums       (C, M) over all requests         resampled  (S, C, M)
-    requests   (C,) effective requests: (Σ n)² / Σ n² over the rows n of each request (Kish)
-    """
-
-    predictors: tuple[str, ...]
-    cells: tuple[tuple[Slice, int | None], ...]
-    sums: Floats
-    resampled: Floats
-    requests: Floats
-
-
-def resample(
+def compare(
     parts: Sequence[SliceRows],
-    predictions: Mapping[str, NDArray[np.floating]],
+    predictions: Predictions,
     config: EvaluationConfig,
-) -> Resampled:
-    """Resample every slice's errors, over all rows and in its top rank buckets.
+    candidate: str,
+    confidence: float = EvaluationConfig.confidence,
+) -> list[Comparison]:
+    """The candidate against every other predictor, in every cell, with intervals at this confidence.
 
-    Likewise each task's over its slices, and those of all tasks together, ("all", "all", "all").
+    Cells are every slice's rows, all of them and its top rank buckets; likewise each task's over its slices, and those
+    of all tasks together, ("all", "all", "all").
     """
     cuts: list[int | None] = [None, *range(min(config.interval_buckets, config.buckets))]
     cells = [(part.slice, bucket) for part in parts for bucket in cuts]
     tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
     whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
     member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
+    sums, resampled, requests = _resampled(parts, predictions, config, cuts, member)
+    tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
+    own, found = list(predictions).index(candidate), []
+    for place, reference in enumerate(predictions):
+        if place == own:
+            continue
+        ratio = log_ratio(sums[:, own], sums[:, place])  # (C,)
+        ratios = log_ratio(resampled[..., own], resampled[..., place])  # (S, C)
+        bounds = np.quantile(ratios, tails, axis=0)  # (2, C), NaN where a resample was empty
+        spread = ratios.std(axis=0, ddof=1)
+        for cell, (where, bucket) in enumerate((*cells, *whole)):
+            found.append(
+                Comparison(
+                    reference=reference,
+                    **where._asdict(),
+                    bucket=bucket,
+                    requests=float(requests[cell]),
+                    log_ratio=_finite(ratio[cell]),
+                    standard_error=_finite(spread[cell]),
+                    low=_finite(-math.expm1(bounds[1, cell])),
+                    high=_finite(-math.expm1(bounds[0, cell])),
+                )
+            )
+    return found
+
+
+def _resampled(
+    parts: Sequence[SliceRows],
+    predictions: Predictions,
+    config: EvaluationConfig,
+    cuts: Sequence[int | None],
+    member: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """Sums of errors (C, M), those of each resample (S, C, M), and effective requests (C,): (Σ n)² / Σ n² (Kish).
+
+    The cells of slices come first, then the wholes that they are members of, (wholes, cells of slices).
+    """
     # (all cells, cells of slices): every cell is itself, then the wholes
-    parts_of = np.concatenate([np.eye(len(cells)), member])
-    shape = (len(cells), len(predictions))
+    parts_of = np.concatenate([np.eye(member.shape[1]), member])
+    shape = (member.shape[1], len(predictions))
     sums, rows, squares = np.zeros(shape), np.zeros(len(parts_of)), np.zeros(len(parts_of))
     resampled = np.zeros((config.resamples, *shape))
     for surface in dict.fromkeys(part.slice.surface for part in parts):
@@ -72,62 +96,28 @@ def resample(
             of_request = counts @ parts_of[:, columns].T
             rows += of_request.sum(axis=0)
             squares += np.square(of_request).sum(axis=0)
-    return Resampled(
-        predictors=tuple(predictions),
-        cells=(*cells, *whole),
-        sums=np.concatenate([sums, member @ sums]),
-        resampled=np.concatenate([resampled, np.einsum("wc,scm->swm", member, resampled)], axis=1),
-        requests=np.divide(rows * rows, squares, out=np.zeros(len(rows)), where=squares > 0),
+    return (
+        np.concatenate([sums, member @ sums]),
+        np.concatenate([resampled, np.einsum("wc,scm->swm", member, resampled)], axis=1),
+        np.divide(rows * rows, squares, out=np.zeros(len(rows)), where=squares > 0),
     )
 
 
-def compare(resampled: Resampled, candidate: str, confidence: float) -> tuple[Comparison, ...]:
-    """The candidate against every other predictor, in every cell, with intervals at this confidence."""
-    own = resampled.predictors.index(candidate)
-    tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
-    comparisons = []
-    for place, reference in enumerate(resampled.predictors):
-        if place == own:
-            continue
-        ratio = log_ratio(resampled.sums[:, own], resampled.sums[:, place])  # (C,)
-        ratios = log_ratio(resampled.resampled[..., own], resampled.resampled[..., place])  # (S, C)
-        bounds = np.quantile(ratios, tails, axis=0)  # (2, C), NaN where a resample was empty
-        spread = ratios.std(axis=0, ddof=1)
-        for cell, (where, bucket) in enumerate(resampled.cells):
-            comparisons.append(
-                Comparison(
-                    reference=reference,
-                    **where._asdict(),
-                    bucket=bucket,
-                    requests=float(resampled.requests[cell]),
-                    log_ratio=_finite(ratio[cell]),
-                    standard_error=_finite(spread[cell]),
-                    low=_finite(-math.expm1(bounds[1, cell])),
-                    high=_finite(-math.expm1(bounds[0, cell])),
-                )
-            )
-    return tuple(comparisons)
-
-
 def _blocks(
-    parts: Sequence[SliceRows],
-    predictions: Mapping[str, NDArray[np.floating]],
-    cuts: Sequence[int | None],
+    parts: Sequence[SliceRows], predictions: Predictions, cuts: Sequence[int | None]
 ) -> Iterator[tuple[int, NDArray[np.float32], Floats]]:
     """Per block of a surface's requests: its first request, errors (R, C, M) and row counts (R, C)."""
-    requests = [part.request for part in parts]  # ascending, as candidates are in order of requests
-    for start, stop in request_blocks(requests):
+    for start, stop in request_blocks([part.request for part in parts]):
         errors = np.zeros((stop - start, len(parts) * len(cuts), len(predictions)), np.float32)
         counts = np.zeros((stop - start, len(parts) * len(cuts)))
-        for place, (part, request) in enumerate(zip(parts, requests, strict=True)):
-            span = slice(*np.searchsorted(request, [start, stop]))
-            local, bucket = request[span] - start, part.bucket[span]
+        for place, part in enumerate(parts):
+            span = slice(*np.searchsorted(part.request, [start, stop]))
+            local, bucket = part.request[span] - start, part.bucket[span]
             errors_of_rows = [
                 np.abs(clip_log_p(log_p[part.rows[span], part.task]) - part.teacher.log[span])
                 for log_p in predictions.values()
             ]
-            for cut, wanted in enumerate(cuts):
-                column = place * len(cuts) + cut
+            for column, wanted in enumerate(cuts, place * len(cuts)):
                 inside = slice(None) if wanted is None else bucket == wanted
                 counts[:, column] = np.bincount(local[inside], minlength=stop - start)
                 for predictor, error in enumerate(errors_of_rows):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
-from mtmd.evaluate.bootstrap import compare, resample
+from mtmd.evaluate.bootstrap import Predictions, compare
 from mtmd.evaluate.groups import Groups, group_metrics
 from mtmd.evaluate.held_out import HeldOutDay, SliceRows, cut, whole_tasks
 from mtmd.evaluate.metrics import (
@@ -28,7 +28,6 @@ from mtmd.evaluate.report import EvaluationReport, SliceMetrics
 
 METRICS_FORMAT = 5  # raise it whenever the same predictions of the same rows would give another report
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
-Predictions = Mapping[str, NDArray[np.floating]]
 Values = dict[str, tuple[Floats, Integers | slice]]
 Sums = dict[str, Floats]  # name → (B,) by rank bucket; they add up over slices
 
@@ -74,7 +73,7 @@ def evaluate_predictors(
         predictors=tuple(predictions),
         buckets=config.buckets,
         metrics=tuple(metrics),
-        comparisons=compare(resample(slices, predictions, config), candidate, config.confidence),
+        comparisons=tuple(compare(slices, predictions, config, candidate)),
         groups=tuple(group_metrics(groups, [whole for whole, _ in tasks], predictions)),
         ages=dict(ages),
         confidence=config.confidence,

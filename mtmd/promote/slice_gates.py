@@ -202,16 +202,8 @@ def _result(
         named = "; ".join(map(str, offending))
         sentences = [f"{counted(offending, judged)} are {claims[1]}: {named}"]
     else:
-        sentences = [f"none of {counted(judged, adjective='judged ')} is {claims[0]}", *_seen(judged)]
+        sentences = [f"none of {counted(judged, adjective='judged ')} is {claims[0]}"]
     if judged and (others := [finding for finding in findings if not finding.judged]):
         sentences.append(f"{counted(others)} not judged (fewer than {least})")
     passed = bool(judged) and not offending
     return GateResult(name=name, passed=passed, detail="; ".join(sentences), slices=tuple(findings))
-
-
-def _seen(judged: Sequence[SliceFinding]) -> list[str]:
-    """What "not shown worse" is worth: from which loss on the gate would have said "worse"."""
-    losses = sorted(-finding.detectable for finding in judged if finding.detectable is not None)
-    if not losses:
-        return []
-    return [f"smallest loss that would have been seen: {losses[0]:.1%} to {losses[-1]:.1%}, slice by slice"]

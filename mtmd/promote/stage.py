@@ -77,10 +77,9 @@ class RunSummary(Frozen):
 def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSummary:
     """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.
 
-    The summary already names the place of the report, which is written next. A decision is named by what the
-    gates looked at, so a later one about the same candidate leaves its record and page alone; a candidate that an
-    earlier run promoted stays promoted, whatever is found now. Where it was rolled back since, what is decided now has
-    a place of its own.
+    The summary already names the place of the report, which is written next. A decision is named by what the gates
+    looked at, and by why the candidate stays down where it does: a later one that comes to the same leaves its record
+    and page alone. A candidate that an earlier run promoted stays promoted, whatever is found now.
 
     Raises RegistryError when the champion changed while the run was deciding: run again.
     """
@@ -95,10 +94,11 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
         promoted_before = verdict.promotion is not None
-    directory = _directory(run, _decision_key(inputs, run), verdict)
-    earlier = None
-    if promoted_before or not verdict.promoted:
-        earlier = _recorded(directory, verdict)
+    stands = verdict.promoted or promoted_before
+    decision = digest([_decision_key(inputs, run), *([] if stands else [verdict.refusal, verdict.override])])
+    directory = plan.workspace.run(plan.as_of, run.candidate.key, decision)
+    promoted_now = verdict.promoted and not promoted_before
+    earlier = None if promoted_now else _recorded(directory, verdict.candidate)
     verdict = earlier or verdict
     champion = registry.champion()
     live = champion.model_id if champion else None
@@ -172,26 +172,7 @@ def _decision_key(inputs: GateInputs, run: DayRun) -> str:
     return digest(seen | {"evaluation": run.evaluated.key, "proofs": proofs})
 
 
-def _directory(run: DayRun, decision: str, verdict: Verdict) -> Path:
-    """Where the record is. That of a promotion stays, also where the candidate was rolled back and is refused now."""
-    workspace, as_of, candidate = run.plan.workspace, run.plan.as_of, run.candidate.key
-    directory = workspace.run(as_of, candidate, decision)
-    if not verdict.promoted and verdict.promotion is None:
-        earlier = _earlier(directory, verdict.candidate)
-        if earlier is not None and earlier.promoted:
-            return workspace.run(as_of, candidate, digest([decision, "after its promotion"]))
-    return directory
-
-
-def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
-    """The verdict of an earlier run about the same things: the same one, or the one that promoted."""
-    earlier = _earlier(run, verdict.candidate)
-    if earlier is None or earlier == verdict or (verdict.promotion is not None and earlier.promoted):
-        return earlier
-    return None
-
-
-def _earlier(run: Path, candidate: str) -> Verdict | None:
+def _recorded(run: Path, candidate: str) -> Verdict | None:
     """What is recorded of a candidate; None where the record of another one lies in its place."""
     summary = read_record(run / SUMMARY, RunSummary)
     return None if summary is None or summary.verdict.candidate != candidate else summary.verdict

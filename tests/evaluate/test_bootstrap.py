@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
-from mtmd.evaluate.bootstrap import compare, resample
+from mtmd.evaluate.bootstrap import compare
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay, cut
 from mtmd.evaluate.report import ALL, EvaluationReport
@@ -81,7 +81,7 @@ def test_requests_that_repeat_their_rows_widen_the_interval(declarations: Declar
         held, given = day(copies)
         (pair, *_) = [
             c
-            for c in compare(resample(list(cut(held, declarations, 5)), given, CONFIG), "mtmd", 0.95)
+            for c in compare(list(cut(held, declarations, 5)), given, CONFIG, "mtmd")
             if c.slice == SLICE and c.bucket is None
         ]
         assert pair.requests == pytest.approx(400)
@@ -126,7 +126,7 @@ def test_nine_of_ten_intervals_at_ninety_percent_hold_the_true_ratio(declaration
             name: np.repeat(np.log(0.2) - error[:, None] * scale, 3, axis=1)
             for name, error, scale in zip(("mtmd", "per_slice"), errors, (0.9, 1.0), strict=True)
         }
-        pairs = compare(resample(list(cut(held, declarations, 2)), given, config), "mtmd", 0.9)
+        pairs = compare(list(cut(held, declarations, 2)), given, config, "mtmd", 0.9)
         pair = next(one for one in pairs if one.slice == SLICE)
         assert pair.low is not None
         assert pair.high is not None
