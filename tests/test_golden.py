@@ -14,6 +14,7 @@ UNPINNED = {
     "mtmd.extras.tables.readers.SPOOL_FORMAT",  # shards are named by the content of the files, whatever this number is
 }
 
+
 def test_each_number_stands_for_what_it_stood_for(
     first_run: Run, tiny_preset: Preset, tmp_path: Path
 ) -> None:

@@ -108,27 +108,3 @@ def test_a_request_with_ads_of_both_products_is_one_request_of_the_whole(declara
     tasks = np.array([3 * 3 + 1 * 2, 2 * 3 + 2 * 2, 4 * 2])  # octr has standard ads only
     everything = report.compared("per_slice", Slice(ALL, ALL, ALL)).requests
     assert everything == pytest.approx(tasks.sum() ** 2 / (tasks**2).sum())
-
-
-def test_nine_of_ten_intervals_at_ninety_percent_hold_the_true_ratio(declarations: Declarations) -> None:
-    """Coverage over 200 simulated days of known errors; 90 % ± 3 standard errors of that share."""
-    config, hits = EvaluationConfig(buckets=2, interval_buckets=0, resamples=400), 0
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        request = np.sort(rng.integers(0, 150, 600))
-        shared = rng.standard_normal(150)[request]  # errors of a request go together
-        teacher = np.full((600, 3), 0.2, np.float32)
-        held = HeldOutDay(
-            teacher, np.full((600, 3), -1, np.int8), np.zeros(600, np.bool_), np.full(600, DOMAIN), request
-        )
-        errors = [0.3 * np.exp(0.4 * shared + 0.3 * rng.standard_normal(600)) for _ in range(2)]
-        given = {
-            name: np.repeat(np.log(0.2) - error[:, None] * scale, 3, axis=1)
-            for name, error, scale in zip(("mtmd", "per_slice"), errors, (0.9, 1.0), strict=True)
-        }
-        pairs = compare(list(cut(held, declarations, 2)), given, config, "mtmd", 0.9)
-        pair = next(one for one in pairs if one.slice == SLICE)
-        assert pair.low is not None
-        assert pair.high is not None
-        hits += pair.low < 0.1 < pair.high
-    assert abs(hits / 200 - 0.9) < 3 * math.sqrt(0.9 * 0.1 / 200)

@@ -43,24 +43,6 @@ def test_the_error_of_a_ratio_counts_requests_not_rows() -> None:
     assert ratio_error(own[:0], reference[:0], np.array([], np.int64)) is None
 
 
-def test_errors_of_area_and_log_loss_are_those_of_requests_that_are_drawn_anew() -> None:
-    """600 requests of 1 to 6 rows that share a level, drawn anew 400 times with replacement."""
-    random = np.random.default_rng(3)
-    request = np.repeat(np.arange(600), random.integers(1, 7, 600))
-    level = random.normal(0, 1, 600)[request]
-    action = random.random(len(request)) < 1 / (1 + np.exp(1.5 - level))
-    log_p = np.log(1 / (1 + np.exp(1.5 - level - random.normal(0, 0.7, len(request)))))
-    rows = [np.flatnonzero(request == one) for one in range(600)]
-    areas, losses = [], []
-    for _ in range(400):
-        drawn = np.concatenate([rows[one] for one in random.integers(0, 600, 600)])
-        areas.append(area(log_p[drawn], action[drawn]))
-        losses.append(math.log(impression_values(log_p[drawn], action[drawn])["log_loss"].mean()))
-    assert area_error(log_p, action, request) == pytest.approx(np.std(areas), rel=0.12)
-    loss = impression_values(log_p, action)["log_loss"]
-    assert ratio_error(loss, np.ones(len(loss)), request) == pytest.approx(np.std(losses), rel=0.12)
-
-
 def test_the_error_of_an_area_is_that_of_three_requests_by_hand() -> None:
     """Positives 0.9 and 0.4 are above 2 and 1 of the negatives 0.5 and 0.1, which are below 1 and 2 positives.
 

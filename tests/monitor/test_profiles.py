@@ -11,7 +11,6 @@ import pytest
 from mtmd.config import Declarations, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import SQL
 from mtmd.monitor.profiles import feature_shifts, profile_features
 
 FIRST, SECOND, THIRD = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
@@ -38,39 +37,6 @@ def test_a_day_is_counted_once_and_every_row_of_a_domain_has_a_bin(
     assert _rows(path, "feature = 'query_vector' and domain = 'home_feed'") == []  # search alone has it
     names = {name for (name,) in duckdb.sql(f"select distinct feature from '{path}'").fetchall()}
     assert names == {feature.name for feature in tiny_preset.features}
-
-
-def test_what_memory_cannot_hold_is_beside_the_profile_and_does_not_stay(
-    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
-) -> None:
-    root = tmp_path / "profiles"
-    path = profile_features(LogSource(tiny_logs), FIRST, tiny_preset.declarations, root)
-    assert {one.name for one in path.parent.iterdir()} == {path.name, "manifest.json"}
-    own = shutil.copytree(
-        SQL, tmp_path / "sql", ignore=lambda _, names: [n for n in names if "source_" not in n]
-    )
-    statement = own / "source_ads.sql"
-    statement.write_text(
-        "select * from read_parquet($paths) where error(current_setting('temp_directory')) is null"
-    )
-    with pytest.raises(LogsError) as caught:
-        profile_features(LogSource(tiny_logs, own), FIRST, tiny_preset.declarations, root)
-    assert f"Invalid Input Error: {root}/date={FIRST}/" in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["counts.parquet", "manifest.json"])
-def test_a_profile_that_was_altered_is_made_again_with_a_warning(
-    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = profile_features(LogSource(tiny_logs), FIRST, tiny_preset.declarations, tmp_path)
-    written = path.read_bytes()
-    damaged = path.with_name(name)
-    content = bytearray(damaged.read_bytes())
-    content[len(content) // 2] ^= 1
-    damaged.write_bytes(content)
-    assert profile_features(LogSource(tiny_logs), FIRST, tiny_preset.declarations, tmp_path) == path
-    assert path.read_bytes() == written
-    assert f"{path.parent} is made again" in caplog.text
 
 
 def test_the_same_days_have_no_drift_and_a_planted_one_stands_out(
