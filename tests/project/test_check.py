@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from mtmd.cli import main
-from mtmd.config.problems import nearest
 from mtmd.errors import ConfigError
 from mtmd.project.check import check_project
 from mtmd.project.findings import Level, Part, ProjectCheck, error, fact, show, warning
@@ -115,20 +114,6 @@ def test_a_lack_of_memory_is_no_fault_of_the_logs(project: Project, monkeypatch:
     (problem,) = project.problems()
     assert "Out of Memory Error: " in problem
     assert "let DuckDB have more memory (MTMD_DUCKDB_MEMORY in the environment), or write files of" in problem
-
-
-def test_rows_and_files_of_the_run_are_told(project: Project) -> None:
-    rows, files = project.facts(Part.COST)
-    assert rows == "rows: 21 days: about 1,680 requests, 3,150 ads, 12,537 candidates"
-    size = sum(p.stat().st_size for p in project.logs.rglob("*.parquet") if p.parent.name > "date=2026-01-02")
-    assert files == f"files: 63 files, {size / 2**20:.1f} MiB"
-
-
-@pytest.mark.parametrize(
-    ("name", "near"), [("uid", "user_id"), ("Ad-ID", "ad_id"), ("bucket", "buckets"), ("colour", None)]
-)
-def test_a_near_name_is_found_whatever_its_case_and_underscores(name: str, near: str | None) -> None:
-    assert nearest(name, ["user_id", "ad_id", "buckets"]) == near
 
 
 def test_the_command_prints_findings_and_ends_with_a_status(

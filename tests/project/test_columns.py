@@ -2,9 +2,6 @@
 
 from datetime import date
 
-import pytest
-
-from mtmd.config.preset_files import preset_path
 from mtmd.project.findings import Part
 from tests.project.conftest import Project
 
@@ -56,25 +53,6 @@ def test_columns_are_named_with_what_mends_them(project: Project) -> None:
     assert remedies(project) == {}
 
 
-@pytest.mark.parametrize(
-    ("table", "damage", "words"),
-    [
-        ("ads", ("alter table t alter price type double", "update t set price = 1e60 where product = 'shopping'"),
-         "ads.price has a value that its declared type FLOAT can't hold"),
-        ("ads", ("alter table t alter discount type bigint using 16777217 + ad_id % 2",),
-         "ads.discount is BIGINT and has the value 1677721"),
-        ("requests", ("alter table t alter user_id type varchar using ''",), "user_id"),
-    ],
-)  # fmt: skip
-def test_values_that_a_declared_type_cannot_hold_are_found(
-    project: Project, table: str, damage: tuple[str, ...], words: str
-) -> None:
-    project.damage(table, *damage)
-    if table == "requests":
-        project.say('[ids]\nuser = "VARCHAR"\n', *_features_with("user_id", "VARCHAR"))
-    assert any(words in line for line in project.problems() if "earlier day" not in line)
-
-
 def test_files_of_a_day_may_have_types_that_are_read_alike(project: Project) -> None:
     first = project.file("candidates")
     whole = first.read_bytes()
@@ -100,13 +78,3 @@ def test_earlier_days_that_differ_or_cannot_be_read_are_named_once(project: Proj
     assert candidates.startswith(
         "candidates: 1 earlier day, 2026-01-06 first: part-0.parquet can't be read: "
     )
-
-
-def _features_with(column: str, kind: str) -> list[str]:
-    """The tiny preset's features, one of them of another type."""
-    _, *features = preset_path("tiny").read_text(encoding="utf-8").split("[[features]]")
-    mine = [
-        text.replace('type = "BIGINT"', f'type = "{kind}"') if f'"{column}"' in text else text
-        for text in features
-    ]
-    return [f"[[features]]{text}" for text in mine]

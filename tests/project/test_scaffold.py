@@ -47,15 +47,6 @@ def test_the_preset_is_the_demo_with_the_projects_own_places(tmp_path: Path) -> 
     ]
 
 
-def test_another_base_gives_its_own_sizes_epochs_and_gates(tmp_path: Path) -> None:
-    create_project(tmp_path / "my-ads")
-    path = tmp_path / "my-ads" / "preset.toml"
-    path.write_text(path.read_text().replace('base = "demo"', 'base = "tiny"'))
-    preset, tiny = load_preset(str(path)), load_preset("tiny")
-    assert (preset.model, preset.training, preset.rivals) == (tiny.model, tiny.training, tiny.rivals)
-    assert (preset.data, preset.gates) == (tiny.data, tiny.gates)
-
-
 def test_every_deployment_is_of_the_projects_preset_and_folder(tmp_path: Path) -> None:
     create_project(tmp_path / "my-ads")
     deployments = yaml.safe_load((tmp_path / "my-ads" / "prefect.yaml").read_text())

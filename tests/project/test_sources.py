@@ -92,24 +92,6 @@ day_column = "day"
 
 
 @needs_tables
-@pytest.mark.skipif(find_spec("deltalake") is not None, reason="deltalake is installed")
-def test_a_driver_that_is_missing_is_a_problem_with_its_command(project: Project) -> None:
-    project.say(DELTA)
-    assert project.problems() == [
-        "ads: ads ([sources.ads]): deltalake is not installed, which reads tables of this kind → install it: pip "
-        "install 'mtmd[delta]'"
-    ]
-
-
-def test_a_kind_that_is_none_and_a_key_of_another_kind_are_named(project: Project) -> None:
-    project.say('[sources.ads]\nkind = "mysql"\n[sources.requests]\nkind = "delta"\nfiles = "x"\n')
-    problems = "\n".join(project.problems(Part.PRESET))
-    assert "must be a table whose kind is one of files, postgresql, iceberg, delta" in problems
-    assert "sources.requests.path: missing" in problems
-    assert "sources.requests.files: no such key" in problems
-
-
-@needs_tables
 @pytest.mark.skipif(find_spec("deltalake") is None, reason="deltalake is not installed")
 def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
     from deltalake import write_deltalake  # noqa: PLC0415 - where it is installed
@@ -131,18 +113,3 @@ def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
     (problem,) = project.problems()
     assert "ads ([sources.ads]): the table can't be read (" in problem
     assert "dy" in problem
-
-
-@needs_tables
-@pytest.mark.skipif(
-    find_spec("adbc_driver_postgresql") is None, reason="adbc_driver_postgresql is not installed"
-)
-def test_a_variable_that_is_not_set_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_DATABASE", raising=False)
-    project.say(
-        '[sources.ads]\nkind = "postgresql"\nconnection = "NO_DATABASE"\ntable = "ads"\nday_column = "day"\n'
-    )
-    assert project.problems() == [
-        "logs: ads ([sources.ads]): the environment variable NO_DATABASE is not set; set it to the connection string: "
-        "postgresql://user:password@host:5432/database"
-    ]

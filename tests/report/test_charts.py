@@ -24,10 +24,6 @@ def test_highest_value_is_drawn_highest() -> None:
     assert heights[0] == max(heights)
 
 
-def test_constant_and_single_point_series_are_drawn() -> None:
-    assert "polyline" in line_chart("t", "x", {"only": [0.3]})
-
-
 def test_a_missing_value_is_a_gap_and_moves_no_other() -> None:
     svg = ET.fromstring(line_chart("t", "x", {"all": [1.0, 2.0, 3.0, 4.0], "some": [1.0, None, 3.0, 4.0]}))
     whole, alone, rest = (
@@ -38,13 +34,6 @@ def test_a_missing_value_is_a_gap_and_moves_no_other() -> None:
     assert (alone, rest) == (whole[:1], whole[2:])
     (dot,) = (one for one in svg.iter() if one.tag.endswith("circle"))
     assert dot.attrib["cx"] == whole[0]
-
-
-def test_every_tick_is_named() -> None:
-    svg = ET.fromstring(line_chart("t", "x", {"only": [1.0, 2.0, 4.0]}, ticks={0: "1 ×", 1: "2 ×", 2: "4 ×"}))
-    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
-    assert {"1 ×", "2 ×", "4 ×"} <= set(texts)
-    assert "3" not in texts
 
 
 def test_an_empty_chart_is_refused() -> None:
@@ -60,15 +49,6 @@ def test_data_uri_decodes_to_the_svg_on_white_paper() -> None:
     assert re.fullmatch(
         r'<svg width="9"><style>svg { fill: #444c5a }</style><rect [^>]*fill="#ffffff"/><g/></svg>', svg
     )
-
-
-def test_a_seventh_line_is_told_from_the_first_though_there_are_six_colours() -> None:
-    """A day of a warm start replays six predictors, and a cut at random."""
-    chart = line_chart("seven", "kept", {f"series {place}": [1.0, place] for place in range(13)})
-    styles = re.findall(r'<polyline [^>]*fill="none" ([^>]*)/>', chart)
-    assert len(styles) == len(set(styles)) == 13
-    labels = re.findall(r'<line [^>]*(stroke="#[0-9a-f]{6}" stroke-width="2"[^>]*)/>', chart)
-    assert labels == styles
 
 
 def test_marks_stand_above_their_place_with_their_words() -> None:

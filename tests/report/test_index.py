@@ -3,15 +3,12 @@
 import json
 import logging
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from mtmd.errors import ConfigError, LogsError, StorageError, ValidationError
 from mtmd.report.index import (
-    STATES,
     LineSummary,
     days,
     record_decision,
@@ -22,8 +19,8 @@ from mtmd.report.index import (
     write_index,
 )
 from mtmd.report.line import read_line
-from mtmd.store.files import read_json, write_text
-from tests.report.line_records import FIRST, Records, build, day, many_runs, records
+from mtmd.store.files import read_json
+from tests.report.line_records import FIRST, Records, build, day, records
 
 __all__ = ["build", "records"]
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \" ' \u2028 {{ 7 * 7 }}"
@@ -48,11 +45,6 @@ def test_every_day_has_the_state_that_its_records_say(records: Records) -> None:
     assert shown[2].words == "2026-01-23: kept; champion"
     assert shown[7].words == "2026-01-28: left out; a holiday of the platform"
     assert shown[9].words == "2026-01-30: missing; monitor: search × ctr: AUC 0.6; the champion is old"
-
-
-def test_signs_differ_without_colours() -> None:
-    signs = [sign for sign, _ in STATES.values()]
-    assert len(set(signs)) == len(STATES) == 7
 
 
 def test_a_rerun_that_kept_the_champion_is_kept_though_its_model_was_rolled_back(records: Records) -> None:
@@ -84,15 +76,6 @@ def test_months_are_weeks_from_monday_the_newest_first(records: Records) -> None
         for week in january.split("</table>")[0].split("<tr>")[2:]
     ]
     assert weeks == [["", "", "21", "22", "23", "24", "25"], ["26", "27", "28", "29", "30", "31", ""]]
-
-
-def test_at_most_400_days_are_shown(records: Records) -> None:
-    records.run(0)
-    records.run(399)
-    assert len(list(days(read_line(records.root)))) == 400
-    records.run(500)
-    shown = list(days(read_line(records.root)))
-    assert (shown[0].day, shown[-1].day) == (day(399), day(500))
 
 
 def test_a_page_says_what_its_line_holds(records: Records) -> None:
@@ -143,22 +126,6 @@ def test_texts_of_records_stay_texts(records: Records) -> None:
     assert 'href="%3C/script%3E' in lines
 
 
-def test_the_page_loads_and_runs_nothing(records: Records) -> None:
-    html = render_line(read_line(records.every_kind().root))
-    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in html
-    assert "http" not in re.sub(r'http-equiv="', "", html)
-
-
-def test_400_runs_fit_a_page_that_is_made_at_once() -> None:
-    line = many_runs(400)
-    before = time.process_time()
-    html = render_line(line)
-    assert time.process_time() - before < 2.0
-    assert len(html.encode()) < 1_500_000
-    assert html.count('<td><span class="cell ') == 400
-    assert "20 older runs are not listed." in render_line(many_runs(420))
-
-
 def test_an_empty_line_and_an_empty_list_have_pages(records: Records) -> None:
     html = render_line(read_line(records.root))
     for words in ("No day has a record yet.", "No run ended yet.", "No model was promoted yet."):
@@ -173,14 +140,6 @@ def test_the_list_has_each_line_with_its_champions_age(records: Records) -> None
     html = render_lines((found,))
     assert '<a href="tiny/index.html">tiny</a>' in html
     assert "9 days before the newest day" in html
-
-
-@pytest.mark.parametrize(
-    ("newest", "age"),
-    [(0, "of the newest day"), (1, f"1 day before the newest day, {day(1)}"), (-1, "of the newest day")],
-)
-def test_a_champions_age_counts_to_the_newest_day(newest: int, age: str) -> None:
-    assert LineSummary(name="a", champion_as_of=FIRST, newest=day(newest)).age == age
 
 
 def _artifacts(records: Records) -> str:
@@ -225,42 +184,6 @@ def test_a_line_that_cannot_be_written_keeps_no_other_from_it(records: Records) 
         write_index(place)
     assert (place / "z-last" / "index.html").is_file()
     assert 'href="tiny/index.html"' in (place / "index.html").read_text()
-
-
-def test_what_a_killed_writer_left_of_the_list_of_lines_is_removed(records: Records) -> None:
-    records.run(0)
-    left = records.root.parent / ".tmp-index.html-0123abcd"
-    left.mkdir()
-    write_text(left / "file", "half a pa")
-    elsewhere = records.root / "runs" / ".tmp-report.html-0123abcd"
-    elsewhere.mkdir()
-    update_index(_artifacts(records), "tiny")
-    assert not left.exists()
-    assert elsewhere.exists()  # below a line its runs sweep
-
-
-def test_a_directory_that_may_not_be_read_hides_no_line(
-    records: Records, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Such as lost+found; permissions do not stop who runs the tests as root."""
-    records.run(0)
-    (records.root.parent / "lost+found").mkdir()
-    exists = Path.exists
-
-    def refused(path: Path) -> bool:
-        if path.parent.name == "lost+found":
-            raise PermissionError(13, "Permission denied", str(path))
-        return exists(path)
-
-    monkeypatch.setattr(Path, "exists", refused)
-    page = write_index(records.root.parent).read_text()
-    assert 'href="tiny/index.html"' in page
-    assert "lost+found" not in page
-
-
-def test_artifacts_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"artifacts .*gone must be a directory"):
-        write_index(tmp_path / "gone")
 
 
 def test_a_failure_is_kept_until_its_day_is_decided(records: Records) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -79,14 +78,6 @@ def test_a_damaged_registry_is_said_and_hides_no_run(records: Records) -> None:
     assert "00000001.json" in line.problem
 
 
-def test_a_line_whose_registry_was_lost_has_the_champion_of_its_history(records: Records) -> None:
-    model = records.run(0)
-    (records.root / "champion.json").unlink()
-    line = read_line(records.root)
-    assert line.champion is not None
-    assert line.champion.model_id == model
-
-
 def test_days_that_the_newest_preset_leaves_out_come_from_its_run(records: Records) -> None:
     assert read_line(records.every_kind().root).left_out == {day(7): "a holiday of the platform"}
     remove(records.root / "runs")
@@ -106,11 +97,6 @@ def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stay
     assert [one.day for one in days(line)] == [FIRST]
     said = LineSummary.of(line)
     assert (said.verdict, said.verdict_day, said.monitor) == ("promoted", FIRST, "no day yet")
-
-
-def test_nothing_is_known_of_an_empty_directory(tmp_path: Path) -> None:
-    line = read_line(tmp_path)
-    assert (line.runs, line.newest, line.champion, line.records) == ((), None, None, ())
 
 
 def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: Records) -> None:

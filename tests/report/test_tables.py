@@ -53,12 +53,6 @@ def test_a_wide_table_is_shown_in_parts_that_each_name_the_row() -> None:
     assert [name for part in parts for name in names if f"{name} |" in part.replace("<br>", " ")] == [*names]
 
 
-def test_long_texts_are_broken_and_no_word_of_them_is() -> None:
-    rows = (("x", "20260125-d964799069-20260125-d964799069 y"),)
-    shown = _table(*columns_of("text", ("a", "b")), rows=rows).markdown(narrow=True)
-    assert "| 20260125-d964799069-20260125-d964799069<br>y |" in shown
-
-
 def test_an_estimate_is_sure_and_shaded_by_its_size() -> None:
     half, whole = Estimate(value=-0.05, low=-0.06, high=-0.04), Estimate(value=0.1)
     table = _table(*columns_of("estimate", ("a", "b")), rows=((half, whole),))

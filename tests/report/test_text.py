@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.report.text import block, enumerated, number, plain, report_url, short, stage_words, time_words
+from mtmd.report.text import block, enumerated, number, plain, report_url, short, time_words
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,6 @@ def test_no_text_ends_the_block_that_it_is_in() -> None:
 )  # fmt: skip
 def test_a_duration_is_said_as_people_say_it(seconds: float, words: str) -> None:
     assert time_words(seconds) == words
-
-
-def test_stages_come_in_order_and_short_ones_only_count() -> None:
-    assert stage_words({"plan": 0.05, "train": 30.0, "prove": 11.0}) == "41 s: train 30 s, prove 11 s"
-    assert stage_words({"plan": 0.05}) == "0.1 s"
 
 
 def test_the_page_has_a_url_where_the_artifacts_are_served(

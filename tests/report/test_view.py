@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from markdown_it import MarkdownIt
 
 from mtmd import extension, extras
 from mtmd.config import Preset, variants
@@ -214,13 +213,6 @@ def test_no_text_of_others_becomes_markup_of_the_page_or_of_markdown(records: Ru
     assert html.count("alert(1)") > 10
     for narrow in (False, True):
         assert markup(markdown(document, narrow=narrow, pictures=False)) == set()
-
-
-@pytest.mark.parametrize("text", ["# x", "- x", "+ x", "> x", "1. x", "- [ ] x", "---", "===", "-", "1."])
-def test_a_text_at_the_beginning_of_a_line_begins_a_paragraph(text: str) -> None:
-    tokens = MarkdownIt("commonmark").parse(markdown(Document("head", "", (text,))))
-    assert [token.type for token in tokens[3:]] == ["paragraph_open", "inline", "paragraph_close"]
-    assert "".join(span.content for span in tokens[4].children or ()) == text
 
 
 def test_documents_of_stages_have_their_section_under_its_words(records: RunRecords, tmp_path: Path) -> None:
