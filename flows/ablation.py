@@ -13,7 +13,7 @@ from mtmd.config import variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import parameters, prefect_artifacts, runners, steps
-from mtmd.flows.command import command_of, require_days
+from mtmd.flows.command import command_of, require_days, show_ablation
 from mtmd.flows.parameters import (
     Artifacts,
     AsOf,
@@ -23,7 +23,6 @@ from mtmd.flows.parameters import (
     described,
     scheduled_day,
 )
-from mtmd.flows.terminal import show_ablation
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
 
@@ -97,7 +96,7 @@ def train_variants(
     return [run.result() for run in runs.values() if run.state.is_completed()], failed
 
 
-command = command_of(ablation, lambda ablated, _: show_ablation(ablated), require_days)
+command = command_of(ablation, show_ablation, require_days)
 
 if __name__ == "__main__":
     sys.exit(command_line.run(command, "python -m mtmd.flows.ablation"))

@@ -2,11 +2,12 @@
 
 import inspect
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from threading import Event
 from types import FrameType, NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -28,11 +29,18 @@ from prefect.settings import (
 )
 from pydantic.fields import FieldInfo
 
-from mtmd.command_line import PresetName, errors, only_command, read_day
+from mtmd.command_line import PresetName, console, errors, literal, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
+from mtmd.evaluate.ablation import Ablation
 from mtmd.flows import runners
 from mtmd.flows.parameters import DAY_FORM, scheduled_day
+from mtmd.promote.stage import RunSummary
+from mtmd.report import stages
+from mtmd.report.document import Document, markdown
+from mtmd.report.evaluation import gains_table
+from mtmd.report.tables import Table
+from mtmd.report.view import decision
 from mtmd.run import plan_run
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -139,6 +147,40 @@ def _stop(number: int, _frame: FrameType | None) -> None:
             child.kill() if _ANSWERED.is_set() else child.terminate()
     errors.print(_STOPPED)
     os._exit(128 + number)
+
+
+def show(summary: RunSummary, given: Mapping[str, Any]) -> None:
+    """LogMAE by slice, the verdict gate by gate, where the files are, and what to do next."""
+    print_table(gains_table(summary.report))
+    found = decision(summary, load_preset(given["preset"]).gates)
+    places = tuple((f"place of {name}", place) for name, place in summary.places.items())
+    _print(Document(found.title, found.kind, found.words, (*found.facts, *places), found.sections[:1]))
+    console.print(literal(what_next(summary.as_of, given["preset"], given["artifacts"])))
+
+
+def show_ablation(ablated: Ablation, _: Mapping[str, Any]) -> None:
+    """What each factor is worth, where a variant was compared; and why others were not."""
+    section = stages.ablations(ablated.reports, ablated.missing)
+    _print(Document(section.title, "", (), sections=(section,)))
+
+
+def what_next(as_of: date, preset: str, artifacts: str) -> str:
+    """Commands that can be copied into a shell, a preset's path with a space too. Artifacts are named if given."""
+    tomorrow = as_of + timedelta(days=1)
+    elsewhere = "" if artifacts == "artifacts" else f" --artifacts {shlex.quote(artifacts)}"
+    return (
+        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {shlex.quote(preset)}{elsewhere}`; "
+        "`prefect server start` shows the run and its artifacts"
+    )
+
+
+def print_table(table: Table) -> None:
+    """A table as the Markdown has it."""
+    console.print(literal(table.markdown()))
+
+
+def _print(document: Document) -> None:
+    console.print(literal(markdown(document, pictures=False)))
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -1,7 +1,6 @@
 """The daily job: from the window's logs to a promoted model, or to the words why not."""
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from prefect import Flow, flow
@@ -9,10 +8,9 @@ from prefect.client.schemas.objects import FlowRun, State
 
 from mtmd import command_line, extension
 from mtmd.config import variants
-from mtmd.errors import MtmdError
 from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.ablation import ablate
-from mtmd.flows.command import command_of, require_days
+from mtmd.flows.command import command_of, require_days, show
 from mtmd.flows.parameters import (
     Ablations,
     Artifacts,
@@ -26,11 +24,8 @@ from mtmd.flows.parameters import (
     scheduled_day,
 )
 from mtmd.flows.prefect_artifacts import Event, tell
-from mtmd.flows.progress import Laps
-from mtmd.flows.terminal import show
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
-from mtmd.report.index import record_failure
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 
@@ -60,12 +55,11 @@ def daily_retrain(
     override: Override | None = None,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
-    day, laps = as_of or scheduled_day(), Laps()
+    day = as_of or scheduled_day()
     extension.tell("started", day, preset, logs, artifacts)
     try:
-        run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts), laps)
+        run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
         summary = steps.decide(run, promote, override)
-        laps.done("decide")
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         steps.record_failure(artifacts, preset, day, error)
@@ -73,7 +67,7 @@ def daily_retrain(
     if summary.is_news:
         event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
         tell(event, run.plan.preset.name, day, summary.champion, summary.words)
-    prefect_artifacts.verdict(run.plan, summary, laps.seconds)
+    prefect_artifacts.verdict(run.plan, summary)
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
     steps.report(run, summary)
@@ -87,10 +81,9 @@ def daily_retrain(
     return summary
 
 
-def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
+def _until_proved(plan: RunPlan) -> DayRun:
     """From logs to all that the gates look at."""
-    laps.done("plan")
-    quality, days = steps.validated_days(plan, laps)
+    quality, days = steps.validated_days(plan)
 
     chosen = steps.choose_start(plan, days.window)
     # Rivals are trained anew, so that the comparison with them gets no easier.
@@ -98,20 +91,14 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
     kinds = compared(plan)
     trained = tuple(steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in kinds)
     prefect_artifacts.training(plan, trained)
-    laps.done("train")
 
     evaluated = steps.evaluate(plan, trained, days)
     prefect_artifacts.metrics(plan, evaluated)
-    laps.done("evaluate")
     tests = [there.tested(plan, trained, evaluated) for there in extension.modules("daily").values()]
     tested = tuple(result for result in tests if result is not None)
-    if tested:
-        laps.done("tests of extras")
     exported = steps.export(plan, trained[0], evaluated, days)
-    laps.done("export")
     proofs = steps.prove(plan, exported, trained[0], days.held_out)
     prefect_artifacts.parity(plan, proofs)
-    laps.done("prove")
 
     return DayRun(
         plan=plan,
@@ -126,20 +113,7 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
     )
 
 
-def _refuse(given: Mapping[str, Any]) -> None:
-    """A day that can't be run; the index shows it as failed, as after a run."""
-    try:
-        require_days(given)
-    except MtmdError as error:
-        record_failure(given["artifacts"], given["preset"], given["as_of"] or scheduled_day(), error)
-        raise
-
-
-def _show(summary: RunSummary, given: Mapping[str, Any]) -> None:
-    show(summary, given["preset"], given["artifacts"])
-
-
-command = command_of(daily_retrain, _show, _refuse)
+command = command_of(daily_retrain, show, require_days)
 
 if __name__ == "__main__":
     sys.exit(command_line.run(command, "python -m mtmd.flows.daily_retrain"))

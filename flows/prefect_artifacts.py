@@ -3,7 +3,7 @@
 An artifact is the Markdown of a document, which `mtmd.report` makes of what a stage returned. Its key is stable.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -91,10 +91,10 @@ def ablation(planned: RunPlan, ablated: Ablation, page: str | None = None) -> No
 
 
 @task(persist_result=False, name="publish verdict")
-def verdict(planned: RunPlan, summary: RunSummary, seconds: Mapping[str, float]) -> None:
-    """Promoted, or kept, and why; `seconds` says how long each stage took."""
+def verdict(planned: RunPlan, summary: RunSummary) -> None:
+    """Promoted, or kept, and why."""
     with may_fail("the artifact verdict could not be published"):
-        document = view.decision(summary, planned.preset.gates, seconds=seconds)
+        document = view.decision(summary, planned.preset.gates)
         linked = _linked(planned, document, summary.places["report"])
         publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", linked)
 

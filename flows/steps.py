@@ -1,5 +1,6 @@
 """The tasks of the flows: each calls one stage and says in the log what came of it."""
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import wraps
@@ -18,7 +19,6 @@ from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import prefect_artifacts, runners
-from mtmd.flows.progress import Laps, TrainingProgress
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
 from mtmd.model.build import ModelKind
@@ -34,12 +34,13 @@ from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
 from mtmd.train import rivals
 from mtmd.train import stage as train_stage
-from mtmd.train.results import ChosenStart, Start
+from mtmd.train.results import ChosenStart, Progress, Start
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.results import DayValidation
 from mtmd.validate.stage import DataQuality
 
+_LINE_S = 60.0
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
@@ -128,15 +129,10 @@ def validate(planned: RunPlan) -> DataQuality:
     return quality
 
 
-def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQuality, Days]:
-    """Validate the plan's days, show what the suites said, and extract them; runs inside a flow.
-
-    The run of a day has `laps`.
-    """
-    laps = laps or Laps()
+def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
+    """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
     quality = validate(planned)
     prefect_artifacts.data_quality(planned, quality)
-    laps.done("validate")
     require(quality)
     with runners.of_days() as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
@@ -144,7 +140,6 @@ def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQual
             runner.submit(extract, {"plan": planned, "day": day, "validated": seen}) for day, seen in days
         ]
         shards = [future.result() for future in running]
-    laps.done("extract")
     return quality, Days.of(shards)
 
 
@@ -188,8 +183,8 @@ def _train(
         end = found.last or planned.days[-1]
         get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)
         return found
-    with TrainingProgress(variant or kind, planned.as_of) as progress:
-        trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed, start=start)
+    told = _told(variant or kind)
+    trained = train_stage.train(planned, kind, window, told, variant=variant, seed=seed, start=start)
     get_run_logger().info(
         "%s: %s, best epoch %d of %d, %.0f rows/s",
         trained.name,
@@ -199,6 +194,25 @@ def _train(
         trained.fit.rows_per_s,
     )
     return trained
+
+
+def _told(name: str) -> Callable[[Progress], None]:
+    """What a training tells of itself: a line an epoch, and one a minute, as a log without news looks like a hang."""
+    logger, told_s = get_run_logger(), time.monotonic()
+
+    def tell(progress: Progress) -> None:
+        nonlocal told_s
+        line = f"{name} epoch {progress.epoch}/{progress.epochs}: "
+        if progress.validation_loss is not None:
+            line += f"train {progress.train_loss:.5f}, validation {progress.validation_loss:.5f}, "
+        elif time.monotonic() - told_s >= _LINE_S:
+            line += f"{100 * progress.step / max(progress.steps, 1):.0f} % of the training, "
+        else:
+            return
+        told_s = time.monotonic()
+        logger.info("%s%.0f rows/s", line, progress.rows_per_s)
+
+    return tell
 
 
 @task(persist_result=False)

@@ -1,6 +1,5 @@
 """Promises between files: deployments, README, documented columns and paths, and every `__all__`."""
 
-import ast
 import importlib
 import inspect
 import re
@@ -22,8 +21,6 @@ from typer.main import get_command
 
 import mtmd.cli
 from mtmd.config import Preset, load_preset
-from mtmd.flows import ablation
-from mtmd.flows import daily_retrain as daily
 from mtmd.logs.contract import table_columns
 from mtmd.report.index import PAGE
 from mtmd.report.line import RECORDS
@@ -35,7 +32,6 @@ ROOT = Path(__file__).parents[1]
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").rglob("*.md")))
-PACKAGES = ("mtmd", "flows", "expectations", "deploy")
 _ALL = get_command(mtmd.cli.all_commands)
 assert isinstance(_ALL, TyperGroup)
 COMMANDS = tuple(_ALL.commands)  # those of extras, too
@@ -88,17 +84,6 @@ def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
     assert re.search(r"at 03:15 UTC", README)
 
 
-def test_what_takes_long_waits_in_a_queue_of_its_own() -> None:
-    queues = {_name(one): one["work_pool"]["work_queue_name"] for one in DEPLOYED}
-    assert {name for name, queue in queues.items() if queue == "background"} == {
-        "backfill/backfill",
-        "ablation/ablation",
-        "clean-up/clean-up",
-    }
-    rows = dict(re.findall(r"^\| `([a-z-]+/[a-z-]+)` \| [^|]+ \| (\w+) \|", DOCS, re.MULTILINE))
-    assert rows == queues
-
-
 def test_a_backfill_promotes_only_when_told_to() -> None:
     manual = next(one for one in DEPLOYED if _name(one) == "backfill/backfill")
     assert manual["parameters"]["promote"] is False
@@ -108,14 +93,6 @@ def test_a_backfill_promotes_only_when_told_to() -> None:
 def _commands() -> list[list[str]]:
     """Every documented command, as words."""
     return [shlex.split(command) for command in documented_commands()]
-
-
-def test_every_make_target_in_readme_and_docs_exists() -> None:
-    named = {words[1] for words in _commands() if words[0] == "make"}
-    named |= set(re.findall(r"`make ([a-z][a-z-]+)[` ]", DOCS))
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"run", "test", "run-kuairand", "up", "down"} <= named <= targets
-    assert {"run", "test", "lint", "clean", "help"} <= targets
 
 
 def test_make_clean_keeps_logs_and_models_that_no_command_here_can_make_again(tmp_path: Path) -> None:
@@ -129,22 +106,6 @@ def test_make_clean_keeps_logs_and_models_that_no_command_here_can_make_again(tm
     assert "kept: artifacts/my-ads/\nkept: .platform/\n" in done.stdout
 
 
-def _understand(words: list[str]) -> bool:
-    """Whether a command is ours; fails where its arguments are not understood."""
-    match words:
-        case [".venv/bin/mtmd", command, *arguments]:
-            typed = get_command(mtmd.cli.all_commands)
-            assert isinstance(typed, TyperGroup)
-            typed.commands[command].make_context(command, arguments)
-        case [".venv/bin/python", "-m", "mtmd.flows.daily_retrain", *arguments]:
-            get_command(daily.command).make_context("daily_retrain", arguments)
-        case [".venv/bin/python", "-m", "mtmd.flows.ablation", *arguments]:
-            get_command(ablation.command).make_context("ablation", arguments)
-        case _:
-            return False
-    return True
-
-
 def test_every_deployment_run_in_readme_and_docs_names_a_deployment_and_its_parameters() -> None:
     names = {_name(one): _entrypoint(one) for one in DEPLOYED}
     runs = [words for words in _commands() if words[1:3] == ["deployment", "run"]]
@@ -152,15 +113,6 @@ def test_every_deployment_run_in_readme_and_docs_names_a_deployment_and_its_para
     for words in runs:
         given = [pair.split("=")[0] for flag, pair in pairwise(words) if flag == "--param"]
         assert set(given) <= set(inspect.signature(names[words[3]].fn).parameters)
-
-
-def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
-    text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
-    text = re.sub(r"\$\(AS_OF\)", "2026-01-25", text)
-    text = re.sub(r"\$\((?:REPORTS_|SERVE_)?PORT\)", "4200", text)
-    text = text.replace("$(CHOSEN)", "--preset tiny")
-    lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
-    assert sum(_understand(shlex.split(line)) for line in lines) == 7
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -228,28 +180,6 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
     names = [str(path.relative_to(workspace.root)).replace(str(day), "YYYY-MM-DD") for path in paths]
     names = [name.replace("MODEL", "<model_id>") for name in names]
     assert listed == names
-
-
-def _with_all() -> list[str]:
-    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
-    return [
-        name.removesuffix(".__init__")
-        for name, path in zip(names, files, strict=True)
-        if any(
-            isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
-            for node in ast.parse(path.read_text()).body
-        )
-    ]
-
-
-@pytest.mark.parametrize("name", _with_all())
-def test_every_all_is_true(name: str) -> None:
-    module = importlib.import_module(name)
-    exported = list(module.__all__)
-    assert len(set(exported)) == len(exported)
-    for one in exported:
-        assert hasattr(module, one), one
 
 
 def test_no_station_escapes_the_import_contracts() -> None:

@@ -99,22 +99,6 @@ def test_a_documented_command_is_understood(command: str, monkeypatch: pytest.Mo
     _understand(_words(command), stop)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "mtmd status --no-such-option",
-        "mtmd no-such-command",
-        "make no-such-target",
-        "make run NO_SUCH_VARIABLE=1",
-        ".venv/bin/prefect deployment run a/b --no-such-option",
-        "no-such-program",
-    ],
-)
-def test_a_command_that_nobody_understands_is_found(command: str) -> None:
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - each program has its own
-        _understand(_words(command), lambda: None)
-
-
 @pytest.fixture(scope="module")
 def project(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the logs and the line of the tests' two days."""

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mtmd import errors
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import MtmdError
 
 CLASSES = [value for _, value in inspect.getmembers(errors, inspect.isclass)]
 
@@ -19,8 +19,3 @@ def test_every_error_is_one_that_a_caller_can_catch_as_ours(error: type[Exceptio
 def test_the_docstring_draws_every_error() -> None:
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
     assert sorted([*drawn, "MtmdError"]) == sorted(error.__name__ for error in CLASSES)
-
-
-def test_a_config_error_is_a_value_error() -> None:
-    """So pydantic turns one raised in a validator into its own report."""
-    assert issubclass(ConfigError, ValueError)

@@ -53,8 +53,3 @@ def test_ci_runs_make_test_on_every_python_and_the_rest_at_night() -> None:
     assert named["test"] | named["nightly"] <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     script = (ROOT / ".ci" / "run").read_text()
     assert re.findall(r"^make .*?(test[a-z-]*)", script, re.MULTILINE) == ["test", "test-slow"]
-
-
-def test_the_audit_reads_the_pins_that_make_installs() -> None:
-    assert "pip-audit --requirement constraints.txt" in MAKEFILE
-    assert "--constraint constraints.txt" in MAKEFILE

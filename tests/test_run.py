@@ -79,8 +79,3 @@ def test_a_window_keeps_three_quarters_of_its_days(tmp_path: Path) -> None:
     assert len(plan.days) == 15
     with pytest.raises(LogsError, match=r"6 of the 20 days before 2026-01-21 are left out by preset 'tiny'"):
         plan_run(date(2026, 1, 21), _preset(tmp_path, dict.fromkeys(days, "lost")), logs=str(tmp_path))
-
-
-def test_a_day_is_not_left_out_without_a_reason(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"left_out\.2026-01-08"):
-        plan_run(date(2026, 1, 21), _preset(tmp_path, {"2026-01-08": " "}), logs=str(tmp_path))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import ConfigError
@@ -40,7 +41,7 @@ def simulate_days(
 ) -> Simulated:
     """Write the days up to `until` that are not there yet, by default one window and its held-out day.
 
-    Sizes, tasks and histories are the preset's. Without a seed the world whose logs are there goes on, or seed 0.
+    Sizes, tasks and histories are the preset's. Without a seed the world whose logs are there goes on, at its sizes.
     Raises ConfigError for fewer than one day and a preset whose columns the platform can't write; LogsError where
     another world's logs are.
     """
@@ -63,13 +64,13 @@ def simulate_days(
         written += rows > 0
         on_day()
 
-    if seed is None:
-        seed = there.seed if (there := world_at(folder)) is not None else 0
-    config = WorldConfig.sized(
-        seed,
-        **chosen.simulation.model_dump(),
-        further_tasks=has_further_tasks(chosen),
-        histories=history_columns(chosen),
-    )
+    columns: dict[str, Any] = {
+        "further_tasks": has_further_tasks(chosen),
+        "histories": history_columns(chosen),
+    }
+    if seed is None and (there := world_at(folder)) is not None:
+        config = there.model_copy(update=columns)
+    else:
+        config = WorldConfig.sized(seed or 0, **chosen.simulation.model_dump(), **columns)
     simulate(config, first, until, folder, on_day=tell)
     return Simulated(first=first, last=until, logs=place, written=written)

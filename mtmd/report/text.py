@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,13 +67,6 @@ def time_words(seconds: float | None) -> str:
         return f"{rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def stage_words(seconds: Mapping[str, float]) -> str:
-    """Of a run, stage by stage, those below a tenth of a second left out: `41 s: train 30 s, prove 11 s`."""
-    stages = [f"{name} {time_words(took)}" for name, took in seconds.items() if took >= 0.1]
-    whole = time_words(sum(seconds.values()))
-    return f"{whole}: {', '.join(stages)}" if stages else whole
 
 
 def report_url(artifacts: str | Path, page: str) -> str | None:

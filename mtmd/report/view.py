@@ -3,7 +3,7 @@
 Artifacts that a run publishes before it has decided are documents of the stage's own section.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mtmd import extension
@@ -20,7 +20,7 @@ from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Document, Fold, Kind, Picture, Section
 from mtmd.report.past import RunRecord
 from mtmd.report.tables import Table, columns_of
-from mtmd.report.text import enumerated, short, stage_words
+from mtmd.report.text import enumerated, short
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
 from mtmd.train.stage import Trained
@@ -77,10 +77,8 @@ def view(found: RunRecords) -> Document:
     )
 
 
-def decision(
-    summary: RunSummary, bounds: GatesConfig, seconds: Mapping[str, float] | None = None
-) -> Document:
-    """What came of a run and why, gate by gate and against its rivals; `seconds` says how long each stage took."""
+def decision(summary: RunSummary, bounds: GatesConfig) -> Document:
+    """What came of a run and why, gate by gate and against its rivals."""
     verdict, report = summary.verdict, summary.report
     title, kind = headline(verdict, summary.champion)
     compared = verdict.champion or "none yet"
@@ -95,7 +93,6 @@ def decision(
         ("reused", ", ".join(f"{name} {share}" for name, share in summary.reused.items())),
     ]
     facts += [("training", summary.start)] if summary.start else []
-    facts += [("time", stage_words(seconds))] if seconds else []
     repeated = "An earlier run took this decision; its record and its page stay." if summary.repeated else ""
     words = summary.words[:1].upper() + summary.words[1:]
     return Document(

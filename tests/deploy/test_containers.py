@@ -10,7 +10,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from prometheus_client import generate_latest
 
@@ -63,11 +62,6 @@ def stage(target: str) -> str:
     return DOCKERFILE.split(f" AS {target}\n")[1].split("\nFROM ")[0]
 
 
-def test_the_images_run_without_root() -> None:
-    for target in ("worker", "service"):
-        assert re.findall(r"^USER (.+)$", stage(target), re.MULTILINE) == ["10001"]
-
-
 def of_the_project(target: str) -> set[str]:
     """What an image copies of the project folder: patterns at its top."""
     copies = re.findall(r"^COPY --from=project (.+)$", stage(target), re.MULTILINE)
@@ -87,14 +81,6 @@ def test_images_have_a_projects_files_and_never_its_logs_or_models(tmp_path: Pat
     ignore = (folder / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in ignore
     assert {line.removeprefix("!") for line in ignore if line.startswith("!")} == patterns
-
-
-def test_the_test_that_the_services_packages_name_is_there() -> None:
-    named = re.findall(
-        r"tests/[\w/]+\.py", (ROOT / "deploy" / "service-packages.txt").read_text(encoding="utf-8")
-    )
-    assert named
-    assert all((ROOT / name).is_file() for name in named)
 
 
 def test_no_secret_is_written_down() -> None:
@@ -131,22 +117,6 @@ def test_compose_names_what_is_there() -> None:
     assert all(re.search(r":[\w.-]*\d", image) for image in images if "mtmd" not in image), "pin a version"
 
 
-def test_the_queue_that_compose_limits_can_be_of_another_pool() -> None:
-    """The server makes the queue when a deployment names it, so it is there only in the deployments' pool."""
-    *_, script = SERVICES["deployments"]["command"]
-    assert re.findall(r"set-concurrency-limit background 1 --pool (.+)", script) == ["${WORK_POOL:-local}"]
-    assert script.index("deploy --all") < script.index("set-concurrency-limit")
-    assert "work-pool create local" in script  # the worker of compose needs its pool in any case
-    assert SERVICES["worker"]["command"][-1] == "local"
-
-
-def test_prometheus_asks_the_service_of_compose() -> None:
-    (job,) = yaml.safe_load((OBSERVE / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
-    ((host, port),) = [target.split(":") for target in job["static_configs"][0]["targets"]]
-    assert host in SERVICES
-    assert f"127.0.0.1:{port}:{port}" in SERVICES[host]["ports"]
-
-
 def test_the_dashboard_shows_metrics_that_the_service_has() -> None:
     metrics = Metrics(lambda: 0.0)
     metrics.latency.labels("/rank", 200).observe(0.01)
@@ -167,27 +137,6 @@ def test_the_dashboard_shows_metrics_that_the_service_has() -> None:
     all_of_it = {re.sub(r"_total$", "", name) for name in re.findall(r"^# TYPE (\w+)", served, re.MULTILINE)}
     assert {name for name in all_of_it if not name.endswith("_created")} == shown
     assert len({panel["id"] for panel in panels}) == len(panels)
-
-
-def test_grafana_finds_its_data_and_its_dashboards() -> None:
-    source = yaml.safe_load((OBSERVE / "grafana/datasources/prometheus.yaml").read_text(encoding="utf-8"))
-    provider = yaml.safe_load((OBSERVE / "grafana/dashboards/mtmd.yaml").read_text(encoding="utf-8"))
-    (found,) = source["datasources"]
-    assert found["url"] == "http://prometheus:9090"
-    assert "127.0.0.1:9090:9090" in SERVICES["prometheus"]["ports"]
-    uids = set(re.findall(r'"uid": "(\w+)"', DASHBOARD.read_text(encoding="utf-8")))
-    assert uids == {found["uid"]}
-    place = provider["providers"][0]["options"]["path"]
-    mounted = SERVICES["grafana"]["volumes"][0].split(":")
-    assert place == f"{mounted[1]}/dashboards"
-    assert (ROOT / mounted[0] / "dashboards" / DASHBOARD.name).is_file()
-
-
-@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
-def test_each_variable_of_a_pool_is_declared_and_used(kind: str) -> None:
-    template = pool(kind)
-    used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(template["job_configuration"])))
-    assert used == set(template["variables"]["properties"])
 
 
 def test_runs_of_a_docker_pool_are_as_the_worker_of_compose() -> None:
@@ -237,14 +186,6 @@ def test_pods_name_settings_and_secrets_that_are_there() -> None:
     assert named["configMapRef"] == {"mtmd-settings"} <= names("ConfigMap")
 
 
-def test_runs_have_the_image_of_the_worker() -> None:
-    """Kustomize exchanges the image's name in manifests, and not in work-pool.json."""
-    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
-    images = {one["name"]: f"{one['newName']}:{one['newTag']}" for one in kustomization["images"]}
-    assert set(images) == OWN
-    assert pool("kubernetes")["variables"]["properties"]["image"]["default"] == images["mtmd-worker"]
-
-
 def test_a_worker_watches_only_the_namespace_in_which_it_may() -> None:
     """Else prefect-kubernetes watches the whole cluster, and a Role is for one namespace."""
     kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
@@ -257,25 +198,6 @@ def test_a_worker_watches_only_the_namespace_in_which_it_may() -> None:
     assert {one["kind"] for one in manifests()} & {"Role", "ClusterRole"} == {"Role"}
     runs = pool("kubernetes")["variables"]["properties"]["namespace"]["default"]
     assert runs == kustomization["namespace"]
-
-
-def test_volumes_and_selectors_name_what_is_there() -> None:
-    generated = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
-    configs = {one["name"] for one in generated["configMapGenerator"]}
-    # a digest in each name: changes roll out
-    assert not any("options" in one for one in generated["configMapGenerator"])
-    for volume in (volume for _, pod in containers() for volume in pod["volumes"]):
-        if "configMap" in volume:
-            assert volume["configMap"]["name"] in configs
-        if "persistentVolumeClaim" in volume:
-            assert volume["persistentVolumeClaim"]["claimName"] in names("PersistentVolumeClaim")
-    pods = [
-        one["spec"]["template"]["metadata"]["labels"] for one in manifests() if one["kind"] == "Deployment"
-    ]
-    for one in manifests():
-        if one["kind"] in {"Service", "PodDisruptionBudget"}:
-            selector = one["spec"]["selector"]
-            assert selector.get("matchLabels", selector) in pods
 
 
 def names(kind: str) -> set[str]:

@@ -40,17 +40,6 @@ def test_a_process_that_took_over_a_recorded_id_is_another(tmp_path: Path, sleep
     assert recorded(record) is None
 
 
-def test_the_output_is_kept_beside_the_record(tmp_path: Path) -> None:
-    process = start(
-        tmp_path / "speaker.json",
-        (sys.executable, "-c", "print('here')"),
-        cwd=tmp_path,
-        environment=os.environ,
-    )
-    process.wait(30)
-    assert (tmp_path / "speaker.log").read_text() == "here\n"
-
-
 def test_a_process_takes_sigint_though_its_starter_ignores_it(tmp_path: Path) -> None:
     """As `make up &` in a script does; a Prefect worker could not end."""
     waits = "import signal; print('here', flush=True); signal.pause()"
@@ -101,7 +90,3 @@ def test_a_process_that_nobody_collects_has_ended_all_the_same(tmp_path: Path) -
     finally:
         careless.kill()
         careless.communicate()
-
-
-def test_what_has_not_ended_in_time_is_named(sleeper: psutil.Process) -> None:
-    assert await_end([sleeper], 0.1) == [sleeper]

@@ -1,8 +1,6 @@
 """The automation files: valid, and about events, tags and deployments that exist; and how they are applied."""
 
 import shutil
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,13 +11,12 @@ from prefect.server.utilities.user_templates import render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mtmd.errors import ConfigError
-from mtmd.flows import monitor, rollback
 from mtmd.flows.automations import _REFERENCE, apply, automations, packaged
 from mtmd.flows.prefect_artifacts import Event
+from mtmd.flows.upkeep import BREACH, UNPUBLISHED
 from tests.flows.runs import ROOT
 
 _FILES = sorted(packaged().glob("*.yaml"))
-_PACKAGED = packaged().relative_to(ROOT)
 _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())["automations"]]
 
 
@@ -44,9 +41,7 @@ def test_an_automation_is_valid_and_refers_to_what_there_is(declared: dict[str, 
     automation = AutomationCore.model_validate(_resolved(declared))
     assert automation.name.startswith("mtmd-")
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    names = {
-        f"{Path(one['entrypoint'].split(':')[0]).stem.replace('_', '-')}/{one['name']}" for one in deployments
-    }
+    names = {f"{one['name']}/{one['name']}" for one in deployments}
     for reference in _references(declared):
         found = _REFERENCE.match(reference)
         assert found is not None
@@ -72,7 +67,7 @@ def test_every_event_that_flows_emit_is_waited_for() -> None:
 
 def test_a_run_that_ends_in_a_state_of_its_own_is_no_zombie() -> None:
     (zombies,) = [one["trigger"] for one in _DECLARED if one["name"] == "mtmd-crash-zombies"]
-    ends = {monitor.BREACH_STATE, rollback.UNPUBLISHED}
+    ends = {BREACH, UNPUBLISHED}
     assert {f"prefect.flow-run.{name}" for name in ends} <= set(zombies["expect"])
 
 
@@ -122,30 +117,6 @@ def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
         pytest.raises(ConfigError, match="PREFECT_API_URL must be the address of the server's API"),
     ):
         automations()
-
-
-@pytest.mark.parametrize("status", [404, 401])  # an address without /api; no key
-def test_a_server_that_refuses_is_said(status: int) -> None:
-    class Refusing(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_error(status)
-
-        def do_GET(self) -> None:
-            self.send_error(status)
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            with pytest.raises(
-                ConfigError, match=rf"\({url}\) does not answer, or refuses \(.*'{status} .*/api"
-            ):
-                list(apply(packaged(), url))
-        finally:
-            server.shutdown()
 
 
 def test_files_are_applied_once_and_again_where_they_differ(prefect_server: str, tmp_path: Path) -> None:

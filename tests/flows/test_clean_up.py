@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtmd.flows.clean_up import clean_up
+from mtmd.flows.upkeep import clean_up
 from mtmd.store.files import write_text
 from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published
 

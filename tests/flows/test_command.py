@@ -1,13 +1,10 @@
 """A flow's parameters as options of a command, and how a command ends."""
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -20,13 +17,10 @@ from pydantic import Field
 from typer import Typer
 from typer.main import get_command
 
-import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
 from mtmd.flows import ablation, daily_retrain
-from mtmd.flows.command import _ANSWERED, command_of
-from mtmd.flows.command import _on_its_own as on_its_own
-from mtmd.flows.command import _stop as stop
+from mtmd.flows.command import command_of
 from tests.flows.runs import ROOT
 
 Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
@@ -117,17 +111,6 @@ def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", [daily_retrain])
-def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    name = {"daily_retrain": "run"}.get(
-        short := module.__name__.removeprefix("mtmd.flows."), short.replace("_", "-")
-    )
-    assert mtmd.cli.main([name, "--help"]) == 0
-    as_command = capsys.readouterr().out
-    assert command_line.run(module.command, f"mtmd {name}", ["--help"]) == 0
-    assert capsys.readouterr().out == as_command
-
-
 def test_what_a_person_can_mend_is_an_error_without_a_trace(
     prefect_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,23 +128,6 @@ def test_what_a_person_can_mend_is_an_error_without_a_trace(
     assert "error: kind (b) can't be" in capsys.readouterr().err
     assert run("--count", "2", "--names", "") == 1
     assert "String should have at least 1 character" in capsys.readouterr().err
-
-
-def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
-    """Prefect's handler of SIGTERM, which it installs when a run begins, is replaced when the run is running."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        own = on_its_own(of_a_test)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Prefect does
-        assert not _ANSWERED.is_set()
-        own.on_running_hooks[-1](own, None, None)  # type: ignore[arg-type]
-        assert _ANSWERED.is_set()
-        assert {signal.getsignal(number) for number in before} == {stop}
-        assert of_a_test.on_running_hooks == []
-    finally:
-        _ANSWERED.clear()
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @pytest.mark.slow
@@ -213,37 +179,3 @@ def test_a_server_that_goes_away_during_a_run_is_named(
     said = capsys.readouterr().err
     assert f"error: the Prefect server at PREFECT_API_URL ({prefect_server}) does not answer" in said
     assert "The same command goes on where it was" in said
-
-
-@pytest.mark.parametrize(
-    ("status", "words"), [(401, "Client error '401 Unauthorized'"), (404, "Client error '404 Not Found'")]
-)
-def test_a_server_that_is_well_and_answers_no_question_is_named(
-    capsys: pytest.CaptureFixture[str], status: int, words: str
-) -> None:
-    """Its health is for everybody."""
-
-    class Asking(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/api/health" else status)
-            self.end_headers()
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    command = command_of(of_a_test, lambda *_: None)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Asking) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        api = f"http://127.0.0.1:{server.server_port}/api"
-        try:
-            with temporary_settings({PREFECT_API_URL: api}):
-                assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--count", "3"]) == 1
-        finally:
-            server.shutdown()
-    said = capsys.readouterr().err
-    assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({words}" in said
-    assert "PREFECT_API_KEY or PREFECT_API_AUTH_STRING where it has users" in said
-    assert "Traceback" not in said

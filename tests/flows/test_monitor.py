@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from mtmd.flows import prefect_artifacts
-from mtmd.flows.monitor import monitor
+from mtmd.flows.upkeep import monitor
 from tests.flows.runs import LINE, NEXT, TINY, Run, copied, published, told
 
 

@@ -30,6 +30,7 @@ def _name(named: Callable[[], str], **parameters: Any) -> str:
 
 
 def test_a_run_about_a_day_has_it_in_its_name_given_or_not(prefect_server: str) -> None:
+    """A late run is about the day before its scheduled start."""
     assert _name(parameters.of_day, as_of=date(2026, 1, 5)) == "look 2026-01-05"
     assert _name(parameters.of_day) == "look 2026-01-21"
 

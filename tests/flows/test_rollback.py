@@ -9,7 +9,7 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from mtmd.flows import prefect_artifacts
-from mtmd.flows.rollback import UNPUBLISHED, rollback
+from mtmd.flows.upkeep import UNPUBLISHED, rollback
 from mtmd.promote.rollback import rollback as take_down
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue

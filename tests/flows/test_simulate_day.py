@@ -3,7 +3,7 @@
 from datetime import date
 from pathlib import Path
 
-from mtmd.flows.simulate_day import simulate_day
+from mtmd.flows.upkeep import simulate_day
 from mtmd.logs.files import available_days
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.evaluate.ablation import Ablation
-from mtmd.flows.terminal import show, show_ablation, what_next
+from mtmd.flows.command import show, show_ablation, what_next
 from mtmd.store.files import write_json
 from tests.flows.runs import TINY, Run
 from tests.inspect.conftest import metrics
@@ -14,7 +14,7 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     next_day: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    show(next_day.summary, TINY, "artifacts")
+    show(next_day.summary, {"preset": TINY, "artifacts": "artifacts"})
     text = capsys.readouterr().out
     report = next_day.summary.report
     assert "…" not in text
@@ -39,7 +39,7 @@ def test_an_ablation_says_which_variants_were_not_compared(
     write_json(tmp_path / "report.json", metrics(date(2026, 1, 25), 0.3).model_dump(mode="json"))
     why = "unconstrained: preset tiny is that already"
     done = Ablation(paths=(str(tmp_path),), seeds=(0,), trained={}, missing=(why,))
-    show_ablation(done)
+    show_ablation(done, {})
     assert f"- ✗ **not compared**: {why}\n" in capsys.readouterr().out
 
 

@@ -270,18 +270,6 @@ def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) ->
     assert "trained/mtmd-old" in _gone(planned, line.root)
 
 
-def test_a_line_without_runs_has_nothing_to_remove(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path / "line")
-    write_json(workspace.root / "shards" / "date=2020-01-01" / "f" / "manifest.json", {})
-    assert plan_clean_up(workspace, RETENTION) == CleanUp(newest=None, removable=(), kept={}, standing=())
-
-
-def test_names_that_are_no_day_are_left_alone(line: Workspace) -> None:
-    write_text(line.root / "runs" / "2020-02-31-0123456789" / "summary.json", "x")
-    write_text(line.root / "runs" / "notes" / "summary.json", "x")
-    assert not {"runs/2020-02-31-0123456789", "runs/notes"} & _gone(plan_clean_up(line, RETENTION), line.root)
-
-
 def test_a_directory_without_a_decision_is_no_newest_run(line: Workspace) -> None:
     """Else a name from the future would let everything go."""
     (line.root / "runs" / "2099-01-01-future").mkdir()

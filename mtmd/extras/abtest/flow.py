@@ -14,7 +14,7 @@ from mtmd.extras.abtest import stage as abtest_stage
 from mtmd.extras.abtest.outcome import UNCONSTRAINED, ABTest
 from mtmd.extras.abtest.stage import Control
 from mtmd.flows import parameters, steps
-from mtmd.flows.command import command_of, require_days
+from mtmd.flows.command import command_of, print_table, require_days
 from mtmd.flows.parameters import (
     Artifacts,
     AsOf,
@@ -25,7 +25,6 @@ from mtmd.flows.parameters import (
     scheduled_day,
 )
 from mtmd.flows.prefect_artifacts import publish
-from mtmd.flows.terminal import print_table
 from mtmd.run import RunPlan
 from mtmd.train.results import Start
 from mtmd.train.rivals import compared

@@ -17,7 +17,7 @@ from mtmd.extras.mirrors import stage
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.extras.mirrors.stage import mirror, mirror_within
 from mtmd.flows.daily_retrain import daily_retrain
-from mtmd.flows.rollback import rollback
+from mtmd.flows.upkeep import rollback
 from mtmd.train.stage import training_key
 from tests.extras.mirrors.conftest import Mirrored, mirrored_preset
 from tests.flows.runs import AS_OF, LINE, Run, copied, published, run_daily

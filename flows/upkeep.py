@@ -1,0 +1,169 @@
+"""Flows around the daily run: a night's simulated logs, the monitor, a rollback, and the clean-up."""
+
+from typing import Annotated
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from mtmd import extension
+from mtmd.config import load_preset
+from mtmd.flows import parameters, prefect_artifacts, steps
+from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
+from mtmd.flows.prefect_artifacts import may_fail, tell
+from mtmd.jobs import clean_up as clean_up_job
+from mtmd.jobs.clean_up import CleanUp
+from mtmd.jobs.simulation import Simulated, simulate_days
+from mtmd.logs.source import LogSource
+from mtmd.monitor import stage as monitor_stage
+from mtmd.monitor.health import MonitorReport
+from mtmd.promote import rollback as rollback_stage
+from mtmd.promote.rollback import Republished, RolledBack
+from mtmd.report import jobs
+from mtmd.store.workspace import Workspace
+
+# States that end a run: the automation crash-zombies waits for these.
+BREACH, UNPUBLISHED = "Breach", "Unpublished"
+
+Days = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=400,
+        description="Days up to as_of, those that are there are skipped; one window when omitted",
+    ),
+]
+Seed = Annotated[
+    int,
+    Field(ge=0, description="Which of all possible platforms; the one whose logs are there when omitted"),
+]
+Reason = Annotated[str, Field(min_length=3, max_length=1000, description="Why; written into the history")]
+Model = Annotated[
+    str, Field(description="The model to take down; refused when another one is live. Any when omitted")
+]
+KeepAds = Annotated[
+    bool,
+    Field(description="Whether the model keeps the ads that it has: for when the newest day's are wrong"),
+]
+DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
+
+
+@flow(name="simulate-day", flow_run_name=parameters.of_day, persist_result=False)
+@described
+def simulate_day(
+    as_of: AsOf | None = None,
+    days: Days | None = None,
+    preset: PresetName = "demo",
+    logs: Logs | None = None,
+    seed: Seed | None = None,
+) -> Simulated:
+    """Write the logs of a day, and of the window before it where they are missing."""
+    return write(as_of or scheduled_day(), preset, days=days, logs=logs, seed=seed)
+
+
+write = steps.task_of(simulate_days, lambda done: done.words, name="write")
+
+
+@flow(name="monitor", flow_run_name=parameters.of_day, persist_result=False)
+@described
+def monitor(
+    as_of: AsOf | None = None,
+    preset: PresetName = "demo",
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+) -> State[MonitorReport]:
+    """Is the champion still what it was, on logs like those it was trained on? Ends completed, as Breach if not.
+
+    A breach is an event, too.
+    """
+    report = look(as_of or scheduled_day(), preset, logs=logs, artifacts=artifacts)
+    if report.breaches:  # first, so that nobody misses it where the artifact can't be published
+        tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
+    steps.update_index(artifacts, preset)
+    publish_monitor(report, preset, artifacts)
+    name = BREACH if report.breaches else None
+    return Completed(data=report, name=name, message=report.words)
+
+
+look = steps.task_of(monitor_stage.monitor, lambda report: f"{report.day}: {report.words}", name="look")
+
+
+@task(persist_result=False, name="publish monitor")
+def publish_monitor(report: MonitorReport, preset: str, artifacts: str) -> None:
+    """Breaches, figures, drift, and the trend with the days before."""
+    trend = monitor_stage.monitored(preset, report.day, artifacts=artifacts)
+    prefect_artifacts.publish("monitor", f"{report.day}: {report.words[:200]}", jobs.monitor(report, trend))
+
+
+@flow(name="rollback", flow_run_name=parameters.of_start, persist_result=False)
+@described
+def rollback(
+    reason: Reason,
+    model: Model | None = None,
+    preset: PresetName = "demo",
+    artifacts: Artifacts = "artifacts",
+    logs: Logs | None = None,
+    keep_ads: KeepAds = False,
+) -> State[RolledBack]:
+    """Flip to the previous champion after it answered, then publish the newest day's ads for it.
+
+    Ends completed, in a state named Unpublished when the ads could not be: the flip stands. The model
+    taken down stays down until it is reinstated.
+    """
+    chosen = load_preset(preset)
+    workspace = Workspace.of(artifacts, chosen)
+    done = roll_back(workspace, reason, model)
+    publish_rollback(done)  # at once: publication can take minutes
+    steps.update_index(artifacts, preset)
+    live = done.champion
+    tell("mtmd.champion.rolled-back", chosen.name, live.as_of, live.model_id, f"{done.words} ({reason})")
+    ads = Republished(words=done.ads_words, failed=False)
+    if not keep_ads:
+        ads = publish_ads(workspace, LogSource.of(chosen, logs, workspace.spool), done)
+        publish_rollback(done, ads)
+    extension.tell("changed", preset, artifacts)
+    name = UNPUBLISHED if ads.failed else "Completed"
+    return Completed(data=done, name=name, message=f"{done.words}; {ads.words}")
+
+
+roll_back = steps.task_of(
+    rollback_stage.rollback, lambda done: f"{done.words}; {done.check}; {done.ads_words}", name="roll_back"
+)
+publish_ads = steps.task_of(rollback_stage.republish, lambda ads: ads.words, name="publish_ads")
+
+
+@task(persist_result=False, name="publish rollback")
+def publish_rollback(done: RolledBack, ads: Republished | None = None) -> None:
+    """What was taken down, what is live, why, and with which ads."""
+    words = f"{done.words}; {ads.words}" if ads else done.words
+    # A failed run would invite a second rollback.
+    with may_fail("the artifact rollback could not be published"):
+        prefect_artifacts.publish("rollback", words, jobs.rollback(done, ads))
+
+
+@flow(name="clean-up", flow_run_name=parameters.of_start, persist_result=False)
+@described
+def clean_up(
+    dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"
+) -> CleanUp:
+    """Publish what the preset's [retention] lets go, then remove it unless told to look only."""
+    chosen = load_preset(preset)
+    workspace = Workspace.of(artifacts, chosen)
+    planned = plan(workspace, chosen.retention)
+    publish_clean_up(planned, dry_run)
+    if not dry_run:
+        remove(workspace, planned, lambda one: get_run_logger().info("removed %s (%s)", one.path, one.why))
+        steps.update_index(artifacts, preset)  # without links to what is gone
+    return planned
+
+
+plan = steps.task_of(clean_up_job.plan_clean_up, name="plan")
+remove = steps.task_of(clean_up_job.clean_up, name="remove")
+
+
+@task(persist_result=False, name="publish clean-up")
+def publish_clean_up(planned: CleanUp, dry_run: bool) -> None:
+    """What goes, what stays, and how much that is."""
+    words = f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB{', dry run' if dry_run else ''}"
+    prefect_artifacts.publish("clean-up", words, jobs.clean_up(planned, dry_run))
