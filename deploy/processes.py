@@ -66,6 +66,9 @@ def end(process: psutil.Process) -> None:
         for member in family:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
+        await_end(family, _PATIENCE_S)
+    for child in _children:
+        child.poll()
 
 
 def await_end(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:
