@@ -142,17 +142,10 @@ class Registry:
             if champion is not None and (words := refusal(manifest, champion, self._was_promoted)):
                 return Promotion(outcome="refused", champion=champion, words=words)
             check_sequence(champion, expected_sequence, model_id)
-            change = _change(champion, "promote", manifest.model_id, manifest.as_of, reason)
             new = KnownModel(model_id=model_id, bundle_id=manifest.bundle_id)
-            promoted = Champion(
-                model_id=model_id,
-                as_of=as_of,
-                sequence=change.sequence,
-                standing=(*(champion.standing if champion else ()), new)[-_STANDING:],
-                taken_down=champion.taken_down if champion else (),
-                change=change,
-            )
-            self._make(promoted)
+            standing = (*(champion.standing if champion else ()), new)[-_STANDING:]
+            taken_down = champion.taken_down if champion else ()
+            promoted = self._changed(champion, "promote", as_of, reason, standing, taken_down)
             return Promotion(outcome="promoted", champion=promoted, words=f"{model_id} promoted")
 
     def rollback(
@@ -173,16 +166,8 @@ class Registry:
             target = below[-1].model_id
             check(self.verify(target))
             as_of = self.manifest(target).as_of
-            change = _change(champion, "rollback", target, as_of, reason)
-            back = Champion(
-                model_id=target,
-                as_of=as_of,
-                sequence=change.sequence,
-                standing=below,
-                taken_down=(*champion.taken_down, *taken),
-                change=change,
-            )
-            self._make(back)
+            taken_down = (*champion.taken_down, *taken)
+            back = self._changed(champion, "rollback", as_of, reason, below, taken_down)
             return champion, back
 
     def reinstate(self, model_id: str, reason: str) -> Champion:
@@ -199,12 +184,9 @@ class Registry:
             if champion is None or left == banned:
                 names = [model.model_id for model in banned]
                 raise RegistryError(f"model {model_id!r} is not rolled back; these are: {names}")
-            change = _change(champion, "reinstate", champion.model_id, champion.as_of, reason, model_id)
-            again = champion.model_copy(
-                update={"sequence": change.sequence, "taken_down": left, "change": change}
+            return self._changed(
+                champion, "reinstate", champion.as_of, reason, champion.standing, left, reinstated=model_id
             )
-            self._champions.make(again)
-            return again
 
     def discard(self, model_id: str) -> bool:
         """Remove a model, unless it is live or a rollback can reach it; returns whether it was removed.
@@ -264,28 +246,37 @@ class Registry:
         except (BundleError, RegistryError):
             return None
 
-    def _make(self, champion: Champion) -> None:
-        """Let a model be live, which its store must have whole: this machine may have a part of it."""
-        self._store.commit(self.path(champion.model_id))
+    def _changed(
+        self,
+        before: Champion | None,
+        action: Literal["promote", "rollback", "reinstate"],
+        as_of: date,
+        reason: str,
+        standing: tuple[KnownModel, ...],
+        taken_down: tuple[KnownModel, ...],
+        reinstated: str | None = None,
+    ) -> Champion:
+        """Let the last of the `standing` be live; its store must have it whole, as this machine may have a part."""
+        model_id, sequence = standing[-1].model_id, before.sequence + 1 if before else 1
+        change = ChampionChange(
+            sequence=sequence,
+            action=action,
+            model_id=model_id,
+            as_of=as_of,
+            previous=before.model_id if before else None,
+            reason=reason[:REASON_LENGTH],
+            at=datetime.now(UTC),
+            reinstated=reinstated,
+        )
+        champion = Champion(
+            model_id=model_id,
+            as_of=as_of,
+            sequence=sequence,
+            standing=standing,
+            taken_down=taken_down,
+            change=change,
+        )
+        if action != "reinstate":
+            self._store.commit(self.path(model_id))
         self._champions.make(champion)
-
-
-def _change(
-    champion: Champion | None,
-    action: Literal["promote", "rollback", "reinstate"],
-    model_id: str,
-    as_of: date,
-    reason: str,
-    reinstated: str | None = None,
-) -> ChampionChange:
-    """What comes after the champion's own change."""
-    return ChampionChange(
-        sequence=champion.sequence + 1 if champion else 1,
-        action=action,
-        model_id=model_id,
-        as_of=as_of,
-        previous=champion.model_id if champion else None,
-        reason=reason[:REASON_LENGTH],
-        at=datetime.now(UTC),
-        reinstated=reinstated,
-    )
+        return champion
