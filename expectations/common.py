@@ -126,14 +126,26 @@ def unique(columns: tuple[str, ...], why: str) -> Expect:
 
 
 def unlike_earlier_days(table: SuiteTable, *, may_repeat: bool = False) -> Iterator[Expect]:
-    """That a day is no copy of an earlier one, and as earlier days let expect: two expectations for each measure.
+    """That a day is no copy of an earlier one, and as earlier days let expect.
 
-    What would spoil the model stops the run: `<measure>_steady`. The rest is shown: `<measure>_as_usual`.
+    What would spoil the model stops the run: `<measure>_steady`. The rest is shown: `as_usual`.
     `mtmd/validate/deviations.py` compares the numbers.
     """
     for measure in _OF_CANDIDATES if table is SuiteTable.CANDIDATES else _OF_SIDES:
-        yield _steady(table, measure, stops=True)
-        yield _steady(table, measure, stops=False)
+        yield Expect(
+            name=f"{measure}_steady",
+            description=_MEASURES[measure],
+            needs=Needs.TRAILING,
+            query=_deviations(f"side = '{table.value}' and measure = '{measure.value}' and stops"),
+        )
+    yield Expect(
+        name="as_usual",
+        description="More than days differ by chance, but in too small a domain, or by too little, to spoil the model: "
+        "look at it before it grows.",
+        severity=Severity.WARNING,
+        needs=Needs.TRAILING,
+        query=_deviations(f"side = '{table.value}' and not stops"),
+    )
     if not may_repeat:
         yield Expect(
             name="content_is_new",
@@ -144,24 +156,14 @@ def unlike_earlier_days(table: SuiteTable, *, may_repeat: bool = False) -> Itera
         )
 
 
-def _steady(side: SuiteTable, measure: Measure, *, stops: bool) -> Expect:
-    small = (
-        "More than days differ by chance, but in too small a domain, or by too little, to spoil the model: look at it "
-        "before it grows. "
-    )
-    return Expect(
-        name=f"{measure}_{'steady' if stops else 'as_usual'}",
-        description=("" if stops else small) + _MEASURES[measure],
-        severity=Severity.CRITICAL if stops else Severity.WARNING,
-        needs=Needs.TRAILING,
-        query=f"""
-            select domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
-                round(lowest, 6) as lowest, round(highest, 6) as highest, round(share, 4) as share_of_candidates
-            from deviations
-            where side = '{side.value}' and measure = '{measure.value}' and {"stops" if stops else "not stops"}
-            order by share desc, domain, subject
-        """,
-    )
+def _deviations(where: str) -> str:
+    return f"""
+        select measure, domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
+            round(lowest, 6) as lowest, round(highest, 6) as highest, round(share, 4) as share_of_candidates
+        from deviations
+        where {where}
+        order by share desc, measure, domain, subject
+    """
 
 
 name = quoted  # a column in a query

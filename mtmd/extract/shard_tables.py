@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import DTypeLike, NDArray
 
-from mtmd.config import Declarations, SideSchema
+from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.database import batches
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
@@ -46,7 +46,7 @@ def write_tables(
     try:
         # Side by side: while DuckDB sorts the candidates, the features are encoded.
         with ThreadPoolExecutor(len(TABLES)) as pool:
-            writers = {"requests": _requests, "ads": _ads, "candidates": _candidates}
+            writers = {"requests": _side, "ads": _side, "candidates": _candidates}
             written = {
                 table: pool.submit(
                     write,
@@ -131,75 +131,38 @@ def _candidates(rows: _Rows, path: Path) -> Columns:
     return columns
 
 
-def _requests(rows: _Rows, path: Path) -> Columns:
-    """All but where the candidates of each are."""
-    schema = rows.declarations.query
-    columns = create_columns(
-        path,
-        {
-            "request_id": (np.int64, (rows.count,)),
-            "ts": ("datetime64[us]", (rows.count,)),
-            "surface": (np.int8, (rows.count,)),
-            "candidate_start": (np.int32, (rows.count,)),
-            "candidate_count": (np.int32, (rows.count,)),
-            **_features(schema, rows.count),
-        },
-    )
-    with ListFiles(path.parent, "requests", schema) as files:
-        for _, batch in rows.each(("request_id", "ts", *schema.columns)):
-            place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
-            columns["request_id"][place] = id_numbers(raw.field("request_id"))
-            columns["ts"][place] = raw.field("ts").cast(pa.int64())
-            columns["surface"][place] = batch.column("surface_index")
-            _encode(columns, files, place, raw, schema, rows.declarations.hash_seed)
-    return columns
-
-
-def _ads(rows: _Rows, path: Path) -> Columns:
-    schema = rows.declarations.item
-    columns = create_columns(
-        path,
-        {
-            "ad_id": (np.int64, (rows.count,)),
-            "product": (np.int8, (rows.count,)),
-            **_features(schema, rows.count),
-        },
-    )
-    with ListFiles(path.parent, "ads", schema) as files:
-        for _, batch in rows.each(("ad_id", *schema.columns)):
-            place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
-            columns["ad_id"][place] = id_numbers(raw.field("ad_id"))
-            columns["product"][place] = batch.column("product_index")
-            _encode(columns, files, place, raw, schema, rows.declarations.hash_seed)
-    return columns
-
-
-def _features(schema: SideSchema, rows: int) -> _Shapes:
+def _side(rows: _Rows, path: Path) -> Columns:
+    """The requests, without where the candidates of each are, or the ads."""
+    declarations, of_requests = rows.declarations, rows.table == "requests"
+    schema = declarations.query if of_requests else declarations.item
+    key, domain = ("request_id", "surface") if of_requests else ("ad_id", "product")
+    time = {"ts": ("datetime64[us]", (rows.count,))} if of_requests else {}
+    links = ("candidate_start", "candidate_count") if of_requests else ()
     shapes: _Shapes = {
-        "continuous": (np.float32, (rows, len(schema.continuous))),
-        "categorical": (np.int32, (rows, len(schema.categorical))),
-        "embedding": (np.float32, (rows, schema.vector_width)),
+        key: (np.int64, (rows.count,)),
+        **time,
+        domain: (np.int8, (rows.count,)),
+        **dict.fromkeys(links, (np.int32, (rows.count,))),
+        "continuous": (np.float32, (rows.count, len(schema.continuous))),
+        "categorical": (np.int32, (rows.count, len(schema.categorical))),
+        "embedding": (np.float32, (rows.count, schema.vector_width)),
     }
     for feature in schema.lists:
-        shapes |= {
-            f"{feature.name}{START}": (np.int64, (rows,)),
-            f"{feature.name}{LENGTH}": (np.int32, (rows,)),
-        }
-    return shapes
-
-
-def _encode(
-    columns: Columns,
-    files: ListFiles,
-    place: NDArray[np.int32],
-    raw: pa.StructArray,
-    schema: SideSchema,
-    hash_seed: int,
-) -> None:
-    encoded = encode(pa.Table.from_struct_array(raw), schema, hash_seed)
-    for name in ("continuous", "categorical", "embedding"):
-        columns[name][place] = getattr(encoded, name)
-    files.write(columns, place, encoded)
+        shapes[f"{feature.name}{START}"] = (np.int64, (rows.count,))
+        shapes[f"{feature.name}{LENGTH}"] = (np.int32, (rows.count,))
+    columns = create_columns(path, shapes)
+    with ListFiles(path.parent, rows.table, schema) as files:
+        for _, batch in rows.each((key, *time, *schema.columns)):
+            place, raw = batch.column(f"{rows.table[:-1]}_row").to_numpy(), batch.column("source_row")
+            columns[key][place] = id_numbers(raw.field(key))
+            for name in time:
+                columns[name][place] = raw.field(name).cast(pa.int64())
+            columns[domain][place] = batch.column(f"{domain}_index")
+            encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
+            for name in ("continuous", "categorical", "embedding"):
+                columns[name][place] = getattr(encoded, name)
+            files.write(columns, place, encoded)
+    return columns
 
 
 def _refuse_repeated(request_row: NDArray[np.generic], ad_row: NDArray[np.generic], place: slice) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.expectations import day_expectations
+from mtmd.extract.stage import Sources, digests_file
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
@@ -19,8 +20,6 @@ from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, 
 from mtmd.validate.runner import require as require_validation
 
 _AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
-
-Sources = dict[str, dict[str, str]]  # of a day: sha256 of each file, by table and file name
 
 
 class DataQuality(Frozen):
@@ -129,8 +128,7 @@ def all_sources(plan: RunPlan, known: dict[date, Sources] | None = None) -> list
 def day_sources(plan: RunPlan, day: date) -> Sources:
     """sha256 of the day's source files, by table and file name; what is remote is fetched as it is by now."""
     plan.source.refresh(day)
-    cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
-    return plan.source.digests(day, cache=cache)
+    return plan.source.digests(day, cache=digests_file(plan.workspace.shards, day))
 
 
 def day_record(plan: RunPlan, day: date, sources: Sources, compared: int) -> Path:

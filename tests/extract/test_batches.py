@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from mtmd.config import Declarations, Preset
-from mtmd.errors import StorageError
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches, gather_batch, split_evenly
@@ -42,11 +41,6 @@ def test_day_batches_concatenate_to_the_days_candidates(shard: Shard, declaratio
         assert torch.cat([batch.candidate for batch in batches]).tolist() == [0, 1, 2, 3, 4]
         assert all(sum(batch.query.counts) <= batch_requests for batch in batches)
         assert sum(sum(batch.query.counts) for batch in batches) == 3  # request 13 has no candidate
-
-
-def test_a_day_of_other_declarations_is_refused(shard: Shard, tiny_preset: Preset) -> None:
-    with pytest.raises(StorageError, match="Extract the day with these declarations"):
-        next(day_batches(shard, tiny_preset.declarations, 8))
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from mtmd.errors import ConfigError
 from mtmd.extract.database import session
-from mtmd.logs.sql import SQL, statement
+from mtmd.logs.sql import SQL
 
 
 def test_every_statement_says_its_own_name_and_grain() -> None:
     for path in SQL.glob("*.sql"):
         assert path.read_text().startswith(f"-- {path.stem}: one row per "), path
-
-
-def test_an_unknown_statement_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"shard_nothing\.sql does not exist"):
-        statement("shard_nothing")
 
 
 def test_the_spill_directory_goes_with_the_session(tmp_path: Path) -> None:

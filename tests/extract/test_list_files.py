@@ -11,7 +11,7 @@ import torch
 from mtmd.config import Declarations, SideSchema
 from mtmd.errors import LogsError, StorageError
 from mtmd.extract.list_files import ListFiles, list_file, list_names, take_lists
-from mtmd.extract.shards import Shard, check_fits, open_shard
+from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import gather_batch
 from mtmd.features import Feature, feature
@@ -151,11 +151,6 @@ def test_shards_are_the_same_bytes_again_and_damage_is_found(
     (listed_shard.path / "requests.topics.arrow").unlink()
     with pytest.raises(StorageError, match=r"requests\.topics\.arrow has None bytes"):
         open_shard(listed_shard.path)
-
-
-def test_lists_that_declarations_lack_are_refused(listed_shard: Shard, declarations: Declarations) -> None:
-    with pytest.raises(StorageError, match="has 2 columns of query lists; the declarations want 0"):
-        check_fits(listed_shard, declarations)
 
 
 def test_weights_that_do_not_fit_stop_the_extraction(

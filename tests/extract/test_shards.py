@@ -1,7 +1,6 @@
 """The hand-made day as a shard, number by number, and shards that do not verify."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,30 +21,22 @@ def equal(found: torch.Tensor | np.ndarray, expected: list[object]) -> None:
     torch.testing.assert_close(own, torch.tensor(expected, dtype=own.dtype), equal_nan=True)
 
 
-def test_requests_are_sorted_by_surface_then_id_and_linked_to_their_candidates(shard: Shard) -> None:
+def test_rows_are_sorted_and_linked_by_number(shard: Shard) -> None:
+    """Requests by surface, then id; ads, the whole snapshot, by product, then id; candidates by both rows."""
     assert shard.request_id.tolist() == [11, 13, 10, 12]
     assert shard.surface.tolist() == [0, 0, 1, 1]
     assert shard.candidate_count.tolist() == [1, 0, 2, 2]
     assert shard.candidate_start.tolist() == [0, 1, 1, 3]
     assert shard.ts.tolist() == [1_772_366_400_000_000] * 4  # 2026-03-01 12:00 UTC
-
-
-def test_ads_are_the_whole_snapshot_sorted_by_product_then_id(shard: Shard) -> None:
     assert shard.ad_id.tolist() == [7, 9, 5, 6]
     assert shard.product.tolist() == [0, 0, 1, 1]
-
-
-def test_candidates_are_sorted_and_linked_by_row(shard: Shard) -> None:
     assert shard.request_row.tolist() == [0, 2, 2, 3, 3]
     assert shard.ad_row.tolist() == [1, 0, 2, 0, 2]
     assert shard.domain(products=2).tolist() == [0, 2, 3, 2, 3]
 
 
-def test_teacher_scores_keep_their_nulls_as_nan(shard: Shard) -> None:
+def test_scores_keep_their_nulls_as_nan_and_labels_are_minus_one_where_unobserved(shard: Shard) -> None:
     equal(shard.teacher, [[0.0625, 0.03125], [0.25, 0.125], [0.75, NAN], [0.375, 0.25], [0.5, NAN]])
-
-
-def test_labels_are_one_column_a_task_with_minus_one_where_unobserved(shard: Shard) -> None:
     assert shard.labels.tolist() == [[0, 0], [-1, -1], [-1, -1], [1, 1], [1, -1]]
     assert shard.impressed.tolist() == [1, 0, 0, 1, 1]
     assert shard.position.tolist() == [1, -1, -1, 1, 2]
@@ -79,16 +70,21 @@ def test_tensors_have_the_documented_types(shard: Shard) -> None:
     assert (shard.requests, shard.ads, shard.candidates) == (4, 4, 5)
 
 
-def test_a_truncated_file_does_not_open(shard: Shard) -> None:
-    file = shard.path / "ads.arrow"
-    file.write_bytes(file.read_bytes()[:-8])
-    with pytest.raises(StorageError, match=r"ads\.arrow has \d+ bytes; its manifest says \d+"):
-        open_shard(shard.path)
-
-
-def test_a_missing_file_does_not_open(shard: Shard) -> None:
-    (shard.path / "candidates.arrow").unlink()
-    with pytest.raises(StorageError, match=r"candidates\.arrow has None bytes"):
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("ads.arrow", b"short", r"ads\.arrow has 5 bytes; its manifest says \d+"),
+        ("candidates.arrow", None, r"candidates\.arrow has None bytes"),
+        ("manifest.json", None, r"manifest\.json does not exist"),
+    ],
+)
+def test_a_shard_that_is_not_whole_does_not_open(
+    shard: Shard, name: str, content: bytes | None, words: str
+) -> None:
+    (shard.path / name).unlink()
+    if content is not None:
+        (shard.path / name).write_bytes(content)
+    with pytest.raises(StorageError, match=words):
         open_shard(shard.path)
 
 
@@ -106,11 +102,6 @@ def test_a_shard_of_another_format_does_not_open(shard: Shard) -> None:
     manifest.write_text(json.dumps(read_json(manifest) | {"format": 0}))
     with pytest.raises(StorageError, match="has format 0; this code reads"):
         open_shard(shard.path)
-
-
-def test_a_directory_without_a_manifest_is_no_shard(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"manifest\.json does not exist"):
-        open_shard(tmp_path)
 
 
 def test_a_shard_of_other_declarations_is_refused(shard: Shard, declarations: Declarations) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract.shards import Shard, open_shard, read_manifest
-from mtmd.extract.snapshot import ads_digests, day_bids, read_ads
+from mtmd.extract.shards import Shard, open_shard
+from mtmd.extract.snapshot import day_bids, read_ads
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from tests.extract.conftest import SCHEMAS
@@ -33,10 +33,6 @@ def test_ads_are_those_of_the_shard_with_their_bids(
     bids = {int(key): float(bid) for part in parts for key, bid in zip(part.ad_id, part.bid, strict=True)}
     assert {key: bid for key, bid in bids.items() if key != 5} == {6: 1.5, 7: 1.5, 9: 1.5}
     assert np.isnan(bids[5])
-
-
-def test_the_digests_are_those_of_the_shards_manifest(logs: Path, tmp_path: Path, shard: Shard) -> None:
-    assert ads_digests(LogSource(logs), DAY, tmp_path / "digests") == read_manifest(shard.path).sources["ads"]
 
 
 def test_bids_are_in_the_order_of_the_shard(
@@ -93,11 +89,6 @@ def test_a_missing_column_is_named(
         LogsError, match=r"ads of 2026-03-01: .*part-0\.parquet .* bid \(missing; must be FLOAT\)"
     ):
         list(read_ads(LogSource(logs), DAY, declarations))
-
-
-def test_a_day_that_is_not_there_is_named(logs: Path, declarations: Declarations) -> None:
-    with pytest.raises(LogsError, match=r"ads of 2026-05-01: .* does not exist"):
-        list(read_ads(LogSource(logs), date(2026, 5, 1), declarations))
 
 
 def test_files_that_change_meanwhile_are_noticed(

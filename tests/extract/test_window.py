@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mtmd.config import Declarations
-from mtmd.errors import ConfigError, StorageError
+from mtmd.errors import ConfigError
 from mtmd.extract import window
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
@@ -130,15 +130,6 @@ def test_an_empty_side_of_the_split_is_refused(shard: Shard, declarations: Decla
         WindowData([shard], declarations, validation_fraction=1e-9, seed=0)
     with pytest.raises(ConfigError, match=r"0\.3 with sample_fraction 1e-09 splits .* into 0 for training"):
         WindowData([shard], declarations, validation_fraction=0.3, seed=1, sample_fraction=1e-9)
-
-
-def test_shards_of_other_declarations_are_refused(shard: Shard, declarations: Declarations) -> None:
-    tasks = declarations.domains.tasks[:1]
-    other = declarations.model_copy(
-        update={"domains": declarations.domains.model_copy(update={"tasks": tasks})}
-    )
-    with pytest.raises(StorageError, match="has 2 columns of tasks; the declarations want 1"):
-        WindowData([shard], other, validation_fraction=0.3, seed=1)
 
 
 def test_a_window_is_the_days_before_as_of_oldest_first() -> None:

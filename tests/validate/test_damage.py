@@ -201,6 +201,7 @@ def test_a_deviation_says_what_was_observed_and_what_is_ordinary(logs, yesterday
     logs.damage("candidates", f"delete from t where {ROW} % 3 = 0 and {ROW} < 54")
     (failure,) = logs.validate(yesterday).failures
     assert failure.samples[0] == {
+        "measure": "domain_mix",
         "domain": "home_feed × shopping",
         "subject": "share of candidates",
         "observed": "0.02381",
@@ -216,7 +217,7 @@ def test_what_is_less_than_the_stopping_share_is_only_shown(logs, yesterday) -> 
     data = logs.preset.data.model_copy(update={"stop_share": 0.2})
     validation = Logs(logs.root, logs.preset.model_copy(update={"data": data})).validate(yesterday)
     assert validation.passed
-    assert [(one.name, one.unexpected) for one in validation.warnings] == [("mean_scores_as_usual", 5)]
+    assert [(one.name, one.unexpected) for one in validation.warnings] == [("as_usual", 5)]
 
 
 @pytest.mark.parametrize(("change", "expectation", "count"), [("cvr = cvr", None, 0), *OWN_TASKS])
