@@ -10,6 +10,8 @@ Deviations: the norm (`mtmd.model.layers`); the SE gate is 2 · sigmoid, so that
 Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
 """
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -118,27 +120,29 @@ class DomainAdaptation(nn.Module):
         times (N,): how often a row's values count.
         """
         self.tables.observe(side, times)
-        if self.shared:
-            self.domains[0].observe(side.numbers, self.present[side.domain])  # type: ignore[operator]
-            return
-        rows_of = by_domain(side.numbers, side)
-        for fields, rows, present in zip(self.domains, rows_of, self.present, strict=True):
-            fields.observe(rows, present)  # type: ignore[operator]
+        for fields, present, (numbers,) in self._by_domain(side, [side.numbers]):
+            fields.observe(numbers, present)  # type: ignore[operator]
 
     def forward(self, side: SideInput) -> Tensor:
         """Rows sorted by domain → adapted (N, D), in float32 under autocast too."""
         with torch.autocast(side.continuous.device.type, enabled=False):
-            embedded = [(copies[0], known) for copies, known in self.tables(side)]
-            if self.shared:
-                every: Tensor = self.domains[0](side.numbers, embedded, self.present[side.domain])
-                return every
-            tables = [
-                list(zip(by_domain(values, side), by_domain(known, side), strict=True))
-                for values, known in embedded
-            ]
-            rows_of = by_domain(side.numbers, side)
-            adapted = [
-                fields(rows, [table[domain] for table in tables], self.present[domain])
-                for domain, (fields, rows) in enumerate(zip(self.domains, rows_of, strict=True))
-            ]
-            return torch.cat(adapted)
+            columns = [side.numbers]
+            for copies, known in self.tables(side):
+                columns += [copies[0], known]
+            return torch.cat(
+                [
+                    fields(numbers, list(zip(embedded[::2], embedded[1::2], strict=True)), present)
+                    for fields, present, (numbers, *embedded) in self._by_domain(side, columns)
+                ]
+            )
+
+    def _by_domain(
+        self, side: SideInput, columns: Sequence[Tensor]
+    ) -> Iterator[tuple[nn.Module, Tensor, Sequence[Tensor]]]:
+        """The DomainFields that rows pass, the columns that are present, and these rows of each of the `columns`."""
+        if self.shared:
+            yield self.domains[0], self.present[side.domain], columns
+            return
+        split = [by_domain(column, side) for column in columns]
+        for domain, fields in enumerate(self.domains):
+            yield fields, self.present[domain], [rows[domain] for rows in split]

@@ -42,7 +42,6 @@ class RowAdamW(torch.optim.AdamW):
         super().__init__(groups, lr=learning_rate, betas=BETAS, eps=EPSILON, fused=True)
         self._owners = [module for module in model.modules() if isinstance(module, FieldTables)]
         tables = {table for owner in self._owners for table in owner.tables}
-        self._dense = [[p for p in group["params"] if p not in tables] for group in self.param_groups]
         self._blocks = [blocks_of(p for p in group["params"] if p in tables) for group in self.param_groups]
         self._block = {table: block for blocks in self._blocks for block in blocks for table in block.first}
         for owner in self._owners:
@@ -56,15 +55,13 @@ class RowAdamW(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update all parameters outside the tables, and the rows of tables that have a gradient."""
-        groups = self.param_groups
-        self.param_groups = [
-            group | {"params": dense} for group, dense in zip(groups, self._dense, strict=True)
-        ]
-        try:
-            super().step()
-        finally:
-            self.param_groups = groups
-        for group, blocks in zip(groups, self._blocks, strict=True):
+        gradients = {table: table.grad for table in self._block}
+        for table in gradients:
+            table.grad = None  # AdamW leaves a parameter without a gradient alone
+        super().step()
+        for table, gradient in gradients.items():
+            table.grad = gradient
+        for group, blocks in zip(self.param_groups, self._blocks, strict=True):
             for block in blocks:
                 block.update(self.state, group["lr"])
 

@@ -65,7 +65,6 @@ class Made(Frozen):
     variant: str | None = None
     recipe: dict[str, Any]
     shards: dict[date, str] = Field(description="fingerprint of each day's shard")
-    start: Start | None = None
 
 
 def training_key(kind: ModelKind, window: str, preset: Preset, start: Start | None = None) -> str:
@@ -115,7 +114,7 @@ def train(
         else:
             run_job(here, on_progress)
         shards = {ref.day: ref.fingerprint for ref in window}
-        made = Made(variant=variant, recipe=recipe_of(kind, plan.preset), shards=shards, start=start)
+        made = Made(variant=variant, recipe=recipe_of(kind, plan.preset), shards=shards)
         write_json(directory / _MADE, made.model_dump(mode="json"))
 
     with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it

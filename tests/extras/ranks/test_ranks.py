@@ -15,9 +15,7 @@ from torch import Tensor
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError, TrainingError
-from mtmd.evaluate import stage as evaluate_stage
-from mtmd.export import stage as export_stage
-from mtmd.extract.shards import Days, ShardRef
+from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import Share
 from mtmd.extras.ranks import launcher
@@ -29,7 +27,6 @@ from mtmd.train import stage
 from mtmd.train.checkpoints import FILE, WEIGHTS
 from mtmd.train.results import MOMENTS, FitResult, Progress
 from tests.conftest import FIRST_DAY
-from tests.daily import Done
 from tests.train.windows import with_extra, with_training
 
 pytestmark = pytest.mark.slow
@@ -239,22 +236,6 @@ def test_what_a_rank_finds_wrong_is_said_in_its_words(
     with pytest.raises(TrainingError, match=r"mtmd: .* must be finite.*\(said by rank \d of 2\)"):
         stage.train(plan, "mtmd", window)
     assert not list((plan.workspace.root / "trained").iterdir())
-
-
-def test_a_model_of_two_ranks_passes_the_same_proofs(done: Done) -> None:
-    window = done.days.window[-2:]
-    plan = done.plan.model_copy(update={"days": done.plan.days[-2:]})
-    one = stage.train(plan, "mtmd", window)
-    plan = plan.model_copy(update={"preset": with_extra(plan.preset, "ranks", count=2)})
-    trained = stage.train(plan, "mtmd", window)
-    assert losses(trained.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
-    days = Days(window=window, held_out=done.days.held_out)
-    name = export_stage.model_id(plan, trained, days.held_out)
-    evaluated = evaluate_stage.evaluate(plan, [trained, *done.trained[1:]], days, name)
-    exported = export_stage.export(plan, trained, evaluated, days)
-    proofs = export_stage.prove(plan, exported, trained, days.held_out)
-    assert proofs.parity.passed
-    assert proofs.fresh_process.passed
 
 
 # ---- what is refused -----------------------------------------------------------------------------
