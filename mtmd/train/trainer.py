@@ -9,6 +9,7 @@ last whole epoch ends with the same bits too.
 import math
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -116,38 +117,36 @@ def fit(
         return run.result()
 
 
+@dataclass(eq=False)
 class _Run:
     """One training under way; everything that a checkpoint restores lives here."""
 
-    def __init__(
-        self,
-        kind: ModelKind,
-        data: TrainingData,
-        preset: Preset,
-        work: Path,
-        on_progress: OnProgress | None,
-        opening: Opening,
-        ranks: OneRank,
-    ) -> None:
-        self.kind, self.data, self.work, self.on_progress = kind, data, work, on_progress
-        self.opening, self.ranks = opening, ranks
-        self.config, self.declarations = preset.training_of(kind), preset.declarations
-        self.tasks = preset.domains.task_names
+    kind: ModelKind
+    data: TrainingData
+    preset: Preset
+    work: Path
+    on_progress: OnProgress | None
+    opening: Opening
+    ranks: OneRank
+
+    def __post_init__(self) -> None:
+        self.config = self.preset.training_of(self.kind)
+        self.tasks = self.preset.domains.task_names
         self.batch_requests = self.config.batch_requests
-        self.steps = data.steps(self.batch_requests)
+        self.steps = self.data.steps(self.batch_requests)
         self.precision = choose_precision(self.config)
         self.device = choose_device(self.config.device)
-        self.model = build_model(kind, preset).to(self.device)
+        self.model = build_model(self.kind, self.preset).to(self.device)
         self.optimizer = make_optimizer(self.model, self.config)
-        rates = data.base_rates().to(self.device)
-        self.loss = ranks.loss(TrainingLoss.of(self.config, self.tasks, rates))
+        rates = self.data.base_rates().to(self.device)
+        self.loss = self.ranks.loss(TrainingLoss.of(self.config, self.tasks, rates))
         # A checkpoint of another training must not be gone on from; the base rates stand for the data.
-        told = [self.steps, repr(rates.tolist()), opening.name]
-        key = digest([recipe_of(kind, preset), *told])
-        stored = load_checkpoint(work, key, self.model, self.optimizer)
+        told = [self.steps, repr(rates.tolist()), self.opening.name]
+        key = digest([recipe_of(self.kind, self.preset), *told])
+        stored = load_checkpoint(self.work, key, self.model, self.optimizer)
         if stored is None:
-            start(self.model, data, self.batch_requests)
-            opening.begin(self.model, self.optimizer)
+            start(self.model, self.data, self.batch_requests)
+            self.opening.begin(self.model, self.optimizer)
             stored = TrainingState(key=key), self._copy()
         self.state, self.best = stored
 
@@ -197,7 +196,9 @@ class _Run:
         self.model.train()
         total, rows, done = 0.0, 0, (epoch - 1) * self.steps
         batches = self._moved(self.data.epoch(epoch, self.batch_requests))
-        kept = with_dropped_values(batches, self.declarations, (self.config.seed, epoch, 1, self.ranks.rank))
+        kept = with_dropped_values(
+            batches, self.preset.declarations, (self.config.seed, epoch, 1, self.ranks.rank)
+        )
         for index, batch in enumerate(kept, start=1):
             total, rows = total + self._step(epoch, done + index - 1, batch), rows + len(batch.candidate)
             if index % _REPORT_STEPS == 0:
