@@ -1,7 +1,7 @@
 """The promotion gates: in order, each with the slices and numbers that decided it.
 
-A gate is an entry of GATES. An extra adds one that compares a further registered model (seam `rivals`), or hands in the
-result of a test of its own (`GateInputs.tested`).
+A gate is an entry of QUALITY or WORKING. An extra adds one that compares a further registered model (seam `rivals`), or
+hands in the result of a test of its own (`GateInputs.tested`).
 """
 
 from collections.abc import Callable
@@ -20,8 +20,6 @@ from mtmd.promote.findings import GateResult
 from mtmd.promote.slice_gates import against, calibrated
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
-# gates whose slices people read one by one; the constant is a floor
-RIVALS = ("champion", "anchor", "baseline")
 
 
 class GateInputs(Frozen):
