@@ -28,7 +28,6 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.replay import REPLAY_FORMAT, replay_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.bundle import EXPORT_FORMAT
-from mtmd.export.parity import PROOF_FORMAT
 from mtmd.extract.shards import SHARD_FORMAT, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
@@ -55,7 +54,6 @@ NUMBERS = {
     "mtmd.evaluate.evaluation.METRICS_FORMAT": METRICS_FORMAT,
     "mtmd.evaluate.replay.REPLAY_FORMAT": REPLAY_FORMAT,
     "mtmd.export.bundle.EXPORT_FORMAT": EXPORT_FORMAT,
-    "mtmd.export.parity.PROOF_FORMAT": PROOF_FORMAT,
     "mtmd.registry.bundle.BUNDLE_FORMAT": BUNDLE_FORMAT,
     "mtmd.serve.published.ADS_FORMAT": ADS_FORMAT,
 }
@@ -89,7 +87,6 @@ def golden(made: Made) -> dict[str, Pinned]:
         "METRICS_FORMAT": _metrics,
         "REPLAY_FORMAT": _replay,
         "EXPORT_FORMAT": _graphs,
-        "PROOF_FORMAT": _proofs,
         "BUNDLE_FORMAT": _bundle,
         "ADS_FORMAT": _ads,
     }
@@ -234,24 +231,6 @@ def _graphs(made: Made) -> Any:
                 initializer.ClearField("raw_data")
         graphs[path.name] = digest(proto.SerializeToString(deterministic=True).hex())
     return graphs
-
-
-def _proofs(made: Made) -> Any:
-    """What was looked at; the differences that were found are the machine's."""
-    (path,) = made.root.glob("proofs/*.json")
-    return _without_floats(read_json(path))
-
-
-def _without_floats(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _without_floats(own)
-            for key, own in value.items()
-            if key not in {"bundle_id", "detail", "seconds", "worst", "identical"}
-        }
-    if isinstance(value, list):
-        return [_without_floats(own) for own in value]
-    return "a number" if isinstance(value, float) else value
 
 
 def _bundle(made: Made) -> Any:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from mtmd.export.fresh_process import RawRows, sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.publish.answer import Asked, answer
@@ -43,16 +41,6 @@ def test_their_slices_are_evaluated_where_the_tasks_exist(rich_line: RichLine) -
     assert actions["all", "relevance"] > actions["all", "cvr"]
     assert "cvr" in rich_line.page
     assert "relevance" in rich_line.page
-
-
-def test_conversions_are_labels_of_shown_shopping_ads_only(rich_line: RichLine) -> None:
-    shard = open_shard(Path(rich_line.done.days.held_out.path))
-    labels, cvr = shard.labels.numpy(), shard.teacher.numpy()[:, TASKS.index("cvr")]
-    shopping, shown = ~np.isnan(cvr), shard.impressed.numpy() == 1
-    np.testing.assert_array_equal(labels[:, TASKS.index("cvr")] >= 0, shopping & shown)
-    np.testing.assert_array_equal(labels[:, TASKS.index("relevance")] >= 0, shown)
-    converted = labels[:, TASKS.index("cvr")] == 1
-    assert (labels[converted, TASKS.index("ctr")] == 1).all()
 
 
 def test_the_bundle_ranks_by_conversions_and_never_above_clicks(rich_line: RichLine) -> None:

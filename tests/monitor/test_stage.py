@@ -13,7 +13,6 @@ from mtmd.monitor.stage import monitor, monitored
 from mtmd.registry.registry import Registry
 from mtmd.report import jobs
 from mtmd.report.document import markdown
-from mtmd.store.files import read_json, write_json
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 PROFILES = Path(LINE) / "monitoring" / "profiles"
@@ -76,23 +75,17 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
     assert "data:image/svg+xml;base64," in text
 
 
-def _promoted(artifacts: Path, as_of: date, name: str = "newer", **metrics: object) -> str:
-    """A newer champion with the files of the live one, of whose metrics some may be others."""
+def _promoted(artifacts: Path, as_of: date) -> str:
+    """A newer champion with the files of the live one."""
     registry = Registry(artifacts / LINE)
     live = registry.require_champion()
-    newer = f"{as_of:%Y%m%d}-{name}"
-    manifest = registry.manifest(live.model_id).model_copy(
-        update={"model_id": newer, "as_of": as_of, "files": {}}
-    )
+    newer, there = f"{as_of:%Y%m%d}-newer", registry.path(live.model_id)
+    changed = {"model_id": newer, "as_of": as_of, "files": {}}
 
     def build(directory: Path) -> None:
-        for file in registry.path(live.model_id).iterdir():
-            if file.name != "manifest.json":
-                shutil.copy(file, directory)
-        path = directory / "metrics.json"
-        write_json(path, read_json(path) | metrics)
+        shutil.copytree(there, directory, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True)
 
-    registry.add(build, manifest)
+    registry.add(build, registry.manifest(live.model_id).model_copy(update=changed))
     return registry.promote(newer, as_of, "a test", live.sequence).champion.model_id
 
 

@@ -89,17 +89,9 @@ FRESH = FreshProcessReport(passed=True, detail="answered")
 @pytest.fixture
 def inputs() -> Callable[..., GateInputs]:
     def make(**changed: Any) -> GateInputs:
-        usual = {
-            "candidate": "new",
-            "champion": "old",
-            "data_passed": True,
-            "training_finite": True,
-            "evaluation": evaluation(),
-            "parity": parity(),
-            "fresh_process": FRESH,
-            "gates": GATES,
-        }
-        return GateInputs(**(usual | changed))
+        usual = {"candidate": "new", "champion": "old", "data_passed": True, "training_finite": True}
+        made = {"evaluation": evaluation(), "parity": parity(), "fresh_process": FRESH, "gates": GATES}
+        return GateInputs(**(usual | made | changed))
 
     return make
 
@@ -112,15 +104,8 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
     verdict = apply_gates(inputs())
     assert verdict.promoted
     assert verdict.words() == "promoted"
-    assert [one.name for one in verdict.gates] == [
-        "data suites",
-        "training",
-        "champion",
-        "baseline",
-        "calibration",
-        "parity",
-        "fresh process",
-    ]
+    names = ["data suites", "training", "champion", "baseline", "calibration", "parity", "fresh process"]
+    assert [one.name for one in verdict.gates] == names
     assert gate(verdict, "baseline").detail == (
         "none of 2 judged slices and 1 judged task is shown worse than the baseline"
     )
@@ -211,11 +196,8 @@ def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..
     (finding,) = [one for one in training.slices if not one.judged]
     assert finding.decision == "not enough data"
     assert str(finding) == "search × standard × ctr: not judged (99 effective requests)"
-    assert [one.decision for one in gate(verdict, "champion").slices] == [
-        "not enough data",
-        "not shown worse",
-        "not shown worse",
-    ]
+    decisions = [one.decision for one in gate(verdict, "champion").slices]
+    assert decisions == ["not enough data", "not shown worse", "not shown worse"]
 
 
 def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_them(
