@@ -42,16 +42,19 @@ class DataQuality(Frozen):
 def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
-    A day that passed before with the same files, declarations and suites is not run again (`stored_pass`); one that
+    A day that passed before with the same files, declarations and suites is not run again (`day_records`); one that
     failed is. All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing or unreadable, have other columns than declared, or change while they are validated.
     """
     days: list[DayValidation] = []
     reused: list[date] = []
     trailing: list[DayProfile] = []
-    sources = all_sources(plan)
+    sources = _all_sources(plan)
     for day, source in zip(plan.all_days, sources, strict=True):
-        result = stored_pass(plan, day, source, len(earlier_days(day, trailing, plan.preset.data)))
+        earlier = len(earlier_days(day, trailing, plan.preset.data))
+        records = day_records(plan, day, source, earlier)
+        stored = (read_record(place, DayValidation) for place in reversed(records))
+        result = next((one for one in stored if one is not None and one.day == day), None)
         if result is not None:
             reused.append(day)
         else:
@@ -61,7 +64,7 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
                     f"logs of {day} changed while they were validated; run again when they are complete"
                 )
             if result.passed:
-                write_record(day_record(plan, day, source, result.compared), result, seal=True)
+                write_record(records[0], result, seal=True)
         if result.passed:
             trailing.append(result.profile)
         days.append(result)
@@ -76,53 +79,17 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     return quality
 
 
-def _read(place: Path) -> DayValidation | None:
-    return read_record(place, DayValidation)
-
-
-def stored_pass(
-    plan: RunPlan,
-    day: date,
-    sources: Sources,
-    earlier: int,
-    read: Callable[[Path], DayValidation | None] = _read,
-) -> DayValidation | None:
-    """A stored pass that does for a run with so many earlier days to compare the day with.
-
-    The window's first day is compared with no earlier day, so its steadiness is not judged. A pass is worth more, the
-    more earlier days the day was compared with; from `min_trailing_days` on, all are worth the same.
-    """
-    enough = plan.preset.data.min_trailing_days
-    for compared in range(enough, min(earlier, enough) - 1, -1):
-        stored = read(day_record(plan, day, sources, compared))
-        if stored is not None and stored.day == day:
-            return stored
-    return None
-
-
 def require(quality: DataQuality) -> None:
     """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
     for validation in quality.validations:
         require_validation(validation)
 
 
-def all_sources(plan: RunPlan, known: dict[date, Sources] | None = None) -> list[Sources]:
-    """As `day_sources`, of all days; those of a bucket are asked for side by side, since each waits for its answers.
-
-    `known` has days that were asked for before, and gets the others.
-    """
-    found = {} if known is None else known
-
-    def ask(day: date) -> None:
-        found[day] = day_sources(plan, day)
-
-    new = [day for day in plan.all_days if day not in found]
-    if all(map(plan.source.is_in_bucket, TABLES)):
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(ask, new))
-    else:
-        list(map(ask, new))
-    return [found[day] for day in plan.all_days]
+def _all_sources(plan: RunPlan) -> list[Sources]:
+    """As `day_sources`, of all days; those of a bucket are asked for side by side, since each waits for its answers."""
+    at_once = _AT_ONCE if all(map(plan.source.is_in_bucket, TABLES)) else 1
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(lambda day: day_sources(plan, day), plan.all_days))
 
 
 def day_sources(plan: RunPlan, day: date) -> Sources:
@@ -131,11 +98,13 @@ def day_sources(plan: RunPlan, day: date) -> Sources:
     return plan.source.digests(day, cache=digests_file(plan.workspace.shards, day))
 
 
-def day_record(plan: RunPlan, day: date, sources: Sources, compared: int) -> Path:
-    """Where a day's pass is: named by its files, its declarations and expectations, and how many days it was beside.
+def day_records(plan: RunPlan, day: date, sources: Sources, earlier: int) -> list[Path]:
+    """Where passes of a day are that do for a run with so many earlier days to compare it with; its own is the first.
 
-    Which days it was compared with is left out on purpose: a late correction of an earlier day must not judge a later
-    one again.
+    A record is named by the day's files, declarations and expectations, and by how many earlier days it was compared
+    with. The more they were, the more it is worth; from `min_trailing_days` on, all are worth the same. The window's
+    first day is compared with none, so its steadiness is not judged. Which days they were is left out on purpose: a
+    late correction of an earlier day must not judge a later one again.
     """
     limits, before = plan.preset.data, day - timedelta(days=1)
     key = digest(
@@ -155,4 +124,6 @@ def day_record(plan: RunPlan, day: date, sources: Sources, compared: int) -> Pat
             "sql": {table: plan.source.bare_statement(table) for table in TABLES},
         }
     )
-    return plan.workspace.validation(day) / f"{key[:16]}-{min(compared, limits.min_trailing_days)}.json"
+    enough = limits.min_trailing_days
+    place = plan.workspace.validation(day)
+    return [place / f"{key[:16]}-{compared}.json" for compared in range(min(earlier, enough), enough + 1)]
