@@ -14,54 +14,9 @@ from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
 from mtmd.extras.kuairand.source import Source, video_attributes
-from mtmd.extras.kuairand.teacher.rows import Bools, EarlierDays, Floats, Ints
+from mtmd.extras.kuairand.teacher.rows import EarlierDays, Floats, Ints
 from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.logs.encoding import arrow_schema
-from mtmd.sources.simulated.histories import Events, Lists, newest_before
-
-COLUMNS = ("recent_ads", "recent_ad_actions", "recent_ad_hours", "recent_tags")
-ACTIONS = ("shown", "click", "good_click", "profile_enter")  # of a video the last that happened
-_DAY_SECONDS = 86_400
-_HOUR_SECONDS = 3_600
-
-
-class Histories:
-    """What every user was shown before: videos with what the user did, and tags of clicked videos.
-
-    A request looks back over all days before its own (UTC), newest first, so it sees nothing of its own day.
-    """
-
-    def __init__(self, exposures: Exposures, video_id: pa.Array, tag: pa.Array) -> None:
-        """video_id, tag: of each row of the video table."""
-        self._shown = _events(exposures, np.ones(len(exposures), np.bool_))
-        known = tag.is_valid().to_numpy(zero_copy_only=False)[exposures.video]
-        self._clicked = _events(exposures, exposures.labels[:, 0] & known)
-        self._video_id, self._tag = video_id, tag
-
-    def columns(self, user: Ints, time_ms: Ints) -> dict[str, pa.Array]:
-        """For requests (N,) of these users at these times: lists of videos, actions, their ages in hours, and tags."""
-        second = time_ms // 1000
-        midnight = second // _DAY_SECONDS * _DAY_SECONDS
-        shown = newest_before(self._shown, user, 0, midnight)
-        clicked = newest_before(self._clicked, user, 0, midnight)
-        actions = np.array(ACTIONS)[self._shown.action[shown.place]]
-        hours = (second[shown.row] - self._shown.time[shown.place]) / _HOUR_SECONDS
-        lists: dict[str, tuple[Lists, pa.Array]] = {
-            "recent_ads": (shown, self._video_id.take(pa.array(self._shown.value[shown.place]))),
-            "recent_ad_actions": (shown, pa.array(actions, pa.string())),
-            "recent_ad_hours": (shown, pa.array(hours.astype(np.float32))),
-            "recent_tags": (clicked, self._tag.take(pa.array(self._clicked.value[clicked.place]))),
-        }
-        return {name: of.of(values) for name, (of, values) in lists.items()}
-
-
-def _events(exposures: Exposures, chosen: Bools) -> Events:
-    """Chosen exposures by the second, about rows of the video table."""
-    clicked, good, entered = exposures.labels.T
-    action = np.select([entered, good, clicked], [3, 2, 1], 0)
-    columns = (exposures.user, exposures.time_ms // 1000, exposures.video, action.astype(np.int64))
-    return Events(*(column[chosen] for column in columns))
-
 
 Columns = dict[str, Any]
 _NO_DATE = -1  # upload day of a video without one: the day before 1970: known of old, but with no age
@@ -92,7 +47,6 @@ class LogTables:
             _beside_surface(exposures.user, exposures.surface), exposures.day, outcomes
         )
         self._of_video = EarlierDays(exposures.video, exposures.day, outcomes)
-        self._histories = Histories(exposures, self._attributes["video_id"], self._attributes["tag"])
 
     def day(self, day: int, scores: NDArray[np.float32] | None = None) -> dict[str, pa.Table]:
         """The tables, by name, of one whole UTC day since 1970-01-01, with the teacher's scores (N, 3); 0 without."""
@@ -116,7 +70,6 @@ class LogTables:
             name: self._source.users[name].take(user) for name in self._source.users.column_names
         }
         columns |= _outcome_features("user", seen, clicked, good, entered)
-        columns |= self._histories.columns(user, exposures.time_ms[rows])
         columns |= {
             "request_id": request_id,
             "ts": (exposures.time_ms[rows] * 1000).astype("datetime64[us]"),

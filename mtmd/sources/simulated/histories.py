@@ -4,81 +4,20 @@ A row looks back over the hours of the last days that were over when its own hou
 its own hour, or anything later. Nothing is drawn: the same days are run again, which changes no other column.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import date
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mtmd.features.feature import ARROW_TYPES
+from mtmd.logs.encoding import ARROW_TYPES
 from mtmd.sources.simulated.requests import Requests
-
-Ints = NDArray[np.int64]
+from mtmd.sources.simulated.streams import Ints
 
 LENGTH = 20  # values that a row looks back
-_USER = np.int64(2**32)  # times are smaller
-
-
-@dataclass(frozen=True)
-class Events:
-    """Things that users did, in any order: who, when in whole hours or seconds (below 2³²), about what, and how."""
-
-    user: Ints
-    time: Ints
-    value: Ints
-    action: Ints  # index into the source's actions; 0 where there is only one
-
-    @cached_property
-    def ordered(self) -> tuple[Ints, Ints]:
-        """Keys of the events, ascending by user and then time, and the place of each; sorted once, for all days."""
-        key = _key(self.user, self.time)
-        order = np.argsort(key, kind="stable")
-        return key[order], order
-
-    @staticmethod
-    def concatenate(parts: Sequence["Events"]) -> "Events":
-        columns = zip(*((part.user, part.time, part.value, part.action) for part in parts), strict=True)
-        return Events(*(np.concatenate(column) for column in columns))
-
-
-class Lists(NamedTuple):
-    """Of N rows the events that each looks back on: lists of different lengths, one after the other.
-
-    offsets (N + 1,) int32, row (V,) the row of each value, place (V,) its event
-    """
-
-    offsets: NDArray[np.int32]
-    row: Ints
-    place: Ints
-
-    def of(self, values: pa.Array) -> pa.ListArray:
-        """One list for each row, of one value for each event in them."""
-        return pa.ListArray.from_arrays(pa.array(self.offsets), values)
-
-
-def newest_before(events: Events, user: Ints, since: Ints | int, until: Ints) -> Lists:
-    """Per row the user's events with since ≤ time < until, newest first, at most LENGTH.
-
-    Of events at the same time, the later one in `events` counts as the newer.
-    """
-    keys, order = events.ordered
-    start = np.searchsorted(keys, _key(user, since))
-    stop = np.searchsorted(keys, _key(user, until))
-    length = np.minimum(stop - start, LENGTH)
-    row = np.repeat(np.arange(len(user)), length)
-    offsets = np.concatenate([[0], np.cumsum(length)])
-    back = np.arange(len(row)) - offsets[row]  # 0 = newest
-    return Lists(offsets.astype(np.int32), row, order[stop[row] - 1 - back])
-
-
-def _key(user: Ints, time: Ints | int) -> Ints:
-    return user * _USER + time
-
-
+DAYS = 7  # how far a row looks back, before its own day
 COLUMNS = {  # that requests may have, with DuckDB's types
     "recent_topics": "INTEGER[]",
     "recent_ads": "BIGINT[]",
@@ -86,9 +25,22 @@ COLUMNS = {  # that requests may have, with DuckDB's types
     "recent_ad_hours": "FLOAT[]",
 }
 _OF_REQUESTS = ("recent_topics",)  # the others tell of clicks
-ACTIONS = np.array(["click", "good_click"])
-DAYS = 7  # how far a row looks back, before its own day
+_ACTIONS = np.array(["click", "good_click"])
 _HOURS = 24
+_USER = np.int64(2**32)  # times are smaller
+
+
+class Events(NamedTuple):
+    """Things that users did, in any order: who, when in whole hours (below 2³²), about what, and how."""
+
+    user: Ints
+    time: Ints
+    value: Ints
+    action: Ints  # index into the actions; 0 where there is only one
+
+    @staticmethod
+    def concatenate(parts: Iterable["Events"]) -> "Events":
+        return Events(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class DayEvents(NamedTuple):
@@ -112,16 +64,14 @@ class Histories:
         user, hour = requests.users.user_id, ordinal * _HOURS + requests.hour
         days, first = self._of(ordinal), (ordinal - DAYS) * _HOURS
         for name in self.names:
-            events = Events.concatenate(
-                [day.requests if name in _OF_REQUESTS else day.clicks for day in days]
-            )
-            lists = newest_before(events, user, first, hour)
-            values = events.value[lists.place]
+            events = Events.concatenate(day.requests if name in _OF_REQUESTS else day.clicks for day in days)
+            offsets, row, place = _newest_before(events, user, first, hour)
+            values = events.value[place]
             if name == "recent_ad_hours":
-                values = (hour[lists.row] - events.time[lists.place]).astype(np.float32)
+                values = (hour[row] - events.time[place]).astype(np.float32)
             elif name == "recent_ad_actions":
-                values = ACTIONS[events.action[lists.place]]
-            column = lists.of(pa.array(values))
+                values = _ACTIONS[events.action[place]]
+            column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
             table = table.append_column(name, column.cast(ARROW_TYPES[COLUMNS[name]]))
         return table
 
@@ -133,3 +83,21 @@ class Histories:
             for day in wanted
         }
         return list(self._days.values())
+
+
+def _newest_before(
+    events: Events, user: Ints, since: int, until: Ints
+) -> tuple[NDArray[np.int32], Ints, Ints]:
+    """Per row (N,) the user's events with since ≤ time < until, newest first, at most LENGTH, row after row.
+
+    Offsets (N + 1,), and of each value (V,) its row and its event. Of events at the same time, the later one in
+    `events` counts as the newer.
+    """
+    key = events.user * _USER + events.time
+    order = np.argsort(key, kind="stable")
+    start, stop = (np.searchsorted(key[order], user * _USER + time) for time in (since, until))
+    length = np.minimum(stop - start, LENGTH)
+    row = np.repeat(np.arange(len(user)), length)
+    offsets = np.concatenate([[0], np.cumsum(length)])
+    back = np.arange(len(row)) - offsets[row]  # 0 = newest
+    return offsets.astype(np.int32), row, order[stop[row] - 1 - back]

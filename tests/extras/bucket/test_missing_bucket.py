@@ -35,11 +35,6 @@ def test_a_command_says_so(s3: S3, capsys: pytest.CaptureFixture[str], command: 
     assert len(s3.asked) == 1
 
 
-def test_a_run_says_so_before_it_starts_a_server(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--preset", TINY, "--as-of", str(FIRST_DAY), "--logs", LOGS]) == 1
-    assert WORDS in capsys.readouterr().err
-
-
 def test_the_service_says_so(s3: S3) -> None:
     live = Live(artifacts_folder(ARTIFACTS) / TINY, Settings())
     assert not live.refresh()

@@ -38,12 +38,6 @@ def test_a_url_of_which_a_part_would_be_left_out_is_refused(s3: S3, url: str) ->
         ObjectPath.of(url)
 
 
-def test_a_prefix_may_have_a_quoted_sign(s3: S3) -> None:
-    (s3.root / "data").mkdir(parents=True)
-    (ObjectPath.of("s3://data/team%231") / "a").put(b"1")
-    assert (s3.root / "data" / "team#1" / "a").read_bytes() == b"1"
-
-
 def test_objects_are_listed_below_a_prefix_in_the_order_of_names(logs: ObjectPath) -> None:
     assert [one.key for one in logs.below()] == ["a/z.parquet", "a-b/x y+%2.parquet", "top.json"]
     assert sorted(map(str, logs.iterdir())) == [f"{URL}/a", f"{URL}/a-b", f"{URL}/top.json"]

@@ -1,25 +1,16 @@
 """A service follows the champion of a line in a bucket, which another machine changes."""
 
-import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from mtmd.errors import LogsError
-from mtmd.logs.source import LogSource
-from mtmd.publish.stage import publish
-from mtmd.registry.registry import Registry
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
-from mtmd.serve.scorer import Scorer
-from mtmd.store.files import remove, write_json
-from mtmd.store.workspace import Workspace
+from mtmd.store.files import remove
 from tests.buckets import S3
-from tests.flows.runs import AS_OF
-from tests.registry.conftest import manifest_of
-from tests.serve.conftest import A, MakeBundle
+from tests.serve.conftest import MakeBundle
 from tests.serve.http.conftest import ADS, DAY, Line
 
 
@@ -103,21 +94,3 @@ def test_a_service_that_starts_again_fetches_only_what_it_lacks(
         assert not again.refresh()
     remove(machine("service") / "ads")
     assert Live(machine("service"), Settings()).refresh()
-
-
-def test_a_champion_that_was_removed_from_the_bucket_is_uploaded_by_a_day_without_a_promotion(
-    s3: S3, machine: Callable[[str], Path], make_bundle: MakeBundle, tmp_path: Path
-) -> None:
-    root, bundle = machine("a"), make_bundle(A)
-
-    def build(directory: Path) -> None:
-        shutil.copytree(bundle, directory, dirs_exist_ok=True)
-        write_json(directory / "metrics.json", {})
-
-    registry, manifest = Registry(root), manifest_of("a", 5).model_copy(update={"bundle_id": A})
-    registry.add(build, manifest)
-    registry.promote("a", manifest.as_of, "first", 0)
-    shutil.rmtree(s3.path("s3://art/team/line/models/a"))
-    with pytest.raises(LogsError, match=f"{AS_OF}"):
-        publish(Workspace(root), LogSource(tmp_path / "empty"), AS_OF)
-    assert Scorer.load(Registry(machine("b")).verify("a")).info.bundle_id == A

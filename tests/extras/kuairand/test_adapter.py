@@ -47,10 +47,10 @@ def source(made_up: Any) -> Path:
 
 def test_every_day_satisfies_the_contract_and_can_be_extracted(source: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
-    report = run(source, logs, preset="kuairand-histories")
+    report = run(source, logs, preset="kuairand")
     days = available_days(logs)
     assert (days[0], days[-1], len(days)) == (FIRST, date(2022, 4, 23), 6)
-    declarations = load_preset("kuairand-histories").declarations
+    declarations = load_preset("kuairand").declarations
     for name, columns in table_columns(declarations).items():
         assert set(pq.read_schema(day_files(logs, name, FIRST)[0]).names) == columns.keys() - HOW_FOUND.keys()
     shards = [extract_day(LogSource(logs), day, declarations, tmp_path / "shards").path for day in days]

@@ -36,16 +36,6 @@ def test_options_out_of_bounds_are_named(
     assert f"Invalid value for '{option[0]}'" in capsys.readouterr().err
 
 
-def test_the_output_may_be_a_file_uri(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    uri = f"{tmp_path.as_uri()}/logs"
-    assert main(["fit-teacher", "--preset", "tiny", "--output", uri, "--logs", str(tmp_path / "logs")]) == 1
-    assert f"output {tmp_path / 'logs'} is the folder of the logs themselves" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_an_import_goes_to_the_folder_of_the_presets_uri(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

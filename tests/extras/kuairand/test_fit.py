@@ -76,18 +76,6 @@ def test_the_daily_job_can_read_what_is_written(
         assert ((gctr > 0) & (gctr <= ctr) & (ctr < 1)).all()
 
 
-def test_the_report_says_what_was_done(fitted: tuple[TeacherFitReport, Path], bare: Path) -> None:
-    report, output = fitted
-    teacher = report.teacher
-    assert (report.output, report.reused) == (str(output), False)
-    assert (teacher.members, teacher.epochs, teacher.blocks) == (1, 1, 2)
-    assert teacher.newest_days == (date(2026, 1, 3), date(2026, 1, 4))
-    tables = [candidates(bare, day) for day in report.days]
-    assert report.candidates == sum(table.num_rows for table in tables)
-    assert report.shown == sum(table["impressed"].to_pylist().count(True) for table in tables)
-    assert sum(one.rows for one in teacher.tasks if one.task == "ctr") == report.shown
-
-
 def test_the_same_fit_is_reused_where_it_was_moved_and_another_one_replaces_it(
     bare: Path, tmp_path: Path
 ) -> None:
@@ -95,15 +83,6 @@ def test_the_same_fit_is_reused_where_it_was_moved_and_another_one_replaces_it(
     (tmp_path / "logs").rename(moved)
     assert quick(moved, bare) == first.model_copy(update={"reused": True, "output": str(moved)})
     assert not quick(moved, bare, seed=1).reused
-
-
-def test_scores_that_the_logs_have_are_not_read(
-    fitted: tuple[TeacherFitReport, Path], tiny_logs: Path, tmp_path: Path
-) -> None:
-    report, output = fitted
-    last = report.days[-1]
-    quick(tmp_path, tiny_logs, last_day=last)
-    assert candidates(tmp_path, last).equals(candidates(output, last))
 
 
 def test_days_that_the_preset_leaves_out_are_not_read(tiny_logs: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtmd.sources.simulated.histories import DAYS, DayEvents, Events, Histories
+from mtmd.sources.simulated.histories import DAYS, LENGTH, DayEvents, Events, Histories
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import Requests, draw_requests
 from tests.worlds import tiny_world
@@ -48,6 +48,11 @@ def test_earlier_hours_of_the_same_day_count_and_the_own_hour_does_not() -> None
     today = events((5, 24 * DAY + 9, 90), (5, 24 * DAY + 10, 100), (6, 24 * DAY + 8, 80))
     requests = asked((5, 9), (5, 10), (5, 11), (6, 23), (7, 23))
     assert histories({DAY: today}, requests) == [[], [90], [100, 90], [80], []]
+
+
+def test_the_newest_are_kept_and_of_one_hour_the_later() -> None:
+    today = events(*((5, 24 * DAY + 9, n) for n in range(2 * LENGTH)))
+    assert histories({DAY: today}, asked((5, 11))) == [list(range(2 * LENGTH - 1, LENGTH - 1, -1))]
 
 
 def test_the_last_days_count_and_the_newest_come_first() -> None:
