@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mtmd.logs.encoding import ARROW_TYPES
+from mtmd.features.feature import ARROW_TYPES
 from mtmd.sources.simulated.requests import Requests
 from mtmd.sources.simulated.streams import Ints
 
