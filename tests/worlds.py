@@ -33,8 +33,7 @@ def tiny_world(seed: int = 0, *, further_tasks: bool = False) -> WorldConfig:
 class DayTruth:
     """What really governs a day, one row per candidate in the logs' order; never in the logs.
 
-    `probability`, `teacher` and `structure` are (P, 3) in the order of `teacher.TASKS`, NaN where a task does
-    not apply. `structure` is the truth without what is not logged: the best that any student could know.
+    `probability` and `teacher` are (P, 3) in the order of `outcomes.TASKS`, NaN where a task does not apply.
     """
 
     request_id: NDArray[np.int64]
@@ -43,7 +42,6 @@ class DayTruth:
     product: NDArray[np.int64]
     probability: NDArray[np.float64]
     teacher: NDArray[np.float64]
-    structure: NDArray[np.float64]
     impressed: NDArray[np.bool_]
 
 
@@ -59,7 +57,6 @@ def day_truth(config: WorldConfig, day: date) -> DayTruth:
             ads.product[block.pairs.ad],
             block.scores.truth,
             block.scores.teacher,
-            block.scores.structure,
             block.actions.impressed,
         )
         for block in platform.blocks(day, ads)

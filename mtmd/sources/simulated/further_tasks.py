@@ -92,7 +92,7 @@ class FurtherTasks:
         base = self.logits(requests, ads, pairs, day)
         given = chances(base, _SEES, blind_spot(requests, ads, pairs), noise)
         standard = ads.product[pairs.ad] == 0
-        parents = (clicks.truth, clicks.teacher, clicks.structure)
+        parents = (clicks.truth, clicks.teacher)
         joint = (_joint(part, click[:, 0], standard) for part, click in zip(given, parents, strict=True))
         return given[0], Scores(*joint)
 

@@ -29,7 +29,6 @@ class Scores:
 
     truth: Floats
     teacher: Floats
-    structure: Floats  # truth without what is not logged: all that the logs could tell in principle
 
 
 def score(logits: Floats, requests: Requests, ads: Ads, pairs: Pairs, noise: Floats) -> Scores:
@@ -42,8 +41,8 @@ def score(logits: Floats, requests: Requests, ads: Ads, pairs: Pairs, noise: Flo
     return Scores(*(_joint(part, shopping) for part in parts))
 
 
-def chances(base: Floats, sees: Floats, blind: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
-    """Truth, teacher's score and structure, (P, K) each, of K tasks given their parents.
+def chances(base: Floats, sees: Floats, blind: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Truth and teacher's score, (P, K) each, of K tasks given their parents.
 
     base (P, K) log-odds before what nobody logs; sees (K,) and blind (P,) standard deviations of what the teacher sees
     of that and of what it doesn't; noise (2, P, K) standard normal, what the teacher sees first.
@@ -53,11 +52,7 @@ def chances(base: Floats, sees: Floats, blind: Floats, noise: Floats) -> tuple[F
     averaged = np.zeros_like(base)
     for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
         averaged += weight * _sigmoid(seen + spread * node)
-    return (
-        _inside(_sigmoid(seen + spread * noise[1])),
-        _inside(averaged),
-        _inside(_sigmoid(base)),
-    )
+    return _inside(_sigmoid(seen + spread * noise[1])), _inside(averaged)
 
 
 def blind_spot(requests: Requests, ads: Ads, pairs: Pairs) -> Floats:

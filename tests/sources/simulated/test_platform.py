@@ -20,6 +20,7 @@ from mtmd.sources.simulated.platform import (
     require_columns,
     simulate,
     world_at,
+    world_of,
 )
 from mtmd.store.files import sha256_file, write_json
 from tests.worlds import day_truth, tiny_world
@@ -200,3 +201,11 @@ def test_a_presets_tasks_and_features_say_what_the_platform_writes(
 def test_a_task_that_the_platform_cannot_write_is_named(task: tuple[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=f"preset 'demo' can't be simulated, because it has {words}"):
         require_columns(with_task(*task))
+
+
+def test_simulated_logs_have_a_world_and_others_are_refused(
+    tiny_preset: Preset, tiny_logs: Path, tmp_path: Path
+) -> None:
+    assert world_of(tiny_preset, str(tiny_logs)).users > 0
+    with pytest.raises(LogsError, match="are not of a simulated world"):
+        world_of(tiny_preset, str(tmp_path))

@@ -1,4 +1,4 @@
-"""What is shown, and what people then do."""
+"""The teacher is calibrated; what is shown, and what people then do, is according to the truth."""
 
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ def test_actions_follow_the_truth_not_the_teacher() -> None:
     pairs = Pairs(np.repeat(np.arange(count // 4), 4), np.tile(np.arange(4), count // 4))
     truth = np.tile([0.3, 0.15, 0.06], (count, 1))
     wrong = np.tile([0.01, 0.009, 0.008], (count, 1))
-    actions = act(CONFIG, ads, pairs, Scores(truth, wrong, truth), generator(0, "test"))
+    actions = act(CONFIG, ads, pairs, Scores(truth, wrong), generator(0, "test"))
     assert actions.clicked.mean() == pytest.approx(0.3, abs=0.01)
     assert actions.good_clicked.mean() == pytest.approx(0.15, abs=0.008)
     assert actions.outbound_clicked.mean() == pytest.approx(0.06, abs=0.005)
@@ -73,3 +73,34 @@ def test_outcomes_are_null_exactly_where_nothing_was_shown(simulated: "Simulated
         np.testing.assert_array_equal(null, ~shown)
     outbound = np.array([value is None for value in simulated.column("candidates", "outbound_clicked")])
     np.testing.assert_array_equal(outbound, ~shown | shopping)
+
+
+TASKS = ("ctr", "gctr", "octr")
+
+
+@pytest.mark.parametrize("task", range(3))
+def test_mean_truth_among_rows_of_a_score_is_that_score(simulated: "Simulated", task: int) -> None:
+    teacher, truth = simulated.truth("teacher")[:, task], simulated.truth("probability")[:, task]
+    applies = ~np.isnan(teacher)
+    order = np.argsort(teacher[applies])
+    for rows in np.array_split(order, 10):
+        assert truth[applies][rows].mean() == pytest.approx(teacher[applies][rows].mean(), rel=0.015)
+
+
+def test_every_domain_is_calibrated(simulated: "Simulated") -> None:
+    domain = simulated.truth("surface") * 2 + simulated.truth("product")
+    teacher, truth = simulated.truth("teacher"), simulated.truth("probability")
+    for d in range(6):
+        rows = domain == d
+        for task in range(2 if d % 2 else 3):
+            assert truth[rows, task].mean() == pytest.approx(teacher[rows, task].mean(), rel=0.025)
+
+
+def test_logged_scores_are_probabilities_in_a_tree(simulated: "Simulated") -> None:
+    ctr, gctr, octr = (simulated.column("candidates", task) for task in TASKS)
+    for scores in (ctr, gctr, octr[~np.isnan(octr)]):
+        assert scores.dtype == np.float32
+        assert scores.min() > 0
+        assert scores.max() < 1
+    assert (gctr <= ctr).all()
+    assert (octr <= ctr)[~np.isnan(octr)].all()
