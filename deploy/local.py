@@ -131,14 +131,6 @@ def down(platform: Platform) -> None:
         remove(_record(platform, name))
 
 
-def family_of(platform: Platform, name: str) -> list[int]:
-    """The process that `up` started as `name` (server, worker, reports) and what that started; empty when it ended."""
-    process = _running(platform, name)
-    return (
-        [] if process is None else [process.pid, *(child.pid for child in process.children(recursive=True))]
-    )
-
-
 def _record(platform: Platform, name: str) -> Path:
     return platform.home / f"{name}.json"
 

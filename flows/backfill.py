@@ -7,14 +7,14 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from mtmd.flows import parameters, prefect_artifacts, steps
+from mtmd.flows import prefect_artifacts, steps
 from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
 
 
-@flow(name="backfill", flow_run_name=parameters.of_days, persist_result=False)
+@flow(name="backfill", flow_run_name="backfill {first} to {last}", persist_result=False)
 @described
 def backfill(
     first: Annotated[date, a_day("Oldest as_of")],

@@ -96,7 +96,7 @@ def publish_monitor(report: MonitorReport, preset: str, artifacts: str) -> None:
     prefect_artifacts.publish("monitor", f"{report.day}: {report.words[:200]}", jobs.monitor(report, trend))
 
 
-@flow(name="rollback", flow_run_name=parameters.of_start, persist_result=False)
+@flow(name="rollback", flow_run_name="rollback of {preset}", persist_result=False)
 @described
 def rollback(
     reason: Reason,
@@ -142,7 +142,7 @@ def publish_rollback(done: RolledBack, ads: Republished | None = None) -> None:
         prefect_artifacts.publish("rollback", words, jobs.rollback(done, ads))
 
 
-@flow(name="clean-up", flow_run_name=parameters.of_start, persist_result=False)
+@flow(name="clean-up", flow_run_name="clean-up of {preset}", persist_result=False)
 @described
 def clean_up(
     dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"

@@ -22,12 +22,11 @@ from deploy.local import (
     _require_free,
     _start,
     down,
-    family_of,
     main,
     up,
 )
 from mtmd.errors import ConfigError
-from tests.flows.deployed import free_port
+from tests.flows.deployed import family_of, free_port
 from tests.flows.runs import answered
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")

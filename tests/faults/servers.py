@@ -14,10 +14,10 @@ from typing import Literal
 import psutil
 import torch
 
-from deploy.local import Platform, down, family_of, up
+from deploy.local import Platform, down, up
 from tests.faults.fault import Fault
 from tests.faults.line import Line
-from tests.flows.deployed import Deployed, free_port
+from tests.flows.deployed import Deployed, family_of, free_port
 from tests.flows.runs import NEXT
 
 GROUP = "server and worker"

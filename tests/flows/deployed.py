@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.local import Platform
+from deploy.local import Platform, _running
 from mtmd.registry.registry import Registry
 from tests.flows.runs import LINE, ROOT, TINY, answered
 
@@ -94,6 +94,12 @@ class Deployed:
     @property
     def registry(self) -> Registry:
         return Registry(self.platform.artifacts / LINE)
+
+
+def family_of(platform: Platform, name: str) -> list[int]:
+    """The process that `up` started as `name` (server, worker, reports) and what that started; empty when it ended."""
+    process = _running(platform, name)
+    return [] if process is None else [process.pid, *(one.pid for one in process.children(recursive=True))]
 
 
 def free_port() -> int:

@@ -9,16 +9,14 @@ from prefect.client.orchestration import get_client
 from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
-from mtmd.flows import (
-    parameters,
-)
+from mtmd.flows import parameters
 
 
 def _name(named: Callable[[], str], **parameters: Any) -> str:
     """Of a run that was scheduled for 03:15 of 2026-01-22 and starts late."""
 
     @flow(name="look", flow_run_name=named, persist_result=False)
-    def look(as_of: date | None = None, first: date | None = None, last: date | None = None) -> str:
+    def look(as_of: date | None = None) -> str:
         return str(runtime.flow_run.name)
 
     scheduled = datetime(2026, 1, 22, 3, 15, tzinfo=UTC)
@@ -33,9 +31,3 @@ def test_a_run_about_a_day_has_it_in_its_name_given_or_not(prefect_server: str) 
     """A late run is about the day before its scheduled start."""
     assert _name(parameters.of_day, as_of=date(2026, 1, 5)) == "look 2026-01-05"
     assert _name(parameters.of_day) == "look 2026-01-21"
-
-
-def test_other_runs_have_their_days_or_the_day_of_their_start(prefect_server: str) -> None:
-    days = {"first": date(2026, 1, 5), "last": date(2026, 1, 7)}
-    assert _name(parameters.of_days, **days) == "look 2026-01-05 to 2026-01-07"
-    assert _name(parameters.of_start) == "look, run on 2026-01-22"
