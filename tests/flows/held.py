@@ -7,6 +7,7 @@ import runpy
 import sys
 import time
 from collections.abc import Callable
+from functools import wraps
 from itertools import count
 from typing import Any
 
@@ -25,6 +26,7 @@ _STAGES = {
 def _held(call: Callable[..., Any], last: int) -> Callable[..., Any]:
     numbers = count(1)
 
+    @wraps(call)
     def hold(*arguments: Any, **named: Any) -> Any:
         if next(numbers) >= last:
             time.sleep(600)
