@@ -8,6 +8,7 @@ Shapes: N rows, M numeric columns, k features of a table, w their width, D all c
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -31,14 +32,23 @@ class EmbeddingTable:
     shared    the feature whose table others read too, in which case there is nothing else in the table
     """
 
-    width: int
-    shallow: bool
     features: tuple[Hashed, ...]
     columns: tuple[int, ...]
     offsets: tuple[int, ...]
     rows: int
-    multi: bool
     shared: str | None
+
+    @property
+    def width(self) -> int:
+        return self.features[0].width
+
+    @property
+    def shallow(self) -> bool:
+        return self.features[0].shallow
+
+    @property
+    def multi(self) -> bool:
+        return isinstance(self.features[0], MultiValued)
 
     @property
     def list(self) -> MultiValued:
@@ -100,22 +110,12 @@ def _tables(features: Iterable[tuple[int, Hashed]], shared: frozenset[str]) -> t
         group = (feature.shallow, feature.width, multi, owner, feature.name if multi else "")
         groups.setdefault(group, []).append((column, feature))
     tables = []
-    for (shallow, width, multi, owner, _), members in sorted(groups.items()):
-        sizes = [feature.buckets + 1 for _, feature in members]
-        if owner:  # all of its features read the same rows
-            sizes = sizes[:1]
-        tables.append(
-            EmbeddingTable(
-                width=width,
-                shallow=shallow,
-                features=tuple(feature for _, feature in members),
-                columns=tuple(column for column, _ in members),
-                offsets=tuple(0 if owner else sum(sizes[:i]) for i in range(len(members))),
-                rows=sum(sizes),
-                multi=multi,
-                shared=owner or None,
-            )
-        )
+    for (*_, owner, _), members in sorted(groups.items()):
+        columns, own = zip(*members, strict=True)
+        ends = [0, *accumulate(feature.buckets + 1 for feature in own)]
+        # Features of a shared table all read the same rows.
+        offsets, rows = ((0,) * len(own), ends[1]) if owner else (tuple(ends[:-1]), ends[-1])
+        tables.append(EmbeddingTable(own, columns, offsets, rows, owner or None))
     return tuple(tables)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.model.fields import Admission, EmbeddingTable, FieldTables
+from mtmd.model.fields import FieldTables
 from mtmd.model.pooling import ListPooling
 
 # Score of what is behind a list's end: its share is exactly 0, and a number where nothing is before it.
@@ -20,17 +20,14 @@ _LOWEST = -1e9
 def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
     """A domain's tables; present and default of the categorical columns, in the tables' order."""
     served, start, inputs = nn.ModuleList(), 0, _list_inputs(tables)
-    for index, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
-        shape, admission = (len(table.features), table.width), tables.admission_of(index)
+    for index, table in enumerate(tables.layout):
+        shape = (len(table.features), table.width)
         columns = slice(start, start + shape[0] * shape[1])
         here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
         if table.multi:
-            pooling = tables.pooling[str(index)]
-            assert isinstance(pooling, ListPooling)  # as FieldTables builds them; nn.ModuleDict has no types
-            places = inputs[table.columns[0]]
-            served.append(ServedList(table, weight, here[0], defaults[0], places, pooling, admission))
+            served.append(ServedList(tables, index, here[0], defaults[0], inputs[table.columns[0]]))
         else:
-            served.append(ServedTable(table, weight, here, defaults, admission))
+            served.append(ServedTable(tables, index, here, defaults))
         start = columns.stop
     return served
 
@@ -49,19 +46,13 @@ class ServedTable(nn.Module):
     present: Tensor
     first: Tensor
 
-    def __init__(
-        self,
-        table: EmbeddingTable,
-        weight: Tensor,
-        present: Tensor,
-        default: Tensor,
-        admission: Admission | None,
-    ) -> None:
-        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields.
+    def __init__(self, tables: FieldTables, index: int, present: Tensor, default: Tensor) -> None:
+        """Of one of the tables: present (k,) bool and default (k, w), which is what the domain has of its fields.
 
         A value that is not admitted has the default as its row.
         """
         super().__init__()
+        table, weight, admission = tables.layout[index], tables.read[index], tables.admission_of(index)
         rows: list[Tensor] = []
         fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
         for place, (offset, feature, is_present, missing) in enumerate(fields):
@@ -91,25 +82,21 @@ class ServedList(nn.Module):
     admitted: Tensor | None
 
     def __init__(
-        self,
-        table: EmbeddingTable,
-        weight: Tensor,
-        present: Tensor,
-        default: Tensor,
-        inputs: slice,
-        pooling: ListPooling,
-        admission: Admission | None,
+        self, tables: FieldTables, index: int, present: Tensor, default: Tensor, inputs: slice
     ) -> None:
-        """weight: the table's rows (M, w); present: whether the domain has the field; default (w,)."""
+        """Of one of the tables: present, whether the domain has the field; default (w,)."""
         super().__init__()
+        feature, weight = tables.layout[index].list, tables.read[index]
+        pooling, admission = tables.pooling[str(index)], tables.admission_of(index)
+        assert isinstance(pooling, ListPooling)  # as FieldTables builds them; nn.ModuleDict has no types
         self.inputs, self.pooling = inputs, pooling.pooling
-        self.beside: tuple[str, ...] = tuple(table.list.companions)
+        self.beside: tuple[str, ...] = tuple(feature.companions)
         # Row 0 is read for what is behind a list's end, and by a domain that lacks the field.
         self.weight = copied(weight if present else weight[:1])
         self.default = copied(default)
         self.register_buffer("present", present.long())
-        buckets = table.list.buckets
-        self.register_buffer("admitted", None if admission is None else admission.admitted(0, buckets))
+        admitted = None if admission is None else admission.admitted(0, feature.buckets)
+        self.register_buffer("admitted", admitted)
         self.attention = copy.deepcopy(pooling.attention)
         self.notes = nn.ParameterDict({what: copied(rows[0]) for what, rows in pooling.notes.items()})
 

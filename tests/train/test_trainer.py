@@ -19,10 +19,15 @@ from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
+from mtmd.store.files import locked
+from mtmd.train import stage as train_stage
 from mtmd.train.checkpoints import FILE
 from mtmd.train.results import FitResult, Progress
+from mtmd.train.stage import window_data
 from mtmd.train.trainer import fit, start
 from tests.conftest import FIRST_DAY
+from tests.daily import Done
+from tests.flows.runs import half_written
 from tests.train.interrupted import BATCHES
 from tests.train.windows import RandomWindow, with_rival, with_scores, with_training
 
@@ -82,23 +87,15 @@ def test_the_same_inputs_give_the_same_weights(
 ) -> None:
     preset = with_training(tiny_preset, epochs=2, precision=precision)
     first, result = fit(kind, window, preset, tmp_path / "a")
-    torch.manual_seed(99)  # the caller's generator must not matter
+    torch.manual_seed(99)  # the caller's generators must not matter, and are left alone
+    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].tolist()
     second, again = fit(kind, window, preset, tmp_path / "b")
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert np.random.get_state()[1].tolist() == numpy_before
     assert_same(dict(first.state_dict()), dict(second.state_dict()))
     assert timeless(result) == timeless(again)
     assert result.precision == precision
     assert not first.training
-
-
-def test_the_callers_generators_and_settings_are_left_alone(
-    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
-) -> None:
-    torch.manual_seed(5)
-    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    fit("mtmd", window, with_training(tiny_preset, epochs=1), tmp_path)
-    assert torch.equal(torch.get_rng_state(), torch_before)
-    assert np.random.get_state()[1].tolist() == numpy_before
-    assert not torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -180,13 +177,8 @@ def test_the_best_epochs_weights_are_kept(
         if progress.epoch == 1 and progress.validation_loss is not None:
             after_first.update(load_file(tmp_path / FILE))
 
-    model, result = fit(
-        "pooled",
-        window,
-        with_training(tiny_preset, epochs=3),
-        tmp_path,
-        keep_first,
-    )
+    preset = with_training(tiny_preset, epochs=3)
+    model, result = fit("pooled", window, preset, tmp_path, keep_first)
     losses = [record.validation_loss for record in result.epochs]
     assert losses == sorted(losses)
     assert (len(losses), result.best_epoch) == (3, 1)
@@ -304,3 +296,30 @@ def test_progress_comes_every_ten_steps_and_after_each_epoch(tiny_preset: Preset
     ends = [report for report in reports if report.validation_loss is not None]
     assert [end.train_loss for end in ends] == [record.train_loss for record in result.epochs]
     assert [end.validation_loss for end in ends] == [record.validation_loss for record in result.epochs]
+
+
+# ---- once -----------------------------------------------------------------------------------------
+
+
+def test_the_same_window_is_trained_once(done: Done) -> None:
+    first = done.trained[0]
+    again = train_stage.train(done.plan, "mtmd", done.days.window)
+    assert again == first
+    assert again.reused
+    assert again.path == str(done.plan.workspace.trained("mtmd", first.key))
+    assert half_written(Path(done.plan.artifacts)) == []  # no checkpoint is left
+
+
+def test_two_trainings_of_one_kind_do_not_wait_for_each_other(done: Done) -> None:
+    """Each has a lock of its own: another recipe's may be held for hours."""
+    one = done.trained[0]
+    locks = {path.name for path in (done.plan.workspace.root / "work").glob("*.lock")}
+    assert {f"{trained.kind}-{trained.key[:16]}.lock" for trained in done.trained} == locks
+    with locked(done.plan.workspace.work("mtmd", "f" * 64).with_name("mtmd-ffffffffffffffff.lock")):
+        assert train_stage.train(done.plan, "mtmd", done.days.window) == one
+
+
+def test_every_candidate_of_the_window_is_trained_or_validated_on_and_no_other(done: Done) -> None:
+    data = window_data(done.plan, done.days.window)
+    pairs = sum(len(batch.candidate) for batch in (*data.epoch(0, 64), *data.validation(64)))
+    assert pairs == sum(ref.candidates for ref in done.days.window)
