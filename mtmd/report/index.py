@@ -15,7 +15,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
 from mtmd.registry.registry import Registry
 from mtmd.report.document import environment
-from mtmd.report.line import DAYS, RECORDS, LineIndex, LineRecords, LineSummary, read_line
+from mtmd.report.line import DAYS, RECORDS, LineIndex, LineRecords, read_line
 from mtmd.report.past import Failure, RunRecord
 from mtmd.store.files import locked, sweep
 from mtmd.store.outputs import read_record, write_record
@@ -95,7 +95,6 @@ def render_line(line: LineRecords) -> str:
     return _rendered(
         "line.html",
         line=line,
-        summary=LineSummary.of(line),
         months=list(_months(shown))[::-1],
         states=[(state, *STATES[state], found) for state, found in count.items() if found],
         breaches=sum(day.breach for day in shown),
@@ -105,9 +104,9 @@ def render_line(line: LineRecords) -> str:
     )
 
 
-def render_lines(lines: Iterable[LineSummary]) -> str:
-    """The page that lists the lines."""
-    return _rendered("lines.html", lines=sorted(lines, key=lambda one: one.name))
+def render_lines(lines: Iterable[str]) -> str:
+    """The page that lists the lines by name."""
+    return _rendered("lines.html", lines=lines)
 
 
 def _rendered(template: str, **values: Any) -> str:
@@ -186,16 +185,15 @@ def write_line(root: Path) -> None:
         line, store = read_line(root), store_of(root)
         store.write_text(root / PAGE, render_line(line))
         decided = tuple(run for run in line.records if run.decided)
-        write_record(root / RECORDS, LineIndex(summary=LineSummary.of(line), runs=decided))
+        write_record(root / RECORDS, LineIndex(runs=decided))
     _write_lines(root.parent)
 
 
 def _write_lines(artifacts: Path) -> None:
-    """The list of lines, each by its own summary; a line is listed when its index was written."""
+    """The list of lines that have an index."""
     with locked(artifacts / INDEX_LOCK):
         sweep(artifacts, below=False)  # of writers that were killed
-        found = [read_record(root / RECORDS, LineIndex) for root in _lines(artifacts)]
-        lines = [index.summary for index in found if index is not None]
+        lines = [root.name for root in _lines(artifacts) if read_record(root / RECORDS, LineIndex)]
         store_of(artifacts).write_text(artifacts / PAGE, render_lines(lines))
 
 

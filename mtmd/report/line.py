@@ -86,6 +86,26 @@ class LineRecords:
         days = [*(run.as_of for run in self.records), *(one.day for one in self.monitored)]
         return max((day for day in days if day <= last), default=None)
 
+    @property
+    def last(self) -> RunRecord | None:
+        """The latest run of the newest day that one is of."""
+        return next((run for run in self.runs if run.as_of <= (self.newest or date.min)), None)
+
+    @property
+    def watched(self) -> MonitorRecord | None:
+        """What the monitor said last."""
+        return next((one for one in self.monitored if one.day <= (self.newest or date.min)), None)
+
+    @property
+    def age(self) -> str:
+        """How old the champion is beside the newest day that anything is recorded of; empty without a champion."""
+        if self.champion is None or self.newest is None:
+            return ""
+        lag = (self.newest - self.champion.as_of).days
+        if lag <= 0:
+            return "of the newest day"
+        return f"{lag} day{'' if lag == 1 else 's'} before the newest day, {self.newest}"
+
     def verdict(self, run: RunRecord) -> str:
         """What came of a run: of a promotion, whether its model was taken down and not reinstated."""
         taken_down = self.champion.rolled_back if self.champion else ()
@@ -93,52 +113,10 @@ class LineRecords:
         return "rolled back" if down else run.verdict
 
 
-class LineSummary(Frozen):
-    """A line of models in one row; None where there is nothing yet. The verdict is the newest run's."""
-
-    name: str
-    champion: str | None = None
-    champion_as_of: date | None = None
-    newest: date | None = None
-    verdict: str = ""
-    verdict_day: date | None = None
-    reason: str = ""
-    monitor: str = "no day yet"
-    runs: int = 0
-
-    @classmethod
-    def of(cls, line: LineRecords) -> "LineSummary":
-        newest = line.newest or date.min
-        last = next((run for run in line.runs if run.as_of <= newest), None)
-        watched = next((one for one in line.monitored if one.day <= newest), None)
-        return cls(
-            name=line.name,
-            champion=line.problem or (line.champion and line.champion.model_id),
-            champion_as_of=line.champion and line.champion.as_of,
-            newest=line.newest,
-            verdict=last.verdict if last else "",
-            verdict_day=last and last.as_of,
-            reason=last.reason if last else "",
-            monitor=f"{watched.day}: {watched.words}" if watched else "no day yet",
-            runs=len(line.runs),
-        )
-
-    @property
-    def age(self) -> str:
-        """How old the champion is beside the newest day that anything is recorded of."""
-        if self.champion_as_of is None or self.newest is None:
-            return ""
-        lag = (self.newest - self.champion_as_of).days
-        if lag <= 0:
-            return "of the newest day"
-        return f"{lag} day{'' if lag == 1 else 's'} before the newest day, {self.newest}"
-
-
 class LineIndex(Frozen):
-    """`index.json` of a line: its row in the list of lines, and its decided runs, which are read once."""
+    """`index.json` of a line: its decided runs, which are read once."""
 
     format: Literal[3] = 3
-    summary: LineSummary
     runs: tuple[RunRecord, ...]
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from mtmd.config import GatesConfig, Slice
+from mtmd.config import GatesConfig
 from mtmd.evaluate.replay import DIFFERENCE, QUANTITIES, RANDOM, ReplayReport
-from mtmd.evaluate.report import ALL, EvaluationReport
+from mtmd.evaluate.report import EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Tally
 from mtmd.promote.gates import Verdict
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
@@ -29,7 +29,7 @@ _QUANTITIES = {"recall": "the top {top}", "value": "value"}
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
 
-def gates(verdict: Verdict, report: EvaluationReport) -> Section:
+def gates(verdict: Verdict) -> Section:
     """Every gate, failed ones first, with the slices that block; then slices that had too little data."""
     listed = sorted(verdict.gates, key=lambda gate: gate.passed)
     items = [_gate(gate) for gate in listed]
@@ -37,7 +37,7 @@ def gates(verdict: Verdict, report: EvaluationReport) -> Section:
         items.append(Item("held", "promotion", verdict.refusal))
     blocks: list[Block] = [Items(items)]
     blocks += [
-        _findings(f"Slices that fail the gate {gate.name}", blocking, report)
+        _findings(f"Slices that fail the gate {gate.name}", blocking)
         for gate in listed
         if (blocking := [finding for finding in gate.slices if finding.blocks])
     ]
@@ -47,7 +47,7 @@ def gates(verdict: Verdict, report: EvaluationReport) -> Section:
             title = f"Gate {gate.name}, slice by slice: {Tally.of(gate.slices).words}"
             unjudged = ", ".join(str(one.slice) for one in gate.unjudged)
             more = [f"Not enough data: {unjudged}."] if unjudged else []
-            blocks.append(Fold(title, [_findings("", others, report), *more]))
+            blocks.append(Fold(title, [_findings("", others), *more]))
     return Section(
         anchor="gates",
         title="Gates",
@@ -70,30 +70,22 @@ def _gate(gate: GateResult) -> Item:
     return Item(kind, gate.name, f"{gate.words}, {detail}")
 
 
-def _findings(title: str, findings: Iterable[SliceFinding], report: EvaluationReport) -> Table:
+def _findings(title: str, findings: Iterable[SliceFinding]) -> Table:
     """What a gate said of each slice; a calibration has no improvement."""
     rows = []
     for one in findings:
-        share = "" if one.is_task else _traffic(report, one.slice)
         bounds = "" if one.low is None or one.high is None else f" [{one.low:+.1%}, {one.high:+.1%}]"
         gain = None if one.improvement is None else minus(f"{one.improvement:+.1%}{bounds}")
         seen = None if one.detectable is None else number(-one.detectable, ".1%")
         decision = f"✗ {one.decision}" if one.blocks else one.decision
-        rows.append((str(one.slice), share, one.reference, one.own, gain, decision, seen))
+        rows.append((str(one.slice), one.reference, one.own, gain, decision, seen))
     columns = (
-        *columns_of("text", ("slice", "traffic")),
+        Column(name="slice", kind="text"),
         *columns_of("number", ("rival", "candidate", "difference")),
         Column(name="decision", kind="text"),
         Column(name="smallest loss"),
     )
     return Table(title=title, columns=columns, rows=tuple(rows))
-
-
-def _traffic(report: EvaluationReport, where: Slice) -> str:
-    """`12.3%` of all rows with a teacher score of the slice's task; empty where the task has no rows."""
-    rows = report.get(report.candidate, where).rows
-    whole = report.get(report.candidate, Slice(ALL, ALL, where.task)).rows
-    return f"{rows / whole:.1%}" if whole else ""
 
 
 def rivals(report: EvaluationReport, bounds: GatesConfig) -> Section:

@@ -10,10 +10,10 @@ from mtmd.evaluate.report import EVERYTHING, EvaluationReport
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
 from mtmd.report.charts import line_chart
-from mtmd.report.document import Block, Fold, Item, Items, Kind, Picture, Section
+from mtmd.report.document import Block, Fold, Item, Items, Picture, Section
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns
 from mtmd.report.tables import Column, Table, columns_of
-from mtmd.report.text import enumerated, short, time_words
+from mtmd.report.text import short, time_words
 from mtmd.train.results import FitResult
 from mtmd.train.stage import Trained
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
@@ -23,18 +23,8 @@ Validations = Sequence[DayValidation | WindowValidation]
 
 
 def ablations(reports: Sequence[EvaluationReport], missing: Sequence[str]) -> Section:
-    """What each factor contributes (paper Table 6), in words and over all tasks; then task by task."""
-    whole = (
-        [one for one in contributions(reports, variants().values()) if one.bucket is None] if reports else []
-    )
-    kinds: dict[str, Kind] = {"helps": "good", "hurts": "bad", "within noise": "held"}
-    items = [
-        Item(kind, words, enumerated(factors))
-        for words, kind in kinds.items()
-        if (factors := [one.factor for one in whole if one.verdict == words])
-    ]
-    items += [Item("bad", "not compared", why) for why in missing]
-    blocks: list[Block] = [Items(items)] if items else []
+    """What each factor contributes (paper Table 6), over all tasks; then task by task."""
+    blocks: list[Block] = [Items([Item("bad", "not compared", why) for why in missing])] if missing else []
     if reports:
         places = (EVERYTHING, *reports[0].aggregates)
         first, *others = [factors_table(reports, variants().values(), where) for where in places]
@@ -179,10 +169,7 @@ def _days_table(days: Days) -> Table:
     """Each shard, the held-out one last."""
     rows = tuple(
         (
-            f"{one.day:%a} {one.day}",
-            one.requests,
-            one.ads,
-            one.candidates,
+            *(f"{one.day:%a} {one.day}", one.requests, one.ads, one.candidates),
             short(one.fingerprint, _DIGITS + 1),
         )
         for one in days.all

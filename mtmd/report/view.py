@@ -54,7 +54,7 @@ def view(found: RunRecords) -> Document:
     run, summary = found.run, found.summary
     plan, report, bounds = run.plan, summary.report, run.plan.preset.gates
     core = [
-        sections.gates(summary.verdict, report),
+        sections.gates(summary.verdict),
         _since(found.since),
         sections.rivals(report, bounds),
         sections.buckets(report),
@@ -100,7 +100,7 @@ def decision(summary: RunSummary, bounds: GatesConfig) -> Document:
         kind=kind,
         words=(short(f"{words}.", _WORDS) if words.lower() != title.lower() else "", repeated),
         facts=facts,
-        sections=(sections.gates(verdict, report), sections.rivals(report, bounds)),
+        sections=(sections.gates(verdict), sections.rivals(report, bounds)),
     )
 
 
@@ -149,10 +149,6 @@ def _lineage(found: RunRecords) -> Section:
         *((f"seed, {name}", str(seed)) for name, seed in manifest.seeds.items()),
         (f"preset {run.plan.preset.name}", digest(run.plan.preset.model_dump(mode="json"))),
         *((f"trained {model.name}", model.key) for model in run.trained),
-        *(
-            (f"ablation {name}", key)
-            for name, key in (found.ablated.trained if found.ablated else {}).items()
-        ),
         *((f"package {name}", version) for name, version in manifest.packages.items()),
         *((f"place of {name}", place) for name, place in found.summary.places.items()),
     ]

@@ -9,7 +9,6 @@ import pytest
 
 from mtmd.errors import ConfigError, LogsError, StorageError, ValidationError
 from mtmd.report.index import (
-    LineSummary,
     days,
     record_decision,
     record_failure,
@@ -120,7 +119,7 @@ def test_texts_of_records_stay_texts(records: Records) -> None:
     assert "<img" not in html
     assert "49" not in html.split("<main>")[1]
     assert html.count("alert(1)") > 4  # it is there, as text
-    lines = render_lines((LineSummary(name=HOSTILE, champion=HOSTILE, reason=HOSTILE, verdict="kept"),))
+    lines = render_lines((HOSTILE,))
     assert lines.count("<script") == 0
     assert "<img" not in lines
     assert 'href="%3C/script%3E' in lines
@@ -131,15 +130,6 @@ def test_an_empty_line_and_an_empty_list_have_pages(records: Records) -> None:
     for words in ("No day has a record yet.", "No run ended yet.", "No model was promoted yet."):
         assert words in html
     assert "Nothing ran here yet." in render_lines(())
-
-
-def test_the_list_has_each_line_with_its_champions_age(records: Records) -> None:
-    found = LineSummary.of(read_line(records.every_kind().root))
-    assert (found.runs, found.monitor) == (5, f"{day(9)}: search × ctr: AUC 0.6; the champion is old")
-    assert (found.verdict, found.verdict_day) == ("failed", day(4))
-    html = render_lines((found,))
-    assert '<a href="tiny/index.html">tiny</a>' in html
-    assert "9 days before the newest day" in html
 
 
 def _artifacts(records: Records) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from mtmd.report.index import LineSummary, days, write_line
+from mtmd.report.index import days, write_line
 from mtmd.report.line import LineRecords, read_line
 from mtmd.store.files import remove, write_json, write_text
 from tests.report.line_records import FIRST, Records, build, day, records
@@ -95,8 +95,9 @@ def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stay
     assert _days(line) == [typo, FIRST]
     assert line.newest == FIRST
     assert [one.day for one in days(line)] == [FIRST]
-    said = LineSummary.of(line)
-    assert (said.verdict, said.verdict_day, said.monitor) == ("promoted", FIRST, "no day yet")
+    assert line.last is not None
+    assert (line.last.verdict, line.last.as_of, line.watched) == ("promoted", FIRST, None)
+    assert line.age == "of the newest day"
 
 
 def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: Records) -> None:
