@@ -73,18 +73,22 @@ def ablate(
     return ablated
 
 
-@flow(name="train-variants", flow_run_name="train-variants {plan.as_of}", persist_result=False)
 def train_variants(
     plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
 ) -> tuple[list[Trained], list[str]]:
-    """Submit every variant's training with every seed; returns those that ended well, and why others did not.
-
-    A flow of its own, so that a run's page in the UI shows them together.
-    """
+    """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
     with runners.of_trainings() as runner:
         runs = {
             f"{name}, seed {seed}": runner.submit(
-                steps.train_variant, {"planned": plan, "variant": name, "seed": seed, "window": window}
+                steps.train,
+                {
+                    "planned": plan,
+                    "kind": "mtmd",
+                    "variant": name,
+                    "seed": seed,
+                    "window": window,
+                    "start": None,
+                },
             )
             for name in names
             for seed in seeds

@@ -152,32 +152,23 @@ def choose_start(planned: RunPlan, window: Sequence[ShardRef]) -> ChosenStart:
     return chosen
 
 
-@task(persist_result=False, task_run_name="train {kind}")
+def _named(parameters: dict[str, Any]) -> str:
+    """Of a training's task run: what is trained, and the seed where it is not the preset's."""
+    seed = parameters.get("seed")
+    name = parameters.get("variant") or parameters["kind"]
+    return f"train {name}" if seed is None else f"train {name}, seed {seed}"
+
+
+@task(persist_result=False, task_run_name=_named)  # type: ignore[arg-type]  # no function fits its protocol
 def train(
     planned: RunPlan,
     kind: ModelKind,
     window: Sequence[ShardRef],
     seed: int | None = None,
     start: Start | None = None,
-) -> Trained:
-    """Train one kind of model on the window, anew or from a start."""
-    return _train(planned, kind, window, seed, start=start)
-
-
-@task(persist_result=False, task_run_name="train {variant}, seed {seed}")
-def train_variant(planned: RunPlan, variant: str, seed: int, window: Sequence[ShardRef]) -> Trained:
-    """Train the model with one factor changed, on the same window."""
-    return _train(planned, "mtmd", window, seed, variant)
-
-
-def _train(
-    planned: RunPlan,
-    kind: ModelKind,
-    window: Sequence[ShardRef],
-    seed: int | None,
     variant: str | None = None,
-    start: Start | None = None,
 ) -> Trained:
+    """Train one kind of model, or a variant of it with one factor changed, on the window, anew or from a start."""
     own, shards = variant is None and seed is None, {ref.day: ref.fingerprint for ref in window}
     if own and (found := rivals.earlier(planned, kind, shards)) is not None:
         end = found.last or planned.days[-1]

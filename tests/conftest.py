@@ -17,9 +17,6 @@ from mtmd.store.files import locked
 from tests.shared import Shared
 
 if TYPE_CHECKING:
-    from xdist.remote import Producer
-    from xdist.scheduler import Scheduling
-
     from tests.buckets import S3
     from tests.daily import Done
     from tests.flows.runs import Run
@@ -74,22 +71,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if fixtures & SLOW_FIXTURES or SLOW_FOLDERS & set(item.path.parts):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "flows" not in item.path.parts))
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
-    """With `--dist loadfile`, files that use one thing that is slow to make stay in one process, too."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByGroup(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return _group(nodeid.partition("::")[0])
-
-    return ByGroup(config, log) if config.getvalue("dist") == "loadfile" else None
-
-
-def _group(file: str) -> str:
-    path = Path(file)
-    return "export" if path.parent.name == "export" else file
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from prefect.exceptions import ParameterTypeError
 
 from mtmd.flows import prefect_artifacts
 from mtmd.flows.upkeep import UNPUBLISHED, rollback
@@ -125,8 +124,3 @@ def test_a_run_that_goes_on_after_a_rollback_leaves_the_ads_that_it_kept(
     assert current is not None
     assert current.day == AS_OF
     assert f"the champion is {good} by now, not {bad}" in caplog.text
-
-
-def test_a_rollback_without_a_reason_is_refused(prefect_server: str, tmp_path: Path) -> None:
-    with pytest.raises(ParameterTypeError, match=r"reason(.|\n)*at least 3 characters"):
-        rollback("", preset=TINY, artifacts=str(tmp_path))

@@ -270,12 +270,6 @@ def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) ->
     assert "trained/mtmd-old" in _gone(planned, line.root)
 
 
-def test_a_directory_without_a_decision_is_no_newest_run(line: Workspace) -> None:
-    """Else a name from the future would let everything go."""
-    (line.root / "runs" / "2099-01-01-future").mkdir()
-    assert plan_clean_up(line, RETENTION).newest == NEWEST
-
-
 def test_a_run_may_begin_and_end_meanwhile(line: Workspace) -> None:
     expected = plan_clean_up(line, RETENTION)
     done = threading.Event()

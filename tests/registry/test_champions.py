@@ -182,12 +182,3 @@ def test_a_pointer_that_cannot_be_written_is_a_warning(
     assert promote("b", 6) == "promoted"
     assert "champion.json is not up to date" in caplog.text
     assert registry.require_champion().model_id == "b"
-
-
-def test_rollbacks_reach_a_bounded_number_of_champions(
-    registry: Registry, promote: Promote, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mtmd.registry.registry._STANDING", 3)
-    for number, name in enumerate("abcde", start=1):
-        promote(name, number)
-    assert registry.standing() == ("c", "d", "e")

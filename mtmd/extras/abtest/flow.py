@@ -72,7 +72,7 @@ def ab_test(
         steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
     ]
     trained += [
-        steps.train_variant(plan, name, plan.preset.training.seed, days.window)
+        steps.train(plan, "mtmd", days.window, plan.preset.training.seed, variant=name)
         for name in _variants_beside(plan.preset, start)
     ]
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
