@@ -37,17 +37,18 @@ class Deployed:
             check=False,
         )
 
-    def run(self, deployment: str, *options: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
+    def run(self, deployment: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
         """Run a deployment on the tiny preset and wait for its end."""
-        return self._run(deployment, *options, "--watch", "--watch-interval", "1", **parameters)
+        pairs = [f"{name}={json.dumps(value)}" for name, value in (self._places | parameters).items()]
+        flags = [part for pair in pairs for part in ("--param", pair)]
+        return self.prefect("deployment", "run", deployment, *flags, "--watch", "--watch-interval", "1")
 
     def start(self, flow: str, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
-        """Start the deployment of a flow's function likewise, and return the run's identity at once."""
-        return self.create(flow, env, **self._places, **parameters)
+        """Start the deployment of a flow's function likewise, and return the run's identity at once.
 
-    def create(self, flow: str, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
-        """Start it with these parameters alone; `env` beside the deployment's own environment."""
-        return self._create(flow, {"parameters": parameters}, env)
+        `env` stands beside the deployment's own environment.
+        """
+        return self._create(flow, {"parameters": self._places | parameters}, env)
 
     def _create(self, flow: str, body: dict[str, Any], env: Mapping[str, str] | None = None) -> str:
         (found,) = (one for one in self.ask("/deployments/filter") if one["entrypoint"].endswith(f":{flow}"))
@@ -78,11 +79,6 @@ class Deployed:
     @property
     def _places(self) -> dict[str, str]:
         return {"preset": TINY, "logs": str(self.logs), "artifacts": str(self.platform.artifacts)}
-
-    def _run(self, deployment: str, *options: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
-        pairs = [f"{name}={json.dumps(value)}" for name, value in (self._places | parameters).items()]
-        flags = [part for pair in pairs for part in ("--param", pair)]
-        return self.prefect("deployment", "run", deployment, *flags, *options)
 
     def ask(self, path: str, **body: Any) -> Any:
         """What the server's API answers to a POST."""
