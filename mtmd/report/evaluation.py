@@ -24,8 +24,10 @@ PLACES = ("ahead", "tied", "behind")
 
 
 def rivals_of(report: EvaluationReport) -> list[str]:
-    """The rivals that were evaluated, the champion first and the constant last."""
-    return [name for name in RIVAL_NAMES if name in report.predictors]
+    """The rivals that were evaluated, the champion first and the constant last; a preset may name further ones."""
+    place = {name: place for place, name in enumerate(RIVAL_NAMES)}
+    found = [name for name in report.predictors if name != report.candidate]
+    return sorted(found, key=lambda name: place.get(name, place["constant"] - 0.5))
 
 
 def rival_name(report: EvaluationReport, name: str) -> str:

@@ -132,20 +132,20 @@ def train(
     )
 
 
-def run_job(
-    job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | None = None, share: Share | None = None
-) -> None:
+def run_job(job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | None = None) -> None:
     """Train, and write weights and record into the job's directory; with ranks, a rank's part of it.
 
     An extra may say how MTMD begins (seam `start`): with which settings, on which batches, from which weights.
     """
+    ranks = ranks or OneRank()
+    share = Share(ranks.rank, ranks.ranks)
     preset, data, opening = job.plan.preset, window_data(job.plan, job.window, share), None
     if job.kind == "mtmd" and job.variant is None:
         for there in extension.modules("start").values():
             preset, data, opening = there.material(job, share) or (preset, data, opening)
     work, directory = Path(job.work), Path(job.directory)
     model, result = fit(job.kind, data, preset, work, on_progress, opening=opening, ranks=ranks)
-    if ranks is None or ranks.rank == 0:
+    if ranks.rank == 0:
         save_weights(model, directory / WEIGHTS)
         write_json(directory / FIT, result.model_dump(mode="json"))
 

@@ -11,7 +11,6 @@ import torch
 import torch.distributed as dist
 
 from mtmd.errors import MtmdError
-from mtmd.extract.window import Share
 from mtmd.extras.ranks.group import Group
 from mtmd.extras.ranks.launcher import Report
 from mtmd.model.ranker import choose_device
@@ -37,8 +36,7 @@ def main(file: Path) -> int:
             torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         try:
-            group = Group(device)
-            run_job(job, say if rank == 0 else None, group, Share(group.rank, group.ranks))
+            run_job(job, say if rank == 0 else None, Group(device))
         finally:
             dist.destroy_process_group()
     except MtmdError as error:

@@ -32,7 +32,7 @@ from mtmd.train.trainer import Opening
 __all__ = ["choose", "material"]  # the seam
 
 
-def material(job: TrainingJob, share: Share | None) -> tuple[Preset, TrainingData, Opening] | None:
+def material(job: TrainingJob, share: Share) -> tuple[Preset, TrainingData, Opening] | None:
     """The settings, batches and opening of MTMD's training; None where the preset retrains every day in full."""
     plan, start = job.plan, job.start
     if not plan.preset.extra(Settings).on:
