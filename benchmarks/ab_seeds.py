@@ -11,7 +11,6 @@ The tables are then those of the first number, and a last table has all impressi
 """
 
 from collections.abc import Iterator, Sequence
-from statistics import fmean
 
 import numpy as np
 import torch
@@ -21,11 +20,10 @@ from rich.progress import track
 from benchmarks.runs import at_least, daily_plan, extracted, window_parser
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import Estimate
-from mtmd.extras.abtest.arms import Arm, arm
-from mtmd.extras.abtest.changes import MIN_SAMPLES, RelativeChange, changes
+from mtmd.extras.abtest.changes import MIN_SAMPLES, Arm, RelativeChange, arm, changes
 from mtmd.extras.abtest.page import change_table
 from mtmd.extras.abtest.rankers import ModelRanker
-from mtmd.extras.abtest.settings import FunnelConfig, Settings
+from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.traffic import draw_traffic
 from mtmd.model.build import ModelKind
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
@@ -71,9 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def funnels(plan: RunPlan, requests: int, keep: Sequence[int] | None) -> list[FunnelConfig]:
+def funnels(plan: RunPlan, requests: int, keep: Sequence[int] | None) -> list[Settings]:
     """The preset's funnel with each number of ads handed on; raises ValueError for one below its slots."""
-    funnel = plan.preset.extra(Settings).funnel(requests)
+    funnel = plan.preset.extra(Settings).model_copy(update={"requests": requests})
     counts = list(dict.fromkeys(keep or [funnel.keep]))
     if low := [count for count in counts if count < funnel.slots]:
         raise ValueError(
@@ -83,7 +81,7 @@ def funnels(plan: RunPlan, requests: int, keep: Sequence[int] | None) -> list[Fu
     return [funnel.model_copy(update={"keep": count}) for count in counts]
 
 
-def serve(plan: RunPlan, configs: Sequence[FunnelConfig], samples: int, seeds: Sequence[int]) -> Served:
+def serve(plan: RunPlan, configs: Sequence[Settings], samples: int, seeds: Sequence[int]) -> Served:
     """All models of each seed on the same samples; raises LogsError where the logs are no simulated world's."""
     world = world_of(plan.preset, plan.logs)
     window = extracted(plan, plan.days)
@@ -99,7 +97,7 @@ def serve(plan: RunPlan, configs: Sequence[FunnelConfig], samples: int, seeds: S
     platform = SimulatedPlatform(world)
     served: Served = {config.keep: [{kind: [] for kind in kinds} for _ in seeds] for config in configs}
     for sample in track(range(samples), "days served"):
-        traffic = draw_traffic(platform, plan.as_of, configs[0], sample)
+        traffic = draw_traffic(platform, plan.as_of, configs[0].requests, sample)
         for place, models in enumerate(rankers):
             for kind, ranker in models.items():
                 scores = ranker(traffic)
@@ -111,7 +109,7 @@ def serve(plan: RunPlan, configs: Sequence[FunnelConfig], samples: int, seeds: S
 def tables_over_seeds(served: Sequence[Arms], control: ModelKind) -> tuple[Table, Table]:
     """Means over seeds, with intervals over samples, and with the range over seeds."""
     mean = {
-        kind: [_mean(own) for own in zip(*(arms[kind] for arms in served), strict=True)]
+        kind: [np.mean(own, axis=0) for own in zip(*(arms[kind] for arms in served), strict=True)]
         for kind in (control, TREATMENT)
     }
     whole = changes(mean[control], mean[TREATMENT])
@@ -142,14 +140,6 @@ def keep_table(served: Served) -> Table:
     )
     title = f"{TREATMENT} over all impressions, by ads handed on, [95 % of traffic]"
     return Table(title=title, columns=columns, rows=tuple(rows))
-
-
-def _mean(arms: Sequence[Arm]) -> Arm:
-    """The arms of several seeds on one sample as one."""
-    return Arm(
-        expected=np.mean([one.expected for one in arms], axis=0),
-        used=fmean(one.used for one in arms),
-    )
 
 
 def _ranges(

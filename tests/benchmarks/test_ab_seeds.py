@@ -6,8 +6,7 @@ import pytest
 
 from benchmarks.ab_seeds import TREATMENT, main, tables_over_seeds
 from mtmd.evaluate.report import Estimate
-from mtmd.extras.abtest.arms import CELLS, SUMS, Arm
-from mtmd.extras.abtest.changes import METRICS
+from mtmd.extras.abtest.changes import CELLS, METRICS, SUMS, Arm
 from tests.benchmarks.cells import cells
 from tests.conftest import FIRST_DAY, TINY
 
@@ -16,7 +15,7 @@ def arms(clicks: float) -> list[Arm]:
     """Five equal samples of 100 impressions in every cell."""
     sums = np.full((len(CELLS), len(SUMS)), 100.0)
     sums[:, SUMS.index("clicks")] = clicks
-    return [Arm(expected=sums, used=1.0) for _ in range(5)]
+    return [sums for _ in range(5)]
 
 
 def test_seeds_are_pooled_and_their_range_is_shown() -> None:

@@ -1,11 +1,16 @@
-"""Relative changes of the online metrics, with intervals over samples of traffic.
+"""The arms of the experiment, and relative changes of the online metrics between two of them (paper §3.3).
+
+Arms are **paired**: each has all users and all budgets, in a world of its own. The same requests reach the same ads and
+the same people in both, so what differs is the ranker's doing. Only a simulator can do this.
 
 A bootstrap over users, as in the offline comparison, is not valid here: budgets that run out tie the users of a market
 together, and where nothing differed it found something in 19 of 100 cells instead of 5. What is independent is a
 market, so the day is run several times, each time with other requests and whole budgets, and an interval is Student's
 over those samples: the jackknife's standard error of the log of the ratio of both arms' metrics. p-values are of the
 same log and the same error.
-D samples, C cells, M sums.
+
+Hides and saves are no metrics of this world: they follow from clicks there, and would be the same evidence twice.
+D samples, C cells, M sums, I impressions.
 """
 
 import math
@@ -17,27 +22,45 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.metrics import log_ratio, ratio
-from mtmd.extras.abtest.arms import CELLS, SUMS, Arm
+from mtmd.extras.abtest.funnel import deliver
+from mtmd.extras.abtest.settings import Settings
+from mtmd.extras.abtest.traffic import Chances, Traffic
+from mtmd.sources.simulated.effects import PRODUCTS
+from mtmd.sources.simulated.requests import SURFACES
 from mtmd.sources.simulated.streams import Floats
 
-# Metric → what is divided by what (paper §3.3).
-METRICS: dict[str, tuple[str, str]] = {
+GOALS = ("click", "conversion")
+CELLS = (
+    ("all", "all"),
+    *(("surface", name) for name in SURFACES),
+    *(("product", name) for name in PRODUCTS),
+    *(("goal", name) for name in GOALS),
+)
+SUMS = ("spend", "impressions", "clicks", "good", "outbound", "outbound_impressions")
+METRICS: dict[str, tuple[str, str]] = {  # → what is divided by what (paper §3.3)
     "CPC": ("spend", "clicks"),
     "CTR": ("clicks", "impressions"),
     "GCTR": ("good", "impressions"),
     "OCTR": ("outbound", "outbound_impressions"),
-    "HDR": ("hides", "impressions"),
-    "RPR": ("repins", "impressions"),
 }
-FURTHER_METRICS: dict[str, tuple[str, str]] = {  # of a world with `further_tasks`
-    "CVR": ("conversions", "conversion_impressions"),
-    "Relevance": ("relevant", "relevance_impressions"),
-}
-# Metric → the one that it follows from, where hides and saves follow from the chance of a click. Such a metric tells
-# nothing that the other has not told.
-FOLLOWING = {"HDR": "CTR", "RPR": "CTR"}
-LOWER_IS_BETTER = frozenset({"CPC", "HDR"})
+LOWER_IS_BETTER = frozenset({"CPC"})
 MIN_SAMPLES = 5  # fewer have hardly a spread, and Student's quantile needs 4 degrees of freedom
+Arm = Floats  # (C, M) sums of one ranker in one sample; an impression counts its true chances of each action
+
+
+def arm(traffic: Traffic, scores: Chances, settings: Settings) -> Arm:
+    """Run the funnel with a ranker's scores (P, T)."""
+    shown = deliver(traffic, scores, settings)
+    surface, ads = traffic.requests.surface[shown.request], traffic.ads
+    inside = [
+        np.ones(len(shown.ad), np.bool_),
+        *(surface == place for place in range(len(SURFACES))),
+        *(ads.product[shown.ad] == place for place in range(len(PRODUCTS))),
+        *(ads.conversion[shown.ad] == place for place in range(len(GOALS))),
+    ]
+    click, good, outbound = shown.expected.T
+    added = (shown.price, np.ones(len(click)), click, good, np.nan_to_num(outbound), ~np.isnan(outbound))
+    return np.asarray(np.stack(inside).astype(np.float64) @ np.column_stack(added))
 
 
 class RelativeChange(Frozen):
@@ -46,8 +69,6 @@ class RelativeChange(Frozen):
     kind: str = Field(description="surface, product, goal, or all")
     cell: str
     metric: str
-    control: float | None
-    treatment: float | None
     change: float | None = Field(description="treatment / control - 1")
     low: float | None
     high: float | None
@@ -58,6 +79,11 @@ class RelativeChange(Frozen):
         """Whether the interval leaves 0 out."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
+    @property
+    def better(self) -> bool:
+        """Whether the change is towards better: down for CPC, up for the others."""
+        return self.change is not None and (self.change < 0) == (self.metric in LOWER_IS_BETTER)
+
     def __str__(self) -> str:
         """`CTR +0.78% [+0.41%, +1.15%]`."""
         if self.change is None:
@@ -65,16 +91,11 @@ class RelativeChange(Frozen):
         interval = "" if self.low is None or self.high is None else f" [{self.low:+.2%}, {self.high:+.2%}]"
         return f"{self.metric} {self.change:+.2%}{interval}"
 
-    @property
-    def better(self) -> bool:
-        """Whether the change is towards better: down for CPC and HDR, up for the others."""
-        return self.change is not None and (self.change < 0) == (self.metric in LOWER_IS_BETTER)
-
 
 def changes(
     control: Sequence[Arm], treatment: Sequence[Arm], *, confidence: float = 0.95
 ) -> tuple[RelativeChange, ...]:
-    """Every metric that the world has, in every cell; the arms are of the same samples, at least 5 of them.
+    """Every metric in every cell; the arms are of the same samples, at least 5 of them.
 
     Raises EvaluationError for too few samples.
     """
@@ -85,26 +106,23 @@ def changes(
             f"control has {len(control)} samples of traffic and treatment {len(treatment)}; both must have the same "
             f"{MIN_SAMPLES} or more"
         )
-    sums = np.array([[one.expected for one in arms] for arms in (control, treatment)])
-    whole = sums.sum(axis=1, keepdims=True)  # (2, 1, C, M)
+    sums = np.array([control, treatment])  # (2, D, C, M)
+    whole = sums.sum(axis=1, keepdims=True)
+    others = whole - sums  # of the other samples
     margin = float(stdtrit(len(control) - 1, (1.0 + confidence) / 2.0))
     found = []
-    for metric, parts in (METRICS | FURTHER_METRICS).items():
+    for metric, parts in METRICS.items():
         above, below = (SUMS.index(part) for part in parts)
-        if metric in FURTHER_METRICS and not whole[..., below].any():
-            continue
         control_rate, rate = ratio(whole[..., above], whole[..., below])[:, 0]  # (C,) each
-        others = whole - sums  # (2, D, C, M) of the other samples
         control_without, without = ratio(others[..., above], others[..., below])  # (D, C) rates each
         change, error = log_ratio(rate, control_rate), _jackknife(log_ratio(without, control_without))
-        spread, loss = margin * error, change if metric in LOWER_IS_BETTER else -change
+        loss = change if metric in LOWER_IS_BETTER else -change
         for place, (kind, cell) in enumerate(CELLS):
+            spread = margin * error[place]
             values = {
-                "control": control_rate[place],
-                "treatment": rate[place],
                 "change": np.expm1(change[place]),
-                "low": np.expm1(change[place] - spread[place]),
-                "high": np.expm1(change[place] + spread[place]),
+                "low": np.expm1(change[place] - spread),
+                "high": np.expm1(change[place] + spread),
                 "worse": _chance(loss[place], error[place], len(control) - 1),
             }
             known = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from mtmd.evaluate.stage import Evaluated
-from mtmd.extras.abtest.outcome import ABTest
 from mtmd.extras.abtest.settings import Settings
+from mtmd.extras.abtest.stage import ABTest
 from mtmd.promote.findings import GateResult
 from mtmd.promote.slice_gates import chance, holm
 from mtmd.run import RunPlan
@@ -28,29 +28,15 @@ def ab_gate(tested: ABTest, significance: float) -> GateResult:
     """Fails for a metric that is worse beyond chance, and for a test that could judge no metric.
 
     Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
-    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common. A metric
-    that follows from another in this world is not judged: it would be the same evidence twice, and make each of the
-    others harder to find.
+    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
     """
-    judged = [change for change in tested.distinct if change.worse is not None]
-    if not judged:
-        return _result(False, "no metric could be judged: see the artifact ab-test")
-    corrected = holm([change.worse for change in judged if change.worse is not None])
-    worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
-    surest_first = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
-    changes = "; ".join(f"{change}".replace("-", "−") + chance(p) for p, change in surest_first)
-    if undefined := [change.metric for change in tested.distinct if change.worse is None]:
-        changes += f"; not judged: {', '.join(undefined)}"
-    if tested.follows:
-        changes += f"; {tested.following_words} and are not judged again"
-    rival = "than with the per-slice baselines"
-    if worse:
-        names = ", ".join(change.metric for change in worse)
-        head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
-    else:
-        head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
-    return _result(not worse, f"{head}: {changes}")
-
-
-def _result(passed: bool, detail: str) -> GateResult:
-    return GateResult(name=AB_TEST, passed=passed, detail=detail, overridable=True)
+    judged = {change: change.worse for change in tested.whole if change.worse is not None}
+    corrected = list(zip(holm(list(judged.values())), judged, strict=True))
+    worse = [change.metric for p, change in corrected if p < significance]
+    surest_first = sorted(corrected, key=lambda pair: pair[0])
+    said = [f"{change}".replace("-", "−") + chance(p) for p, change in surest_first]
+    said += [f"{change} and not judged" for change in tested.whole if change.worse is None]
+    names = f"{len(worse)} of {len(judged)} metrics over all impressions are shown worse"
+    names += f" ({', '.join(worse)})" if worse else ""
+    detail = f"{names} than with the per-slice baselines: {'; '.join(said)}"
+    return GateResult(name=AB_TEST, passed=bool(judged) and not worse, detail=detail, overridable=True)

@@ -1,4 +1,4 @@
-"""What the model would do to the platform's traffic: a simulated A/B test, the paper's Tables 2 to 5."""
+"""What the model would do to the platform's traffic: a simulated A/B test, the paper's Tables 2 to 4."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,10 @@ from prefect import flow, get_run_logger, task
 from pydantic import Field
 
 from mtmd import command_line
-from mtmd.config import Preset, variant
 from mtmd.extras.abtest import page
 from mtmd.extras.abtest import stage as abtest_stage
-from mtmd.extras.abtest.outcome import UNCONSTRAINED, ABTest
-from mtmd.extras.abtest.stage import Control
+from mtmd.extras.abtest.settings import Settings
+from mtmd.extras.abtest.stage import ABTest, Control
 from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, print_table, require_days
 from mtmd.flows.parameters import (
@@ -26,7 +25,6 @@ from mtmd.flows.parameters import (
 )
 from mtmd.flows.prefect_artifacts import publish
 from mtmd.run import RunPlan
-from mtmd.train.results import Start
 from mtmd.train.rivals import compared
 from mtmd.train.stage import Trained
 
@@ -57,11 +55,7 @@ def ab_test(
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
 ) -> ABTest:
-    """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day.
-
-    The unconstrained model is left out on a day that goes on from an earlier training, as it would be trained anew, and
-    where no task has a parent.
-    """
+    """Train the model and its rivals, or reuse them; let each serve the day."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
@@ -71,12 +65,10 @@ def ab_test(
     trained = [
         steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
     ]
-    trained += [
-        steps.train(plan, "mtmd", days.window, plan.preset.training.seed, variant=name)
-        for name in _variants_beside(plan.preset, start)
-    ]
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
-    tested = serve(plan, trained, samples, requests, control, champion)
+    given = {"samples": samples, "requests": requests}
+    changed = {name: value for name, value in given.items() if value is not None}
+    tested = serve(plan, trained, plan.preset.extra(Settings).model_copy(update=changed), control, champion)
     steps.update_index(artifacts, preset)
     return tested
 
@@ -85,8 +77,7 @@ def ab_test(
 def serve(
     planned: RunPlan,
     trained: Sequence[Trained],
-    samples: int | None = None,
-    requests: int | None = None,
+    settings: Settings | None = None,
     control: Control = "per_slice",
     champion: str | None = None,
 ) -> ABTest:
@@ -95,20 +86,14 @@ def serve(
     tested = abtest_stage.ab_test(
         planned,
         trained,
-        samples=samples,
-        requests=requests,
+        settings,
         control=control,
         champion=champion,
-        on_sample=lambda done, of: logger.info("sample %d of %d", done, of),
+        on_sample=lambda done: logger.info("sample %d", done),
     )
     logger.info("%s", tested.words)
     publish("ab-test", f"as_of {planned.as_of}: {tested.words}", page.document(planned, tested))
     return tested
-
-
-def _variants_beside(preset: Preset, start: Start | None) -> list[str]:
-    """The unconstrained model, unless the day's MTMD goes on from another training or is unconstrained itself."""
-    return [UNCONSTRAINED] if start is None and variant(UNCONSTRAINED).changes(preset) else []
 
 
 def _show(tested: ABTest, _: Mapping[str, Any]) -> None:

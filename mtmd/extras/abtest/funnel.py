@@ -13,16 +13,14 @@ auction of the simulated logs; m_a paces the bid. Reading: the paper says that t
 downstream goals" (Fig. 1) and has no formula. It sees the same bids as the auction, and only the chances are its own.
 
 **Price** of an impression: the least m_a · bid_a · P with which the ad keeps its place, so the next ad's utility less
-its own quality term, and at least the reserve. Reading: an impression is charged, for ads that pay by click too. The
-mean is that of a charge by click, as the heavyweight scores are calibrated, and a budget of a few clicks can be paced.
+its own quality term, and at least the reserve. Reading: an impression is charged, for ads that pay by click too.
 
-**Budget** of an ad: for a day. Bids are paced, not chances to take part: every quarter of an hour an ad that is ahead
-of its plan bids a step less, one that is behind a step more, up to its own bid. The plan spends in proportion to the
-day's requests. The step is that of Agarwal et al., "Budget pacing for targeted online advertisements at LinkedIn" (KDD
-2014), who pace the chance to take part; a paced bid is what Balseiro and Gur, "Learning in repeated auctions with
-budgets" (Management Science 2019), show to be the better one. An ad whose budget is spent stops.
+**Budget** of an ad: for a day. Bids are paced: every quarter of an hour an ad that is ahead of its plan bids a step
+less, one that is behind a step more, up to its own bid (the step of Agarwal et al., KDD 2014; paced bids of Balseiro
+and Gur, Management Science 2019). The plan spends in proportion to the day's requests. An ad whose budget is spent
+stops.
 
-Shapes: A ads, P eligible pairs, T tasks, I impressions, C actions, K ads kept, n requests of a time slice.
+Shapes: A ads, P eligible pairs, T tasks, I impressions, K ads kept, n requests of a time slice.
 """
 
 from collections.abc import Callable
@@ -33,19 +31,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.errors import EvaluationError
-from mtmd.extras.abtest.settings import FunnelConfig
+from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.traffic import Chances, Traffic
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.outcomes import paid_chance, quality_value
-from mtmd.sources.simulated.streams import Floats, Ints, generator, normals
+from mtmd.sources.simulated.streams import Floats, Ints, normals
 
-ACTIONS = ("click", "good_click", "outbound_click", "hide", "repin")
-FURTHER_ACTIONS = ("conversion", "relevant")  # in a world with further tasks, in their order
-
+RESERVE = 0.002  # least price of an impression, in the currency of bids
+_SPREAD = 1.0  # standard deviation of the log of a budget
+_SLICES = 96  # of a day: bids are paced every quarter of an hour
+PACING_STEP = 0.1  # by how much a bid is raised or lowered then
 # The least share of its bid that an ad is paced to: so low that it buys next to nothing, and high enough to come back
 # from in a day.
 _FLOOR = 0.01
 _SPENT = 1.0 - 1e-9  # of a budget, which then counts as spent: rounding must not leave it open
+
+# Scores the eligible pairs of a day's traffic: it sees `request_rows`, `ad_rows` and `pairs`, and returns (P, T)
+# chances of the tasks; what it gives for a task that a product lacks is not read.
+LightweightRanker = Callable[[Traffic], Chances]
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,7 @@ class Delivery:
 
     request, ad   (I,) rows of the traffic's requests and ads        slot   (I,) 0 = top
     price         (I,) what was paid, in the currency of bids
-    expected      (I, C) true chances of ACTIONS, and of FURTHER_ACTIONS where the world has them; NaN where the
-                  product has none
+    expected      (I, T) true chances of each task's action; NaN where the product lacks the task
     spent, budget (A,) of the day
     """
 
@@ -68,48 +70,41 @@ class Delivery:
     budget: Floats
 
 
-def deliver(traffic: Traffic, scores: Chances, config: FunnelConfig) -> Delivery:
+def deliver(traffic: Traffic, scores: Chances, settings: Settings) -> Delivery:
     """Run a day with a lightweight ranker's scores (P, T).
 
     Raises EvaluationError for scores that do not fit the traffic, or where one that is read is not finite.
     """
     ads, requests = traffic.ads, len(traffic.requests)
-    paid, quality = worth(traffic, scores)
-    budget = daily_budgets(traffic.seed, ads, config.requests, config)
-    pacer = Pacer(ads.bid, budget, config.pacing_step)
-    edges = np.linspace(0, 86_400, config.slices + 1)
+    paid, quality = _worth(traffic, scores)
+    pacer = Pacer(ads.bid, daily_budgets(traffic.seed, ads, requests * settings.budget))
+    edges = np.linspace(0, 86_400, _SLICES + 1)
     shown: list[tuple[Ints, Ints, Floats]] = []
     for start, stop in pairwise(np.searchsorted(traffic.requests.second, edges).tolist()):
         bids = pacer.bids()
         span = slice(traffic.first[start], traffic.first[stop])
         ad = traffic.pairs.ad[span]
         utility = np.where(bids[ad] > 0, bids[ad] * paid[span] + quality[span], -np.inf)
-        kept = highest(utility, traffic.first[start : stop + 1] - traffic.first[start], config.keep)
-        pair, slot, price = auction(
-            traffic, np.where(kept >= 0, kept + traffic.first[start], -1), bids, config
+        kept = highest(utility, traffic.first[start : stop + 1] - traffic.first[start], settings.keep)
+        pair, slot, price = _auction(
+            traffic, np.where(kept >= 0, kept + traffic.first[start], -1), bids, settings.slots
         )
         shown.append((pair, slot, pacer.charge(traffic.pairs.ad[pair], price)))
         pacer.adjust(stop / requests)
     pair, slot, price = (np.concatenate(column) for column in zip(*shown, strict=True))
-    reactions = traffic.reactions_to(pair)
-    known = action_chances(traffic.truth[pair].astype(np.float64), reactions)
-    expected = np.concatenate([known, traffic.further[pair]], axis=1)
     return Delivery(
         request=traffic.pairs.request[pair],
         ad=traffic.pairs.ad[pair],
         slot=slot,
         price=price,
-        expected=expected,
+        expected=traffic.truth[pair].astype(np.float64),
         spent=pacer.spent,
-        budget=budget,
+        budget=pacer.budget,
     )
 
 
-def worth(traffic: Traffic, scores: Chances) -> tuple[Chances, Chances]:
-    """(P,) chance of what is paid for, and the quality term: a pair's utility is bid · chance + quality.
-
-    Raises EvaluationError for scores that do not fit the traffic, or where one that is read is not finite.
-    """
+def _worth(traffic: Traffic, scores: Chances) -> tuple[Chances, Chances]:
+    """(P,) chance of what is paid for, and the quality term: a pair's utility is bid · chance + quality."""
     if scores.shape != traffic.truth.shape:
         raise EvaluationError(
             f"the lightweight ranker gave scores of shape {scores.shape} for traffic of {traffic.truth.shape}: one row "
@@ -137,51 +132,41 @@ def highest(utility: NDArray[np.floating], first: Ints, keep: int) -> Ints:
     return np.where(value > -np.inf, first[:-1, None] + place, -1)
 
 
-def auction(traffic: Traffic, kept: Ints, bids: Floats, config: FunnelConfig) -> tuple[Ints, Ints, Floats]:
+def _auction(traffic: Traffic, kept: Ints, bids: Floats, slots: int) -> tuple[Ints, Ints, Floats]:
     """Pairs that are shown, their slots and prices, (I,) each; `kept` (n, K) are rows of pairs, -1 for none."""
     ad = traffic.pairs.ad[kept]
     flat = traffic.teacher[kept.ravel()].astype(np.float64)
     worth = bids[ad] * paid_chance(traffic.ads, ad.ravel(), flat).reshape(kept.shape)
     quality = quality_value(flat).reshape(kept.shape)
-    value = np.where((kept >= 0) & (worth >= config.reserve), worth + quality, -np.inf)
+    value = np.where((kept >= 0) & (worth >= RESERVE), worth + quality, -np.inf)
     order = np.argsort(-value, axis=1, kind="stable")
     value = np.take_along_axis(value, order, axis=1)
-    following = np.pad(value, ((0, 0), (0, 1)), constant_values=-np.inf)[:, 1 : config.slots + 1]
-    shown = value[:, : config.slots] > -np.inf
-    own = np.take_along_axis(quality, order, axis=1)[:, : config.slots]
-    price = np.maximum(config.reserve, following - own)
+    following = np.pad(value, ((0, 0), (0, 1)), constant_values=-np.inf)[:, 1 : slots + 1]
+    shown = value[:, :slots] > -np.inf
+    own = np.take_along_axis(quality, order, axis=1)[:, :slots]
+    price = np.maximum(RESERVE, following - own)
     slot = np.broadcast_to(np.arange(shown.shape[1]), shown.shape)
-    return np.take_along_axis(kept, order, axis=1)[:, : config.slots][shown], slot[shown], price[shown]
+    return np.take_along_axis(kept, order, axis=1)[:, :slots][shown], slot[shown], price[shown]
 
 
-def action_chances(truth: Floats, reactions: Floats) -> Floats:
-    """(I, 5) chances of ACTIONS from those of ctr, gctr and octr, as the logs' people act.
-
-    reactions  (I, 2) chance of a hide where there was no click, and of a repin
-    """
-    ctr, gctr, octr = truth.T
-    hidden, saved = reactions.T
-    return np.stack([ctr, gctr, octr, (1.0 - ctr) * hidden, saved], axis=1)
-
-
-def daily_budgets(seed: int, ads: Ads, requests: int, config: FunnelConfig) -> Floats:
-    """(A,) log-normal and independent of all else; together `config.budget` per request.
+def daily_budgets(seed: int, ads: Ads, total: float) -> Floats:
+    """(A,) log-normal and independent of all else; together `total`.
 
     A trait of the ad, from a stream of its own: nothing in the logs depends on it.
     """
-    size = np.exp(config.budget_spread * normals(seed, "ad budget", ads.ad_id, 1)[:, 0])
-    return np.asarray(size * (config.budget * requests / size.sum()))
+    size = np.exp(_SPREAD * normals(seed, "ad budget", ads.ad_id, 1)[:, 0])
+    return np.asarray(size * (total / size.sum()))
 
 
 class Pacer:
     """What each ad bids at a time of the day, and has spent until then."""
 
-    def __init__(self, bid: Floats, budget: Floats, step: float) -> None:
+    def __init__(self, bid: Floats, budget: Floats) -> None:
         """bid, budget: (A,), of which nothing is changed."""
         self.budget = budget
         self.spent = np.zeros(len(bid))
         self.multiplier = np.ones(len(bid))
-        self._bid, self._step = bid, step
+        self._bid = bid
 
     def bids(self) -> Floats:
         """(A,) paced bids; 0 of what has nothing left."""
@@ -197,26 +182,5 @@ class Pacer:
     def adjust(self, elapsed: float) -> None:
         """Pace the bids after this share of the day's requests."""
         ahead = self.spent > elapsed * self.budget
-        factor = np.where(ahead, 1.0 - self._step, 1.0 + self._step)
+        factor = np.where(ahead, 1.0 - PACING_STEP, 1.0 + PACING_STEP)
         self.multiplier = np.clip(self.multiplier * factor, _FLOOR, 1.0)
-
-
-# Scores the eligible pairs of a day's traffic: it sees `request_rows`, `ad_rows` and `pairs`, and returns (P, T)
-# chances of the tasks; what it gives for a task that a product lacks is not read.
-LightweightRanker = Callable[[Traffic], Chances]
-
-
-def oracle(traffic: Traffic) -> Chances:
-    """Ranks by the truth. No bound: true chances that are drawn apart, as by a power, win more clicks."""
-    return traffic.truth
-
-
-def heavyweight(traffic: Traffic) -> Chances:
-    """Ranks by what decides the auction: a lightweight ranker in perfect alignment with the funnel."""
-    return traffic.teacher
-
-
-def chance(traffic: Traffic) -> Chances:
-    """Knows bids and nothing of people or ads."""
-    rng = generator(traffic.seed, "random ranker")
-    return rng.random(traffic.truth.shape, np.float32)

@@ -4,36 +4,14 @@ from typing import Any
 
 from pydantic import Field
 
-from mtmd.config.base import ExtraSettings, Frozen
-
-
-class FunnelConfig(Frozen):
-    """How a request becomes impressions (paper Fig. 2), and how large the day is on which rankers are compared.
-
-    The paper gives no number of its own funnel: all of them are readings, sized for the demo's 2,400 ads.
-    """
-
-    requests: int = Field(
-        8_000, ge=10, description="requests of a sample of the day, by the same people; none is in any log"
-    )
-    broad: int = Field(
-        100, ge=0, description="most popular ads that target everybody, beside those on topic, as in the logs"
-    )
-    keep: int = Field(
-        16, ge=1, description="ads that the lightweight ranker hands on; as many as the logs' requests have"
-    )
-    slots: int = Field(4, ge=1, description="ads that win the auction and are shown")
-    reserve: float = Field(0.002, gt=0, description="least price of an impression, in the currency of bids")
-    budget: float = Field(
-        0.1, gt=0, description="what all advertisers would spend in a day, per request: most of them run out"
-    )
-    budget_spread: float = Field(1.0, ge=0, le=3, description="standard deviation of the log of a budget")
-    slices: int = Field(96, ge=1, description="times a day that bids are paced: every quarter of an hour")
-    pacing_step: float = Field(0.1, gt=0, lt=1, description="by how much a bid is raised or lowered then")
+from mtmd.config.base import ExtraSettings
 
 
 class Settings(ExtraSettings):
-    """The simulated A/B test of the candidate, for logs of the simulated platform alone."""
+    """The simulated A/B test of the candidate, for logs of the simulated platform alone.
+
+    The paper gives no number of its own funnel (Fig. 2): all of them are readings, sized for the demo's 2,400 ads.
+    """
 
     gate: bool = Field(
         False,
@@ -50,7 +28,7 @@ class Settings(ExtraSettings):
         8_000,
         ge=50,
         le=100_000,
-        description="requests of each: more make each sample, and the intervals, surer",
+        description="requests of each, none of which is in any log: more make each sample, and the intervals, surer",
     )
     keep: int = Field(
         16,
@@ -64,11 +42,6 @@ class Settings(ExtraSettings):
         description="the day's budgets of all advertisers together, divided by the day's requests; with less, more "
         "budgets run out",
     )
-
-    def funnel(self, requests: int | None = None) -> FunnelConfig:
-        """The funnel, with `requests` of a sample instead of its own where they are given."""
-        own = self.model_dump(include={"requests", "keep", "slots", "budget"})
-        return FunnelConfig(**own | ({} if requests is None else {"requests": requests}))
 
     def check(self, preset: Any) -> None:
         """The auction shows only what is handed on, and a gate needs the baselines."""

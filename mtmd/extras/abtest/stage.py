@@ -1,4 +1,4 @@
-"""An A/B test of trained models in the delivery funnel of the simulated platform (paper §3.3, Tables 2 to 5).
+"""An A/B test of trained models in the delivery funnel of the simulated platform (paper §3.3, Tables 2 to 4).
 
 Path: trained models → each scores the eligible pairs of every sample of the held-out day's traffic → the funnel
 delivers each sample once per model, with the same people and budgets → sums by cell → relative changes with intervals.
@@ -6,31 +6,18 @@ delivers each sample once per model, with the same people and budgets → sums b
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from mtmd.errors import ConfigError, LogsError, RegistryError
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.errors import ConfigError, LogsError
 from mtmd.export.stage import model_id
 from mtmd.extract.shards import ShardRef
-from mtmd.extract.window import window_fingerprint
-from mtmd.extras.abtest.arms import Alignment, Arm, alignment, arm
-from mtmd.extras.abtest.changes import FOLLOWING, MIN_SAMPLES, changes
-from mtmd.extras.abtest.funnel import LightweightRanker, chance, heavyweight, oracle
-from mtmd.extras.abtest.outcome import (
-    AB_TEST_FORMAT,
-    BASELINE,
-    CANDIDATE,
-    CHAMPION,
-    CHANCE,
-    HEAVYWEIGHT,
-    ORACLE,
-    POOLED,
-    RIVALS,
-    UNCONSTRAINED,
-    ABTest,
-    ArmComparison,
-)
+from mtmd.extras.abtest.changes import MIN_SAMPLES, Arm, RelativeChange, arm, changes
+from mtmd.extras.abtest.funnel import LightweightRanker
 from mtmd.extras.abtest.rankers import BundleRanker, ModelRanker
-from mtmd.extras.abtest.settings import FunnelConfig, Settings
+from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.traffic import draw_traffic
 from mtmd.registry.incumbent import incumbent
 from mtmd.registry.registry import Registry
@@ -40,74 +27,94 @@ from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.outputs import is_complete, make_once
-from mtmd.train.stage import Trained, load_trained, training_key
+from mtmd.train.stage import Trained, load_trained
 
+AB_TEST_FORMAT = 3  # raise it whenever the same models in the same world would give another outcome
+CANDIDATE: Final = "mtmd"
+BASELINE: Final = "per_slice"
+CHAMPION: Final = "champion"
 Control = Literal["per_slice", "champion"]
-OnSample = Callable[[int, int], None]
-_NO_MODELS: Mapping[str, LightweightRanker] = {ORACLE: oracle, HEAVYWEIGHT: heavyweight, CHANCE: chance}
-_SERVING = frozenset({CANDIDATE, BASELINE, POOLED, UNCONSTRAINED})
 _REPORT = "ab_test.json"
+
+
+class ABTest(Frozen):
+    """What the rankers did in the funnel."""
+
+    day: str = Field(description="whose ads were shown: the held-out day's")
+    settings: Settings
+    comparisons: dict[str, tuple[RelativeChange, ...]] = Field(
+        description="rival → the candidate against it, on the same samples; the control first"
+    )
+
+    @property
+    def control(self) -> str:
+        return next(iter(self.comparisons))
+
+    @property
+    def whole(self) -> tuple[RelativeChange, ...]:
+        """The candidate against the control over all impressions, by metric."""
+        return tuple(change for change in self.comparisons[self.control] if change.kind == "all")
+
+    @property
+    def words(self) -> str:
+        """The first line of a report."""
+        return f"{CANDIDATE} against {self.control}: {', '.join(map(str, self.whole))}"
 
 
 def ab_test(
     plan: RunPlan,
     trained: Sequence[Trained],
+    settings: Settings | None = None,
     *,
-    samples: int | None = None,
-    requests: int | None = None,
     control: Control = BASELINE,
     champion: str | None = None,
-    on_sample: OnSample | None = None,
+    on_sample: Callable[[int], None] = lambda _: None,
 ) -> ABTest:
-    """Run MTMD, its rivals, unconstrained MTMD if given, and rankers that are no models through one funnel.
+    """Run MTMD and its rivals through one funnel: of `trained` those that are there, and the champion.
 
-    Of `trained` the per-slice and the pooled model serve where they are there. `champion` is the model id of the
-    champion to serve beside them; where it is the control and none is given, the live one serves. `samples`, and
-    `requests` of each, are the preset's when omitted; `on_sample` hears how many are done, and of how many. The output
-    is named by models, control, world, funnel and format, and taken where it is there.
+    `settings` are the preset's when omitted. `champion` is the model id of the champion to serve beside them; where it
+    is the control and none is given, the live one serves. `on_sample` hears how many are done. The output is named by
+    models, control, world, settings and format, and taken where it is there.
 
     Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for too few samples or
     a model that is missing, RegistryError where there is no champion to be the control.
     """
-    world = world_of(plan.preset, plan.logs)
-    samples, funnel = _size(plan, samples, requests)
-    models = {one.name: one for one in trained if one.name in _SERVING}
-    _check(samples, models, control)
+    world, settings = world_of(plan.preset, plan.logs), settings or plan.preset.extra(Settings)
+    models = _serving(trained)
+    if settings.samples < MIN_SAMPLES:
+        raise ConfigError(
+            f"samples ({settings.samples}) must be at least {MIN_SAMPLES}: fewer have no interval"
+        )
+    if missing := {CANDIDATE, control} - {CHAMPION} - set(models):
+        raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
     if control == CHAMPION and champion is None:
-        champion = _champion(plan)
-    keys = {name: one.key for name, one in models.items()}
-    key = _key(plan, world, keys, samples, funnel, control, champion)
-    final = plan.workspace.evaluation(key)
+        champion = Registry(plan.workspace.root).require_champion().model_id
+    final = plan.workspace.evaluation(_key(plan, world, models, settings, control, champion))
 
     def build(directory: Path) -> None:
-        rankers = _rankers(plan, models, champion)
-        arms, aligned = _serve(plan, world, rankers, samples, funnel, on_sample)
-        tested = _outcome(plan, key, control, funnel, arms, aligned, FOLLOWING)
+        arms = _serve(plan, world, _rankers(plan, models, champion), settings, on_sample)
+        rivals = (control, *(name for name in arms if name not in (CANDIDATE, control)))
+        tested = ABTest(
+            day=str(plan.as_of),
+            settings=settings,
+            comparisons={rival: changes(arms[rival], arms[CANDIDATE]) for rival in rivals},
+        )
         write_json(directory / _REPORT, tested.model_dump(mode="json"))
 
     make_once(final, build)
     return ABTest.model_validate(read_json(final / _REPORT))
 
 
-def find_ab_test(
-    plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], champion: str | None = None
-) -> ABTest | None:
-    """What was run of these models against the baselines, at the preset's size; None where nothing was.
-
-    With unconstrained MTMD rather than without; `champion` as in `ab_test`. Runs nothing, and trains nothing.
-    """
+def find_ab_test(plan: RunPlan, trained: Sequence[Trained], champion: str | None = None) -> ABTest | None:
+    """What was run of these models against the baselines, at the preset's size; None where nothing was."""
     try:
         world = world_of(plan.preset, plan.logs)
     except (ConfigError, LogsError):
         return None
-    samples, funnel = _size(plan, None, None)
-    models = {one.name: one.key for one in trained if one.name in _SERVING - {UNCONSTRAINED}}
-    other = training_key("mtmd", window_fingerprint(window), plan.changed(UNCONSTRAINED).preset)
-    for keys in (models | {UNCONSTRAINED: other}, models):
-        final = plan.workspace.evaluation(_key(plan, world, keys, samples, funnel, BASELINE, champion))
-        if is_complete(final):
-            return ABTest.model_validate(read_json(final / _REPORT))
-    return None
+    settings = plan.preset.extra(Settings)
+    key = _key(plan, world, _serving(trained), settings, BASELINE, champion)
+    final = plan.workspace.evaluation(key)
+    return ABTest.model_validate(read_json(final / _REPORT)) if is_complete(final) else None
 
 
 def champion_beside(plan: RunPlan, candidate: Trained, held_out: ShardRef) -> str | None:
@@ -116,27 +123,24 @@ def champion_beside(plan: RunPlan, candidate: Trained, held_out: ShardRef) -> st
     return incumbent(registry, model_id(plan, candidate, held_out), plan.as_of).compared
 
 
-def _size(plan: RunPlan, samples: int | None, requests: int | None) -> tuple[int, FunnelConfig]:
-    own = plan.preset.extra(Settings)
-    return own.samples if samples is None else samples, own.funnel(requests)
+def _serving(trained: Sequence[Trained]) -> dict[str, Trained]:
+    return {one.name: one for one in trained if one.variant is None}
 
 
 def _key(
     plan: RunPlan,
     world: WorldConfig,
-    models: Mapping[str, str],
-    samples: int,
-    funnel: FunnelConfig,
+    models: Mapping[str, Trained],
+    settings: Settings,
     control: Control,
     champion: str | None,
 ) -> str:
     """Name of a test: the models' keys, all that they meet, what they are compared with, and the outcome's format."""
     return digest(
         {
-            "trained": dict(models),
+            "trained": {name: one.key for name, one in models.items()},
             "world": world.model_dump(mode="json"),
-            "funnel": funnel.model_dump(mode="json"),
-            "samples": samples,
+            "settings": settings.model_dump(mode="json", exclude={"gate"}),
             "day": plan.as_of,
             "control": control,
             "champion": champion,
@@ -149,83 +153,26 @@ def _serve(
     plan: RunPlan,
     world: WorldConfig,
     rankers: Mapping[str, LightweightRanker],
-    samples: int,
-    funnel: FunnelConfig,
-    on_sample: OnSample | None,
-) -> tuple[dict[str, list[Arm]], dict[str, tuple[Alignment, ...]]]:
-    """Each ranker's arm of every sample, and its agreement with the heavyweight ranker on the first."""
+    settings: Settings,
+    on_sample: Callable[[int], None],
+) -> dict[str, list[Arm]]:
+    """Each ranker's arm of every sample."""
     platform = SimulatedPlatform(world)
     arms: dict[str, list[Arm]] = {name: [] for name in rankers}
-    aligned: dict[str, tuple[Alignment, ...]] = {}
-    for sample in range(samples):
-        traffic = draw_traffic(platform, plan.as_of, funnel, sample)
+    for sample in range(settings.samples):
+        traffic = draw_traffic(platform, plan.as_of, settings.requests, sample)
         for name, ranker in rankers.items():
-            scores = ranker(traffic)
-            arms[name].append(arm(traffic, scores, funnel))
-            if sample == 0:
-                aligned[name] = alignment(traffic, scores, funnel)
-        if on_sample is not None:
-            on_sample(sample + 1, samples)
-    return arms, aligned
-
-
-def _outcome(
-    plan: RunPlan,
-    key: str,
-    control: Control,
-    funnel: FunnelConfig,
-    arms: Mapping[str, list[Arm]],
-    aligned: dict[str, tuple[Alignment, ...]],
-    follows: dict[str, str],
-) -> ABTest:
-    samples = len(arms[CANDIDATE])
-    rivals = [name for name in RIVALS if name in arms and name != control]
-    pairs: list[tuple[str, str]] = [(control, one) for one in (CANDIDATE, *rivals, *_NO_MODELS)]
-    pairs += [(one, CANDIDATE) for one in (*rivals, UNCONSTRAINED) if one in arms]
-    shown = {name: sum(one.impressions for one in own) for name, own in arms.items()}
-    return ABTest(
-        key=key,
-        name=plan.preset.name,
-        day=str(plan.as_of),
-        control=control,
-        funnel=funnel,
-        samples=samples,
-        comparisons=tuple(
-            ArmComparison(control=one, treatment=other, changes=changes(arms[one], arms[other]))
-            for one, other in pairs
-        ),
-        alignment=aligned,
-        used={name: sum(one.used for one in own) / samples for name, own in arms.items()},
-        follows=follows,
-        impressions={name: total / (samples * funnel.requests) for name, total in shown.items()},
-    )
+            arms[name].append(arm(traffic, ranker(traffic), settings))
+        on_sample(sample + 1)
+    return arms
 
 
 def _rankers(
     plan: RunPlan, models: Mapping[str, Trained], champion: str | None
 ) -> dict[str, LightweightRanker]:
-    """Models first, each with its own configuration's declarations."""
     found: dict[str, LightweightRanker] = {
-        name: ModelRanker(load_trained(plan, one), plan.changed(one.variant).preset.declarations)
-        for name, one in models.items()
+        name: ModelRanker(load_trained(plan, one), plan.preset.declarations) for name, one in models.items()
     }
     if champion is not None:
         found[CHAMPION] = BundleRanker(Scorer.load(Registry(plan.workspace.root).verify(champion)))
-    return found | dict(_NO_MODELS)
-
-
-def _champion(plan: RunPlan) -> str:
-    live = Registry(plan.workspace.root).champion()
-    if live is None:
-        raise RegistryError(
-            f"{plan.workspace.root} has no champion to be the control of the A/B test; promote a model, or take "
-            f"{BASELINE} as the control"
-        )
-    return live.model_id
-
-
-def _check(samples: int, models: Mapping[str, Trained], control: Control) -> None:
-    if samples < MIN_SAMPLES:
-        raise ConfigError(f"samples ({samples}) must be at least {MIN_SAMPLES}: fewer have no interval")
-    if missing := {CANDIDATE, control} - {CHAMPION} - set(models):
-        raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
+    return found

@@ -1,21 +1,26 @@
-"""The candidate that answers in the shadow: it runs in a process of its own, whose failures are nobody else's."""
+"""The candidate that answers in the shadow: it runs in a process of its own, whose failures are nobody else's.
+
+Each call that it answers too is a line of the log for each of its requests (`Compared`), or one that says why it could
+not (`Failed`). Answers are read as JSON has them, so that whoever reads the log needs no model.
+"""
 
 import json
 import logging
 import os
 import signal
-import time
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from logging.handlers import RotatingFileHandler
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from mtmd.errors import BundleError, MtmdError, RegistryError
-from mtmd.extras.shadow.comparison import Compared, Failed, ModelOf, Why, of_tasks, rank_by
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.errors import BundleError, RegistryError
 from mtmd.extras.shadow.settings import NEWEST, Settings
+from mtmd.logs.ids import Id
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.answers import answer_rank
@@ -24,7 +29,50 @@ from mtmd.serve.http.intake import Settings as ServiceSettings
 from mtmd.serve.http.live import Live, Serving
 
 _KINDER = 10  # on the scale of `nice`: the live answer's threads come first
-_log = logging.getLogger(__name__)
+_FILE_BYTES, _OLDER_FILES = 16 << 20, 3  # of one file of the log, and how many full ones are kept beside it
+_process: tuple[Live, logging.Logger] | None = None  # of the candidate's process
+
+
+class TaskScores(Frozen):
+    """Probabilities of one task by both models, of the same ads: those that were answered."""
+
+    ads: int = Field(ge=1, description="that both models gave a probability")
+    live: float = Field(description="mean probability by the champion")
+    candidate: float = Field(description="mean probability by the candidate")
+    absolute: float = Field(description="mean of |candidate − live|")
+    largest: float = Field(description="largest |candidate − live|")
+
+    @classmethod
+    def pooled(cls, parts: Sequence["TaskScores"]) -> "TaskScores":
+        """Means over all ads of several."""
+        ads = sum(part.ads for part in parts)
+        means = {
+            name: sum(getattr(part, name) * part.ads for part in parts) / ads
+            for name in ("live", "candidate", "absolute")
+        }
+        return cls(ads=ads, largest=max(part.largest for part in parts), **means)
+
+
+class Compared(Frozen):
+    """One request."""
+
+    at: datetime
+    live: str = Field(description="the champion's model id")
+    candidate: str
+    request_id: Id | None
+    surface: str
+    ads: int = Field(description="that the champion answered")
+    shared: int = Field(description="of those, how many the candidate would have answered too")
+    same_first: bool = Field(description="whether both have the same best ad")
+    tasks: dict[str, TaskScores]
+
+
+class Failed(Frozen):
+    """A call that the candidate could not answer."""
+
+    at: datetime
+    candidate: str
+    error: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +85,33 @@ class Shadowing:
     settings: Settings
 
 
+def begin(shadowing: Shadowing) -> None:
+    """Begin the candidate's process: it follows the candidate, and has opened its log."""
+    global _process  # noqa: PLW0603 - a process of a pool has no other place
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's
+    os.nice(_KINDER)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s shadow: %(message)s")
+    registry, catalogue, model = Registry(shadowing.line), Catalogue(shadowing.line), shadowing.settings.model
+
+    def choose() -> str:
+        try:
+            return newest_candidate(registry, catalogue) if model == NEWEST else str(model)
+        except RegistryError:
+            live.serving = None  # what was a candidate until now is none any more
+            raise
+
+    live = Live(shadowing.line, shadowing.service, choose=choose)
+    live.start()
+    _process = live, open_log(shadowing.file)
+
+
+def compare(body: bytes, answered: bytes) -> str:
+    """Compare a call in the candidate's process; returns its outcome."""
+    assert _process is not None, "the process has begun"
+    live, log = _process
+    return outcome(live.serving, body, answered, log)
+
+
 def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
     """The newest model with published ads that is not older than the champion, was not rolled back and is not live.
 
@@ -44,24 +119,14 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
     """
     champion = registry.require_champion()
     out = {champion.model_id, *champion.rolled_back}
-    found = [
-        (day, model) for model in catalogue.models() if model not in out and (day := _day(registry, model))
-    ]
-    newer = [(day, model) for day, model in found if day >= champion.as_of]
+    found = [(_day(registry, model), model) for model in catalogue.models() if model not in out]
+    newer = [(day, model) for day, model in found if day is not None and day >= champion.as_of]
     if not newer:
         raise RegistryError(
             f"{registry.root} has no candidate with published ads that is as new as champion {champion.model_id}; "
             "publish the ads of one with `mtmd publish --model MODEL`"
         )
     return max(newer)[1]
-
-
-def named_candidate(registry: Registry, catalogue: Catalogue, model: str) -> str:
-    """The same id. Raises RegistryError for no model's id, and BundleError where the model has no published ads."""
-    if catalogue.current(model) is None:
-        registry.manifest(model)
-        raise BundleError(f"no ads are published for candidate {model}; run `mtmd publish --model {model}`")
-    return model
 
 
 def _day(registry: Registry, model: str) -> date | None:
@@ -72,117 +137,70 @@ def _day(registry: Registry, model: str) -> date | None:
         return None
 
 
-def run(connection: Connection, shadowing: Shadowing) -> None:
-    """Send `started`, then compare what comes, until the connection closes: (why, body, live answer) → an outcome."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's
-    os.nice(_KINDER)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s shadow: %(message)s")
-    line, settings = shadowing.line, shadowing.settings
-    registry, catalogue = Registry(line), Catalogue(line)
-
-    def choose() -> str:
-        if settings.model not in (None, NEWEST):
-            return named_candidate(registry, catalogue, str(settings.model))
-        try:
-            return newest_candidate(registry, catalogue)
-        except RegistryError:
-            live.serving = None  # what was a candidate until now is none any more
-            raise
-
-    live = Live(line, shadowing.service, choose=choose)
-    live.start()
-    log = open_log(shadowing.file, settings)
-    with suppress(EOFError, OSError):  # the service has gone
-        connection.send("started")
-        while True:
-            why, body, answered = connection.recv()
-            connection.send(outcome(live.serving, why, body, answered, log, ids=settings.ids))
-
-
-def open_log(file: Path, settings: Settings) -> logging.Logger:
+def open_log(file: Path) -> logging.Logger:
     """A log of whole lines, each a JSON object, in files that never grow beyond a limit."""
     file.parent.mkdir(parents=True, exist_ok=True)
     log = logging.Logger(f"shadow of {file}")
-    log.addHandler(RotatingFileHandler(file, "a", settings.file_bytes, settings.older_files, "utf-8"))
+    log.addHandler(RotatingFileHandler(file, "a", _FILE_BYTES, _OLDER_FILES, "utf-8"))
     return log
 
 
-def outcome(
-    candidate: Serving | None,
-    why: Why,
-    body: bytes,
-    answered: bytes,
-    log: logging.Logger,
-    *,
-    ids: bool = False,
-) -> str:
+def outcome(candidate: Serving | None, body: bytes, answered: bytes, log: logging.Logger) -> str:
     """Compare one call and log it; returns `compared`, `failed` or `no_candidate`, and never raises."""
     live: dict[str, Any] = json.loads(answered)
     if candidate is None or candidate.ranker.model_id == live["model_id"]:
         return "no_candidate"
     try:
-        lines = [
-            found.model_dump_json() for found in compared(candidate, why, json.loads(body), live, ids=ids)
-        ]
+        lines = [found.model_dump_json() for found in _compared(candidate, json.loads(body), live)]
         result = "compared"
     except Exception as error:  # noqa: BLE001 - whatever a candidate does: the next call is compared again
-        words = error.problem.model_dump_json() if isinstance(error, Refused) else f"{error}"
-        if not isinstance(error, Refused | MtmdError):
-            _log.exception("the candidate failed")
-        failed = Failed(at=_now(), why=why, candidate=candidate.ranker.model_id, error=words[:1000])
+        words = error.problem.model_dump_json() if isinstance(error, Refused) else f"{error!r}"
+        failed = Failed(at=datetime.now(UTC), candidate=candidate.ranker.model_id, error=words[:1000])
         lines, result = [failed.model_dump_json()], "failed"
     for line in lines:
         log.info(line)  # a line that can't be written is said on standard error
     return result
 
 
-def compared(
-    candidate: Serving, why: Why, body: dict[str, Any], live: dict[str, Any], *, ids: bool
-) -> list[Compared]:
-    """Each request of a call: the candidate's answer, and its probabilities of the champion's ads.
-
-    Raises Refused for a body that the candidate's bundle does not understand.
-    """
-    began = time.perf_counter()
+def _compared(candidate: Serving, body: dict[str, Any], live: dict[str, Any]) -> list[Compared]:
+    """Each request of a call: the candidate's answer, and its probabilities of the champion's ads."""
     shadowed = _answer(candidate, body)
-    seconds = time.perf_counter() - began
-    first_task = candidate.ranker.scorer.tasks[0]
     found = []
     for request, shown, theirs in zip(body["requests"], live["requests"], shadowed["requests"], strict=True):
-        live_ids = [ad["ad_id"] for ad in shown["ads"]]
-        candidate_ids = [ad["ad_id"] for ad in theirs["ads"]]
-        again = body | {"requests": [request], "ad_ids": live_ids, "top_k": max(1, len(live_ids))}
-        on_live = _answer(candidate, again) if live_ids else {"requests": [{"ads": []}], "unpublished": []}
+        ids, others = ([ad["ad_id"] for ad in one["ads"]] for one in (shown, theirs))
+        again = body | {"requests": [request], "ad_ids": ids, "top_k": max(1, len(ids))}
+        on_live = _answer(candidate, again)["requests"][0]["ads"] if ids else []
         found.append(
             Compared(
-                at=_now(),
-                why=why,
-                live=_model_of(live),
-                candidate=_model_of(shadowed),
+                at=datetime.now(UTC),
+                live=live["model_id"],
+                candidate=shadowed["model_id"],
                 request_id=shown["request_id"],
                 surface=request["surface"],
-                rank_by=rank_by(body, first_task),
-                ads=len(live_ids),
-                shared=len({*live_ids} & {*candidate_ids}),
-                same_first=live_ids[:1] == candidate_ids[:1],
-                missing=len(on_live["unpublished"]),
-                tasks=of_tasks(shown["ads"], on_live["requests"][0]["ads"]),
-                seconds=seconds,
-                live_ads=tuple(live_ids) if ids else None,
-                candidate_ads=tuple(candidate_ids) if ids else None,
+                ads=len(ids),
+                shared=len({*ids} & {*others}),
+                same_first=ids[:1] == others[:1],
+                tasks=_of_tasks(shown["ads"], on_live),
             )
         )
     return found
 
 
 def _answer(candidate: Serving, body: dict[str, Any]) -> dict[str, Any]:
+    """Raises Refused for a body that the candidate's bundle does not understand."""
     answer: dict[str, Any] = json.loads(answer_rank(candidate, json.dumps(body).encode()))
     return answer
 
 
-def _model_of(answer: dict[str, Any]) -> ModelOf:
-    return ModelOf.model_validate({name: answer[name] for name in ModelOf.model_fields}, strict=False)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _of_tasks(live: Sequence[dict[str, Any]], candidate: Sequence[dict[str, Any]]) -> dict[str, TaskScores]:
+    """Both models' probabilities of the ads that both scored, by task."""
+    theirs = {ad["ad_id"]: ad["probability"] for ad in candidate}
+    found: dict[str, list[TaskScores]] = {}
+    for ad in live:
+        for task, p in ad["probability"].items():
+            other = theirs.get(ad["ad_id"], {}).get(task)
+            if p is not None and other is not None:
+                delta = abs(other - p)
+                scores = TaskScores(ads=1, live=p, candidate=other, absolute=delta, largest=delta)
+                found.setdefault(task, []).append(scores)
+    return {task: TaskScores.pooled(parts) for task, parts in found.items()}

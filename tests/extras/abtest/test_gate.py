@@ -1,79 +1,105 @@
-"""The gate of the simulated A/B, by numbers: 19 degrees of freedom, six metrics, 5 % of false alarms.
+"""The test as a gate, in words and as tables, by numbers: 19 degrees of freedom, four metrics, 5 % of false alarms.
 
-P(T > 3) = 0.00368 and P(T > 2.5) = 0.01087: six times the first is 0.022, the second 0.065.
+P(T > 3) = 0.00368 and P(T > 2.3) = 0.01648: four times the first is 0.015, the second 0.066.
 """
 
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
+from mtmd.config import Preset
 from mtmd.extras.abtest.daily import ab_gate
-from tests.extras.abtest.outcomes import planted
+from mtmd.extras.abtest.page import _section, _words, change_table, outcome_tables
+from mtmd.extras.abtest.stage import ABTest
+from tests.extras.abtest.made import changed, planted
 
-NONE_WORSE = "none of 6 metrics over all impressions is shown worse than with the per-slice baselines: "
+SHOWN = "metrics over all impressions are shown worse"
+NOTHING: dict[str, float | None] = dict.fromkeys(("CPC", "CTR", "GCTR", "OCTR"))
 
 
 def test_a_candidate_that_is_better_passes_and_says_its_numbers() -> None:
-    gate = ab_gate(planted(CPC=-3.0, CTR=3.0, GCTR=3.0, OCTR=1.0, HDR=-4.0, RPR=3.0), 0.05)
+    gate = ab_gate(planted(CPC=-3.0, CTR=3.0, GCTR=3.0, OCTR=1.0), 0.05)
     assert (gate.name, gate.passed) == ("a/b test", True)
-    assert gate.detail.startswith(NONE_WORSE)
+    assert gate.detail.startswith(f"0 of 4 {SHOWN} than with the per-slice baselines: ")
     assert "CTR +3.05% [+0.91%, +5.22%]; " in gate.detail
 
 
-@pytest.mark.parametrize(
-    ("metric", "errors"),
-    [("CPC", 3.0), ("HDR", 3.0), ("CTR", -3.0), ("GCTR", -3.0), ("OCTR", -3.0), ("RPR", -3.0)],
-)
+@pytest.mark.parametrize(("metric", "errors"), [("CPC", 3.0), ("CTR", -3.0), ("GCTR", -3.0), ("OCTR", -3.0)])
 def test_one_metric_that_is_worse_beyond_chance_fails_whichever_it_is(metric: str, errors: float) -> None:
     gate = ab_gate(planted(**{metric: errors}), 0.05)
     assert not gate.passed
-    head = f"1 of 6 metrics over all impressions are worse than with the per-slice baselines ({metric}): {metric} "
-    assert gate.detail.startswith(head)
+    assert gate.detail.startswith(f"1 of 4 {SHOWN} ({metric}) than with the per-slice baselines: {metric} ")
     assert f"{metric} {'+3.05%' if errors > 0 else '−2.96%'}" in gate.detail
-    assert ", p 0.022; " in gate.detail
+    assert ", p 0.015; " in gate.detail
     assert ab_gate(planted(**{metric: -errors}), 0.05).passed
 
 
-def test_six_looks_are_more_than_one() -> None:
-    """An interval at 95 % that is wholly on the bad side is not enough among six; alone it would be."""
-    found = planted(HDR=2.5)
-    (hides,) = (one for one in found.whole if one.metric == "HDR")
-    assert hides.low is not None
-    assert hides.low > 0
+def test_four_looks_are_more_than_one() -> None:
+    """An interval at 95 % that is wholly on the bad side is not enough among four; alone it would be."""
+    found = planted(CPC=2.3)
+    low = found.whole[0].low
+    assert low is not None
+    assert low > 0
     gate = ab_gate(found, 0.05)
     assert gate.passed
-    assert gate.detail.startswith(f"{NONE_WORSE}HDR +2.53% [+0.41%, +4.70%], p 0.065; ")
+    assert ", p 0.066; " in gate.detail
     assert not ab_gate(found, 0.07).passed
-    alone = planted(HDR=2.5, CPC=None, CTR=None, GCTR=None, OCTR=None, RPR=None)
-    assert not ab_gate(alone, 0.05).passed
+    assert not ab_gate(planted(**NOTHING | {"CPC": 2.3}), 0.05).passed
 
 
 def test_the_second_loss_is_held_to_what_is_left() -> None:
-    """5 × 0.01087 = 0.054, and 5 × P(T > 2.6) = 0.044."""
-    assert (
-        "1 of 6 metrics over all impressions are worse than with the per-slice baselines (CPC): "
-        in ab_gate(planted(CPC=3.0, CTR=-2.5), 0.05).detail
-    )
-    assert "baselines (CPC, CTR): " in ab_gate(planted(CPC=3.0, CTR=-2.6), 0.05).detail
+    """3 × P(T > 2.2) = 0.061, and 3 × 0.01648 = 0.049."""
+    assert f"1 of 4 {SHOWN} (CPC) " in ab_gate(planted(CPC=3.0, CTR=-2.2), 0.05).detail
+    assert f"2 of 4 {SHOWN} (CPC, CTR) " in ab_gate(planted(CPC=3.0, CTR=-2.3), 0.05).detail
 
 
 def test_what_cannot_be_judged_is_named_and_nothing_judged_is_no_pass() -> None:
     gate = ab_gate(planted(OCTR=None), 0.05)
     assert gate.passed
-    assert gate.detail.startswith("none of 5 metrics")
-    assert gate.detail.endswith("; not judged: OCTR")
-    undefined: dict[str, float | None] = dict.fromkeys(("CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR"))
-    assert not ab_gate(planted(**undefined), 0.05).passed
+    assert gate.detail.startswith("0 of 3 metrics")
+    assert gate.detail.endswith("; OCTR undefined and not judged")
+    assert not ab_gate(planted(**NOTHING), 0.05).passed
 
 
-def test_what_follows_from_another_metric_is_not_judged_again() -> None:
-    """Three errors of HDR alone would block among six metrics; where it follows from CTR, it is none of the four.
+def test_a_table_has_the_cells_of_its_kinds_as_relative_changes() -> None:
+    table = change_table("Table 2", changed({"CTR": 3.0, "OCTR": None}), ("surface", "product"))
+    assert [column.name for column in table.columns] == ["", "CPC", "CTR", "GCTR", "OCTR"]
+    assert [row[0] for row in table.texts()] == ["home feed", "search", "related pin", "standard", "shopping"]
+    assert table.texts()[0][1:] == ["0.00% [−2.07, 2.12]", "3.05% [0.91, 5.22]", "0.00% [−2.07, 2.12]", "N/A"]
 
-    4 × P(T > 2.6) = 0.035 is found among four, and 6 × 0.0088 = 0.053 is not among six.
-    """
-    follows = {"HDR": "CTR", "RPR": "CTR"}
-    gate = ab_gate(planted(HDR=3.0, follows=follows), 0.05)
-    assert gate.passed
-    assert gate.detail.startswith("none of 4 metrics over all impressions is shown worse")
-    assert gate.detail.endswith("; HDR and RPR follow from CTR in this world and are not judged again")
-    assert "HDR +" not in gate.detail
-    assert not ab_gate(planted(CTR=-2.6, follows=follows), 0.05).passed
-    assert ab_gate(planted(CTR=-2.6), 0.05).passed
+
+def test_the_candidate_stands_against_each_rival_then_in_the_papers_tables() -> None:
+    tested = planted("pooled", "champion", CTR=3.0)
+    rivals, *papers = outcome_tables(tested)
+    assert {row[0]: row[2] for row in rivals.texts()} == {
+        "against per_slice": "3.05% [0.91, 5.22]",
+        "against pooled": "1.01% [−1.09, 3.14]",
+        "against champion": "1.01% [−1.09, 3.14]",
+    }
+    assert [table.title for table in papers] == [
+        "Table 2, by surface: mtmd against per_slice",
+        "Table 3, by product: mtmd against per_slice",
+        "Table 4, by goal: mtmd against per_slice",
+    ]
+    section = _section(tested)
+    assert (section.anchor, section.order, section.blocks[0]) == ("ab-test", 65, rivals)
+    assert ABTest.model_validate_json(tested.model_dump_json()) == tested
+
+
+def test_in_words_only_what_chance_does_not_explain_differs() -> None:
+    head = "Against the per-slice baselines, over all impressions: "
+    assert _words(planted(CPC=-3.0, CTR=3.0, GCTR=2.0, OCTR=-3.0)) == (
+        f"{head}better in CPC and CTR; worse in OCTR; not to be told apart in GCTR."
+    )
+    assert _words(planted(**NOTHING)) == f"{head}nothing to compare."
+    assert planted(CTR=3.0, OCTR=None).words == (
+        "mtmd against per_slice: CPC +0.00% [-2.07%, +2.12%], CTR +3.05% [+0.91%, +5.22%], "
+        "GCTR +0.00% [-2.07%, +2.12%], OCTR undefined"
+    )
+
+
+def test_more_slots_than_ads_that_are_kept_are_refused(tiny_preset: Preset) -> None:
+    values: dict[str, Any] = tiny_preset.model_dump() | {"extras": {"abtest": {"keep": 3}}}
+    with pytest.raises(ValidationError, match=r"slots \(4\) must not exceed keep \(3\).*raise keep"):
+        Preset.model_validate(values)

@@ -17,7 +17,7 @@ from mtmd.model.batch import Batch, SideInput
 from mtmd.model.build import ModelKind, build_model
 from mtmd.sources.simulated.outcomes import TASKS
 from tests.conftest import TINY
-from tests.extras.abtest.funnels import tiny_traffic
+from tests.extras.abtest.made import tiny_traffic
 
 FIVE = str(Path(__file__).parents[2] / "tiny-five.toml")
 

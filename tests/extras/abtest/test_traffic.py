@@ -1,14 +1,12 @@
 """A day's requests and what targets them, before any ranker."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from mtmd.extras.abtest.traffic import draw_traffic, identity
-from mtmd.sources.simulated.requests import eligible
-from tests.extras.abtest.funnels import DAY, FUNNEL, tiny_platform, tiny_traffic
+from tests.extras.abtest.made import BROAD, DAY, FUNNEL, tiny_platform, tiny_traffic
 
 
 def test_requests_come_in_order_of_time_with_their_pairs() -> None:
@@ -27,18 +25,11 @@ def test_requests_come_in_order_of_time_with_their_pairs() -> None:
 def test_ads_target_a_topic_an_interest_or_everybody() -> None:
     traffic = tiny_traffic()
     requests, ads = traffic.requests, traffic.ads
-    broad = set(np.argsort(-ads.popularity, kind="stable")[: FUNNEL.broad].tolist())
+    broad = set(np.argsort(-ads.popularity, kind="stable")[:BROAD].tolist())
     for row in (3, 77):
         topics = {int(requests.topic[row]), *requests.users.interests[row].tolist()}
         wanted = {ad for ad in range(len(ads.ad_id)) if int(ads.topic[ad]) in topics} | broad
         assert set(traffic.pairs.ad[traffic.first[row] : traffic.first[row + 1]].tolist()) == wanted
-
-
-def test_a_topic_that_no_ad_has_targets_nobody() -> None:
-    traffic = tiny_traffic()
-    few = replace(traffic.ads, topic=np.minimum(traffic.ads.topic, 1))
-    found = eligible(traffic.requests, few, broad=0)
-    assert set(few.topic[found.ad].tolist()) == {0, 1}
 
 
 def test_no_request_is_in_a_log_or_in_another_sample(tiny_logs: Path) -> None:
@@ -51,7 +42,7 @@ def test_no_request_is_in_a_log_or_in_another_sample(tiny_logs: Path) -> None:
 def test_what_would_happen_is_a_trait_of_the_pair() -> None:
     """Targeting more ads leaves the pairs that were there as they were."""
     traffic = tiny_traffic()
-    wide = draw_traffic(tiny_platform(), DAY, FUNNEL.model_copy(update={"broad": 60}))
+    wide = draw_traffic(tiny_platform(), DAY, FUNNEL.requests, broad=60)
     known = np.isin(*(identity(one.requests, one.ads, one.pairs) for one in (wide, traffic)))
     assert len(wide.pairs.ad) > len(traffic.pairs.ad) == known.sum()
     np.testing.assert_array_equal(wide.truth[known], traffic.truth)
