@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from mtmd.errors import LogsError
 from mtmd.export.parity import BATCH_SIZES, hard_rows, side_input
 from mtmd.serve.scorer import Scorer
 
@@ -30,21 +29,6 @@ OVERLONG = query(
     [1, 2, 3, *range(20)],
 )
 UNWEIGHTED = query(["word 1", "word 2"], [0.0, 0.0], [])
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"words": ["a", None]}, "'words' has 1 nulls inside of lists"),
-        ({"word_weights": [1.0, 1.0, 1.0]}, "1 of its weights 'word_weights' have another length"),
-        ({"word_actions": None}, "1 of its actions 'word_actions' have another length"),
-        ({"topic_ages": [-1.0, 0.0, 0.0]}, "1 of its ages 'topic_ages' are null, NaN, infinite or negative"),
-        ({"words": [["a"]]}, "'words': a value does not fit its type VARCHAR"),
-    ],
-)
-def test_raw_lists_that_are_none_are_refused(exported: Any, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(LogsError, match=message):
-        Scorer.load(exported.directory).encode([FULL | changes], "query")
 
 
 @pytest.mark.parametrize("rows", BATCH_SIZES)

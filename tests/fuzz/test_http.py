@@ -1,6 +1,6 @@
 """Bytes that no client would send: each connection gets an answer or is closed, and the next request is answered.
 
-`tests/serve/http/test_fuzz.py` has bodies that are strange; here the head and the framing are.
+`tests/serve/http/test_app.py` has bodies that are wrong; here the head and the framing are strange.
 """
 
 import re

@@ -10,7 +10,6 @@ from pydantic import Field
 from mtmd import command_line
 from mtmd.extras.abtest import page
 from mtmd.extras.abtest import stage as abtest_stage
-from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.stage import ABTest, Control
 from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, print_table, require_days
@@ -28,19 +27,10 @@ from mtmd.run import RunPlan
 from mtmd.train.rivals import compared
 from mtmd.train.stage import Trained
 
-Samples = Annotated[
-    int,
-    Field(
-        ge=5,
-        le=200,
-        description="Times that the held-out day is run, each with other requests; the preset's when omitted",
-    ),
-]
 Against = Annotated[
     Control,
     Field(description="What the model is compared with: the per-slice baselines, or the champion before it"),
 ]
-Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
 
 
 @flow(name="ab-test", flow_run_name=parameters.of_day, persist_result=False)
@@ -49,8 +39,6 @@ def ab_test(
     as_of: AsOf | None = None,
     window_days: WindowDays | None = None,
     preset: PresetName = "demo",
-    samples: Samples | None = None,
-    requests: Requests | None = None,
     control: Against = "per_slice",
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
@@ -66,9 +54,7 @@ def ab_test(
         steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
     ]
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
-    given = {"samples": samples, "requests": requests}
-    changed = {name: value for name, value in given.items() if value is not None}
-    tested = serve(plan, trained, plan.preset.extra(Settings).model_copy(update=changed), control, champion)
+    tested = serve(plan, trained, control, champion)
     steps.update_index(artifacts, preset)
     return tested
 
@@ -77,7 +63,6 @@ def ab_test(
 def serve(
     planned: RunPlan,
     trained: Sequence[Trained],
-    settings: Settings | None = None,
     control: Control = "per_slice",
     champion: str | None = None,
 ) -> ABTest:
@@ -86,7 +71,6 @@ def serve(
     tested = abtest_stage.ab_test(
         planned,
         trained,
-        settings,
         control=control,
         champion=champion,
         on_sample=lambda done: logger.info("sample %d", done),

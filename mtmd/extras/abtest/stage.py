@@ -14,7 +14,7 @@ from mtmd.config import Frozen
 from mtmd.errors import ConfigError, LogsError
 from mtmd.export.stage import model_id
 from mtmd.extract.shards import ShardRef
-from mtmd.extras.abtest.changes import MIN_SAMPLES, Arm, RelativeChange, arm, changes
+from mtmd.extras.abtest.changes import Arm, RelativeChange, arm, changes
 from mtmd.extras.abtest.funnel import LightweightRanker
 from mtmd.extras.abtest.rankers import BundleRanker, ModelRanker
 from mtmd.extras.abtest.settings import Settings
@@ -64,7 +64,6 @@ class ABTest(Frozen):
 def ab_test(
     plan: RunPlan,
     trained: Sequence[Trained],
-    settings: Settings | None = None,
     *,
     control: Control = BASELINE,
     champion: str | None = None,
@@ -72,19 +71,15 @@ def ab_test(
 ) -> ABTest:
     """Run MTMD and its rivals through one funnel: of `trained` those that are there, and the champion.
 
-    `settings` are the preset's when omitted. `champion` is the model id of the champion to serve beside them; where it
+    `champion` is the model id of the champion to serve beside them; where it
     is the control and none is given, the live one serves. `on_sample` hears how many are done. The output is named by
     models, control, world, settings and format, and taken where it is there.
 
-    Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for too few samples or
-    a model that is missing, RegistryError where there is no champion to be the control.
+    Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for a model that is
+    missing, RegistryError where there is no champion to be the control.
     """
-    world, settings = world_of(plan.preset, plan.logs), settings or plan.preset.extra(Settings)
+    world, settings = world_of(plan.preset, plan.logs), plan.preset.extra(Settings)
     models = _serving(trained)
-    if settings.samples < MIN_SAMPLES:
-        raise ConfigError(
-            f"samples ({settings.samples}) must be at least {MIN_SAMPLES}: fewer have no interval"
-        )
     if missing := {CANDIDATE, control} - {CHAMPION} - set(models):
         raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
     if control == CHAMPION and champion is None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from prefect.exceptions import ParameterTypeError
 
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError, RegistryError
@@ -12,7 +11,6 @@ from mtmd.extract.shards import ShardRef
 from mtmd.extras.abtest import stage as abtest_stage
 from mtmd.extras.abtest.daily import ab_gate
 from mtmd.extras.abtest.flow import ab_test
-from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.stage import BASELINE, ABTest, find_ab_test
 from mtmd.registry.registry import Registry
 from mtmd.report.text import plain
@@ -24,8 +22,6 @@ from mtmd.validate import stage as validate_stage
 from tests.daily import run_stages
 from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published, run_daily
 
-SMALL = Settings(samples=5, requests=60)
-
 
 @pytest.fixture(scope="module")
 def artifacts(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -33,8 +29,18 @@ def artifacts(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plan(first_run: Run, artifacts: Path) -> RunPlan:
-    return plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
+def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tests' preset, with the test for a gate."""
+    path = tmp_path_factory.mktemp("preset") / "gated.toml"
+    path.write_text(
+        f"{preset_path(TINY).read_text()}\n[extras.abtest]\ngate = true\nsamples = 5\nrequests = 60\n"
+    )
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def plan(first_run: Run, artifacts: Path, preset: str) -> RunPlan:
+    return plan_run(AS_OF, preset, logs=str(first_run.logs), artifacts=str(artifacts))
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +58,12 @@ def trained(plan: RunPlan, window: list[ShardRef]) -> list[Trained]:
 
 
 @pytest.fixture(scope="module")
-def tested(first_run: Run, artifacts: Path) -> tuple[ABTest, dict[str, str]]:
+def tested(first_run: Run, artifacts: Path, preset: str) -> tuple[ABTest, dict[str, str]]:
     index = artifacts / LINE / "index.html"
     index.unlink()
     state = ab_test(
         AS_OF,
-        preset=TINY,
-        samples=5,
-        requests=60,
+        preset=preset,
         logs=str(first_run.logs),
         artifacts=str(artifacts),
         return_state=True,
@@ -68,16 +72,6 @@ def tested(first_run: Run, artifacts: Path) -> tuple[ABTest, dict[str, str]]:
     assert identity is not None
     assert str(AS_OF) in index.read_text()
     return state.result(), published(identity)
-
-
-@pytest.fixture(scope="module")
-def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The tests' preset, with the test for a gate."""
-    path = tmp_path_factory.mktemp("preset") / "gated.toml"
-    path.write_text(
-        f"{preset_path(TINY).read_text()}\n[extras.abtest]\ngate = true\nsamples = 5\nrequests = 60\n"
-    )
-    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -103,15 +97,13 @@ def test_a_test_that_was_run_is_taken_from_where_it_is(
     tested: tuple[ABTest, dict[str, str]], plan: RunPlan, trained: list[Trained], artifacts: Path
 ) -> None:
     ran: list[int] = []
-    assert abtest_stage.ab_test(plan, trained, SMALL, on_sample=ran.append) == tested[0]
+    assert abtest_stage.ab_test(plan, trained, on_sample=ran.append) == tested[0]
     assert ran == []
     with pytest.raises(ConfigError, match=r"models \['per_slice'\] are missing"):
-        abtest_stage.ab_test(plan, trained[:1], SMALL)
-    with pytest.raises(ConfigError, match=r"samples \(4\) must be at least 5"):
-        abtest_stage.ab_test(plan, trained, SMALL.model_copy(update={"samples": 4}))
+        abtest_stage.ab_test(plan, trained[:1])
     elsewhere = plan.model_copy(update={"logs": str(artifacts)})
     with pytest.raises(LogsError, match="are not of a simulated world"):
-        abtest_stage.ab_test(elsewhere, trained, SMALL)
+        abtest_stage.ab_test(elsewhere, trained)
     assert find_ab_test(elsewhere, trained) is None
 
 
@@ -119,7 +111,7 @@ def test_the_champion_is_compared_as_it_is_served(
     plan: RunPlan, trained: list[Trained], window: list[ShardRef]
 ) -> None:
     """It is this very model: what is left is the rounding of its export."""
-    found = abtest_stage.ab_test(plan, trained, SMALL, control="champion")
+    found = abtest_stage.ab_test(plan, trained, control="champion")
     assert list(found.comparisons) == ["champion", BASELINE, "pooled"]
     assert found.words.startswith("mtmd against champion: CPC ")
     for change in found.comparisons["champion"]:
@@ -127,7 +119,7 @@ def test_the_champion_is_compared_as_it_is_served(
     live = Registry(plan.workspace.root).require_champion().model_id
     # another candidate of the day, of another held-out shard, is compared with what is live
     assert abtest_stage.champion_beside(plan, trained[0], window[-1]) == live
-    beside = abtest_stage.ab_test(plan, trained, SMALL, champion=live)
+    beside = abtest_stage.ab_test(plan, trained, champion=live)
     assert list(beside.comparisons) == [BASELINE, "pooled", "champion"]
     assert beside.comparisons["champion"] == found.comparisons["champion"]
 
@@ -137,16 +129,11 @@ def test_a_champion_that_is_not_there_is_an_error(
 ) -> None:
     displaced = "20260120-0123456789"  # after its promotion the live one would be the candidate itself
     with pytest.raises(RegistryError, match=displaced):
-        abtest_stage.ab_test(plan, trained, SMALL, control="champion", champion=displaced)
+        abtest_stage.ab_test(plan, trained, control="champion", champion=displaced)
     alone = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
     elsewhere = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(alone))
     with pytest.raises(RegistryError, match="has no champion"):
-        abtest_stage.ab_test(elsewhere, trained, SMALL, control="champion")
-
-
-def test_wrong_parameters_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParameterTypeError, match="samples"):
-        ab_test(AS_OF, preset=TINY, samples=4, artifacts=str(tmp_path))
+        abtest_stage.ab_test(elsewhere, trained, control="champion")
 
 
 def test_a_daily_run_asks_the_gate_where_its_preset_does(first_run: Run, gated: Run) -> None:
@@ -179,9 +166,9 @@ def test_a_rerun_takes_the_test_from_where_it_is(gated: Run, preset: str) -> Non
 
 
 def test_a_test_of_the_presets_size_is_found_and_no_other(
-    tested: tuple[ABTest, dict[str, str]], plan: RunPlan, trained: list[Trained], preset: str
+    tested: tuple[ABTest, dict[str, str]], plan: RunPlan, trained: list[Trained]
 ) -> None:
     """The page of a run that is written after it has it."""
-    same = plan_run(AS_OF, preset, logs=plan.logs, artifacts=str(plan.workspace.root.parent))
-    assert find_ab_test(same.model_copy(update={"workspace": plan.workspace}), trained) == tested[0]
-    assert find_ab_test(plan, trained) is None
+    assert find_ab_test(plan, trained) == tested[0]
+    other = plan_run(AS_OF, TINY, logs=plan.logs, artifacts=str(plan.workspace.root.parent))
+    assert find_ab_test(other, trained) is None

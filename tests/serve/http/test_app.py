@@ -3,10 +3,8 @@
 import json
 import math
 import re
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,7 +19,6 @@ REQUESTS = [
     {"surface": "home_feed", "activity": -1.0, "depth": 1, "country": "fr"},
 ]
 BODY = {"requests": REQUESTS}
-LAST = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 def click(request: dict, ad: dict) -> float:
@@ -205,21 +202,6 @@ def test_who_sends_a_body_slowly_is_told_so(line: Line) -> None:
     line.promote(0)
     with serving(line.root, HURRIED) as client:
         assert client.raw(head(100) + b'{"requests"').startswith(b"HTTP/1.1 408 ")
-
-
-def test_clients_that_hang_cost_the_others_nothing(client: Client) -> None:
-    with ExitStack() as hanging:
-        for sent in (b"", b"POST /rank HT", head(100), head(100) + b"{") * 20:
-            connection = socket.create_connection(("127.0.0.1", client.port), timeout=10)
-            hanging.enter_context(connection)
-            connection.sendall(sent)
-        assert client.post("/rank", BODY)[0] == 200
-        assert "mtmd_in_flight 0.0" in client.send("GET", "/metrics")[2].decode()
-
-
-def test_a_second_call_on_the_same_connection_may_wait_and_is_answered(client: Client) -> None:
-    body = json.dumps(BODY).encode()
-    assert client.raw((head(len(body)) + body) * 2 + LAST).count(b"HTTP/1.1 200 ") == 3
 
 
 def test_without_a_champion_it_lives_and_is_not_ready_until_there_is_one(line: Line) -> None:
