@@ -32,10 +32,10 @@ from benchmarks.untrained import preset_without_lists, random_model, random_requ
 from mtmd.config import Preset
 from mtmd.export.bundle import bundle_id, export_bundle
 from mtmd.logs.encoding import EncodedAds
-from mtmd.publish.embedding import publish_ads
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.published import publish_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import write_json
 

@@ -22,12 +22,11 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError, MtmdError
 from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.ids import id_array, is_id
-from mtmd.publish.embedding import publish_ads
 from mtmd.serve.http.answers import RankAnswer, answer_rank
 from mtmd.serve.http.bodies import Bodies
 from mtmd.serve.http.intake import Refused, Settings
 from mtmd.serve.http.live import Serving
-from mtmd.serve.published import open_ads
+from mtmd.serve.published import open_ads, publish_ads
 from mtmd.serve.ranker import Ranker, Row
 from mtmd.serve.scorer import Scorer
 

@@ -13,10 +13,9 @@ from mtmd.extract.shards import ShardRef, read_manifest
 from mtmd.extract.snapshot import ads_digests, read_ads
 from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.source import LogSource
-from mtmd.publish.embedding import publish_ads
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.published import open_ads
+from mtmd.serve.published import open_ads, publish_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import digest
 from mtmd.store.stores import store_of

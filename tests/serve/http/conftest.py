@@ -18,12 +18,12 @@ import pytest
 import uvicorn
 
 from mtmd.logs.encoding import EncodedAds, encode, table_from_rows
-from mtmd.publish.embedding import publish_ads
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.app import Observer, create_app
 from mtmd.serve.http.intake import Settings
+from mtmd.serve.published import publish_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import write_json
 from tests.serve.conftest import MakeBundle, declarations, make_bundle  # noqa: F401 - fixtures

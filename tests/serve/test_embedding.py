@@ -5,8 +5,7 @@ import pytest
 
 from mtmd.errors import BundleError
 from mtmd.logs.encoding import EncodedAds, EncodedSide
-from mtmd.publish.embedding import BATCH, BLOCK, publish_ads
-from mtmd.serve.published import open_ads
+from mtmd.serve.published import BATCH, BLOCK, open_ads, publish_ads
 from mtmd.serve.scorer import Scorer
 
 
