@@ -27,8 +27,8 @@ def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
     against = f"{CANDIDATE} against {tested.control}"
     gain = tested.comparisons[tested.control]
     rivals = {
-        f"against {rival}": [change for change in changes if change.kind == "all"]
-        for rival, changes in tested.comparisons.items()
+        f"against {rival}": [change for change in tested.comparisons[rival] if change.kind == "all"]
+        for rival in tested.rivals
     }
     return (
         _table(f"{CANDIDATE} against each rival, all impressions", rivals),

@@ -42,13 +42,15 @@ class ABTest(Frozen):
 
     day: str = Field(description="whose ads were shown: the held-out day's")
     settings: Settings
+    control: Control
     comparisons: dict[str, tuple[RelativeChange, ...]] = Field(
-        description="rival → the candidate against it, on the same samples; the control first"
+        description="rival → the candidate against it, on the same samples"
     )
 
     @property
-    def control(self) -> str:
-        return next(iter(self.comparisons))
+    def rivals(self) -> tuple[str, ...]:
+        """The control first."""
+        return (self.control, *sorted(self.comparisons.keys() - {self.control}))
 
     @property
     def whole(self) -> tuple[RelativeChange, ...]:
@@ -88,11 +90,13 @@ def ab_test(
 
     def build(directory: Path) -> None:
         arms = _serve(plan, world, _rankers(plan, models, champion), settings, on_sample)
-        rivals = (control, *(name for name in arms if name not in (CANDIDATE, control)))
         tested = ABTest(
             day=str(plan.as_of),
             settings=settings,
-            comparisons={rival: changes(arms[rival], arms[CANDIDATE]) for rival in rivals},
+            control=control,
+            comparisons={
+                rival: changes(own, arms[CANDIDATE]) for rival, own in arms.items() if rival != CANDIDATE
+            },
         )
         write_json(directory / _REPORT, tested.model_dump(mode="json"))
 

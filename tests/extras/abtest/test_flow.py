@@ -90,7 +90,7 @@ def test_it_publishes_the_papers_tables(tested: tuple[ABTest, dict[str, str]]) -
     assert "\n| home feed | " in text
     assert "\n| conversion | " in text
     assert plain(found.words.split(",")[0]) in text
-    assert list(found.comparisons) == [BASELINE, "pooled"]
+    assert found.rivals == (BASELINE, "pooled")
 
 
 def test_a_test_that_was_run_is_taken_from_where_it_is(
@@ -112,7 +112,7 @@ def test_the_champion_is_compared_as_it_is_served(
 ) -> None:
     """It is this very model: what is left is the rounding of its export."""
     found = abtest_stage.ab_test(plan, trained, control="champion")
-    assert list(found.comparisons) == ["champion", BASELINE, "pooled"]
+    assert found.rivals == ("champion", BASELINE, "pooled")
     assert found.words.startswith("mtmd against champion: CPC ")
     for change in found.comparisons["champion"]:
         assert change.change is None or abs(change.change) < 1e-3
@@ -120,7 +120,7 @@ def test_the_champion_is_compared_as_it_is_served(
     # another candidate of the day, of another held-out shard, is compared with what is live
     assert abtest_stage.champion_beside(plan, trained[0], window[-1]) == live
     beside = abtest_stage.ab_test(plan, trained, champion=live)
-    assert list(beside.comparisons) == [BASELINE, "pooled", "champion"]
+    assert beside.rivals == (BASELINE, "champion", "pooled")
     assert beside.comparisons["champion"] == found.comparisons["champion"]
 
 
