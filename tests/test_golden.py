@@ -7,7 +7,7 @@ from tests.flows.runs import ROOT, Run
 from tests.golden import NUMBERS, Made, Pinned, golden, moved, read_golden
 
 UNPINNED = {
-    "mtmd.extras.abtest.outcome.AB_TEST_FORMAT",  # tests/extras/abtest/test_format.py pins it
+    "mtmd.extras.abtest.stage.AB_TEST_FORMAT",  # tests/extras/abtest/test_changes.py pins it
     "mtmd.extras.kuairand.adapter.IMPORT_FORMAT",  # no run's output: an import is seconds of work
     "mtmd.extras.kuairand.fit.TEACHER_FORMAT",  # likewise: it writes logs
     "mtmd.export.parity.PROOF_FORMAT",  # proofs of another number are only made again

@@ -51,18 +51,6 @@ def test_raw_ads_are_published_and_ranked_as_the_service_ranks_them(bundle: Path
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ({"requests": [{"surface": "maps"}]}, "the service refuses the request: .*requests.0.surface"),
-        ({"requests": REQUESTS, "rank_by": "cvr"}, "rank_by"),
-    ],
-)
-def test_what_the_service_refuses_is_refused(bundle: Path, body: dict[str, Any], message: str) -> None:
-    with pytest.raises(LogsError, match=message):
-        answer(bundle, asked(body))
-
-
-@pytest.mark.parametrize(
     ("ad", "error", "message"),
     [
         ({"ad_id": 1}, LogsError, "ad 3 has ad_id 1 and product None"),

@@ -7,7 +7,7 @@ from mtmd.errors import EvaluationError
 from mtmd.extras.abtest.changes import CELLS, LOWER_IS_BETTER, METRICS, SUMS, Arm, arm, changes
 from mtmd.extras.abtest.funnel import deliver
 from mtmd.extras.abtest.stage import AB_TEST_FORMAT
-from mtmd.extras.abtest.traffic import Chances, Traffic, draw_traffic
+from mtmd.extras.abtest.traffic import draw_traffic
 from mtmd.store.files import digest
 from tests.extras.abtest.made import DAY, FUNNEL, tiny_platform, tiny_traffic
 from tests.golden import rounded
@@ -74,23 +74,6 @@ def test_intervals_miss_nothing_as_often_as_they_say() -> None:
     """A/A: 1,600 intervals at 95 % where the arms do not differ; their error is about 0.8 %."""
     missed = [c.significant for seed in range(50) for c in changes(*arms(seed, 8))]
     assert np.mean(missed) == pytest.approx(0.05, abs=0.024)
-
-
-def test_rankers_that_are_equally_good_differ_at_the_nominal_rate() -> None:
-    """Twelve A/A experiments of 32 intervals, which are far from independent: the rate is 5 % give or take 3."""
-
-    def blurred(traffic: Traffic, *seed: int) -> Chances:
-        noise = np.random.default_rng(seed).standard_normal(traffic.teacher.shape, np.float32)
-        return np.asarray(traffic.teacher * np.exp(0.3 * noise))
-
-    found = []
-    for trial in range(12):
-        control, treatment = (
-            [arm(one, blurred(one, trial, place, side), FUNNEL) for place, one in enumerate(samples)]
-            for side, samples in enumerate([[tiny_traffic(sample) for sample in range(6)]] * 2)
-        )
-        found += [change.significant for change in changes(control, treatment)]
-    assert np.mean(found) < 0.11
 
 
 def test_worse_is_a_higher_cost_and_less_of_the_others() -> None:

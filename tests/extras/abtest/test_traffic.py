@@ -47,12 +47,3 @@ def test_what_would_happen_is_a_trait_of_the_pair() -> None:
     assert len(wide.pairs.ad) > len(traffic.pairs.ad) == known.sum()
     np.testing.assert_array_equal(wide.truth[known], traffic.truth)
     np.testing.assert_array_equal(wide.teacher[known], traffic.teacher)
-
-
-def test_the_heavyweight_scores_are_calibrated_over_all_that_is_eligible() -> None:
-    traffic = tiny_traffic()
-    for task in range(2):
-        mean = traffic.truth[:, task].mean(), traffic.teacher[:, task].mean()
-        np.testing.assert_allclose(*mean, rtol=0.03)
-    shopping = traffic.ads.product[traffic.pairs.ad] == 1
-    np.testing.assert_array_equal(np.isnan(traffic.truth[:, 2]), shopping)

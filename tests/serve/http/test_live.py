@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -120,28 +119,3 @@ def _ask(client: Client, done: threading.Event, answers: list[tuple[int, dict]])
         answer = connection.getresponse()
         answers.append((answer.status, json.loads(answer.read())))
     connection.close()
-
-
-def test_a_place_that_gives_no_answer_holds_up_neither_start_nor_end(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("_START_PATIENCE_S", "_STOP_PATIENCE_S"):
-        monkeypatch.setattr(f"mtmd.serve.http.live.{name}", 0.1, raising=False)
-    answers, asked = threading.Event(), threading.Event()
-
-    def hang(*_: object) -> str:
-        asked.set()
-        answers.wait(20)
-        raise OSError("no answer")
-
-    live = Live(line.root, SETTINGS, choose=hang)
-    began = time.monotonic()
-    live.start()
-    assert asked.wait(10)
-    live.stop()
-    monkeypatch.setattr(Live, "_champion", hang)
-    with serving(line.root, SETTINGS) as client:
-        assert client.send("GET", "/health")[0] == 200
-    assert time.monotonic() - began < 18
-    assert (live.serving, live.problem) == (None, "nothing is loaded yet")
-    answers.set()
