@@ -204,19 +204,3 @@ def test_logs_in_a_bucket_give_the_shard_of_the_same_folder_without_fetching_it_
     s3.asked.clear()
     assert extract_day(source, DAY, declarations, tmp_path / "shards").reused
     assert s3.asked == []
-
-
-def test_a_bucket_that_is_listed_anew_while_a_day_is_read_is_an_error(
-    s3: S3, logs: Path, tmp_path: Path, declarations: Declarations, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(logs, s3.path("s3://data/team"))
-    source = LogSource("s3://data/team", spool=tmp_path / "spool")
-
-    def deliver_again() -> None:
-        rows = pq.read_table(logs / "ads" / f"date={DAY}" / "part-0.parquet", partitioning=None)
-        pq.write_table(rows, s3.path(f"s3://data/team/ads/date={DAY}/part-0.parquet"), compression="gzip")
-        source.refresh(DAY)
-
-    while_read(monkeypatch, deliver_again)
-    with pytest.raises(LogsError, match=f"logs of {DAY} changed while they were read"):
-        extract_day(source, DAY, declarations, tmp_path / "shards")

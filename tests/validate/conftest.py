@@ -1,6 +1,5 @@
 """Small logs with known counts, independent of the simulated platform, and a way to damage them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -36,7 +35,7 @@ def _value(feature: Feature, domain: str, row: int, day: date) -> Any:
 
 
 def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
-    """Rows of each table, of candidates with more columns than every preset declares."""
+    """Rows of each table."""
     surfaces, products = preset.domains.surfaces, preset.domains.products
     start = datetime.combine(day, datetime.min.time())
     requests = []
@@ -66,15 +65,11 @@ def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
                     "ctr": 0.1 + 0.001 * k,
                     "gctr": 0.05,
                     "octr": 0.02 if standard else None,
-                    "cvr": None if standard else 0.01,
-                    "relevance": 0.4,
                     "impressed": shown,
                     "position": k if shown else None,
                     "clicked": k == 0 if shown else None,
                     "good_clicked": k == 0 if shown else None,
                     "outbound_clicked": k == 0 if shown and standard else None,
-                    "converted": k == 0 if shown and not standard else None,
-                    "relevant": k == 1 if shown else None,
                     "hidden": False if shown else None,
                     "repinned": False if shown else None,
                 }
@@ -129,25 +124,6 @@ def strict_preset(tiny_preset: Preset) -> Preset:
 
 
 @pytest.fixture
-def five_tasks(tmp_path: Path, strict_preset: Preset) -> Logs:
-    """Logs of `DAY` of a preset with two tasks that bring their labels: one of a product, and one root."""
-    tasks = {
-        "cvr": {"label": "converted", "parent": "ctr", "products": ("shopping",)},
-        "relevance": {"label": "relevant"},
-    }
-    content = strict_preset.model_dump()
-    content["domains"]["tasks"] = (
-        *content["domains"]["tasks"],
-        *({"name": task} | rest for task, rest in tasks.items()),
-    )
-    content["model"]["emb_deep"] |= dict.fromkeys(tasks, 4)
-    content["training"]["loss_weights"] |= dict.fromkeys(tasks, 1.0)
-    made = Logs(tmp_path / "five", Preset.model_validate(content))
-    made.write(DAY)
-    return made
-
-
-@pytest.fixture
 def logs(tmp_path: Path, strict_preset: Preset) -> Logs:
     made = Logs(tmp_path / "logs", strict_preset)
     made.write(DAY)
@@ -161,20 +137,3 @@ def yesterday(tmp_path_factory: pytest.TempPathFactory, strict_preset: Preset) -
     made = Logs(tmp_path_factory.mktemp("yesterday"), strict_preset)
     made.write(YESTERDAY)
     return validate_day(made.source, YESTERDAY, strict_preset).profile
-
-
-@pytest.fixture(scope="session")
-def day() -> date:
-    """The day that `logs` is about."""
-    return DAY
-
-
-@pytest.fixture(scope="session")
-def allowing_copies() -> Callable[[Logs], Logs]:
-    """The same logs under a preset whose ads may repeat."""
-
-    def allow(logs: Logs) -> Logs:
-        data = logs.preset.data.model_copy(update={"ads_may_repeat": True})
-        return Logs(logs.root, logs.preset.model_copy(update={"data": data}))
-
-    return allow

@@ -77,21 +77,6 @@ CANDIDATES = [
     ("ctr = ctr * 6 where {row} % 3 = 0", "mean_scores_steady", 5),
 ]
 TABLES = {"requests": REQUESTS, "ads": ADS, "candidates": CANDIDATES}
-OWN_TASKS = [
-    ("cvr = 0.01 where {row} = 1", "cvr_exactly_where_defined", 3),
-    ("cvr = 0.3 where {row} = 1 and ad_id = 3", "cvr_at_most_ctr", 1),
-    ("relevance = 1 where {row} = 1", "relevance_is_a_probability", 6),
-    ("converted = false where {row} = 1", "outcomes_null_unless_impressed", 4),
-    ("relevant = true where {row} = 1 and not impressed", "outcomes_null_unless_impressed", 4),
-    ("converted = false where {row} < 4 and impressed", "converted_exactly_where_defined", 4),
-    ("converted = null where {row} = 1", "converted_exactly_where_defined", 1),
-    ("relevant = null where {row} = 1", "relevant_exactly_where_defined", 2),
-    (
-        f"converted = true where {{row}} < 4 and ad_id % 2 = 1 and {NOT_CLICKED}",
-        "converted_only_if_clicked",
-        2,
-    ),
-]
 OF_LISTS = [
     ("words = ['a', null] where {row} in (1, 2)", "lists_whole", 2),
     ("words = ['a', 'a', 'a', 'a', 'a'] where {row} = 1", "lists_within_max_length", 1),
@@ -176,12 +161,12 @@ def test_other_damage_fails_its_expectations(
     assert logs.failing(yesterday) == failing
 
 
-def test_copied_days_are_found_and_copied_ads_only_where_the_preset_forbids_them(
-    logs, yesterday, day, allowing_copies
-) -> None:
+def test_copied_days_are_found_and_copied_ads_only_where_the_preset_forbids_them(logs, yesterday) -> None:
     shutil.copy(logs.file("ads", YESTERDAY), logs.file("ads"))
     assert logs.failing(yesterday) == {"ads.content_is_new": 1}
-    assert allowing_copies(logs).failing(yesterday) == {}
+    data = logs.preset.data.model_copy(update={"ads_may_repeat": True})
+    allowing = Logs(logs.root, logs.preset.model_copy(update={"data": data}))
+    assert allowing.failing(yesterday) == {}
     for table in ("requests", "candidates"):
         shutil.copy(logs.file(table, YESTERDAY), logs.file(table))
     assert logs.failing(yesterday) == {
@@ -218,18 +203,6 @@ def test_what_is_less_than_the_stopping_share_is_only_shown(logs, yesterday) -> 
     validation = Logs(logs.root, logs.preset.model_copy(update={"data": data})).validate(yesterday)
     assert validation.passed
     assert [(one.name, one.unexpected) for one in validation.warnings] == [("as_usual", 5)]
-
-
-@pytest.mark.parametrize(("change", "expectation", "count"), [("cvr = cvr", None, 0), *OWN_TASKS])
-def test_damage_to_a_task_of_ones_own_fails_the_same_expectations(
-    five_tasks, change: str, expectation: str | None, count: int
-) -> None:
-    five_tasks.damage("candidates", updated(change))
-    failing = five_tasks.failing()
-    if expectation is not None:
-        assert failing.pop(f"candidates.{expectation}") == count
-    # a label is at once of a wrong product
-    assert set(failing) <= {"candidates.converted_exactly_where_defined"}
 
 
 @pytest.fixture

@@ -183,10 +183,6 @@ def test_a_second_recoding_is_not_what_was_accepted_of_the_first(tiny_preset: Pr
     assert [one.subject for one in again if one.stops] == ["country"]
 
 
-def test_an_ordinary_day_has_no_deviation(tiny_preset: Preset) -> None:
-    assert deviations(_day(DAY, 0.1), _earlier(), tiny_preset.declarations, LIMITS) == ()
-
-
 def test_a_share_and_a_null_rate_stop_the_run(tiny_preset: Preset) -> None:
     found = deviations(_day(DAY, 0.1, 0.2, 0.4), _earlier(), tiny_preset.declarations, LIMITS)
     assert [(one.measure, one.subject, one.stops) for one in found] == [
@@ -248,10 +244,3 @@ def test_a_day_that_is_not_as_usual_is_found(
     tiny_preset: Preset, changes: dict[str, Any], found: dict[tuple[str, str, str], bool]
 ) -> None:
     assert _found(tiny_preset, WHOLE_DAYS, **changes) == found
-
-
-def test_with_few_earlier_days_a_factor_of_five_is_needed(tiny_preset: Preset) -> None:
-    few = WHOLE_DAYS[-2:]
-    assert _found(tiny_preset, few, each=8.0, clicks=200) == {}
-    assert ("volume", "requests", "rows") in _found(tiny_preset, few, requests=10_000)
-    assert _found(tiny_preset, few, clicks=0) == {("label_rates", "candidates", "clicked"): True}
