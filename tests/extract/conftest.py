@@ -13,50 +13,14 @@ from mtmd.config import Declarations, Domains, Task
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.features import feature
+from mtmd.logs.contract import HOW_FOUND, table_columns
+from mtmd.logs.encoding import arrow_schema
 from mtmd.logs.source import LogSource
 
 DAY = date(2026, 3, 1)
 NEXT_DAY = date(2026, 3, 2)
 
 Rows = list[dict[str, Any]]
-
-SCHEMAS = {
-    "requests": pa.schema(
-        {
-            "request_id": pa.int64(),
-            "ts": pa.timestamp("us"),
-            "surface": pa.string(),
-            "user_id": pa.int64(),
-            "country": pa.string(),
-            "activity": pa.float32(),
-            "vector": pa.list_(pa.float32()),
-        }
-    ),
-    "ads": pa.schema(
-        {
-            "ad_id": pa.int64(),
-            "product": pa.string(),
-            "goal": pa.string(),
-            "bid": pa.float32(),
-            "topic": pa.int32(),
-        }
-    ),
-    "candidates": pa.schema(
-        {
-            "request_id": pa.int64(),
-            "ad_id": pa.int64(),
-            "ctr": pa.float32(),
-            "octr": pa.float32(),
-            "impressed": pa.bool_(),
-            "position": pa.int32(),
-            "clicked": pa.bool_(),
-            "good_clicked": pa.bool_(),
-            "outbound_clicked": pa.bool_(),
-            "hidden": pa.bool_(),
-            "repinned": pa.bool_(),
-        }
-    ),
-}
 
 
 def request(request_id: int, surface: str, **features: Any) -> dict[str, Any]:
@@ -125,33 +89,36 @@ def write_table(
     return path
 
 
+DECLARED = Declarations(
+    domains=Domains(
+        surfaces=("home_feed", "search"),
+        products=("standard", "shopping"),
+        tasks=(
+            Task(name="ctr", label="clicked"),
+            Task(name="octr", label="outbound_clicked", parent="ctr", products=("standard",)),
+        ),
+    ),
+    features=(
+        feature(name="user_id", side="query", kind="categorical", type="BIGINT", buckets=1000),
+        feature(name="country", side="query", kind="categorical", buckets=50, shallow=True),
+        feature(name="activity", side="query", kind="continuous", log1p=True),
+        feature(name="vector", side="query", kind="embedding", width=2),
+        feature(name="bid", side="item", kind="continuous"),
+        feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
+        feature(name="topic", side="item", kind="categorical", type="INTEGER", buckets=100),
+    ),
+    hash_seed=3,
+)
+SCHEMAS = {
+    table: arrow_schema({name: kind for name, kind in columns.items() if name not in HOW_FOUND})
+    for table, columns in table_columns(DECLARED).items()
+}
+
+
 @pytest.fixture
 def declarations() -> Declarations:
-    return the_declarations()
-
-
-def the_declarations() -> Declarations:
     """Of the hand-made tables."""
-    return Declarations(
-        domains=Domains(
-            surfaces=("home_feed", "search"),
-            products=("standard", "shopping"),
-            tasks=(
-                Task(name="ctr", label="clicked"),
-                Task(name="octr", label="outbound_clicked", parent="ctr", products=("standard",)),
-            ),
-        ),
-        features=(
-            feature(name="user_id", side="query", kind="categorical", type="BIGINT", buckets=1000),
-            feature(name="country", side="query", kind="categorical", buckets=50, shallow=True),
-            feature(name="activity", side="query", kind="continuous", log1p=True),
-            feature(name="vector", side="query", kind="embedding", width=2),
-            feature(name="bid", side="item", kind="continuous"),
-            feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
-            feature(name="topic", side="item", kind="categorical", type="INTEGER", buckets=100),
-        ),
-        hash_seed=3,
-    )
+    return DECLARED
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def rewrite(logs: Path, table: str, change: Callable[[pa.Table], pa.Table]) -> P
         ),
         (
             "candidates",
-            lambda rows: rows.set_column(2, "ctr", rows["ctr"].cast(pa.string())),
+            lambda rows: rows.drop_columns("ctr").append_column("ctr", rows["ctr"].cast(pa.string())),
             "ctr (is VARCHAR; must be FLOAT: cast(ctr as FLOAT))",
         ),
         (

@@ -12,7 +12,7 @@ from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.store.columns import map_batches
-from tests.extract.conftest import DAY, hand_made_day, the_declarations, write_table
+from tests.extract.conftest import DAY, DECLARED, hand_made_day, write_table
 from tests.fuzz.damage import Damage, damaged, edits, tears
 from tests.fuzz.outcome import read_or_refused
 
@@ -29,7 +29,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     place = tmp_path_factory.mktemp("fuzz")
     for table, rows in hand_made_day().items():
         write_table(place / "logs", table, DAY, rows)
-    extracted = extract_day(LogSource(place / "logs"), DAY, the_declarations(), place / "shards")
+    extracted = extract_day(LogSource(place / "logs"), DAY, DECLARED, place / "shards")
     return Known(open_shard(Path(extracted.path), verify=True))
 
 
