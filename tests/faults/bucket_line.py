@@ -1,4 +1,4 @@
-"""A line whose artifacts, and on request logs, are in a bucket; machines with working folders of their own share it."""
+"""A line whose artifacts are in a bucket; machines with working folders of their own share it."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.buckets import S3
 from tests.faults.line import Line
 from tests.flows.runs import LINE, NEXT, Run
 
-URL, LOGS = "s3://art/team", "s3://logs/team"
+URL = "s3://art/team"
 WARM = "warm"  # the machine that ran both days: it has all files
 _OUTPUTS = ("shards/date=*/*", "models/*", "trained/*", "evaluations/*", "graphs/*/*", "ads/*/*")
 _NAMES = count(1)
@@ -29,11 +29,10 @@ class BucketLine(Line):
 
     s3: S3
     environment: pytest.MonkeyPatch
-    logs_url: str | None = None
 
     @property
     def places(self) -> tuple[str, str]:
-        return self.logs_url or str(self.logs), URL
+        return str(self.logs), URL
 
     @property
     def root(self) -> Path:
@@ -64,11 +63,6 @@ class BucketLine(Line):
     def become_new(self) -> None:
         """Go on as on a machine that has nothing yet."""
         self.become(f"new-{next(_NAMES)}")
-
-    def upload_logs(self) -> None:
-        """Have the logs in a bucket, too."""
-        shutil.copytree(self.logs, self.s3.path(LOGS))
-        self.logs_url = LOGS
 
     def undo_day(self) -> None:
         raise NotImplementedError("no fault of a bucket trains")
