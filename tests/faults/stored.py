@@ -130,7 +130,6 @@ KINDS = (
     _shard("the held-out day's shard", "candidates.arrow", f"{NEXT}"),
     Kind("remembered digests of files", f"shards/digests/date={_SOME_DAY}.json", "shards/digests/*.json", "healed"),
     _record("a day's validation", _SOME_DAY, "[0-9a-f]*.json"),
-    _record("a window's validation", f"{NEXT}", "window-*.json"),
     Kind("the latest validation", f"validation/as_of={NEXT}.json", "validation/as_of=*.json", "healed"),
     Kind("a run's summary", f"runs/{NEXT}-*/summary.json", "runs/*/summary.json", "harmless"),
     Kind("an earlier run's summary", f"runs/{AS_OF}-*/summary.json", "runs/*/summary.json", "harmless"),
