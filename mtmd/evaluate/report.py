@@ -24,16 +24,12 @@ class Estimate(Frozen):
     low: float | None = None
     high: float | None = None
 
-    @property
-    def interval(self) -> str:
-        """`[7.12, 10.98]`, in percent; empty without an interval."""
-        if self.low is None or self.high is None:
-            return ""
-        return f"[{100 * self.low:.2f}, {100 * self.high:.2f}]"
-
     def __str__(self) -> str:
         """`9.17% [7.12, 10.98]`: two decimals, as in the paper's tables."""
-        return f"{self.value:.2%} {self.interval}".rstrip()
+        interval = (
+            "" if self.low is None or self.high is None else f" [{100 * self.low:.2f}, {100 * self.high:.2f}]"
+        )
+        return f"{self.value:.2%}{interval}"
 
 
 class OfSlice(Frozen):

@@ -86,6 +86,8 @@ def test_every_number_equals_the_literal_definition(
     log_p = predict(day, 2, 0.5)
     for where in (*report.slices, *report.aggregates):
         found = report.get("per_slice", where, bucket)
+        sure = {metric.name for metric in METRICS if metric.sure}
+        assert set(found.errors) == (sure if bucket is None else set())
         for name, value in literal(day, declarations, log_p, found).items():
             assert getattr(found, name) == (value if value is None else pytest.approx(value, abs=1e-9)), (
                 where,
@@ -152,13 +154,6 @@ def test_the_report_survives_json_which_has_no_nan(declarations: Declarations, m
     text = report.model_dump_json()
     json.loads(text, parse_constant=pytest.fail)
     assert EvaluationReport.model_validate_json(text) == report
-
-
-def test_standard_errors_are_of_slices_and_of_tasks(report: EvaluationReport) -> None:
-    for where in (*report.slices, *report.aggregates):
-        found = report.get("mtmd", where)
-        assert {*found.errors} == {metric.name for metric in METRICS if metric.sure}
-        assert report.get("mtmd", where, 0).errors == {}
 
 
 def test_errors_are_those_of_drawing_whole_requests(declarations: Declarations) -> None:

@@ -105,25 +105,19 @@ def test_a_champion_with_another_tree_of_tasks_is_compared(done_live: Done, tiny
 
 
 @pytest.mark.parametrize(
-    "changed", [{"products": ("shopping", "standard")}, {"surfaces": ("home_feed", "search")}]
+    ("domains", "ids", "why"),
+    [
+        ({"products": ("shopping", "standard")}, {}, "cannot be compared slice by slice"),
+        ({"surfaces": ("home_feed", "search")}, {}, "cannot be compared slice by slice"),
+        ({}, {"ad": "VARCHAR"}, r"'ids of requests and ads': \('BIGINT', 'VARCHAR'\).* give the preset"),
+    ],
 )
-def test_a_champion_of_fewer_or_reordered_domains_is_refused(
-    done_live: Done, tiny_preset: Preset, changed: dict[str, tuple[str, ...]]
+def test_a_champion_of_other_domains_or_ids_is_refused(
+    done_live: Done, tiny_preset: Preset, domains: dict[str, tuple[str, ...]], ids: dict[str, str], why: str
 ) -> None:
-    """Rows are in the order of the domains."""
-    preset = tiny_preset.model_copy(update={"domains": tiny_preset.domains.model_copy(update=changed)})
-    plan = done_live.plan.model_copy(update={"preset": preset})
+    """Rows are in the order of the domains, and of the ids."""
+    changed = {"domains": tiny_preset.domains.model_copy(update=domains), "ids": IdsConfig(**ids)}
+    plan = done_live.plan.model_copy(update={"preset": tiny_preset.model_copy(update=changed)})
     shard = open_shard(Path(done_live.days.held_out.path))
-    with pytest.raises(EvaluationError, match="cannot be compared slice by slice"):
-        registered_scores(plan, done_live.exported.model_id, shard)
-
-
-def test_a_champion_with_other_ids_is_refused(done_live: Done, tiny_preset: Preset) -> None:
-    """Rows are in the order of the ids, too."""
-    preset = tiny_preset.model_copy(update={"ids": IdsConfig(ad="VARCHAR")})
-    plan = done_live.plan.model_copy(update={"preset": preset})
-    shard = open_shard(Path(done_live.days.held_out.path))
-    with pytest.raises(
-        EvaluationError, match=r"'ids of requests and ads': \('BIGINT', 'VARCHAR'\).* give the preset"
-    ):
+    with pytest.raises(EvaluationError, match=why):
         registered_scores(plan, done_live.exported.model_id, shard)

@@ -1,7 +1,6 @@
 """Each gate, its words, and the verdict."""
 
 import math
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -86,21 +85,17 @@ def parity(delta: float | None = 1e-7) -> ParityReport:
 FRESH = FreshProcessReport(passed=True, detail="answered")
 
 
-@pytest.fixture
-def inputs() -> Callable[..., GateInputs]:
-    def make(**changed: Any) -> GateInputs:
-        usual = {"candidate": "new", "champion": "old", "data_passed": True, "training_finite": True}
-        made = {"evaluation": evaluation(), "parity": parity(), "fresh_process": FRESH, "gates": GATES}
-        return GateInputs(**(usual | made | changed))
-
-    return make
+def inputs(**changed: Any) -> GateInputs:
+    usual = {"candidate": "new", "champion": "old", "data_passed": True, "training_finite": True}
+    made = {"evaluation": evaluation(), "parity": parity(), "fresh_process": FRESH, "gates": GATES}
+    return GateInputs(**(usual | made | changed))
 
 
 def gate(verdict: Verdict, name: str) -> GateResult:
     return next(one for one in verdict.gates if one.name == name)
 
 
-def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., GateInputs]) -> None:
+def test_a_candidate_that_holds_everything_is_promoted() -> None:
     verdict = apply_gates(inputs())
     assert verdict.promoted
     assert verdict.words() == "promoted"
@@ -116,54 +111,29 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
     [
         ({"data_passed": False}, "data suites", "a suite failed"),
         ({"training_finite": False}, "training", "a loss or a weight is not finite"),
-        (
-            {"evaluation": evaluation(constant={"logmae": 0.38})},
-            "training",
-            "1 of 2 slices are worse than the constant, or not shown better over a task's slices: "
-            "search × standard × ctr: LogMAE 0.4, constant 0.38: −5.3%",
-        ),
-        (  # ln(0.44/0.4/1.03) is 6.6 standard errors
-            {"evaluation": evaluation(mtmd={"logmae": 0.44})},
-            "champion",
-            "1 of 2 slices are worse than the champion by more than 3%: "
-            "search × standard × ctr: LogMAE 0.44, champion 0.4: −10.0% [−12.2%, −7.9%], p < 0.0001",
-        ),
-        (  # ln(0.4/0.39) is 2.5 standard errors: p 0.0057, of three
-            {"evaluation": evaluation(per_slice={"logmae": 0.39})},
-            "baseline",
-            "1 of 2 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: −2.6%",
-        ),
-        (
-            {"evaluation": evaluation(mtmd={"mean_prediction": 0.07})},
-            "calibration",
-            "1 of 2 slices are not calibrated: search × standard × ctr: mean prediction / mean teacher 0.7 "
-            "[0.647, 0.757], between 0.8 and 1.25, p 0.00084",
-        ),
-        (
-            {"evaluation": evaluation(mtmd={"mean_prediction": 0.15})},
-            "calibration",
-            "1 of 2 slices are not calibrated: search × standard × ctr: mean prediction / mean teacher 1.5",
-        ),
-        (
-            {"evaluation": evaluation(mtmd={"mean_prediction": None})},
-            "calibration",
-            "mean prediction / mean teacher undefined",
-        ),
-        (
-            {"parity": parity(2e-5)},
-            "parity",
-            "held-out candidates: scores differ by 2e-05, at most 1e-05",
-        ),
+        ({"evaluation": evaluation(constant={"logmae": 0.38})}, "training",
+         "1 of 2 slices are worse than the constant, or not shown better over a task's slices: "
+         "search × standard × ctr: LogMAE 0.4, constant 0.38: −5.3%"),
+        # ln(0.44/0.4/1.03) is 6.6 standard errors
+        ({"evaluation": evaluation(mtmd={"logmae": 0.44})}, "champion",
+         "1 of 2 slices are worse than the champion by more than 3%: "
+         "search × standard × ctr: LogMAE 0.44, champion 0.4: −10.0% [−12.2%, −7.9%], p < 0.0001"),
+        # ln(0.4/0.39) is 2.5 standard errors: p 0.0057, of three
+        ({"evaluation": evaluation(per_slice={"logmae": 0.39})}, "baseline",
+         "1 of 2 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: −2.6%"),
+        ({"evaluation": evaluation(mtmd={"mean_prediction": 0.07})}, "calibration",
+         "1 of 2 slices are not calibrated: search × standard × ctr: mean prediction / mean teacher 0.7 "
+         "[0.647, 0.757], between 0.8 and 1.25, p 0.00084"),
+        ({"evaluation": evaluation(mtmd={"mean_prediction": 0.15})}, "calibration",
+         "1 of 2 slices are not calibrated: search × standard × ctr: mean prediction / mean teacher 1.5"),
+        ({"evaluation": evaluation(mtmd={"mean_prediction": None})}, "calibration", "mean teacher undefined"),
+        ({"parity": parity(2e-5)}, "parity", "held-out candidates: scores differ by 2e-05, at most 1e-05"),
         ({"parity": parity(None)}, "parity", "scores differ by a number that is not finite"),
-        (
-            {"fresh_process": FRESH.model_copy(update={"passed": False, "detail": "it died"})},
-            "fresh process",
-            "it died",
-        ),
+        ({"fresh_process": FreshProcessReport(passed=False, detail="it died")}, "fresh process", "it died"),
     ],
-)
+)  # fmt: skip
 def test_each_gate_stops_the_promotion_and_says_where_and_what(
-    inputs: Callable[..., GateInputs], changed: dict[str, Any], name: str, words: str
+    changed: dict[str, Any], name: str, words: str
 ) -> None:
     verdict = apply_gates(inputs(**changed))
     assert [one.name for one in verdict.gates if not one.passed] == [name]
@@ -172,7 +142,7 @@ def test_each_gate_stops_the_promotion_and_says_where_and_what(
     assert words in verdict.words()
 
 
-def test_what_chance_explains_does_not_block(inputs: Callable[..., GateInputs]) -> None:
+def test_what_chance_explains_does_not_block() -> None:
     """Worse by 1.5 standard errors than the baseline, and by less than the tolerance than the champion."""
     verdict = apply_gates(inputs(evaluation=evaluation(mtmd={"logmae": 0.404}, per_slice={"logmae": 0.398})))
     assert verdict.promoted
@@ -183,7 +153,7 @@ def test_what_chance_explains_does_not_block(inputs: Callable[..., GateInputs]) 
     assert (found["search"].own, found["search"].reference) == (0.404, 0.398)
 
 
-def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..., GateInputs]) -> None:
+def test_a_slice_with_few_requests_is_not_judged_and_says_so() -> None:
     verdict = apply_gates(inputs(evaluation=evaluation(mtmd={"logmae": 9.0}, requests=99.4)))
     assert verdict.promoted
     training = gate(verdict, "training")
@@ -200,9 +170,7 @@ def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..
     assert decisions == ["not enough data", "not shown worse", "not shown worse"]
 
 
-def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_them(
-    inputs: Callable[..., GateInputs],
-) -> None:
+def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_them() -> None:
     few = evaluation(mtmd={"logmae": 9.0, "positives": 29})
     assert not apply_gates(inputs(evaluation=few)).promoted
     verdict = apply_gates(inputs(evaluation=few, gates=GATES.model_copy(update={"min_actions": 30})))
@@ -212,7 +180,7 @@ def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_th
     assert baseline.detail.endswith("1 slice not judged (fewer than 100 effective requests or 30 actions)")
 
 
-def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
+def test_a_gate_that_can_judge_no_slice_does_not_pass() -> None:
     verdict = apply_gates(inputs(gates=GATES.model_copy(update={"min_requests": 5000})))
     failed = [one.name for one in verdict.gates if not one.passed]
     assert failed == ["training", "champion", "baseline", "calibration"]
@@ -222,7 +190,7 @@ def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., Gate
     )
 
 
-def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[..., GateInputs]) -> None:
+def test_without_a_champion_there_is_nothing_to_be_worse_than() -> None:
     first = inputs(champion=None, evaluation=evaluation(has_champion=False))
     verdict = apply_gates(first)
     assert verdict.promoted
@@ -233,7 +201,7 @@ def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[.
     assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
 
 
-def test_what_was_promoted_before_stands_whatever_is_found_now(inputs: Callable[..., GateInputs]) -> None:
+def test_what_was_promoted_before_stands_whatever_is_found_now() -> None:
     reason = "override (a leak) of failed gates: champion"
     again = apply_gates(inputs()).model_copy(update={"promotion": reason})
     assert again.promoted
@@ -245,9 +213,7 @@ def test_what_was_promoted_before_stands_whatever_is_found_now(inputs: Callable[
     )
 
 
-def test_the_training_must_be_shown_better_than_the_constant_over_a_task(
-    inputs: Callable[..., GateInputs],
-) -> None:
+def test_the_training_must_be_shown_better_than_the_constant_over_a_task() -> None:
     """As good as the constant is not enough over all slices, and no failure in one slice."""
     whole = evaluation()
     pairs = [
@@ -262,7 +228,7 @@ def test_the_training_must_be_shown_better_than_the_constant_over_a_task(
     assert [one.decision for one in found.slices] == ["not shown worse", "better", "not shown better"]
 
 
-def test_a_floor_is_not_missed_by_luck(inputs: Callable[..., GateInputs]) -> None:
+def test_a_floor_is_not_missed_by_luck() -> None:
     """A little behind the constant in one slice, a little out of calibration: less than chance explains."""
     report = evaluation(constant={"logmae": 0.399}, mtmd={"mean_prediction": 0.078})
     assert apply_gates(inputs(evaluation=report)).promoted
@@ -274,7 +240,7 @@ def test_a_floor_is_not_missed_by_luck(inputs: Callable[..., GateInputs]) -> Non
     ).passed  # no spread: the number itself
 
 
-def test_a_finding_says_what_the_slice_could_have_shown(inputs: Callable[..., GateInputs]) -> None:
+def test_a_finding_says_what_the_slice_could_have_shown() -> None:
     """Three slices at 5 %: 2.128 standard errors of 0.01 beyond the tolerance; just beyond it is found worse."""
     edge = -math.expm1(math.log(1.03) + 2.128 * SPREAD)
     found = gate(apply_gates(inputs()), "champion").slices[0]
@@ -284,13 +250,13 @@ def test_a_finding_says_what_the_slice_could_have_shown(inputs: Callable[..., Ga
         assert gate(apply_gates(inputs(evaluation=worse)), "champion").slices[0].decision == decision
 
 
-def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
+def test_a_rival_that_was_not_evaluated_does_not_pass() -> None:
     verdict = apply_gates(inputs(evaluation=evaluation(has_champion=False)))
     assert gate(verdict, "champion").detail == "the evaluation has no predictor 'champion'; evaluate it"
     assert not verdict.passed
 
 
-def test_a_baseline_of_an_earlier_day_says_its_age(inputs: Callable[..., GateInputs]) -> None:
+def test_a_baseline_of_an_earlier_day_says_its_age() -> None:
     aged = evaluation().model_copy(update={"ages": {"per_slice": 5}})
     verdict = gate(apply_gates(inputs(evaluation=aged)), "baseline")
     assert verdict.passed
@@ -299,7 +265,7 @@ def test_a_baseline_of_an_earlier_day_says_its_age(inputs: Callable[..., GateInp
     assert not gate(apply_gates(inputs(evaluation=worse)), "baseline").passed
 
 
-def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]) -> None:
+def test_a_refusal_by_the_registry_is_told_too() -> None:
     why = "its as_of 2026-01-04 is older than the champion's 2026-01-05"
     verdict = apply_gates(inputs()).model_copy(update={"refusal": why})
     assert verdict.passed
@@ -308,7 +274,7 @@ def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
-def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callable[..., GateInputs]) -> None:
+def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else() -> None:
     worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.44}))
     verdict = apply_gates(worse, "the champion leaks")
     assert verdict.promoted
@@ -327,7 +293,7 @@ def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callabl
         apply_gates(worse, " ")
 
 
-def test_a_test_that_an_extra_made_is_a_gate_before_the_proofs(inputs: Callable[..., GateInputs]) -> None:
+def test_a_test_that_an_extra_made_is_a_gate_before_the_proofs() -> None:
     """It blocks, and yields to a person's reason where it is overridable."""
     for overridable in (True, False):
         lost = GateResult(name="a test", passed=False, detail="1 of 6 metrics", overridable=overridable)
