@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mtmd.extras.proposal.columns import Column, Table
-from mtmd.extras.proposal.names import preset_names, sql_as, tokens, toml_text
+from mtmd.extras.proposal.columns import Column, Table, preset_names, sql_as, tokens, toml_text
 from mtmd.project.features import enough_buckets
 
 _CONTRACT = {

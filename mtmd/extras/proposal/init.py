@@ -11,9 +11,8 @@ import duckdb
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.database import Database, reading
 from mtmd.extras.proposal import write
-from mtmd.extras.proposal.columns import look_at
+from mtmd.extras.proposal.columns import look_at, toml_text
 from mtmd.extras.proposal.features import find_features, id_feature, with_a_shallow_one
-from mtmd.extras.proposal.names import toml_text
 from mtmd.extras.proposal.places import TablePlace, find_places
 from mtmd.extras.proposal.roles import find_roles
 from mtmd.extras.proposal.tasks import find_tasks

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from mtmd.errors import LogsError
 from mtmd.extract.database import Database
-from mtmd.extras.proposal.columns import Column, Table
-from mtmd.extras.proposal.names import preset_names, rank_of, sql_as, tokens
+from mtmd.extras.proposal.columns import Column, Table, preset_names, rank_of, sql_as, tokens
 from mtmd.logs.columns import text_as
 from mtmd.logs.sql import literal
 

@@ -6,8 +6,7 @@ from difflib import SequenceMatcher
 
 from mtmd.errors import LogsError
 from mtmd.extract.database import Database
-from mtmd.extras.proposal.columns import Column, Table
-from mtmd.extras.proposal.names import tokens
+from mtmd.extras.proposal.columns import Column, Table, tokens
 from mtmd.extras.proposal.roles import Roles
 
 _OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mtmd.extras.proposal.columns import READER, Column
+from mtmd.extras.proposal.columns import READER, Column, preset_names, sql_as, toml_list, toml_text
 from mtmd.extras.proposal.features import ProposedFeatures
-from mtmd.extras.proposal.names import preset_names, sql_as, toml_list, toml_text
 from mtmd.extras.proposal.places import TablePlace
 from mtmd.extras.proposal.roles import Roles, time_sql
 from mtmd.extras.proposal.tasks import ProposedTask
