@@ -14,8 +14,6 @@ import typer
 from rich.console import Console
 
 from mtmd.command_line import Lazy, app, console, literal, only_command, read_day, run
-from mtmd.command_line import _presets as presets_that_begin
-from mtmd.config import preset_names
 from mtmd.errors import LogsError
 
 ROOT = Path(__file__).parents[1]
@@ -87,16 +85,6 @@ def test_a_day_has_its_year_first() -> None:
         typer.BadParameter, match="'2026-02-30' must be a day, YYYY-MM-DD, such as 2026-01-25"
     ):
         read_day("2026-02-30")
-
-
-def test_a_shell_is_offered_presets_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "mine.toml").touch()
-    (tmp_path / "preset.toml").touch()
-    monkeypatch.chdir(tmp_path)
-    assert presets_that_begin("") == [*preset_names(), "preset.toml"]
-    assert presets_that_begin("ti") == ["tiny"]
-    assert presets_that_begin("folder/") == ["folder/mine.toml"]
 
 
 def test_text_of_others_can_change_neither_the_markup_nor_the_terminal() -> None:

@@ -162,12 +162,3 @@ def test_the_server_has_the_shells_settings_of_a_server_and_its_clients_have_not
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
     assert platform.server_environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == address
     assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in platform.environment
-
-
-def test_pages_that_are_served_elsewhere_are_linked_there(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MTMD_REPORTS_URL", raising=False)
-    assert platform.environment["MTMD_REPORTS_URL"] == platform.reports
-    monkeypatch.setenv("MTMD_REPORTS_URL", "https://reports.internal/mtmd")
-    assert platform.environment["MTMD_REPORTS_URL"] == "https://reports.internal/mtmd"
