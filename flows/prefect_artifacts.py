@@ -3,8 +3,7 @@
 An artifact is the Markdown of a document, which `mtmd.report` makes of what a stage returned. Its key is stable.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Literal, TypeVar
@@ -50,17 +49,14 @@ def publish(key: str, description: str, document: Document) -> None:
 
 
 def markdown_artifact(key: str, description: str, text: str) -> None:
-    """Publish an artifact of this run. Prefect's pages read descriptions as Markdown too: this one stays plain."""
-    create_markdown_artifact(markdown=text, key=key, description=plain(description))
+    """Publish an artifact of this run. Prefect's pages read descriptions as Markdown too: this one stays plain.
 
-
-@contextmanager
-def may_fail(failed: str) -> Iterator[None]:
-    """A warning in the log where the server fails: what a run has done stands, and its other work must be done."""
+    Where the server fails there is a warning: what a run has done stands, and its other work must be done.
+    """
     try:
-        yield
+        create_markdown_artifact(markdown=text, key=key, description=plain(description))
     except Exception as error:  # noqa: BLE001 - whatever the server or the way to it says
-        get_run_logger().warning("%s: %s", failed, error)
+        get_run_logger().warning("the artifact %s could not be published: %s", key, error)
 
 
 def _of_stage(key: str, made: Callable[[RunPlan, _Result], Document]) -> Task[[RunPlan, _Result], None]:
@@ -83,20 +79,15 @@ parity = _of_stage("parity", view.parity)  # the exported files beside the train
 def ablation(planned: RunPlan, ablated: Ablation, page: str | None = None) -> None:
     """What each factor contributes (paper Table 6); `page` is the run's, which has a section for it."""
     document = view.ablation(planned, ablated)
-    if page is None:  # the run is about nothing else
-        publish("ablation", f"as_of {planned.as_of}", document)
-        return
-    with may_fail("the artifact ablation could not be published"):
-        publish("ablation", f"as_of {planned.as_of}", _linked(planned, document, page))
+    linked = document if page is None else _linked(planned, document, page)
+    publish("ablation", f"as_of {planned.as_of}", linked)
 
 
 @task(persist_result=False, name="publish verdict")
 def verdict(planned: RunPlan, summary: RunSummary) -> None:
     """Promoted, or kept, and why."""
-    with may_fail("the artifact verdict could not be published"):
-        document = view.decision(summary, planned.preset.gates)
-        linked = _linked(planned, document, summary.places["report"])
-        publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", linked)
+    linked = _linked(planned, view.decision(summary, planned.preset.gates), summary.places["report"])
+    publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", linked)
 
 
 def _linked(planned: RunPlan, document: Document, page: str) -> Document:
@@ -109,8 +100,7 @@ def _linked(planned: RunPlan, document: Document, page: str) -> Document:
 @task(persist_result=False, name="publish verdict")
 def stopped(as_of: date, words: str, live: str | None) -> None:
     """Why a run ended before it could decide."""
-    with may_fail("the artifact verdict could not be published"):
-        publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", jobs.stopped(as_of, words, live))
+    publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", jobs.stopped(as_of, words, live))
 
 
 @task(persist_result=False, name="publish backfill-plan")
@@ -127,5 +117,4 @@ def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome], artifacts: s
     urls = {outcome.as_of: report_url(artifacts, outcome.report) for outcome in outcomes if outcome.report}
     pages = {day: url for day, url in urls.items() if url}
     words = f"{planned.first} to {planned.last}: {len(outcomes)} of {len(planned.days)} days"
-    with may_fail("the artifact backfill could not be published"):
-        publish("backfill", words, jobs.backfill(planned, outcomes, pages))
+    publish("backfill", words, jobs.backfill(planned, outcomes, pages))

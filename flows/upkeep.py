@@ -11,7 +11,7 @@ from mtmd import extension
 from mtmd.config import load_preset
 from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
-from mtmd.flows.prefect_artifacts import may_fail, tell
+from mtmd.flows.prefect_artifacts import tell
 from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.jobs.simulation import Simulated, simulate_days
@@ -137,9 +137,7 @@ publish_ads = steps.task_of(rollback_stage.republish, lambda ads: ads.words, nam
 def publish_rollback(done: RolledBack, ads: Republished | None = None) -> None:
     """What was taken down, what is live, why, and with which ads."""
     words = f"{done.words}; {ads.words}" if ads else done.words
-    # A failed run would invite a second rollback.
-    with may_fail("the artifact rollback could not be published"):
-        prefect_artifacts.publish("rollback", words, jobs.rollback(done, ads))
+    prefect_artifacts.publish("rollback", words, jobs.rollback(done, ads))
 
 
 @flow(name="clean-up", flow_run_name="clean-up of {preset}", persist_result=False)

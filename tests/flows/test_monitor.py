@@ -50,5 +50,5 @@ def test_a_breach_is_told_although_its_artifact_cannot_be_published(
 
     monkeypatch.setattr(prefect_artifacts, "emit_event", lambda **event: emitted.append(event))
     monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", unreachable)
-    assert _monitor(first_run, tmp_path / "none").is_failed()
+    assert _monitor(first_run, tmp_path / "none").name == "Breach"
     assert [event["event"] for event in emitted] == ["mtmd.monitor.breach"]
