@@ -5,9 +5,6 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -20,9 +17,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import ArtifactSort
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 
 from mtmd.flows.daily_retrain import daily_retrain
@@ -102,30 +96,6 @@ def published(run: UUID) -> dict[str, str]:
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=only, sort=ArtifactSort.CREATED_DESC)
     return {artifact.key: str(artifact.data) for artifact in reversed(found) if artifact.key}
-
-
-@contextmanager
-def reporting_to(server: str) -> Iterator[None]:
-    """Flows of this process report to another server.
-
-    Prefect's senders of events and logs keep the server that they began with. They are ended here; else the events of
-    every later flow would go to that server, which does not know their runs, and be lost.
-    """
-    _end_senders()
-    with temporary_settings({PREFECT_API_URL: server}):
-        try:
-            yield
-        finally:
-            _end_senders()
-
-
-def _end_senders() -> None:
-    """Send what waits; who sends next begins anew."""
-    with ThreadPoolExecutor(
-        1
-    ) as pool:  # where an event loop runs, as beside a browser, they would not be waited for
-        for sender in (EventsWorker, APILogWorker):
-            pool.submit(sender.drain_all).result()
 
 
 def told(server: str, event: str, run: UUID) -> list[dict[str, Any]]:
