@@ -22,7 +22,6 @@ from benchmarks.runs import platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.extract.stage import extract_day
 from mtmd.logs.contract import TABLES
-from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.report.tables import Column, Table
 from mtmd.sources.simulated.platform import simulate
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measured(logs: Path, preset: Preset, rounds: int, directory: Path) -> Table:
     """The newest day of the logs: a plain copy, its extraction and its validation."""
-    before, day = available_days(logs)[-2:]
+    before, day = LogSource(logs).available_days()[-2:]
     source, shards = LogSource(logs), directory / "shards"
     profile = validate_day(source, before, preset).profile
     trailing = [] if profile is None else [profile]
@@ -94,7 +93,7 @@ def plain_copy(logs: Path, day: date, directory: Path) -> int:
     copies = [directory / f"{table}.parquet" for table in TABLES]
     with duckdb.connect() as connection:
         for table, copy in zip(TABLES, copies, strict=True):
-            paths = [str(path) for path in day_files(logs, table, day)]
+            paths = [str(path) for path in LogSource(logs).day_files(table, day)]
             source = f"read_parquet({paths}, hive_partitioning = false)"
             connection.execute(f"copy (select * from {source}) to '{copy}' {PLAIN}")
     return sum(copy.stat().st_size for copy in copies)

@@ -22,7 +22,7 @@ from benchmarks.runs import add_seeds, platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.extract.database import database
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
-from mtmd.logs.files import day_directory
+from mtmd.logs.places import day_directory
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.report.tables import Cell, Column, Table

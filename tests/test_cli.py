@@ -10,7 +10,7 @@ import pytest
 import mtmd
 from mtmd.cli import main
 from mtmd.config import preset_names
-from mtmd.logs.files import available_days
+from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
 from tests.flows.runs import TINY, Run, copied
 
@@ -22,7 +22,7 @@ def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
     command = ["simulate", "--until", "2026-01-02", "--days", "2", "--logs", str(logs)]
     assert main(command) == 0
     assert f"logs 2026-01-01 to 2026-01-02 are in {logs}" in capsys.readouterr().out
-    assert [str(day) for day in available_days(str(logs))] == ["2026-01-01", "2026-01-02"]
+    assert [str(day) for day in LogSource(str(logs)).available_days()] == ["2026-01-01", "2026-01-02"]
     before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")}
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before

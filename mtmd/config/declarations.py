@@ -11,7 +11,7 @@ from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
 from mtmd.features import MATRICES, AnyFeature, Categorical, Feature, Hashed, MultiValued, Side
 
-IdType = Literal["BIGINT", "VARCHAR", "UUID"]
+IdType = Literal["BIGINT", "VARCHAR"]
 
 
 class IdsConfig(Frozen):
@@ -38,10 +38,6 @@ class SideSchema(Frozen):
     lists: tuple[MultiValued, ...] = ()
     shared: frozenset[str] = Field(
         frozenset(), description="features, of either side, whose table others read too"
-    )
-    uuid_tables: frozenset[str] = Field(
-        frozenset(),
-        description="features whose table has UUIDs: texts of UUIDs are hashed as the UUIDs themselves",
     )
 
     @property
@@ -143,11 +139,6 @@ class Declarations(Frozen):
     def _hashed(self) -> tuple[Hashed, ...]:
         return tuple(feature for feature in self.features if isinstance(feature, Hashed))
 
-    @property
-    def uuid_tables(self) -> frozenset[str]:
-        """Names that are hashed with UUIDs: of features of that type, and of those that share a table with one."""
-        return frozenset(feature.hashed_as for feature in self._hashed if feature.type == "UUID")
-
     def _side(self, side: Side, domains: tuple[str, ...]) -> SideSchema:
         declared = [feature for feature in self.features if feature.side == side]
         matrices: dict[str, Any] = {
@@ -157,6 +148,5 @@ class Declarations(Frozen):
             side=side,
             domains=domains,
             shared=frozenset(feature.table for feature in self._hashed if feature.table is not None),
-            uuid_tables=self.uuid_tables,
             **matrices,
         )

@@ -153,7 +153,7 @@ def laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[
     said = _said(values, path)
     if features is not None:
         said["features"] = Said(features, path)
-    return _of_tasks_that_are_there(merged(_without_sources_of_another_kind(base, said), said), said)
+    return _of_tasks_that_are_there(merged(_without_replaced_sources(base, said), said), said)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -177,24 +177,10 @@ def _said(values: dict[str, Any], path: Path) -> dict[str, Any]:
     }
 
 
-def _without_sources_of_another_kind(base: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    """A base's source of a table goes where a file names another kind of source: its keys have no meaning there."""
-    below, above = (tables.get("sources") for tables in (base, said))
-    if not (isinstance(below, dict) and isinstance(above, dict)):
-        return base
-    kept = {
-        table: source for table, source in below.items() if not _is_another_kind(above.get(table), source)
-    }
-    return base | {"sources": kept}
-
-
-def _is_another_kind(above: Any, below: Any) -> bool:
-    """Whether a file's source of a table names a kind, and its base has one of another kind."""
-    if not (isinstance(above, dict) and isinstance(below, dict) and "kind" in above):
-        return False
-    files = Said("files", PRESETS)  # a source that names no kind
-    kinds = [source.get("kind", files) for source in (above, below)]
-    return all(isinstance(kind, Said) for kind in kinds) and kinds[0].value != kinds[1].value
+def _without_replaced_sources(base: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """A source of a table takes the place of the base's: keys of one kind have no meaning in another."""
+    below, above = base.get("sources", {}), said.get("sources", {})
+    return base | {"sources": {table: source for table, source in below.items() if table not in above}}
 
 
 def _of_tasks_that_are_there(tables: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:

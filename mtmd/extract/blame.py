@@ -11,7 +11,6 @@ import duckdb
 
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.files import duckdb_paths
 from mtmd.logs.locking import MEMORY
 from mtmd.logs.reading import (
     MORE_MEMORY,
@@ -25,7 +24,7 @@ from mtmd.logs.reading import (
     parameters,
 )
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import quoted
+from mtmd.logs.sql import duckdb_paths, quoted
 
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 
@@ -131,7 +130,7 @@ def _readings(
     for path in paths:
         yield f"describe {text}", [path]
     columns = {path: file_columns(connection, source, table, path, day) for path in paths}
-    for together in files_alike(connection, source, table, day, columns):
+    for together in files_alike(connection, source, table, columns):
         yield _whole(f"({text}\n)"), together
 
 

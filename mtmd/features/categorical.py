@@ -1,4 +1,4 @@
-"""A category: a text, a whole number or a UUID that is hashed into buckets, each with a learned embedding."""
+"""A category: a text or a whole number that is hashed into buckets, each with a learned embedding."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, Self
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtmd.features.feature import Check, Counted, Feature, Matrix, is_category
-from mtmd.features.hashing import Hashing
+from mtmd.features.hashing import hash_buckets
 from mtmd.features.requests import CATEGORIES, LONGEST_TEXT
 
 _NO_NAME = 65_536  # characters that no category has: a document, or the rest of a file behind a lost quote
@@ -58,7 +58,7 @@ class Categorical(Hashed):
     """A category of one value; 0 is missing, 1..buckets the hashed value."""
 
     matrix: ClassVar[Matrix] = "categorical"
-    types: ClassVar[tuple[str, ...]] = ("VARCHAR", "INTEGER", "BIGINT", "UUID")
+    types: ClassVar[tuple[str, ...]] = ("VARCHAR", "INTEGER", "BIGINT")
 
     kind: Literal["categorical"] = "categorical"
     dropout: float | None = Field(
@@ -80,8 +80,8 @@ class Categorical(Hashed):
     def accepts(self, kind: pa.DataType) -> bool:
         return is_category(kind)
 
-    def encode(self, table: pa.Table, hashing: Hashing) -> NDArray[np.int32]:
-        return hashing.buckets(self.column(table), self.hashed_as, self.buckets)
+    def encode(self, table: pa.Table, seed: int) -> NDArray[np.int32]:
+        return hash_buckets(self.column(table), seed, self.hashed_as, self.buckets)
 
     def hard_rows(self, unseen: int) -> NDArray[np.int32]:
         """Missing, then ids from the last one down at a stride: most were never trained, both ends are read."""

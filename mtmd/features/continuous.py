@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtmd.features.feature import Check, Counted, Feature, Matrix, refuse_infinite
-from mtmd.features.hashing import Hashing
 from mtmd.features.requests import LARGEST_NUMBER, NUMBERS
 
 
@@ -29,7 +28,7 @@ class Continuous(Feature):
     def accepts(self, kind: pa.DataType) -> bool:
         return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
-    def encode(self, table: pa.Table, hashing: Hashing) -> NDArray[np.float32]:
+    def encode(self, table: pa.Table, seed: int) -> NDArray[np.float32]:
         """(N,) float32; with log1p, sign(x) · ln(1 + |x|), taken in double precision."""
         column = self.column(table).cast(pa.float64(), safe=False)
         values = pc.fill_null(column, float("nan")).to_numpy(zero_copy_only=False)

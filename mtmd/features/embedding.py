@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
 from mtmd.features.feature import Check, Counted, Feature, Matrix, is_vector, refuse_infinite
-from mtmd.features.hashing import Hashing
 from mtmd.features.requests import LARGEST_NUMBER, list_of, number
 
 
@@ -34,7 +33,7 @@ class Embedding(Feature):
     def accepts(self, kind: pa.DataType) -> bool:
         return is_vector(kind)
 
-    def encode(self, table: pa.Table, hashing: Hashing) -> NDArray[np.float32]:
+    def encode(self, table: pa.Table, seed: int) -> NDArray[np.float32]:
         """(N, width) float32."""
         array = self.column(table)
         lengths = pc.unique(pc.list_value_length(array)).to_pylist()

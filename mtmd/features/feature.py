@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_seri
 
 from mtmd.errors import LogsError
 from mtmd.features.encoded_list import EncodedList
-from mtmd.features.hashing import Hashing
 
 Side = Literal["query", "item"]
 Matrix = Literal["continuous", "categorical", "embedding", "lists"]
@@ -119,8 +118,8 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         """Whether a column of an Arrow type can be encoded."""
 
     @abstractmethod
-    def encode(self, table: pa.Table, hashing: Hashing) -> NDArray[Any] | EncodedList:
-        """N raw rows → (N,), (N, size) or N lists.
+    def encode(self, table: pa.Table, seed: int) -> NDArray[Any] | EncodedList:
+        """N raw rows → (N,), (N, size) or N lists; `seed` is that of the categorical hash.
 
         Raises LogsError naming the feature, what is wrong with its column, and what to do.
         """
@@ -182,7 +181,6 @@ ARROW_TYPES = {  # of DuckDB's types
     "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "VARCHAR": pa.string(),
-    "UUID": pa.string(),  # its text: mtmd/logs/ids.py
     "BOOLEAN": pa.bool_(),
     "TIMESTAMP": pa.timestamp("us"),
     "FLOAT[]": pa.list_(pa.float32()),

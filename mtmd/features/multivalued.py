@@ -18,7 +18,7 @@ from mtmd.errors import LogsError
 from mtmd.features.categorical import Hashed
 from mtmd.features.encoded_list import EncodedList, consecutive, starts
 from mtmd.features.feature import ARROW_TYPES, Check, Counted, Matrix, is_category, is_list, is_vector
-from mtmd.features.hashing import Hashing
+from mtmd.features.hashing import hash_buckets
 from mtmd.features.requests import CATEGORIES, LARGEST_NUMBER, LONGEST_LIST, TEXT, list_of, number
 
 ACTIONS, AGES = 256, 32
@@ -77,7 +77,7 @@ class MultiValued(Hashed):
     def accepts(self, kind: pa.DataType) -> bool:
         return is_list(kind) and is_category(kind.value_type)
 
-    def encode(self, table: pa.Table, hashing: Hashing) -> EncodedList:
+    def encode(self, table: pa.Table, seed: int) -> EncodedList:
         """N lists.
 
         Raises LogsError too for a null in a list, a list longer than LONGEST_LIST, weights, actions or ages that are
@@ -97,8 +97,8 @@ class MultiValued(Hashed):
             )
         kept = np.minimum(lengths, self.max_length).astype(np.int32)
         places = consecutive(starts(lengths), kept)
-        ids = hashing.buckets(values.take(pa.array(places)), self.hashed_as, self.buckets)
-        beside = {what: self._beside(table, what, lengths, places, hashing) for what in self.companions}
+        ids = hash_buckets(values.take(pa.array(places)), seed, self.hashed_as, self.buckets)
+        beside = {what: self._beside(table, what, lengths, places, seed) for what in self.companions}
         return EncodedList(starts(kept), kept, ids, **beside)
 
     def _beside(
@@ -107,7 +107,7 @@ class MultiValued(Hashed):
         what: str,
         wanted: NDArray[np.int64],
         places: NDArray[np.int64],
-        hashing: Hashing,
+        seed: int,
     ) -> NDArray[Any]:
         """What stands beside the values at `places`; `wanted` (N,) is the length of each list."""
         column = self.companions[what]
@@ -125,7 +125,7 @@ class MultiValued(Hashed):
         if wrong:
             raise LogsError(f"feature {self.name!r}: {wrong} of its {what} {column!r} {rule}")
         if what == "actions":
-            return hashing.buckets(values.take(pa.array(places)), column, ACTIONS)
+            return hash_buckets(values.take(pa.array(places)), seed, column, ACTIONS)
         return numbers[places] if what == "weights" else age_bins(numbers[places])
 
     def _companion(self, table: pa.Table, what: str, column: str) -> pa.Array:

@@ -5,9 +5,8 @@ A BIGINT may be written as text where it is an id, because JavaScript's numbers 
 
 import re
 from typing import Annotated, Any
-from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field
 
 LARGEST_NUMBER = 1e18  # in the logs or in a request; its square is a float32 number still
 LONGEST_TEXT = 1024  # characters of a categorical value in a request
@@ -49,7 +48,6 @@ BIG_ID = Annotated[
         json_schema_input_type=integer(63) | Annotated[str, Field(pattern=f"^({_DECIMAL.pattern})$")],
     ),
 ]
-UUID_TEXT = Annotated[UUID, PlainSerializer(str)]
 NUMBERS: dict[str, Any] = {
     **dict.fromkeys(("FLOAT", "DOUBLE"), number(-LARGEST_NUMBER)),
     "INTEGER": integer(31),
@@ -59,5 +57,4 @@ CATEGORIES: dict[str, Any] = {  # many are ids of something
     "INTEGER": integer(31),
     "BIGINT": BIG_ID,
     "VARCHAR": TEXT,
-    "UUID": UUID_TEXT,
 }

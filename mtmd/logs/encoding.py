@@ -17,7 +17,6 @@ from mtmd.config import SideSchema
 from mtmd.errors import LogsError
 from mtmd.features.encoded_list import EncodedList
 from mtmd.features.feature import ARROW_TYPES, Feature
-from mtmd.features.hashing import Hashing
 
 
 @dataclass(frozen=True)
@@ -125,5 +124,4 @@ def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
 
     Raises LogsError naming the feature whose column, or a value of it, is not as its kind has it.
     """
-    hashing = Hashing(hash_seed, schema.uuid_tables)
-    return EncodedSide.filled(schema, table.num_rows, lambda feature: feature.encode(table, hashing))
+    return EncodedSide.filled(schema, table.num_rows, lambda feature: feature.encode(table, hash_seed))

@@ -1,18 +1,14 @@
 """Ids of requests, users and ads: which values are ids, and how the ids of each type are held.
 
-    type     in the logs                      in Python and JSON             in numpy
-    BIGINT   BIGINT, or a narrower integer    a number                       int64
-    VARCHAR  text of 1 to 128 characters      the text, unchanged            bytes, in UTF-8
-    UUID     UUID, or its text in any case    its text, in lower case        bytes, in UTF-8
+    type     in the logs                             in Python and JSON      in numpy
+    BIGINT   BIGINT, or a narrower integer           a number                int64
+    VARCHAR  a UUID, or text of 1 to 128 characters  the text, unchanged     bytes, in UTF-8
 
 Text has no NUL, so numpy, which pads with NULs, keeps it; and both numpy and DuckDB sort it by its bytes. A shard has a
 number of eight bytes in place of each text: `id_number`.
-
-Every reader of logs reads ids through `read_id_sql`, so none sees a value that is no id.
 """
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,42 +17,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtmd.config import IdType
-from mtmd.features.hashing import canonical_uuid
 
 Id = int | str
 
 LONGEST_ID = 128  # characters of a text: far more than any scheme of ids needs, and little for a million ads
 _NUMBER_DIGITS = 16  # hexadecimal, of the md5 that a text's number is made of
 _SHOWN = 40  # characters of a wrong value
-ID_RULES = {
-    "VARCHAR": f"must have 1 to {LONGEST_ID} characters and no NUL",
-    "UUID": "must be a UUID such as 6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06",
-}
 
 
-def no_id_sql(value: str, kind: str) -> str:
-    """A condition in SQL: whether a value, of text or of DuckDB's UUID, is not null and no VARCHAR or UUID id."""
-    if kind == "UUID":
-        return f"{value} is not null and try_cast({value} as uuid) is null"
+def read_text_id_sql(place: str, value: str) -> str:
+    """The SQL that reads a text id; a value that is none is an error, which names `place`. A null is null."""
     text = f"cast({value} as varchar)"
-    return f"({text} = '' or length({text}) > {LONGEST_ID} or contains({text}, chr(0)))"
-
-
-def shown_sql(value: str) -> str:
-    """The beginning of a text in SQL, to be read in a message."""
-    return f"replace(left(cast({value} as varchar), {_SHOWN}), chr(0), '\\0')"
-
-
-def read_id_sql(place: str, value: str, kind: str) -> str:
-    """The SQL that reads a VARCHAR or UUID id as its text; a value that is none is an error, which names `place`."""
-    text = f"cast(cast({value} as uuid) as varchar)" if kind == "UUID" else f"cast({value} as varchar)"
-    words = f"'{place} {ID_RULES[kind]}, and has the value '''"
-    return f"case when {no_id_sql(value, kind)} then error(concat({words}, {shown_sql(value)}, '''')) else {text} end"
-
-
-def held_as(kind: str) -> str:
-    """The type in DuckDB of a column of a declared type after it was read: a UUID is text."""
-    return "VARCHAR" if kind == "UUID" else kind
+    wrong = f"{text} = '' or length({text}) > {LONGEST_ID} or contains({text}, chr(0))"
+    shown = f"replace(left({text}, {_SHOWN}), chr(0), '\\0')"
+    words = f"'{place} must have 1 to {LONGEST_ID} characters and no NUL, and has the value '''"
+    return f"case when {wrong} then error(concat({words}, {shown}, '''')) else {text} end"
 
 
 def id_array(ids: Sequence[Any], kind: IdType) -> NDArray[Any]:
@@ -104,13 +79,9 @@ def is_id(value: Any, kind: IdType) -> bool:
     """Whether a value has the form of an id of a type."""
     if kind == "BIGINT":
         return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-    if kind == "UUID":
-        return isinstance(value, str) and canonical_uuid(value) == value
     return isinstance(value, str) and 1 <= len(value) <= LONGEST_ID and "\0" not in value
 
 
 def example_id(number: int, kind: IdType) -> Id:
     """An id of a type, another one for each number."""
-    if kind == "BIGINT":
-        return number
-    return str(uuid.UUID(int=number)) if kind == "UUID" else str(number)
+    return number if kind == "BIGINT" else str(number)

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mtmd.errors import ConfigError
-from mtmd.logs.files import duckdb_paths
-from mtmd.logs.sql import literal
+from mtmd.logs.sql import duckdb_paths, literal
 
 MEMORY = "MTMD_DUCKDB_MEMORY"  # of one session, such as 8GiB
 _AMOUNT = re.compile(

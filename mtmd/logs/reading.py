@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtmd.errors import LogsError
-from mtmd.logs.columns import TEXT, column_problems, select_declared, widened_columns
-from mtmd.logs.files import duckdb_paths
+from mtmd.logs.columns import TEXT, column_problems, select_declared
 from mtmd.logs.locking import MEMORY
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import bare_sql, parameter_names, statement
+from mtmd.logs.sql import bare_sql, duckdb_paths, parameter_names, statement
 
 Columns = Mapping[str, str]
 
 # DuckDB's words. No file is written but where it spills.
 NO_ROOM = re.compile("failed to offload data block|No space left on device")
 _NO_MEMORY = re.compile("Out of Memory Error")
-_PARQUET = re.compile(r"\b(read_parquet|parquet_scan)\s*\(", re.IGNORECASE)
-_PATTERN_OF_COLUMNS = re.compile(r"\bcolumns\s*\(", re.IGNORECASE)
 _UNITED = re.compile(r"\bunion_by_name\s*(=|:=|=>)\s*(true|1)\b", re.IGNORECASE)
+_PARQUET = re.compile(r"\b(read_parquet|parquet_scan)\s*\(", re.IGNORECASE)
 
 MORE_MEMORY = (
     f"let DuckDB have more memory ({MEMORY} in the environment), or write files of smaller row groups"
@@ -47,16 +45,13 @@ def parameters(text: str, paths: Sequence[Path], day: date) -> dict[str, Any]:
 def file_columns(
     connection: Connection, source: LogSource, table: str, file: Path, day: date
 ) -> dict[str, str]:
-    """Columns and DuckDB types that a table's statement gives of one file; reads no rows."""
-    text = source.statement(table)
+    """Columns and DuckDB types that a table's statement gives of one file; reads no rows.
+
+    The text of a CSV file is told from other text.
+    """
+    text, csv = source.statement(table), source.is_csv(table)
     rows = connection.execute(f"describe {text}", parameters(text, [file], day)).fetchall()
-    return found_columns(source, table, {row[0]: row[1] for row in rows})
-
-
-def found_columns(source: LogSource, table: str, described: Columns) -> dict[str, str]:
-    """Columns as DuckDB describes them, with the text of a CSV file told from other text."""
-    csv = source.is_csv(table)
-    return {column: TEXT if csv and kind == "VARCHAR" else kind for column, kind in described.items()}
+    return {row[0]: TEXT if csv and row[1] == "VARCHAR" else row[1] for row in rows}
 
 
 def create_checked_view(
@@ -70,14 +65,12 @@ def create_checked_view(
     *,
     optional: frozenset[str] = frozenset(),
     ignore_undeclared: bool = False,
-) -> dict[str, str]:
+) -> None:
     """Make a view of a table's `declared` columns after comparing every file's columns with them.
 
-    Returns the columns that are read with a cast, as `widened_columns`. Raises LogsError naming the file and the
-    columns that can't be read as declared.
+    Raises LogsError naming the file and the columns that can't be read as declared.
     """
     files = {path: file_columns(connection, source, table, path, day) for path in paths}
-    widened: dict[str, str] = {}
     for path, found in files.items():
         problems = column_problems(declared, found, optional=optional, ignore_undeclared=ignore_undeclared)
         if listed := ", ".join(f"{column} ({problem})" for column, problem in problems):
@@ -85,9 +78,7 @@ def create_checked_view(
                 f"{path} has other columns than declared: {listed}. Correct the file, the preset's features, or "
                 f"{_where_to_cast(source, table)}"
             )
-        widened |= widened_columns(declared, found)
     create_source_view(connection, view, source, table, day, declared, files)
-    return widened
 
 
 def _where_to_cast(source: LogSource, table: str) -> str:
@@ -111,7 +102,7 @@ def create_source_view(
     types are given to the statement apart from each other (`files_alike`).
     """
     compared = {path: {column: found.get(column) for column in declared} for path, found in files.items()}
-    groups = files_alike(connection, source, table, day, compared)
+    groups = files_alike(connection, source, table, compared)
     text = source.statement(table)
     parts = [view] if len(groups) == 1 else [f"{view}_{n}" for n in range(len(groups))]
     for part, paths in zip(parts, groups, strict=True):
@@ -126,37 +117,29 @@ def create_source_view(
 
 
 def files_alike(
-    connection: Connection,
-    source: LogSource,
-    table: str,
-    day: date,
-    files: Mapping[Path, Mapping[str, str | None]],
+    connection: Connection, source: LogSource, table: str, files: Mapping[Path, Mapping[str, str | None]]
 ) -> list[list[Path]]:
     """A table's files in groups that a statement may read together; `files` has the columns that it gives of each.
 
     DuckDB casts all files that it reads together to the types of the first one. So the files of a group give the same
-    columns, and what the statement names has one type in all of them. A statement that reads its files with
-    `union_by_name` leaves the types to DuckDB.
+    columns, and what the statement names has one type in all of them. A statement that reads with `union_by_name`
+    leaves the types to DuckDB.
     """
     text = bare_sql(source.statement(table))
-    stored: Mapping[Path, Columns] = {}
-    if len(files) > 1 and source.sql is not None and _PARQUET.search(text) and not _UNITED.search(text):
-        stored = {path: _stored(connection, source, table, path) for path in files}
-    types: dict[str, set[str]] = {}
-    for column, kind in (pair for columns in stored.values() for pair in columns.items()):
-        types.setdefault(column, set()).add(kind)
-    apart = [column for column, kinds in types.items() if len(kinds) > 1 and _is_named(column, text)]
+    own = len(files) > 1 and source.sql is not None and _PARQUET.search(text) and not _UNITED.search(text)
+    stored = {path: _stored(connection, source, table, path) if own else {} for path in files}
+    named = {column for columns in stored.values() for column in columns if _is_named(column, text)}
     groups: dict[Any, list[Path]] = {}
     for path, found in files.items():
-        own = tuple(stored[path].get(column) for column in apart)
-        groups.setdefault((frozenset(found.items()), own), []).append(path)
+        types = frozenset((column, stored[path].get(column)) for column in named)
+        groups.setdefault((frozenset(found.items()), types), []).append(path)
     return list(groups.values())
 
 
 def _is_named(column: str, text: str) -> bool:
     """Whether a statement may compute with the column; what it only passes on is among the columns that it gives."""
-    word = rf"(?<!\w){re.escape(column)}(?!\w)"
-    return re.search(word, text, re.IGNORECASE) is not None or _PATTERN_OF_COLUMNS.search(text) is not None
+    word = rf"(?<!\w){re.escape(column)}(?!\w)|\bcolumns\s*\("
+    return re.search(word, text, re.IGNORECASE) is not None
 
 
 def _stored(connection: Connection, source: LogSource, table: str, path: Path) -> Columns:

@@ -1,10 +1,8 @@
 """Where a line's logs are, and the statements that read them."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -12,20 +10,19 @@ from mtmd import extension
 from mtmd.config import Preset, SourcesConfig
 from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.checksums import require_as_listed
+from mtmd.logs.checksums import read_sums, require_as_listed
 from mtmd.logs.contract import TABLES
-from mtmd.logs.digests import Identity, SourceFiles, file_identity, source_digests
+from mtmd.logs.digests import SourceFiles, source_digests
 from mtmd.logs.locking import linked
-from mtmd.logs.sql import SQL, bare_sql, literals, parameter_names, statement, without_end
-from mtmd.logs.templates import DayTemplate, of_day, sums_at
-from mtmd.store.files import sha256_file
+from mtmd.logs.places import DayTemplate
+from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
 from mtmd.store.stores import in_bucket, resolve
 
 _LAYOUT = SourcesConfig()
 
 
-class FetchedTable(Protocol):
-    """One table whose days an extra fetches; all raises as `LogSource` does."""
+class Table(Protocol):
+    """The days of one table, here in a folder; an extra fetches others. All raises as `LogSource` does."""
 
     @property
     def place(self) -> str:
@@ -33,7 +30,7 @@ class FetchedTable(Protocol):
 
     @property
     def folders(self) -> list[Path]:
-        """Where files are once they are fetched, outside the spool."""
+        """Where files are that are read, outside the spool."""
 
     def days(self) -> set[date]:
         """The days that the table has now."""
@@ -41,7 +38,7 @@ class FetchedTable(Protocol):
     def has_day(self, day: date) -> bool:
         """Whether it has a day now."""
 
-    def refresh(self, day: date) -> None:
+    def refresh(self, day: date) -> object:
         """Ask for the day anew, and fetch what is new."""
 
     def files(self, day: date) -> list[Path]:
@@ -49,6 +46,57 @@ class FetchedTable(Protocol):
 
     def digests(self, day: date) -> dict[str, str] | None:
         """sha256 of each file, by name, where it is known without the file; None where the files are read for it."""
+
+
+@dataclass(frozen=True)
+class FolderTable:
+    """A table in files of this machine."""
+
+    name: str
+    template: DayTemplate
+
+    @property
+    def place(self) -> str:
+        return str(self.template.folder / self.template.text)
+
+    @property
+    def folders(self) -> list[Path]:
+        return [self.template.above]
+
+    def days(self) -> set[date]:
+        return self.template.days()
+
+    def has_day(self, day: date) -> bool:
+        try:
+            return bool(self.files(day))
+        except LogsError:
+            return False
+
+    def refresh(self, day: date) -> None:
+        """What is there is read as it is."""
+
+    def files(self, day: date) -> list[Path]:
+        return self.template.files(self.name, day)
+
+    def digests(self, day: date) -> None:
+        """Nothing is known of a file but its content."""
+
+    def require_as_listed(self, day: date, digests: dict[str, str], files: list[Path]) -> None:
+        """Compare the files with the list of checksums beside them, if there is one."""
+        place: Path = self.template.sums(day)
+        try:
+            content = place.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise LogsError(
+                f"{self.name} of {day}: {place} can't be read ({error.strerror})", "mend or remove it"
+            ) from error
+        found = dict(zip(map(str, files), digests.values(), strict=True))
+        listed = read_sums(str(place), content)
+        require_as_listed(
+            self.name, day, found, str(place), listed, lambda path: self.template.is_of_day(path, day)
+        )
 
 
 @dataclass(frozen=True)
@@ -71,21 +119,15 @@ class LogSource:
         """The source of a preset; `logs` takes the place of the preset's own folder."""
         return cls(preset.logs if logs is None else logs, preset.sql, preset.sources, spool)
 
-    @property
-    def roots(self) -> list[Path]:
-        """The folders that its statements may read: of the logs, of what is fetched of them, and of the SQL."""
-        named = (self.spool, None if self.sql is None else Path(self.sql).absolute())
-        folders = [folder for folder in named if folder is not None]
+    def readable(self, *files: SourceFiles) -> list[Path]:
+        """What its statements may read: the logs, what is fetched of them, and what these files are linked from."""
+        folders = [] if self.spool is None else [self.spool]
         if not in_bucket(self.root):
             folders.append(resolve(self.root))
-        for place in map(self._place, TABLES):
-            folders += [template.above for template in place] if isinstance(place, list) else place.folders
-        return folders
-
-    def readable(self, *files: SourceFiles) -> list[Path]:
-        """What its statements may read: `roots`, and the places elsewhere that these files are linked from."""
+        for table in TABLES:
+            folders += self._table(table).folders
         each = (path for tables in files for paths in tables.values() for path in paths)
-        return [*self.roots, *linked(each)]
+        return [*folders, *linked(each)]
 
     def is_csv(self, table: str) -> bool:
         """Whether the table's files are text, of which every column is read as its declared type."""
@@ -95,6 +137,11 @@ class LogSource:
     def is_remote(self, table: str) -> bool:
         """Whether the table's days are fetched before they are read: from a bucket, or a table that is no files."""
         return self.is_in_bucket(table) or not isinstance(self.tables.of(table), Files)
+
+    def is_in_bucket(self, table: str) -> bool:
+        """Whether the table's days are files of a bucket."""
+        config = self.tables.of(table)
+        return isinstance(config, Files) and any(map(in_bucket, (self.root, config.template(table))))
 
     def file(self, table: str) -> Path:
         """Where the statement of a table is."""
@@ -111,39 +158,33 @@ class LogSource:
         path = self.file(table)
         if self.sql is None:
             return statement(path.stem)
-        if not path.is_file():
+        try:
+            text, second_line = without_end(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise ConfigError(
-                f"{path} does not exist; the preset's `sql` ({self.sql}) must be a folder with a statement for each "
-                "table: write it, or leave `sql` out where the files have the contract's columns"
-            )
-        text, second_line = without_end(_read_sql(path))
+                f"{path} can't be read ({error}); the preset's `sql` ({self.sql}) must be a folder with a statement "
+                "for each table, in UTF-8",
+                "write it, or leave `sql` out where the files have the contract's columns",
+            ) from error
         if second_line is not None:
             raise ConfigError(
-                f"{path}, line {second_line}: a second statement begins here; a table has one statement: remove the "
-                "second"
+                f"{path}, line {second_line}: a second statement begins here; a table has one",
+                "remove the second",
             )
         if "paths" not in parameter_names(text):
             raise ConfigError(
-                f"{path} does not read $paths, the day's files, by whose content shards are named; read from them: "
-                "read_parquet($paths)"
+                f"{path} does not read $paths, the day's files, by whose content shards are named",
+                "read from them: read_parquet($paths)",
             )
         return text
+
+    def bare_statement(self, table: str) -> str:
+        """A table's statement without comments: what it computes."""
+        return bare_sql(self.statement(table))
 
     def bare_statements(self) -> dict[str, str]:
         """What the three statements compute, by name: part of the names of what is read by them."""
         return {f"source_{table}": self.bare_statement(table) for table in TABLES}
-
-    def bare_statement(self, table: str) -> str:
-        """A table's statement without comments, and the sha256 of each file that it reads by name beside `$paths`."""
-        text = bare_sql(self.statement(table))
-        return "".join((text, *(f" {name} {sha256}" for name, sha256 in self.named_files(table).items())))
-
-    def named_files(self, table: str) -> dict[str, str]:
-        """The sha256 of each file that a statement of the team's own reads by name beside `$paths`."""
-        if self.sql is None:
-            return {}
-        named = dict.fromkeys(filter(os.path.isfile, literals(bare_sql(self.statement(table)))))
-        return {name: _sha256(name, file_identity(Path(name))) for name in named}
 
     def day_files(self, table: str, day: date) -> list[Path]:
         """The files of one table and day.
@@ -151,28 +192,16 @@ class LogSource:
         Those of a remote table are as they were fetched or listed last. Raises LogsError naming the table, the day and
         the place when there are none, and ConfigError for what a remote table needs and has not.
         """
-        place = self._place(table)
-        if not isinstance(place, list):
-            return place.files(day)
-        # Places may overlap; a file is read once.
-        return list(dict.fromkeys(path for template in place for path in template.files(table, day)))
+        return self._table(table).files(day)
 
     def refresh(self, day: date, tables: Iterable[str] = TABLES) -> None:
         """Fetch what remote tables have of the day by now; raises as `day_files` does."""
-        for place in map(self._place, tables):
-            if not isinstance(place, list):
-                place.refresh(day)
+        for table in tables:
+            self._table(table).refresh(day)
 
     def has_day(self, table: str, day: date) -> bool:
         """Whether a table has the day by now."""
-        place = self._place(table)
-        if not isinstance(place, list):
-            return place.has_day(day)
-        try:
-            self.day_files(table, day)
-        except LogsError:
-            return False
-        return True
+        return self._table(table).has_day(day)
 
     def source_files(self, day: date) -> SourceFiles:
         """Each table's files of the day; raises LogsError naming the table that has none."""
@@ -196,33 +225,19 @@ class LogSource:
         `cache` remembers those of files, and `at_hand` are these files if they were listed before. Objects of a bucket
         have theirs since they were fetched first: they need not be there now.
         """
-        places = {table: self._place(table) for table in tables}
+        sources = {table: self._table(table) for table in tables}
         files = self.files_at_hand(day, tables) if at_hand is None else at_hand
         digests = source_digests(files, cache) if files else {}
-        for table, place in places.items():
-            if not isinstance(place, list):
-                digests |= {} if (known := place.digests(day)) is None else {table: known}
-            elif table in files:
-                found = dict(zip(map(str, files[table]), digests[table].values(), strict=True))
-                sums = [sums_at(one, table, day) for one in _sums(place, table, day)]
-                require_as_listed(table, day, found, sums, of_day(place, day))
+        for table, source in sources.items():
+            if (known := source.digests(day)) is not None:
+                digests[table] = known
+            elif isinstance(source, FolderTable) and table in files:
+                source.require_as_listed(day, digests[table], files[table])
         return digests
 
-    def require_as_listed(self, table: str, day: date) -> None:
-        """Compare a table's files with the checksums beside them; where there are none, nothing is read.
-
-        Raises as `digests` does.
-        """
-        place = self._place(table)
-        if self.is_in_bucket(table) or (isinstance(place, list) and _sums(place, table, day)):
-            self.digests(day, [table])
-
     def table_days(self, table: str) -> set[date]:
-        """Days that one table has, in each of its places; raises LogsError where a name has a day that is none."""
-        place = self._place(table)
-        if not isinstance(place, list):
-            return place.days()
-        return set.intersection(*(template.days() for template in place))
+        """Days that one table has; raises LogsError where a name has a day that is none."""
+        return self._table(table).days()
 
     def available_days(self) -> tuple[date, ...]:
         """Days that all three tables have, oldest first; raises LogsError as `table_days` does."""
@@ -230,63 +245,25 @@ class LogSource:
 
     def newest_day(self, table: str) -> date:
         """The newest day of one table; raises LogsError where there is none."""
-        days = self.table_days(table)
-        if not days:
+        if not (days := self.table_days(table)):
             raise LogsError(f"{self.place(table)} has no day of {table}; write one there, then run again")
         return max(days)
 
     def place(self, table: str) -> str:
         """Where the table's days are, for people."""
-        place = self._place(table)
-        if not isinstance(place, list):
-            return place.place
-        return " and ".join(str(template.folder / template.text) for template in place)
+        return self._table(table).place
 
-    def said_place(self, table: str) -> str | None:
-        """The preset's own words on where the table is; None where it says nothing."""
-        config = self.tables.of(table)
-        if not isinstance(config, Files):
-            return f"[sources.{table}]"
-        return None if config.files is None else f"sources.{table}.files ({config.files})"
-
-    def is_in_bucket(self, table: str) -> bool:
-        """Whether the table's days are files of a bucket."""
-        config = self.tables.of(table)
-        return isinstance(config, Files) and any(map(in_bucket, (self.root, *config.templates(table))))
-
-    def _place(self, table: str) -> list[DayTemplate[Path]] | FetchedTable:
-        config = self.tables.of(table)
-        if isinstance(config, Files) and not self.is_in_bucket(table):
-            return [DayTemplate(resolve(self.root), text) for text in config.templates(table)]
-        assert self.spool is not None, f"{table} is fetched; its reader says no folder for it"
-        fetched: FetchedTable
+    def _table(self, name: str) -> Table:
+        config = self.tables.of(name)
+        if isinstance(config, Files) and not self.is_in_bucket(name):
+            return FolderTable(name, DayTemplate(resolve(self.root), config.template(name)))
+        assert self.spool is not None, f"{name} is fetched; its reader says no folder for it"
+        fetched: Table
         if isinstance(config, Files):
-            readers = extension.required("bucket", "readers", f"{table}, whose files are in a bucket,")
-            fetched = readers.table(table, str(self.root), config.templates(table), self.spool)
+            readers = extension.required("bucket", "readers", f"{name}, whose files are in a bucket,")
+            fetched = readers.table(name, str(self.root), config.template(name), self.spool)
         else:
-            readers = extension.required("tables", "readers", f"[sources.{table}] of kind {config.kind!r}")
+            readers = extension.required("tables", "readers", f"[sources.{name}] of kind {config.kind!r}")
             root = str(self.root) if in_bucket(self.root) else resolve(self.root)
-            fetched = readers.table(table, config, self.spool, root)
+            fetched = readers.table(name, config, self.spool, root)
         return fetched
-
-
-@lru_cache(maxsize=64)  # asked for with each day
-def _sha256(name: str, _identity: Identity) -> str:
-    return sha256_file(Path(name))
-
-
-def _read_sql(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path}, line {line}: {content[error.start : error.start + 1]!r} is no UTF-8 text, which a statement must "
-            "be; save the file as UTF-8"
-        ) from error
-
-
-def _sums(templates: Iterable[DayTemplate[Path]], table: str, day: date) -> list[Path]:
-    """The lists of checksums beside a day's files."""
-    return list(dict.fromkeys(path for one in templates for path in one.files_and_sums(table, day)[1]))

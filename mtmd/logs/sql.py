@@ -1,6 +1,7 @@
 """The statements of sql/: one file each, named after the table that it makes."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from mtmd.errors import ConfigError
@@ -14,17 +15,15 @@ BELIEVE_ROWS = "set disabled_optimizers = 'statistics_propagation,filter_pushdow
 _SQL_PARTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
 )
-# What DuckDB takes for no name of a column without quotes.
+
+# The likeliest names of columns among the words that DuckDB keeps for itself.
 _RESERVED = frozenset(
     re.findall(
         r"\w+",
-        "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
-        "default deferrable desc describe distinct do else end except false fetch for foreign from group having in "
-        "initially intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer "
-        "pivot_wider placing primary qualify references returning select show some summarize symmetric table then to "
-        "trailing true union unique unpivot using variadic when where window with "
-        "anti asof at authorization binary by collation concurrently cross freeze full glob ilike inner is isnull join "
-        "left like natural notnull outer overlaps positional right semi similar tablesample unpack verbose",
+        "all any array as asc between by case cast check column cross default desc distinct do else end except false "
+        "fetch for foreign from full group having in inner into is join left like limit natural not null offset on "
+        "only or order outer pivot primary qualify references right select show some table then to true union unique "
+        "using when where window with",
     )
 )
 
@@ -57,12 +56,6 @@ def bare_sql(text: str) -> str:
     return "".join(parts).strip()
 
 
-def literals(text: str) -> list[str]:
-    """The texts in quotes of a statement, such as the names of files."""
-    quoted_parts = (match[1] or "" for match in _SQL_PARTS.finditer(text))
-    return [part[1:-1].replace("''", "'") for part in quoted_parts if part.startswith("'")]
-
-
 def parameter_names(text: str) -> set[str]:
     """The parameters of a statement, `$paths` as `paths`."""
     return set(
@@ -81,6 +74,10 @@ def literal(text: str) -> str:
 
 
 def sql_name(name: str) -> str:
-    """The name in a statement, in quotes where it needs them."""
-    plain = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in _RESERVED
-    return name if plain else quoted(name)
+    """The name of a column in a statement, in quotes where it needs them."""
+    return name if re.fullmatch(r"[a-z][a-z0-9_]*", name) and name not in _RESERVED else quoted(name)
+
+
+def duckdb_paths(files: Iterable[Path]) -> list[str]:
+    """Paths for DuckDB's readers, which take each for a pattern: `*`, `?` and `[` stand for themselves."""
+    return [re.sub(r"([*?\[])", r"[\1]", str(file)) for file in files]

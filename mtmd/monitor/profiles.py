@@ -20,9 +20,8 @@ from mtmd.extract.database import reading, session
 from mtmd.extract.sources import load_sources
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.files import duckdb_paths
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import bare_sql, statement
+from mtmd.logs.sql import bare_sql, duckdb_paths, statement
 from mtmd.store.files import digest
 from mtmd.store.outputs import make_once
 

@@ -45,7 +45,6 @@ def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysChe
     for table in TABLES if chosen in common else ():
         try:
             files[table] = source.day_files(table, chosen)
-            source.require_as_listed(table, chosen)
         except (ConfigError, LogsError, StorageError) as wrong:
             findings.append(stopped_by(Part.DAYS, table, wrong))
     return DaysCheck(findings, chosen if len(files) == len(TABLES) else None, files, window)
@@ -61,9 +60,10 @@ def window_files(source: LogSource, days: Iterable[date]) -> list[Path]:
 def _of_table(table: str, days: set[date], source: LogSource) -> Finding:
     if days:
         return fact(Part.DAYS, table, f"{counted(len(days), 'day')}, {min(days)} to {max(days)}")
-    said = source.said_place(table) or "the preset's logs"
     text = f"no day in {source.place(table)}"
-    return error(Part.DAYS, table, text, f"write the logs there, or correct {said}")
+    return error(
+        Part.DAYS, table, text, f"write the logs there, or correct the preset's logs or [sources.{table}]"
+    )
 
 
 def _window(preset: Preset, as_of: date, days: dict[str, set[date]]) -> Iterator[Finding]:

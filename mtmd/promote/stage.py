@@ -208,7 +208,6 @@ def _origin(run: DayRun) -> RunOrigin:
         training_seconds=sum(model.fit.seconds for model in run.trained if model.last is None),
         sql={
             **{f"source_{table}": source.statement(table) for table in TABLES},
-            **{name: sha256 for table in TABLES for name, sha256 in source.named_files(table).items()},
             **{name: statement(name) for name in STATEMENTS},
         },
     )

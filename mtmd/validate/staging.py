@@ -99,6 +99,7 @@ def stage_previous_requests(
     """
     eve, requests = day - timedelta(days=1), {"requests": files}
     load_sources(database.connection, source, requests, eve, declarations, only=("request_id",))
-    with blaming(database.connection, source, requests, eve):
+    ids = {"requests": {"request_id": table_columns(declarations)["requests"]["request_id"]}}
+    with blaming(database.connection, source, requests, eve, ids):
         database.rows("create table previous_requests as from source_requests")
     database.rows("drop view source_requests")

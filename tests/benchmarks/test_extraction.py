@@ -4,14 +4,14 @@ import duckdb
 import pytest
 
 from benchmarks.extraction import main, plain_copy
-from mtmd.logs.files import available_days, day_files
+from mtmd.logs.source import LogSource
 
 
 def test_the_reference_copies_every_row_and_column(tiny_logs: Path, tmp_path: Path) -> None:
-    day = available_days(tiny_logs)[0]
+    day = LogSource(tiny_logs).available_days()[0]
     assert plain_copy(tiny_logs, day, tmp_path) == sum(path.stat().st_size for path in tmp_path.iterdir())
     for table in ("requests", "ads", "candidates"):
-        source = [str(path) for path in day_files(tiny_logs, table, day)]
+        source = [str(path) for path in LogSource(tiny_logs).day_files(table, day)]
         rows = f"from read_parquet({source}, hive_partitioning = false)"
         assert duckdb.sql(f"(from '{tmp_path}/{table}.parquet') except all ({rows})").fetchall() == []
         assert duckdb.sql(f"({rows}) except all (from '{tmp_path}/{table}.parquet')").fetchall() == []

@@ -6,7 +6,7 @@ import pytest
 
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.config.preset_files import PRESETS, Said, read_preset, read_said, values_of
-from mtmd.config.sources import Files, PostgresqlTable
+from mtmd.config.sources import Files
 from mtmd.errors import ConfigError
 
 TINY = PRESETS / "tiny.toml"
@@ -176,21 +176,12 @@ def test_each_value_is_known_with_the_file_that_says_it(tmp_path: Path) -> None:
     assert values_of(said) == read_preset(path)
 
 
-def test_a_source_of_another_kind_takes_the_place_of_the_bases(tmp_path: Path) -> None:
-    """The keys of files mean nothing to a database, and the derived preset could not take them away."""
+def test_a_source_takes_the_place_of_the_bases(tmp_path: Path) -> None:
+    """The keys of files mean nothing to another kind, and the derived preset could not take them away."""
     csv = 'files = "logs/{day}.csv"', 'format = "csv"'
     derived(tmp_path, "[sources.requests]", *csv, "[sources.ads]", *csv, name="files")
-    table = 'kind = "postgresql"', 'connection = "LOGS"', 'table = "requests"', 'day_column = "ts"'
-    lines = ("[sources.requests]", *table, "[sources.ads]", 'kind = "files"', 'format = "parquet"')
-    sources = load_preset(derived(tmp_path, *lines, base="files.toml")).sources
-    assert sources.requests == PostgresqlTable(
-        kind="postgresql", connection="LOGS", table="requests", day_column="ts"
-    )
-    assert sources.ads == Files(files="logs/{day}.csv")
-    back = derived(
-        tmp_path, "[sources.requests]", 'kind = "files"', 'format = "csv"', base="derived.toml", name="back"
-    )
-    assert load_preset(back).sources.requests == Files(format="csv")
+    sources = load_preset(derived(tmp_path, "[sources.ads]", 'kind = "files"', base="files.toml")).sources
+    assert (sources.requests.files, sources.ads) == ("logs/{day}.csv", Files())
 
 
 def test_lists_and_values_of_a_base_are_replaced_as_a_whole(tmp_path: Path) -> None:

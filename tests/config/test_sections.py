@@ -47,7 +47,7 @@ def test_the_papers_sizes_are_the_default() -> None:
         (GatesConfig(), {"calibration_high": 1.0}, r"greater than 1"),
         (GatesConfig(), {"baseline_tolerance": -0.1}, r"greater than or equal to 0"),
         (GatesConfig(), {"parity_score": 1}, r"Extra inputs are not permitted"),
-        (IdsConfig(), {"ad": "TEXT"}, r"'BIGINT', 'VARCHAR' or 'UUID'"),
+        (IdsConfig(), {"ad": "TEXT"}, r"'BIGINT' or 'VARCHAR'"),
         (MonitorConfig(), {"logmae_rise": 0}, r"greater than 0"),
         (RetentionConfig(), {"shards": 60}, r"greater than or equal to 61"),
         (MODEL, {"expert_widths": ()}, r"at least 1 item"),

@@ -49,7 +49,7 @@ def rewrite(logs: Path, table: str, change: Callable[[pa.Table], pa.Table]) -> P
         (
             "requests",
             lambda rows: rows.rename_columns({"country": "Country"}),
-            "country (missing; Country of the same type VARCHAR is there instead",
+            "country (missing; must be VARCHAR",
         ),
         (
             "candidates",
@@ -100,7 +100,7 @@ def test_a_missing_day_and_an_empty_directory_are_named(
     with pytest.raises(LogsError, match=r"requests of 2026-03-09: .* does not exist"):
         extract_day(LogSource(logs), date(2026, 3, 9), declarations, tmp_path / "shards")
     (logs / "candidates" / f"date={DAY}" / "part-0.parquet").unlink()
-    refused("candidates of 2026-03-01", "has no .parquet file")
+    refused("candidates of 2026-03-01", "does not exist")
 
 
 @pytest.mark.parametrize(

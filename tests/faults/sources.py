@@ -135,10 +135,10 @@ def faults() -> Iterator[Fault]:
         (
             "a bit flipped in a data page",
             partial(_flip_beside_checksums, "candidates"),
-            r"has sha256 \w+, and",
+            r"is \w+ by its sha256, and",
         ),
-        ("a file beside the listed ones", partial(_add_beside_checksums, "requests"), "is not listed in"),
-        ("a listed file not there", partial(_list_more, "ads"), r"is listed in .* and is not there"),
+        ("a file beside the listed ones", partial(_add_beside_checksums, "requests"), "lists no file"),
+        ("a listed file not there", partial(_list_more, "ads"), r"is not there by its sha256"),
     ):
         yield _fault(f"with checksums: {name}", strike, words)
     yield _fault("with checksums: nothing wrong", partial(_list_files, "candidates"), "", "harmless")

@@ -48,7 +48,7 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "continuous", "type": "VARCHAR"}, r"type VARCHAR must be one of \['BIGINT', 'DOUBLE'"),
         (
             {"kind": "categorical", "buckets": 4, "type": "FLOAT"},
-            r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'UUID', 'VARCHAR'\]",
+            r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'VARCHAR'\]",
         ),
         (LIST | {"type": "UUID"}, r"type UUID must be one of \['BIGINT', 'INTEGER', 'VARCHAR'\]"),
         ({"kind": "embedding", "type": "VARCHAR"}, r"type VARCHAR must be one of \['FLOAT'\]"),
@@ -156,10 +156,6 @@ def test_features_of_either_side_share_a_table_and_its_hash() -> None:
     assert formats.hashed_as == "format"
     assert TERMS.hashed_as == "terms"
     assert declarations.query.shared == declarations.item.shared == {"format"}
-    assert declarations.uuid_tables == declarations.query.uuid_tables == frozenset()
-    uuids = tuple(f.model_copy(update={"type": "UUID"}) if f.name == "format" else f for f in FEATURES)
-    declarations = Declarations(domains=DOMAINS, features=(formats, *uuids))
-    assert declarations.query.uuid_tables == declarations.item.uuid_tables == {"format"}
 
 
 @pytest.mark.parametrize(

@@ -60,21 +60,6 @@ def test_lists_of_one_length_may_be_a_fixed_size_column() -> None:
     assert (lists.length.tolist(), lists.ids.tolist()) == ([2, 0, 2], words("a", "b", "c", "a"))
 
 
-def test_texts_of_a_uuid_are_hashed_as_the_uuid_whose_table_they_share() -> None:
-    """In any case, and without hyphens; a table of texts keeps them apart, as does text that is no UUID."""
-    canonical = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
-    written = [canonical, canonical.upper(), canonical.replace("-", ""), "Not-A-UUID"]
-    ads = feature(name="ads", side="query", kind="multivalued", buckets=10**6, max_length=9, table="ad_id")
-    ad = feature(name="last_ad", side="query", kind="categorical", buckets=10**6, table="ad_id")
-    table = pa.table({"ads": [written], "last_ad": [canonical.upper()]})
-    schema = side(ads).model_copy(update={"categorical": (ad,)})
-    plain = encode(table, schema, 0).lists[0].ids.tolist()
-    assert plain == [hash_bucket(0, "ad_id", text, 10**6) for text in written]
-    encoded = encode(table, schema.model_copy(update={"uuid_tables": frozenset({"ad_id"})}), 0)
-    assert encoded.lists[0].ids.tolist() == [plain[0], plain[0], plain[0], plain[3]]
-    assert encoded.categorical.tolist() == [[plain[0]]]
-
-
 def test_values_are_hashed_as_those_of_the_feature_whose_table_is_read_and_keep_their_weights() -> None:
     lists = encoded(ADS, ads=[[7, -1, 8], [7]], ad_weights=[[0.5, 0.0, 9.0], [2.0]])
     expected = [hash_bucket(2, "ad_id", text, 900) for text in ("7", "-1", "7")]

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from mtmd.logs.columns import column_problems, select_declared, text_as, widened_columns
+from mtmd.logs.columns import column_problems, select_declared, text_as
 
 DECLARED = {"a": "FLOAT", "b": "FLOAT", "c": "BIGINT"}
 
@@ -17,59 +17,23 @@ READ_WITH_A_CAST = [
     *((kind, "FLOAT[]") for kind in ("DOUBLE[]", "FLOAT[16]", "DOUBLE[16]")),
     ("ENUM('a', 'b')", "VARCHAR"),
     ("UUID", "VARCHAR"),
-    ("VARCHAR", "UUID"),
 ]
 REFUSED = [
-    ("BIGINT", "INTEGER", "cast(x as INTEGER)"),
-    ("UINTEGER", "INTEGER", "cast(x as INTEGER)"),
-    ("UBIGINT", "BIGINT", "cast(x as BIGINT)"),
-    ("DOUBLE", "BIGINT", "cast(x as BIGINT)"),
-    ("HUGEINT", "FLOAT", "cast(x as FLOAT)"),
-    ("VARCHAR", "FLOAT", "cast(x as FLOAT)"),
-    ("BOOLEAN", "FLOAT", "cast(x as FLOAT)"),
-    ("INTEGER", "BOOLEAN", "cast(x as BOOLEAN)"),
-    ("BIGINT", "VARCHAR", "cast(x as VARCHAR)"),
-    ("BIGINT", "UUID", "cast(x as UUID)"),
-    ("UUID", "BIGINT", "cast(x as BIGINT)"),
-    ("FLOAT[][]", "FLOAT[]", "cast(x as FLOAT[])"),
-    ("INTEGER[]", "FLOAT[]", "cast(x as FLOAT[])"),
-    ("DATE", "TIMESTAMP", "cast(x as TIMESTAMP)"),
-    ("BLOB", "VARCHAR", "decode(x)"),
-    ("BLOB", "BIGINT", "cast(decode(x) as BIGINT)"),
-    ("BLOB[]", "VARCHAR[]", "list_transform(x, lambda one: decode(one))"),
-    ("BLOB[]", "BIGINT[]", "cast(list_transform(x, lambda one: decode(one)) as BIGINT[])"),
-    ("DOUBLE", "VARCHAR", "regexp_replace(cast(x as VARCHAR), '\\.0$', '')"),
-    ("DOUBLE", "TIMESTAMP", "make_timestamp(cast(x * 1000000 as bigint)) where it counts seconds"),
-    (
-        "VARCHAR",
-        "TIMESTAMP",
-        "cast(x as timestamp) where it has no zone, make_timestamp(epoch_us(cast(x as timestamptz))) where it has one",
-    ),
-    *(
-        (
-            kind,
-            "TIMESTAMP",
-            f"make_timestamp({value}) where it counts microseconds, make_timestamp_ms({value}) milliseconds",
-        )
-        for kind, value in (
-            ("BIGINT", "x"),
-            ("INTEGER", "x"),
-            ("UBIGINT", "cast(x as bigint)"),
-            ("HUGEINT", "cast(x as bigint)"),
-        )
-    ),
-    (
-        "DECIMAL(18,3)",
-        "TIMESTAMP",
-        "make_timestamp(cast(cast(x as double) * 1000000 as bigint)) where it counts seconds",
-    ),
-    ("DOUBLE[]", "TIMESTAMP", "cast(x as TIMESTAMP)"),
-    (
-        "BLOB",
-        "TIMESTAMP",
-        "cast(decode(x) as timestamp) where it has no zone, make_timestamp(epoch_us(cast(decode(x) as timestamptz))) "
-        "where it has one",
-    ),
+    ("BIGINT", "INTEGER"),
+    ("UINTEGER", "INTEGER"),
+    ("UBIGINT", "BIGINT"),
+    ("DOUBLE", "BIGINT"),
+    ("HUGEINT", "FLOAT"),
+    ("VARCHAR", "FLOAT"),
+    ("BOOLEAN", "FLOAT"),
+    ("INTEGER", "BOOLEAN"),
+    ("BIGINT", "VARCHAR"),
+    ("UUID", "BIGINT"),
+    ("FLOAT[][]", "FLOAT[]"),
+    ("INTEGER[]", "FLOAT[]"),
+    ("DATE", "TIMESTAMP"),
+    ("DOUBLE", "TIMESTAMP"),
+    ("BLOB", "VARCHAR"),
 ]
 
 
@@ -80,39 +44,24 @@ def problems(*of: object, **options: object) -> list[tuple[str, str]]:
 def test_the_declared_columns_in_another_order_have_no_problem_and_no_cast() -> None:
     found = {"c": "BIGINT", "b": "FLOAT", "a": "FLOAT"}
     assert problems(DECLARED, found) == []
-    assert widened_columns(DECLARED, found) == {}
     assert select_declared("ads", DECLARED, found) == '"a" as "a", "b" as "b", "c" as "c"'
 
 
 @pytest.mark.parametrize(("found", "declared"), READ_WITH_A_CAST)
-def test_a_type_without_values_beyond_the_declared_one_is_cast_and_told(found: str, declared: str) -> None:
+def test_a_type_without_values_beyond_the_declared_one_is_cast(found: str, declared: str) -> None:
     assert problems({"x": declared}, {"x": found}) == []
-    assert widened_columns({"x": declared}, {"x": found}) == {"x": f"{found} as {declared}"}
 
 
-@pytest.mark.parametrize(("found", "declared", "remedy"), REFUSED)
-def test_every_other_type_is_a_problem_with_the_cast_that_mends_it(
-    found: str, declared: str, remedy: str
-) -> None:
-    assert problems({"x": declared}, {"x": found}) == [("x", f"is {found}; must be {declared}: {remedy}")]
-
-
-def test_a_name_that_needs_quotes_has_them_in_the_cast() -> None:
-    (problem,) = problems({"order": "VARCHAR"}, {"order": "BIGINT"})
-    assert problem == ("order", 'is BIGINT; must be VARCHAR: cast("order" as VARCHAR)')
+@pytest.mark.parametrize(("found", "declared"), REFUSED)
+def test_every_other_type_is_a_problem_with_the_cast_that_mends_it(found: str, declared: str) -> None:
+    words = f"is {found}; must be {declared}: cast(x as {declared})"
+    assert problems({"x": declared}, {"x": found}) == [("x", words)]
 
 
 def test_another_case_is_another_column() -> None:
     assert problems(DECLARED, {"A": "FLOAT", "b": "FLOAT", "c": "BIGINT"}) == [
-        ("a", "missing; A of the same type FLOAT is there instead: renamed?")
-    ]
-
-
-def test_two_candidates_for_a_renaming_are_not_guessed_between() -> None:
-    assert problems(DECLARED, {"x": "FLOAT", "c": "BIGINT"}) == [
         ("a", "missing; must be FLOAT"),
-        ("b", "missing; must be FLOAT"),
-        ("x", "not declared; is FLOAT"),
+        ("A", "not declared; is FLOAT"),
     ]
 
 
@@ -122,7 +71,6 @@ def test_an_optional_column_may_be_missing_and_is_null_then() -> None:
     assert problems(DECLARED, found | {"b": "VARCHAR"}, optional=frozenset({"b"})) == [
         ("b", "is VARCHAR; must be FLOAT: cast(b as FLOAT)")
     ]
-    assert widened_columns(DECLARED, found) == {}
     assert select_declared("ads", DECLARED, found) == '"a" as "a", cast(null as FLOAT) as "b", "c" as "c"'
 
 
@@ -169,7 +117,7 @@ def test_a_time_as_text_is_in_the_zone_that_it_names(text: str, utc: str | None)
 def test_a_list_of_whole_numbers_as_text_has_no_fractions(kind: str) -> None:
     """A cast alone rounds them."""
     texts = {
-        "[1, -2,3.0]": [1, -2, 3],
+        "[1, -2]": [1, -2],
         '["7", "8"]': [7, 8],
         "[]": [],
         " [ ] ": [],

@@ -58,16 +58,16 @@ def test_a_feature_that_retypes_a_contract_column_is_an_error() -> None:
 
 
 def test_ids_have_the_types_that_the_preset_declares() -> None:
-    ids = IdsConfig(request="UUID", user="VARCHAR", ad="VARCHAR")
+    ids = IdsConfig(request="BIGINT", user="VARCHAR", ad="VARCHAR")
     columns = table_columns(declare(name="user_id").model_copy(update={"ids": ids}))
     assert columns["requests"] == {
         "user_id": "VARCHAR",
-        "request_id": "UUID",
+        "request_id": "BIGINT",
         "ts": "TIMESTAMP",
         "surface": "VARCHAR",
     }
     assert columns["ads"]["ad_id"] == "VARCHAR"
-    assert {columns["candidates"][key] for key in ("request_id", "ad_id")} == {"UUID", "VARCHAR"}
+    assert {columns["candidates"][key] for key in ("request_id", "ad_id")} == {"BIGINT", "VARCHAR"}
     with pytest.raises(
         ConfigError, match=r"'user_id' has type BIGINT, .* is VARCHAR; set its type to VARCHAR"
     ):

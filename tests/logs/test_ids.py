@@ -9,7 +9,6 @@ import pytest
 from mtmd.config import IdType
 from mtmd.logs.ids import (
     arrow_ids,
-    canonical_uuid,
     example_id,
     id_array,
     id_list,
@@ -18,15 +17,12 @@ from mtmd.logs.ids import (
     is_id,
 )
 
-UUID = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
-
 
 @pytest.mark.parametrize(
     ("kind", "ids"),
     [
         ("BIGINT", [-(2**63), 0, 2**63 - 1]),
         ("VARCHAR", ["Z", "a", "x" * 128, "é", "東京 7"]),
-        ("UUID", [str(canonical_uuid("0" * 32)), UUID]),
         ("VARCHAR", []),
     ],
 )
@@ -58,21 +54,13 @@ def test_a_number_is_the_integer_or_the_first_eight_bytes_of_a_texts_md5() -> No
         ("VARCHAR", "x" * 129),
         ("VARCHAR", "a\0"),
         ("VARCHAR", 7),
-        ("UUID", UUID.upper()),
-        ("UUID", "no uuid"),
-        ("UUID", 7),
     ],
 )
 def test_what_is_no_id_of_a_type_is_told(kind: IdType, value: Any) -> None:
     assert not is_id(value, kind)
 
 
-@pytest.mark.parametrize("text", [UUID, UUID.upper(), UUID.replace("-", ""), f"{{{UUID}}}"])
-def test_a_uuid_has_one_text_however_it_is_written(text: str) -> None:
-    assert canonical_uuid(text) == UUID
-
-
-@pytest.mark.parametrize("kind", ["BIGINT", "VARCHAR", "UUID"])
+@pytest.mark.parametrize("kind", ["BIGINT", "VARCHAR"])
 def test_there_is_an_example_for_each_number(kind: IdType) -> None:
     examples = [example_id(number, kind) for number in range(3)]
     assert len(set(examples)) == 3

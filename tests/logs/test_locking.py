@@ -12,8 +12,8 @@ import pytest
 from mtmd.errors import ConfigError
 from mtmd.extract import database as extraction
 from mtmd.extract.database import database, session
-from mtmd.logs.files import duckdb_paths
 from mtmd.logs.locking import MEMORY, linked, memory
+from mtmd.logs.sql import duckdb_paths
 
 Ask = Callable[..., list[Any]]
 

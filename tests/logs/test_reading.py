@@ -148,42 +148,28 @@ UUID = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
 
 
 @pytest.mark.parametrize(
-    ("value", "declared", "expected"),
+    ("value", "expected"),
     [
-        (f"'{UUID}'", "UUID", UUID),
-        (f"'{UUID.upper()}'", "UUID", UUID),
-        (f"'{UUID.replace('-', '')}'", "UUID", UUID),
-        (f"uuid '{UUID}'", "UUID", UUID),
-        (f"uuid '{UUID}'", "VARCHAR", UUID),
-        ("cast(null as uuid)", "UUID", None),
-        ("cast(null as varchar)", "VARCHAR", None),
-        ("'Ad 7/ü'", "VARCHAR", "Ad 7/ü"),
-        ("repeat('é', 128)", "VARCHAR", "é" * 128),
+        (f"uuid '{UUID.upper()}'", UUID),
+        ("cast(null as varchar)", None),
+        ("'Ad 7/ü'", "Ad 7/ü"),
+        ("repeat('é', 128)", "é" * 128),
     ],
 )
-def test_ids_are_read_as_their_text(reader: Reader, value: str, declared: str, expected: str | None) -> None:
-    files = [reader.write(f"select {value} as ad_id")]
-    reader.view(files, {"ad_id": declared})
-    assert reader.connection.execute("select ad_id, typeof(ad_id) from source_ads").fetchall() == [
-        (expected, "VARCHAR")
-    ]
+def test_text_ids_are_read_as_they_are(reader: Reader, value: str, expected: str | None) -> None:
+    assert reader.read([reader.write(f"select {value} as ad_id")], {"ad_id": "VARCHAR"}) == [(expected,)]
 
 
 @pytest.mark.parametrize(
-    ("value", "declared", "words"),
+    ("value", "words"),
     [
-        ("''", "VARCHAR", "ads.ad_id must have 1 to 128 characters and no NUL, and has the value ''"),
-        ("repeat('é', 129)", "VARCHAR", f"no NUL, and has the value '{'é' * 40}'"),
-        ("'a' || chr(0) || 'b'", "VARCHAR", "no NUL, and has the value 'a\\0b'"),
-        ("''", "UUID", f"ads.ad_id must be a UUID such as {UUID}, and has the value ''"),
-        ("'7'", "UUID", f"ads.ad_id must be a UUID such as {UUID}, and has the value '7'"),
+        ("''", "ads.ad_id must have 1 to 128 characters and no NUL, and has the value ''"),
+        ("repeat('é', 129)", f"no NUL, and has the value '{'é' * 40}'"),
+        ("'a' || chr(0) || 'b'", "no NUL, and has the value 'a\\0b'"),
     ],
-    ids=["empty", "long", "nul", "empty uuid", "no uuid"],
 )
-def test_a_text_that_is_no_id_is_named_with_the_rule(
-    reader: Reader, value: str, declared: str, words: str
-) -> None:
-    path, columns = reader.write(f"select {value} as ad_id"), {"ad_id": declared}
+def test_a_text_that_is_no_id_is_named_with_the_rule(reader: Reader, value: str, words: str) -> None:
+    path, columns = reader.write(f"select {value} as ad_id"), {"ad_id": "VARCHAR"}
     reader.view([path], columns)
     with pytest.raises(duckdb.Error) as caught:
         reader.connection.execute("from source_ads").fetchall()
@@ -295,7 +281,7 @@ def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(reade
 
 def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(reader: Reader) -> None:
     files = [reader.write("select 1 as id"), reader.write("select true as hidden, 2 as id", "b.parquet")]
-    widened = create_checked_view(
+    create_checked_view(
         reader.connection,
         "source_ads",
         SOURCE,
@@ -305,7 +291,6 @@ def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(read
         {"id": "BIGINT", "hidden": "BOOLEAN"},
         optional=frozenset({"hidden"}),
     )
-    assert widened == {"id": "INTEGER as BIGINT"}
     assert reader.connection.execute("from source_ads order by id").fetchall() == [(1, None), (2, True)]
 
 
@@ -321,7 +306,8 @@ def test_columns_that_cannot_be_read_as_declared_are_named_with_file_and_stateme
         with pytest.raises(LogsError) as caught:
             create_checked_view(reader.connection, "v", source, "ads", files, DAY, {"id": "INTEGER"})
         assert str(caught.value) == (
-            f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: cast(id as INTEGER)). "
+            f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: "
+            "cast(id as INTEGER)). "
             f"Correct the file, the preset's features, or {where}"
         )
 

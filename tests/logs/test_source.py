@@ -1,6 +1,5 @@
 """Statements of a team's own, and those that read the contract's columns as they are."""
 
-import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ import pytest
 
 from mtmd.config import Preset, SourcesConfig
 from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import literal, statement
+from mtmd.logs.sql import statement
 
 
 def test_without_a_folder_the_shipped_statements_read_the_logs() -> None:
@@ -22,26 +22,11 @@ def test_a_folder_has_a_statement_for_each_table(tmp_path: Path) -> None:
     (tmp_path / "source_ads.sql").write_text("-- ours\nselect id as ad_id\nfrom read_parquet($paths)\n")
     source = LogSource("logs", tmp_path)
     assert source.statement("ads").startswith("-- ours")
-    with pytest.raises(ConfigError, match=r"source_requests\.sql does not exist; the preset's `sql`"):
+    with pytest.raises(ConfigError, match=r"source_requests\.sql can't be read .* the preset's `sql`"):
         source.bare_statements()
     for table in ("requests", "candidates"):
         (tmp_path / f"source_{table}.sql").write_text("from read_parquet($paths)")
     assert source.bare_statements()["source_ads"] == "select id as ad_id from read_parquet($paths)"
-
-
-def test_a_file_that_a_statement_names_is_part_of_what_it_computes(tmp_path: Path) -> None:
-    names = tmp_path / "it's names.csv"
-    for table in ("requests", "ads", "candidates"):
-        (tmp_path / f"source_{table}.sql").write_text("from read_parquet($paths)")
-    read = f"read_csv({literal(str(names))})"
-    (tmp_path / "source_ads.sql").write_text(f"select 'absent.csv' from read_parquet($paths), {read}, {read}")
-    names.write_text("code,name\n1,shoes\n")
-    first = LogSource("logs", tmp_path).bare_statements()
-    assert first["source_ads"].count(hashlib.sha256(names.read_bytes()).hexdigest()) == 1
-    assert first["source_requests"] == "from read_parquet($paths)"
-    names.write_text("code,name\n1,boots\n")
-    second = LogSource("logs", tmp_path).bare_statements()
-    assert [table for table in first if first[table] != second[table]] == ["source_ads"]
 
 
 @pytest.mark.parametrize(
@@ -65,11 +50,9 @@ def test_a_second_statement_is_refused_with_its_line(tmp_path: Path) -> None:
         LogSource("logs", tmp_path).statement("ads")
 
 
-def test_a_statement_in_another_encoding_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_a_statement_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "source_ads.sql").write_bytes("select *\n-- für Anzeigen\nfrom $paths".encode("latin-1"))
-    with pytest.raises(
-        ConfigError, match=r"source_ads\.sql, line 2: b'\\xfc' is no UTF-8 text, .* save the file as"
-    ):
+    with pytest.raises(ConfigError, match=r"source_ads\.sql can't be read .*, in UTF-8"):
         LogSource(tmp_path, tmp_path).statement("ads")
 
 
@@ -89,35 +72,30 @@ def _placed(**tables: Any) -> SourcesConfig:
     return SourcesConfig.model_validate(tables)
 
 
-def test_a_table_in_several_places_has_the_days_and_the_files_of_all(tmp_path: Path) -> None:
-    for name in ("eu/2026-01-01", "eu/2026-01-02", "us/2026-01-02", "us/2026-01-03"):
-        (tmp_path / name).mkdir(parents=True)
+def test_a_table_has_days_where_its_template_says(tmp_path: Path) -> None:
+    for name in ("2026-01-01", "2026-01-02"):
+        (tmp_path / name).mkdir()
         (tmp_path / name / "part-0.parquet").touch()
-    source = LogSource(tmp_path, tables=_placed(ads={"files": ["eu/{day}/*.parquet", "us/{day}/*.parquet"]}))
-    day = date(2026, 1, 2)
-    assert source.table_days("ads") == {day}
+    source = LogSource(tmp_path, tables=_placed(ads={"files": "{day}/*.parquet"}))
+    first, day = date(2026, 1, 1), date(2026, 1, 2)
+    assert source.table_days("ads") == {first, day}
     assert source.newest_day("ads") == day
-    assert source.day_files("ads", day) == [
-        tmp_path / f"{region}/2026-01-02/part-0.parquet" for region in ("eu", "us")
-    ]
+    assert source.day_files("ads", day) == [tmp_path / "2026-01-02/part-0.parquet"]
+    source.refresh(day)  # files are as they are
+    assert (source.has_day("ads", day), source.has_day("ads", date(2026, 1, 3))) == (True, False)
     assert source.available_days() == ()
-    overlapping = LogSource(
-        tmp_path, tables=_placed(ads={"files": ["eu/{day}/*.parquet", "eu/{day}/part-*.parquet"]})
-    )
-    assert overlapping.day_files("ads", day) == [tmp_path / "eu/2026-01-02/part-0.parquet"]
-    overlapping.refresh(day)  # files are as they are
-    assert overlapping.has_day("ads", day)
-    assert not overlapping.has_day("ads", date(2026, 1, 3))
-    with pytest.raises(LogsError, match=r"us/2026-01-01 does not exist"):
-        source.day_files("ads", date(2026, 1, 1))
-
-
-def test_a_table_without_days_is_named_by_its_places(tmp_path: Path) -> None:
-    source = LogSource(tmp_path, tables=_placed(ads={"files": ["eu/{day}.parquet", "/us/{day}.parquet"]}))
     with pytest.raises(
-        LogsError, match=r"eu/\{day\}\.parquet and /us/\{day\}\.parquet has no day of ads; write one"
+        LogsError, match=r"requests/date=\{day\}/\*\.parquet has no day of requests; write one"
     ):
-        source.newest_day("ads")
+        source.newest_day("requests")
+
+
+def test_a_day_is_there_when_all_three_tables_have_it(tmp_path: Path) -> None:
+    for table in TABLES:
+        for name in ("date=2026-01-02", "date=2026-01-01", "date=today", "other"):
+            (tmp_path / table / name).mkdir(parents=True)
+    (tmp_path / "ads" / "date=2026-01-02").rmdir()
+    assert LogSource(tmp_path).available_days() == (date(2026, 1, 1),)
 
 
 def test_tables_of_csv_have_a_packaged_statement_of_their_own() -> None:

@@ -73,7 +73,7 @@ def test_earlier_days_that_differ_or_cannot_be_read_are_named_once(project: Proj
     project.file("requests", date(2026, 1, 7)).unlink()
     requests, ads, candidates = project.problems(Part.COLUMNS)
     assert requests.startswith("requests: 1 earlier day, 2026-01-07 first: ")
-    assert "has no .parquet file" in requests
+    assert "*.parquet does not exist" in requests
     assert ads.startswith("ads: 2 earlier days, 2026-01-05 first: price: missing; must be FLOAT → deliver")
     assert candidates.startswith(
         "candidates: 1 earlier day, 2026-01-06 first: part-0.parquet can't be read: "

@@ -10,7 +10,6 @@ from mtmd.config import load_preset
 from mtmd.logs.source import LogSource
 from mtmd.project.days import check_days
 from mtmd.project.findings import Level
-from mtmd.store.files import sha256_file
 from tests.project.conftest import Project, said
 
 
@@ -58,7 +57,7 @@ def test_the_newest_day_that_all_tables_have_is_taken_and_one_that_is_asked_for_
 def test_a_folder_without_files_is_no_day(project: Project) -> None:
     project.file("ads").unlink()
     (problem,) = problems(project)
-    assert problem.endswith("date=2026-01-23 has no .parquet file; write the day's files there")
+    assert "date=2026-01-23/*.parquet does not exist → write the day's files there" in problem
 
 
 @pytest.mark.parametrize(
@@ -83,9 +82,10 @@ def test_tables_without_a_day_in_common_are_named(project: Project) -> None:
 
 def test_a_table_without_days_and_a_date_that_is_none_are_named(project: Project) -> None:
     gone(project, "ads", *range(1, 24))
-    assert problems(project) == [
-        f"ads: no day in {project.logs}/ads/date={{day}}/*.parquet → write the logs there, or correct the preset's logs"
-    ]
+    (problem,) = problems(project)
+    assert problem.startswith(
+        f"ads: no day in {project.logs}/ads/date={{day}}/*.parquet → write the logs there, or "
+    )
     (project.logs / "ads" / "date=2026-02-30").mkdir()
     (problem,) = problems(project)
     assert "date=2026-02-30 is named after no day of the calendar" in problem
@@ -94,16 +94,3 @@ def test_a_table_without_days_and_a_date_that_is_none_are_named(project: Project
 def test_logs_that_are_elsewhere_are_said_to_be(tmp_path: Path) -> None:
     (finding,) = check_days(load_preset("tiny"), LogSource("hdfs://bucket/logs"), None).findings
     assert "hdfs" in finding.text
-
-
-def test_a_file_that_is_not_as_its_checksums_say_is_named(project: Project) -> None:
-    file = project.file("ads")
-    listing = file.with_name("SHA256SUMS")
-    listing.write_text(f"{sha256_file(file)}  {file.name}\n")
-    assert project.problems() == []
-    listing.write_text(f"{'0' * 64}  {file.name}\n")
-    (problem,) = project.problems()
-    assert "part-0.parquet has sha256" in problem
-    assert f"lists {'0' * 64}" in problem
-    listing.unlink()
-    assert project.problems() == []

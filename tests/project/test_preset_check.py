@@ -71,7 +71,7 @@ def test_a_preset_that_is_not_there_is_an_error() -> None:
         ('name = "category"\nside = "item"\nkind = "categorical"\n',
          'name = "category"\nside = "item"\nkind = "multivalued"\nmax_length = 3\nweights = "price"\n',
          "feature 'category' reads 'price' too, which is a feature itself; give it its own column"),
-        ("[evaluation]", '[ids]\nrequests = "UUID"\n[evaluation]',
+        ("[evaluation]", '[ids]\nrequests = "VARCHAR"\n[evaluation]',
          "ids.requests: no such key → write request, if that is meant"),
     ],
 )  # fmt: skip

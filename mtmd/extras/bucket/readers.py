@@ -7,20 +7,19 @@ What was listed holds until the day is listed anew: a day whose digests are know
 """
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import Field
 
 from mtmd.config import Frozen, SourcesConfig
 from mtmd.errors import ConfigError, LogsError, StorageError, UnreachableError
 from mtmd.extras.bucket.objects import ObjectPath, is_below
+from mtmd.logs.places import DayTemplate
 from mtmd.logs.source import LogSource
-from mtmd.logs.templates import DayTemplate
 from mtmd.store.files import digest, remove
 from mtmd.store.outputs import make_once, read_record, write_record
 from mtmd.store.stores import in_bucket
@@ -30,9 +29,8 @@ _AT_ONCE = 8  # requests for content
 
 
 class _Object(NamedTuple):
-    """An object as it was listed, below the place of a template."""
+    """An object as it was listed."""
 
-    template: int
     key: str
     size: int
     e_tag: str
@@ -41,7 +39,7 @@ class _Object(NamedTuple):
 class _Listing(Frozen):
     """A day as it was listed."""
 
-    asked: str = Field(description="digest of the places that were listed")
+    asked: str = Field(description="digest of the place that was listed")
     objects: tuple[_Object, ...]
     sha256: dict[str, str] = Field({}, description="by file name, as the files of a local folder have them")
 
@@ -56,19 +54,19 @@ class _ChangedError(LogsError):
 
 @dataclass(frozen=True)
 class BucketTable:
-    """One table's files in a bucket: templates below `root`, the logs' URL, or URLs with a template of their own."""
+    """One table's files in a bucket: a template below `root`, the logs' URL, or a URL with its own."""
 
     name: str
     root: str
-    texts: tuple[str, ...]
+    text: str
     folder: Path
 
     def days(self) -> set[date]:
-        """The days that each place has now; raises LogsError, and UnreachableError where the bucket can't be asked."""
-        return set.intersection(*(template.days() for template in self._templates))
+        """The days that are there now; raises LogsError, and UnreachableError where the bucket can't be asked."""
+        return self._template.days()
 
     def has_day(self, day: date) -> bool:
-        """Whether each place has objects of the day now."""
+        """Whether there are objects of the day now."""
         try:
             self._list(day)
         except LogsError:
@@ -117,34 +115,35 @@ class BucketTable:
     @property
     def place(self) -> str:
         """Where the table's days are, for people."""
-        return " and ".join(f"{template.folder}/{template.text}" for template in self._templates)
+        return f"{self._template.folder}/{self._template.text}"
 
     @property
-    def _templates(self) -> list[DayTemplate[Any]]:
-        return [DayTemplate(ObjectPath.of(url), text) for url, text in map(self._parts, self.texts)]
+    def _template(self) -> DayTemplate:
+        url, text = self._parts
+        return DayTemplate(ObjectPath.of(url), text)
 
-    def _parts(self, text: str) -> tuple[str, str]:
-        """The URL that a template is seen from, and its text there."""
+    @property
+    def _parts(self) -> tuple[str, str]:
+        """The URL that the template is seen from, and its text there."""
+        text = self.text
         if in_bucket(text):
             scheme, _, behind = text.partition("://")
             bucket, _, below = behind.partition("/")
             return f"{scheme}://{bucket}", below
         if text.startswith("/") or not in_bucket(self.root):
             raise ConfigError(
-                f"[sources.{self.name}] has the local place {text!r} beside a bucket; a table's files are in buckets "
-                "or in folders: write a URL, or a place below `logs`"
+                f"[sources.{self.name}] has the local place {text!r} beside a bucket; a table's files are in a bucket "
+                "or in a folder: write a URL, or a place below `logs`"
             )
         return self.root.rstrip("/"), text
 
     def _list(self, day: date) -> _Listing:
-        """The day's objects now, with the lists of checksums beside them; raises LogsError where a place has none."""
-        found: dict[str, _Object] = {}  # places may overlap; a file is read once
-        for number, template in enumerate(self._templates):
-            for places in template.files_and_sums(self.name, day):
-                for place in places:
-                    listed = place.listed
-                    found.setdefault(str(place), _Object(number, place.key, listed.size, listed.e_tag))
-        return _Listing(asked=digest([self.root, self.texts]), objects=tuple(found.values()))
+        """The day's objects now, with the lists of checksums beside them; raises LogsError for none."""
+        found = (
+            _Object(place.key, place.listed.size, place.listed.e_tag)
+            for place in self._template.listed(self.name, day)
+        )
+        return _Listing(asked=digest([self.root, self.text]), objects=tuple(found))
 
     def _listed(self, day: date) -> _Listing:
         """What was listed last; the day is listed where it was not, or where other places were."""
@@ -156,20 +155,20 @@ class BucketTable:
 
     def _known(self, day: date) -> _Listing | None:
         known = read_record(self._record(day), _Listing)
-        return known if known is not None and known.asked == digest([self.root, self.texts]) else None
+        return known if known is not None and known.asked == digest([self.root, self.text]) else None
 
     def _fetched(self, day: date, listing: _Listing) -> LogSource:
         """The objects as a folder of logs. Raises LogsError where one is not as it was listed."""
         place = self._record(day).parent / listing.version
         make_once(place, lambda temporary: self._fetch(day, listing, temporary))
-        texts = [str(_way(place, f"{url}/{text}")) for url, text in map(self._parts, self.texts)]
-        return LogSource(place, tables=SourcesConfig.model_validate({self.name: {"files": texts}}))
+        text = str(_way(place, "/".join(self._parts)))
+        return LogSource(place, tables=SourcesConfig.model_validate({self.name: {"files": text}}))
 
     def _fetch(self, day: date, listing: _Listing, place: Path) -> None:
-        buckets = [template.folder.bucket for template in self._templates]
+        bucket = self._template.folder.bucket
 
         def fetch(one: _Object) -> bool:
-            source = ObjectPath(buckets[one.template], one.key)
+            source = ObjectPath(bucket, one.key)
             return source.download(_way(place, str(source)), one.e_tag)
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -184,16 +183,16 @@ class BucketTable:
         try:
             return local.digests(day, [self.name])[self.name]
         except LogsError as error:
-            scheme, _, _ = str(self._templates[0].folder).partition("://")
+            scheme, _, _ = str(self._template.folder).partition("://")
             raise LogsError(str(error).replace(f"{local.root}/", f"{scheme}://")) from error
 
     def _record(self, day: date) -> Path:
         return self.folder / self.name / day.isoformat() / "listed.json"
 
 
-def table(name: str, root: str, texts: Sequence[str], folder: Path) -> BucketTable:
+def table(name: str, root: str, text: str, folder: Path) -> BucketTable:
     """A table of the logs whose files are in a bucket; `folder` keeps them."""
-    return BucketTable(name, root, tuple(texts), folder)
+    return BucketTable(name, root, text, folder)
 
 
 def _way(place: Path, url: str) -> Path:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from mtmd.config import Frozen
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.files import alone, day_directory
+from mtmd.logs.places import alone, day_directory
 from mtmd.store.files import atomic_directory, read_json, remove, sha256_file, sweep, write_json
 from mtmd.store.outputs import file_digests
 

@@ -146,7 +146,7 @@ def log_tables(preset: Preset, logs: str) -> dict[str, tuple[Dataset, ...]]:
     for table in TABLES:
         config = preset.sources.of(table)
         if isinstance(config, Files):
-            found[table] = tuple(_place(_folder(text), root) for text in config.templates(table))
+            found[table] = (_place(_folder(config.template(table)), root),)
         else:
             name = getattr(config, "path", None) or getattr(config, "table", table)
             found[table] = (Dataset(config.kind, str(name)),)

@@ -10,8 +10,7 @@ from typing import Any
 
 from mtmd.errors import LogsError
 from mtmd.extract.database import Database
-from mtmd.logs.files import duckdb_paths
-from mtmd.logs.sql import sql_name
+from mtmd.logs.sql import duckdb_paths, sql_name
 
 READER = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
 _BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}
@@ -99,7 +98,7 @@ class Column:
         """What a preset calls its type, where it is an id."""
         if self.is_whole and self.type not in _BEYOND_BIGINT:
             return "BIGINT"
-        return "UUID" if self.type == "UUID" else "VARCHAR"
+        return "VARCHAR"
 
     @property
     def is_key(self) -> bool:

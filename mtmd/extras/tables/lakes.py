@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from mtmd.config.sources import DeltaTable, IcebergTable
 from mtmd.extension import library
+from mtmd.extras.tables.sources import DeltaTable, IcebergTable
 from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.store.files import digest
 

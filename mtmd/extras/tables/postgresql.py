@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from mtmd.config.sources import PostgresqlTable
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extension import library
+from mtmd.extras.tables.sources import PostgresqlTable
 from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.logs.sql import quoted
 

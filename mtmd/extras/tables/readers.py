@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.config.sources import RemoteTable
 from mtmd.errors import LogsError
+from mtmd.extras.tables.sources import RemoteTable
 from mtmd.extras.tables.table import blaming, opened
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import make_once, read_record

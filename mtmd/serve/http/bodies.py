@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from mtmd.config import Declarations
-from mtmd.features.requests import BIG_ID, UUID_TEXT, list_of, number, whole
+from mtmd.features.requests import BIG_ID, list_of, number, whole
 from mtmd.logs.contract import id_types
 from mtmd.logs.ids import LONGEST_ID, Id
 from mtmd.serve.http.intake import Detail, Refused, Settings
@@ -29,7 +29,6 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 _IDS: dict[str, Any] = {
     "BIGINT": BIG_ID,
     "VARCHAR": Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")],
-    "UUID": UUID_TEXT,
 }
 IdsAs = Annotated[
     Literal["declared", "string"],

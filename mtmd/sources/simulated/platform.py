@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
-from mtmd.logs.files import alone, available_days, day_directory
+from mtmd.logs.places import alone, day_directory
+from mtmd.logs.source import LogSource
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
@@ -244,7 +245,7 @@ def _claim(config: WorldConfig, logs: Path) -> None:
     path = logs / _IDENTITY
     with alone(logs):  # two worlds that begin at once would both find an empty folder
         if (found := world_at(logs)) is None:
-            if days := available_days(logs):
+            if days := LogSource(logs).available_days():
                 raise LogsError(
                     f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
                     "use another folder, or remove this one"

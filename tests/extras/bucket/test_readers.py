@@ -17,7 +17,7 @@ URL = "s3://data/team"
 DAY, NEXT = date(2026, 1, 5), date(2026, 1, 6)
 LAYOUTS = {
     "usual": {},
-    "named the same": {"files": ["eu/{day}/hour=*/*.parquet", "us/{day:%Y}/{day:%-m}/{day:%-d}/x*.parquet"]},
+    "named the same": {"files": "eu/{day}/hour=*/*.parquet"},
     "a file of a day": {"files": "ads-{day:%Y%m%d}.parquet"},
 }
 FILES = {
@@ -28,8 +28,7 @@ FILES = {
     ),
     "named the same": (
         *(f"eu/2026-01-05/hour={hour}/x.parquet" for hour in (1, 0)),
-        "us/2026/1/5/x.parquet",
-        "us/2026/1/5/x/x.parquet",
+        "eu/2026-01-05/hour=0/x/x.parquet",
     ),
     "a file of a day": ("ads-20260105.parquet", "ads-20260105.csv"),
 }

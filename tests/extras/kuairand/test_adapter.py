@@ -14,7 +14,6 @@ from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.adapter import ImportReport, import_kuairand
 from mtmd.extras.kuairand.teacher.rows import TeacherConfig
 from mtmd.logs.contract import HOW_FOUND, table_columns
-from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)
@@ -26,7 +25,7 @@ def run(source: Path, logs: Path, seed: int = 0, **given: Any) -> ImportReport:
 
 
 def table(logs: Path, name: str, day: date) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(day_files(logs, name, day)[0]).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(LogSource(logs).day_files(name, day)[0]).to_pylist()
     return rows
 
 
@@ -48,11 +47,14 @@ def source(made_up: Any) -> Path:
 def test_every_day_satisfies_the_contract_and_can_be_extracted(source: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     report = run(source, logs, preset="kuairand")
-    days = available_days(logs)
+    days = LogSource(logs).available_days()
     assert (days[0], days[-1], len(days)) == (FIRST, date(2022, 4, 23), 6)
     declarations = load_preset("kuairand").declarations
     for name, columns in table_columns(declarations).items():
-        assert set(pq.read_schema(day_files(logs, name, FIRST)[0]).names) == columns.keys() - HOW_FOUND.keys()
+        assert (
+            set(pq.read_schema(LogSource(logs).day_files(name, FIRST)[0]).names)
+            == columns.keys() - HOW_FOUND.keys()
+        )
     shards = [extract_day(LogSource(logs), day, declarations, tmp_path / "shards").path for day in days]
     assert sum(len(open_shard(Path(shard)).position) for shard in shards) == report.candidates
 
@@ -85,7 +87,7 @@ def test_the_known_day_is_written_as_it_happened(source: Path, tmp_path: Path) -
 
 def test_counts_are_of_earlier_days_only(source: Path, tmp_path: Path) -> None:
     run(source, tmp_path)
-    days = available_days(tmp_path)
+    days = LogSource(tmp_path).available_days()
     assert all(row["ad_impressions"] == 0 and row["ad_ctr"] is None for row in table(tmp_path, "ads", FIRST))
     shown = {day: [row["ad_id"] for row in table(tmp_path, "candidates", day)] for day in days}
     for row in table(tmp_path, "ads", days[-1]):
@@ -118,7 +120,7 @@ def test_an_import_is_reused_and_with_a_day_gone_it_is_done_again_with_the_same_
     first = run(source, logs)
     assert run(source, logs) == first.model_copy(update={"reused": True})
     content = {path: path.read_bytes() for path in logs.rglob("*.parquet")}
-    day_files(logs, "ads", FIRST)[0].unlink()
+    LogSource(logs).day_files("ads", FIRST)[0].unlink()
     assert not run(source, logs).reused
     assert content == {path: path.read_bytes() for path in logs.rglob("*.parquet")}
 
@@ -150,4 +152,4 @@ def test_a_value_that_is_not_of_its_declared_type_is_refused_before_anything_is_
     ):
         run(source, logs, on_progress=said.append)
     assert len(said) == 1  # that it was read: no teacher was fitted
-    assert available_days(logs)[-1] == date(2022, 4, 23)
+    assert LogSource(logs).available_days()[-1] == date(2022, 4, 23)

@@ -14,7 +14,6 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.fit import TeacherFitReport, fit_teacher
 from mtmd.extras.kuairand.teacher.rows import TeacherConfig
-from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
 from tests.conftest import FIRST_DAY, TINY
@@ -31,7 +30,7 @@ def quick(output: Path, logs: Path, preset: str = TINY, **given: Any) -> Teacher
 
 def rewrite(logs: Path, day: date, change: Any) -> None:
     """The day's candidates, changed."""
-    (file,) = day_files(logs, "candidates", day)
+    (file,) = LogSource(logs).day_files("candidates", day)
     pq.write_table(change(pq.read_table(file, partitioning=None)), file)
 
 
@@ -61,7 +60,7 @@ def test_the_daily_job_can_read_what_is_written(
     fitted: tuple[TeacherFitReport, Path], bare: Path, tmp_path: Path
 ) -> None:
     report, output = fitted
-    assert available_days(output) == report.days == available_days(bare)
+    assert LogSource(output).available_days() == report.days == LogSource(bare).available_days()
     declarations = load_preset(TINY).declarations
     for day in report.days:
         extract_day(LogSource(output), day, declarations, tmp_path)
@@ -127,7 +126,7 @@ def test_columns_and_keys_are_those_of_the_contract(bare: Path, tmp_path: Path) 
 def test_logs_that_change_meanwhile_are_refused(bare: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     shutil.copytree(bare, logs)
-    (file,) = day_files(logs, "ads", FIRST_DAY)
+    (file,) = LogSource(logs).day_files("ads", FIRST_DAY)
 
     def touch(words: str) -> None:
         if words.startswith("teacher: the last two days"):
@@ -136,7 +135,7 @@ def test_logs_that_change_meanwhile_are_refused(bare: Path, tmp_path: Path) -> N
     with pytest.raises(LogsError, match=f"logs of {FIRST_DAY} changed while they were read"):
         quick(tmp_path / "output", logs, on_progress=touch)
     assert read_json(tmp_path / "output" / "fit-teacher.json")["identity"] is None
-    assert available_days(tmp_path / "output") == ()
+    assert LogSource(tmp_path / "output").available_days() == ()
 
 
 def test_a_statement_that_gives_other_rows_each_time_is_refused(bare: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.extras.kuairand.written import Days, written_once
 from mtmd.logs.contract import TABLES
-from mtmd.logs.files import available_days, day_files
+from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
 
 DAYS = (date(2026, 3, 1), date(2026, 3, 2))
@@ -35,7 +35,7 @@ def write(logs: Path, identity: str = "a", days: Days | None = None) -> bool:
 
 def test_logs_are_written_once_for_each_identity(tmp_path: Path) -> None:
     assert [write(tmp_path, name) for name in ("a", "a", "b", "a", "a")] == [False, True, False, False, True]
-    assert available_days(tmp_path) == DAYS
+    assert LogSource(tmp_path).available_days() == DAYS
 
 
 @pytest.mark.parametrize("size", [None, 0, 100])
@@ -43,7 +43,7 @@ def test_logs_whose_files_are_not_as_they_were_written_are_written_again(
     tmp_path: Path, size: int | None
 ) -> None:
     write(tmp_path)
-    (file,) = day_files(tmp_path, "ads", DAYS[0])
+    (file,) = LogSource(tmp_path).day_files("ads", DAYS[0])
     file.unlink() if size is None else file.write_bytes(file.read_bytes()[:size])
     assert [write(tmp_path), write(tmp_path)] == [False, True]
 
@@ -63,7 +63,7 @@ def test_a_writing_that_breaks_off_leaves_no_day(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(LogsError, match="changed"):
         write(tmp_path, "b", breaks())
-    assert available_days(tmp_path) == ()
+    assert LogSource(tmp_path).available_days() == ()
     assert [write(tmp_path), write(tmp_path)] == [False, True]
 
 
@@ -84,7 +84,7 @@ def test_two_writers_of_one_folder_do_not_mix_their_days(tmp_path: Path) -> None
         yield DAYS[0], ROWS
         second.start()
         began.wait(0.5)
-        assert available_days(tmp_path) == DAYS[:1]
+        assert LogSource(tmp_path).available_days() == DAYS[:1]
         yield DAYS[1], ROWS
 
     assert not write(tmp_path, "a", slowly())

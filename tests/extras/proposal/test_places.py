@@ -8,7 +8,7 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.extras.proposal.places import find_places
 from mtmd.logs.contract import TABLES
-from mtmd.logs.templates import DayTemplate
+from mtmd.logs.places import DayTemplate
 
 DAY = date(2026, 1, 5)
 

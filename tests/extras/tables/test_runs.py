@@ -12,7 +12,7 @@ from mtmd.config import Preset, SourcesConfig
 from mtmd.errors import LogsError
 from mtmd.extract.shards import read_manifest
 from mtmd.extract.stage import extract
-from mtmd.logs.files import day_files
+from mtmd.logs.source import LogSource
 from mtmd.run import RunPlan
 from mtmd.validate.stage import validate
 from tests.conftest import FIRST_DAY
@@ -26,7 +26,7 @@ DAYS = tuple(FIRST_DAY + timedelta(days=n) for n in range(2))
 
 
 def day_rows(logs: Path, table: str, day: date) -> pa.Table:
-    (file,) = day_files(logs, table, day)
+    (file,) = LogSource(logs).day_files(table, day)
     read = pq.read_table(file, partitioning=None)
     return read.append_column("day", pa.array([day] * len(read), pa.date32()))
 

@@ -12,7 +12,7 @@ import pytest
 from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.files import alone
+from mtmd.logs.places import alone
 from mtmd.sources.simulated.histories import COLUMNS
 from mtmd.sources.simulated.platform import (
     has_further_tasks,
@@ -172,9 +172,9 @@ def with_task(name: str, label: str) -> Preset:
 
 
 def test_a_preset_with_ids_of_another_type_is_refused() -> None:
-    preset = load_preset("demo").model_copy(update={"ids": IdsConfig(ad="UUID")})
+    preset = load_preset("demo").model_copy(update={"ids": IdsConfig(ad="VARCHAR")})
     with pytest.raises(
-        ConfigError, match=r"'demo' can't be simulated, because it has \[ids\] .*ad='UUID', not of BIGINT"
+        ConfigError, match=r"'demo' can't be simulated, because it has \[ids\] .*ad='VARCHAR', not of BIGINT"
     ):
         require_columns(preset)
 

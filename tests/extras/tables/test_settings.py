@@ -1,0 +1,30 @@
+"""Kinds of `[sources.<table>]` that this extra adds to a preset."""
+
+import pytest
+from pydantic import ValidationError
+
+from mtmd.config import SourcesConfig
+from mtmd.extras.tables.sources import PostgresqlTable
+
+TABLE = {"kind": "postgresql", "connection": "LOGS_DATABASE", "table": "ads", "day_column": "day"}
+
+
+def test_a_table_of_another_kind_has_the_keys_of_that_kind() -> None:
+    config = SourcesConfig.model_validate({"ads": TABLE})
+    assert isinstance(config.ads, PostgresqlTable)
+    assert config.of("ads") is config.ads
+    assert SourcesConfig.model_validate(config.model_dump()) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"files": "x"}, r"files\n +Extra inputs are not permitted"),
+        # a connection string may not be in a preset
+        ({"connection": "postgresql://me:secret@db/x"}, r"connection\n +String should match pattern"),
+        ({"kind": "mysql"}, "kind is one of files, postgresql, iceberg, delta"),
+    ],
+)
+def test_a_wrong_table_is_refused(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SourcesConfig.model_validate({"ads": TABLE | changes})
