@@ -11,7 +11,13 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ExtraSettings(Frozen):
+class Section(Frozen):
+    """A section of a preset. Of infinity there is no JSON: it would end a run where an output is named by it."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class ExtraSettings(Section):
     """The base of an extra's `Settings`, the table `[extras.<name>]` of a preset (see `mtmd.extension`)."""
 
     def check(self, preset: Any) -> None:

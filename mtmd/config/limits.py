@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from mtmd.config.base import Frozen
+from mtmd.config.base import Section
 
 
-class DataConfig(Frozen):
+class DataConfig(Section):
     """Limits that the expectation suites hold a day of logs to.
 
     A day's shares, mean scores, null rates and category values are compared with intervals that earlier days give
@@ -47,7 +47,7 @@ class DataConfig(Frozen):
     )
 
 
-class EvaluationConfig(Frozen):
+class EvaluationConfig(Section):
     """How held-out metrics are cut."""
 
     buckets: int = Field(
@@ -67,7 +67,7 @@ class EvaluationConfig(Frozen):
         description="ads of a request that a predictor keeps for the heavyweight ranker in a replay, ascending; "
         "none below replay_top, which fewer could not fill",
     )
-    value_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+    value_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
         {},
         description="weight of each task in the value bid × Σ weight × P(task); empty: the first root task alone",
     )
@@ -83,7 +83,7 @@ class EvaluationConfig(Frozen):
         return self
 
 
-class GatesConfig(Frozen):
+class GatesConfig(Section):
     """What a candidate must hold to be promoted; the preset says why beside each value."""
 
     min_requests: float = Field(
@@ -120,7 +120,7 @@ class GatesConfig(Frozen):
         return tolerances.get(rival, 0.0)
 
 
-class MonitorConfig(Frozen):
+class MonitorConfig(Section):
     """When a day that the champion did not see is worth a person's attention. One day's noise must not be.
 
     A figure that moved by its least change or more is a breach where chance alone hardly ever moves it so far
@@ -154,7 +154,7 @@ class MonitorConfig(Frozen):
     trend_days: ClassVar[int] = 30  # earlier days in the trend
 
 
-class RetentionConfig(Frozen):
+class RetentionConfig(Section):
     """How old outputs become, in days before the newest run, until the clean-up may remove them."""
 
     shards: int = Field(
@@ -172,7 +172,7 @@ class RetentionConfig(Frozen):
     caches: ClassVar[int] = 14  # trained weights and evaluations, since they were written or last compared
 
 
-class SimulationConfig(Frozen):
+class SimulationConfig(Section):
     """Sizes of the simulated platform; what is left out is the demo's. A run on logs reads none of it."""
 
     requests_per_day: int | None = Field(None, ge=10, description="1,000 when left out")

@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from mtmd.config.base import Frozen
+from mtmd.config.base import Section
 
 Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer; more would not fit any machine
 
 
-class ModelConfig(Frozen):
+class ModelConfig(Section):
     """The MTMD model (paper §2)."""
 
     expert_widths: tuple[Width, ...] = Field((512, 256, 128, 128), min_length=1, description="§2.1.3, §2.1.4")
@@ -68,7 +68,7 @@ class ModelConfig(Frozen):
         return ("deep", *(name for name, present in shared.items() if present))
 
 
-class RivalConfig(Frozen):
+class RivalConfig(Section):
     """A plain two-tower MLP that MTMD is compared with each day, besides the champion and the constant."""
 
     architecture: Literal["per_slice", "pooled"] = Field(
@@ -77,13 +77,10 @@ class RivalConfig(Frozen):
     )
     widths: tuple[Width, ...] = Field((512, 256, 128), min_length=1)
     embedding: Width = Field(64, description="width of the tower's output")
-    learning_rate: float = Field(
-        1e-3, gt=0, allow_inf_nan=False, description="its own, tuned on the validation slice"
-    )
+    learning_rate: float = Field(1e-3, gt=0, description="its own, tuned on the validation slice")
     weight_decay: float | None = Field(
         None,
         ge=0,
-        allow_inf_nan=False,
         description="weight decay of its own; that of [training] when left out",
     )
     every_days: int = Field(
@@ -110,7 +107,7 @@ def rivals_of(given: Any) -> Any:
     }
 
 
-class AblationsConfig(Frozen):
+class AblationsConfig(Section):
     """The daily run's ablation variants."""
 
     every_days: int = Field(

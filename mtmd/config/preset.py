@@ -1,12 +1,10 @@
 """A preset: one TOML file with everything that is not a fact of the day, or with what differs from another preset."""
 
-from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
-from math import isfinite
 from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from mtmd.config.base import ExtraSettings, Frozen
 from mtmd.config.declarations import Declarations, IdsConfig
@@ -92,16 +90,6 @@ class Preset(Frozen):
     extras: Extras = Field(Extras(), description="the tables of extras, by their names")
 
     @model_validator(mode="after")
-    def _check_finite(self) -> Self:
-        """Of infinity there is no JSON: it would end a run where the first output is named by it."""
-        if found := list(_not_finite(self)):
-            raise ValueError(
-                f"{', '.join(found)} must be finite; choose a large number, such as 1000, for a limit that nothing "
-                "reaches"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _check(self) -> Self:
         if self.window_days < self.min_window_days:
             raise ValueError(
@@ -142,15 +130,6 @@ class Preset(Frozen):
             return self.training
         given = self.rivals[kind].model_dump(include={"learning_rate", "weight_decay"}, exclude_none=True)
         return self.training.model_copy(update=given)
-
-
-def _not_finite(section: BaseModel, place: str = "") -> Iterator[str]:
-    """Keys of a section, and of those in it, whose value is infinite or no number."""
-    for key, value in section:
-        if isinstance(value, BaseModel):
-            yield from _not_finite(value, f"{place}{key}.")
-        elif isinstance(value, float) and not isfinite(value):
-            yield f"{place}{key} ({value})"
 
 
 def load_preset(name_or_path: str) -> Preset:

@@ -11,52 +11,36 @@ from mtmd.errors import ConfigError
 CHANGE, MORE = "change_features", "more_features"
 
 
-def require_base(values: dict[str, Any], path: Path) -> None:
-    """Raise ConfigError for a file that changes the features of a base, or adds to them, and has none."""
-    for key in (CHANGE, MORE):
-        if key in values:
-            raise ConfigError(f"preset {path} has {key} and no base; declare them as features")
-
-
-def features_over(base: list[Any], values: dict[str, Any], path: Path) -> list[Any] | None:
+def features_over(base: list[Any] | None, values: dict[str, Any], path: Path) -> list[Any] | None:
     """The base's features as a file changes them, and those that it adds; None for a file that does neither.
 
-    Takes both keys out of `values`. Raises ConfigError where one is not of its form, for a feature that the base
-    lacks, and beside `features`.
+    Takes both keys out of `values`. Raises ConfigError where they are not of their form, change what is no single
+    feature of the base, or stand without a base or beside `features`.
     """
     found = {key: values.pop(key) for key in (CHANGE, MORE) if key in values}
     if not found:
         return None
-    if "features" in values:
-        raise ConfigError(
-            f"preset {path} has features and {' and '.join(found)}; the features take the base's place: list all there"
+    changes, more = found.get(CHANGE, {}), found.get(MORE, [])
+    names = [feature.get("name") for feature in base or () if isinstance(feature, dict)]
+    is_right = (
+        base is not None
+        and "features" not in values
+        and isinstance(more, list)
+        and isinstance(changes, dict)
+        and all(
+            names.count(name) == 1 and isinstance(change, dict) and "name" not in change
+            for name, change in changes.items()
         )
-    more = found.get(MORE, [])
-    if not isinstance(more, list):
-        raise ConfigError(f"preset {path} has {MORE} {more!r}, which is no list; write [[{MORE}]] above each")
-    return [*_changed(base, found.get(CHANGE, {}), path), *more]
-
-
-def _changed(base: list[Any], changes: Any, path: Path) -> list[Any]:
-    if not isinstance(changes, dict) or not all(isinstance(change, dict) for change in changes.values()):
+    )
+    if not is_right:
         raise ConfigError(
-            f"preset {path} has {CHANGE} {changes!r}; write [{CHANGE}.name] above what changes of a feature"
+            f"preset {path} has {found}; [{CHANGE}.<name>] must have settings, and no name, of one feature of the "
+            f"base, whose features are {names}, and [[{MORE}]] a further feature each; neither goes with `features` or "
+            "without a base",
+            "list all features instead",
         )
-    names = [feature.get("name") for feature in base if isinstance(feature, dict)]
-    if unknown := sorted(changes.keys() - set(names)):
-        raise ConfigError(
-            f"preset {path} has {CHANGE} of {unknown}, which its base lacks; its features are {names}; "
-            f"write [[{MORE}]] for a further one"
-        )
-    if renamed := [name for name, change in changes.items() if "name" in change]:
-        raise ConfigError(
-            f"preset {path} has {CHANGE} of {renamed} with a name; a feature keeps its name, which is its column's"
-        )
-    if unclear := sorted(name for name in changes if names.count(name) > 1):
-        raise ConfigError(
-            f"preset {path} has {CHANGE} of {unclear}, and features of both sides have that name; list all features"
-        )
-    return [f | changes.get(f.get("name"), {}) if isinstance(f, dict) else f for f in base]
+    changed = [f | changes.get(f.get("name"), {}) if isinstance(f, dict) else f for f in base or ()]
+    return [*changed, *more]
 
 
 _OF_PROJECT = "preset.toml"
@@ -126,7 +110,6 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     values = read_toml(path)
     base = values.pop("base", None)
     if base is None:
-        require_base(values, path)
         return laid_over({}, values, path)
     if not isinstance(base, str):
         raise ConfigError(f"preset {path} has base {base!r}; it must be a preset's name or a path to a .toml")
@@ -148,7 +131,7 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
 def laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
     """A file's values over what `read_said` gave of its base; raises ConfigError as `features_over` does."""
     values, of_base = dict(values), base.get("features")
-    there = of_base.value if isinstance(of_base, Said) and isinstance(of_base.value, list) else []
+    there = of_base.value if isinstance(of_base, Said) and isinstance(of_base.value, list) else None
     features = features_over(there, values, path)
     said = _said(values, path)
     if features is not None:

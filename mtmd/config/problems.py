@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 _SHOWN = 60  # characters of a wrong value
-_LISTS = {("features",): "feature", ("domains", "tasks"): "task"}
+_NAMED = {("features",): "feature", ("domains", "tasks"): "task"}  # lists of tables that have names
 Location = tuple[str | int, ...]
 
 
@@ -46,13 +46,9 @@ def wrong_values(error: ValidationError, values: Any = None, model: type[BaseMod
 
 def nearest(name: str, known: Any) -> str | None:
     """The known name that is most like another one, whatever its case and underscores; None where none is near."""
-    plain = {_plain(other): other for other in known}
-    close = get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
+    plain = {re.sub("[_-]", "", other.lower()): other for other in known}
+    close = get_close_matches(re.sub("[_-]", "", name.lower()), plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
 
 
 def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Problem:
@@ -60,40 +56,32 @@ def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Prob
     path = location if values is None else _in_file(location, values, absent=kind == "missing")
     about, key = _subject(path, values)
     where = ", ".join(part for part in (about, key) if part)
-    known = _keys(path[:-1], model)
     if kind == "extra_forbidden":
-        near = nearest(str(path[-1]), known)
+        near = nearest(str(path[-1]), _keys(path[:-1], model))
         remedy = f"write {near}, if that is meant" if near else "correct its name, or remove it"
         return Problem(path, f"{where}: no such key", remedy)
     if kind == "missing":
-        return Problem(path, f"{where}: missing", f"add it{_as_help(known.get(str(path[-1]), ''))}")
+        words = _keys(path[:-1], model).get(str(path[-1]))
+        return Problem(path, f"{where}: missing", f"add it: {words}" if words else "add it")
     words = re.sub(
         r"^(Value error, |\w+ should )", lambda m: "" if "error" in m[1] else "must ", entry["msg"]
     )
     if kind == "value_error":
         name = about or key
         return Problem(path, words if not name or name in words else f"{name}: {words}")
-    return Problem(path, f"{where} ({_shortened(entry['input'])}) {words}")
-
-
-def _as_help(description: str) -> str:
-    return f": {description}" if description else ""
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}…"
+    text = repr(entry["input"])
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}…"
+    return Problem(path, f"{where} ({shown}) {words}")
 
 
 def _subject(path: Location, values: Any) -> tuple[str, str]:
     """The feature or task that a path is about, by its name (or "" for neither), and the key in it."""
-    for place, what in _LISTS.items():
+    for place, what in _NAMED.items():
         if path[: len(place)] == place and len(path) > len(place):
-            number, rest = path[len(place)], ".".join(map(str, path[len(place) + 1 :]))
             entry = _at(values, path[: len(place) + 1])
             name = entry.get("name") if isinstance(entry, Mapping) else None
-            words = f"{what} {name!r}" if isinstance(name, str) else f"{what} no. {int(number) + 1}"
-            return words, rest
+            words = f"{what} {name!r}" if isinstance(name, str) else f"{what} no. {int(path[len(place)]) + 1}"
+            return words, ".".join(map(str, path[len(place) + 1 :]))
     return "", ".".join(map(str, path))
 
 
@@ -110,29 +98,26 @@ def _in_file(location: Location, values: Any, *, absent: bool) -> Location:
     """A location without pydantic's names of union members, which are in no file; a key that is absent stays."""
     path: list[str | int] = []
     for place, part in enumerate(location):
+        is_key = isinstance(values, Mapping) and part in values
         below = _at(values, (part,))
-        if below is None and not (_has(values, part) or (absent and place == len(location) - 1)):
+        if below is None and not (is_key or (absent and place == len(location) - 1)):
             continue
         path.append(part)
         values = below
     return tuple(path)
 
 
-def _has(values: Any, part: str | int) -> bool:
-    return isinstance(values, Mapping) and part in values
-
-
-def _keys(path: Location, model: type[BaseModel] | None) -> dict[str, str]:
-    """The keys of the table at a path, with their descriptions; none where it is no table of known keys."""
+def _keys(path: Location, model: type[BaseModel]) -> dict[str, str]:
+    """The keys of the table at a path, with their descriptions, of all models that may stand there."""
+    models = [model]
     for part in path:
-        if isinstance(part, str) and model is not None:
-            field = model.model_fields.get(part)
-            model = None if field is None else _model_in(field.annotation)
-    fields = {} if model is None else model.model_fields
-    return {name: field.description or "" for name, field in fields.items()}
+        if isinstance(part, str):
+            fields = [one.model_fields[part] for one in models if part in one.model_fields]
+            models = [inner for field in fields for inner in _models_in(field.annotation)]
+    return {name: field.description or "" for one in models for name, field in one.model_fields.items()}
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for inner in get_args(annotation) if (model := _model_in(inner))), None)
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]

@@ -6,20 +6,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mtmd.config.base import Frozen
+from mtmd.config.base import Section
 
 
-class TrainingConfig(Frozen):
+class TrainingConfig(Section):
     """Optimisation; the budget (epochs, batch) is shared by MTMD and its rivals."""
 
-    learning_rate: float = Field(1e-3, gt=0, lt=inf)
+    learning_rate: float = Field(1e-3, gt=0)
     embedding_rate: float = Field(
         1.0,
         gt=0,
-        lt=inf,
         description="learning rate of embedding tables, as a share of the others': ids are in few batches",
     )
-    weight_decay: float = Field(1e-2, ge=0, lt=inf)
+    weight_decay: float = Field(1e-2, ge=0)
     batch_requests: int = Field(256, ge=1, description="distinct requests in a batch; all come from one day")
     epochs: int = Field(8, ge=1)
     warmup_fraction: ClassVar[float] = 0.05  # share of all steps with a rising learning rate

@@ -11,7 +11,6 @@ import duckdb
 
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.locking import MEMORY
 from mtmd.logs.reading import (
     MORE_MEMORY,
     NO_ROOM,
@@ -24,7 +23,7 @@ from mtmd.logs.reading import (
     parameters,
 )
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import duckdb_paths, quoted
+from mtmd.logs.sql import MEMORY, duckdb_paths, quoted
 
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 

@@ -1,6 +1,6 @@
 """DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/.
 
-A session reads files below its `roots` and nothing else (`mtmd/logs/locking.py`); it is left open where there are none.
+A session reads files below its `roots` and nothing else (`mtmd/logs/sql.py`); it is left open where there are none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,7 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from mtmd.logs.locking import memory, shut_in
-from mtmd.logs.sql import BELIEVE_ROWS, literal, statement
+from mtmd.logs.sql import BELIEVE_ROWS, literal, memory, shut_in, statement
 from mtmd.store.files import remove, scratch
 
 _ROWS = 32_768  # of a batch

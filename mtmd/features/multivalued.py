@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtmd.errors import LogsError
-from mtmd.features.categorical import Hashed
+from mtmd.features.categorical import Hashed, hash_buckets
 from mtmd.features.encoded_list import EncodedList, consecutive, starts
 from mtmd.features.feature import ARROW_TYPES, Check, Counted, Matrix, is_category, is_list, is_vector
-from mtmd.features.hashing import hash_buckets
 from mtmd.features.requests import CATEGORIES, LARGEST_NUMBER, LONGEST_LIST, TEXT, list_of, number
 
 ACTIONS, AGES = 256, 32

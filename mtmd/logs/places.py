@@ -13,7 +13,7 @@ from typing import Any
 
 from mtmd.config import DAY, DAY_CODES
 from mtmd.errors import LogsError
-from mtmd.logs.checksums import SUMS
+from mtmd.logs.digests import SUMS
 from mtmd.store.files import locked
 from mtmd.store.stores import resolve
 

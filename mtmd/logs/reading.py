@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 from mtmd.errors import LogsError
 from mtmd.logs.columns import TEXT, column_problems, select_declared
-from mtmd.logs.locking import MEMORY
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import bare_sql, duckdb_paths, parameter_names, statement
+from mtmd.logs.sql import MEMORY, bare_sql, duckdb_paths, parameter_names, statement
 
 Columns = Mapping[str, str]
 

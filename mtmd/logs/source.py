@@ -10,12 +10,10 @@ from mtmd import extension
 from mtmd.config import Preset, SourcesConfig
 from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.checksums import read_sums, require_as_listed
 from mtmd.logs.contract import TABLES
-from mtmd.logs.digests import SourceFiles, source_digests
-from mtmd.logs.locking import linked
+from mtmd.logs.digests import SourceFiles, read_sums, require_as_listed, source_digests
 from mtmd.logs.places import DayTemplate
-from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
+from mtmd.logs.sql import SQL, bare_sql, linked, parameter_names, statement, without_end
 from mtmd.store.stores import in_bucket, resolve
 
 _LAYOUT = SourcesConfig()
@@ -93,7 +91,10 @@ class FolderTable:
                 f"{self.name} of {day}: {place} can't be read ({error.strerror})", "mend or remove it"
             ) from error
         found = dict(zip(map(str, files), digests.values(), strict=True))
-        listed = read_sums(str(place), content)
+        try:
+            listed = read_sums(str(place), content)
+        except LogsError as error:
+            raise LogsError(f"{self.name} of {day}: {error.problem}", error.remedy) from error
         require_as_listed(
             self.name, day, found, str(place), listed, lambda path: self.template.is_of_day(path, day)
         )
@@ -221,7 +222,7 @@ class LogSource:
     ) -> dict[str, dict[str, str]]:
         """sha256 of each of the day's files, by table and file name; raises as `day_files` does.
 
-        Raises LogsError where a file is not as the checksums beside it say, too (`mtmd/logs/checksums.py`).
+        Raises LogsError where a file is not as the checksums beside it say, too.
         `cache` remembers those of files, and `at_hand` are these files if they were listed before. Objects of a bucket
         have theirs since they were fetched first: they need not be there now.
         """

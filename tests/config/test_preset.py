@@ -58,7 +58,8 @@ def test_values_that_have_no_json_are_refused_together(tmp_path: Path) -> None:
     )
     path.write_text(text)
     with pytest.raises(
-        ConfigError, match=r"gates\.champion_tolerance \(inf\), monitor\.logmae_rise \(inf\) must be finite"
+        ConfigError,
+        match=r"gates\.champion_tolerance \(inf\) must be a finite number\n +monitor\.logmae_rise \(inf\) must be a",
     ):
         load_preset(str(path))
 

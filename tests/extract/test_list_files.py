@@ -15,8 +15,8 @@ from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import gather_batch
 from mtmd.features import Feature, feature
+from mtmd.features.categorical import hash_bucket
 from mtmd.features.encoded_list import EncodedList
-from mtmd.features.hashing import hash_bucket
 from mtmd.logs.encoding import EncodedSide
 from mtmd.logs.source import LogSource
 from mtmd.store.columns import map_columns

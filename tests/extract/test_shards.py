@@ -9,7 +9,7 @@ import torch
 from mtmd.config import Declarations
 from mtmd.errors import StorageError
 from mtmd.extract.shards import Shard, check_fits, open_shard
-from mtmd.features.hashing import hash_bucket
+from mtmd.features.categorical import hash_bucket
 from mtmd.store.files import read_json
 
 NAN = float("nan")

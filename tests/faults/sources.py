@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from mtmd.logs.checksums import SUMS
+from mtmd.logs.digests import SUMS
 from mtmd.store.files import sha256_file
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line

@@ -9,7 +9,7 @@ import pytest
 from mtmd.config import SideSchema
 from mtmd.errors import LogsError
 from mtmd.features import Feature, feature
-from mtmd.features.hashing import hash_bucket
+from mtmd.features.categorical import hash_bucket
 from mtmd.logs.encoding import encode, table_from_rows
 
 COUNTRY = feature(name="country", side="query", kind="categorical", buckets=50, shallow=True)

@@ -9,8 +9,8 @@ import pytest
 from mtmd.config import SideSchema
 from mtmd.errors import LogsError
 from mtmd.features import Feature, feature
+from mtmd.features.categorical import hash_bucket
 from mtmd.features.encoded_list import EncodedList, consecutive
-from mtmd.features.hashing import hash_bucket
 from mtmd.features.multivalued import ACTIONS, AGES
 from mtmd.features.requests import LONGEST_LIST
 from mtmd.logs.encoding import encode, table_from_rows

@@ -5,14 +5,10 @@ What is drawn says nothing of the content that it is done to: places are counted
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hypothesis import strategies as st
-
-from mtmd.store.sealed import sealed
 
 _DEEP = 100_000  # levels of nesting, far beyond what a parser takes
 # What may stand in the place of any value, as text: some of it is no JSON, and some no number that fits anywhere.
@@ -117,36 +113,11 @@ edits: st.SearchStrategy[Edit] = st.builds(
 )
 
 
-Damage = Edit | Sequence[Tear]
-
-
-@contextmanager
-def damaged(path: Path, damage: Damage, *, seal: bool = False) -> Iterator[None]:
-    """The file with other content until the end of the block: torn, or a JSON document that was edited."""
-    content = path.read_bytes()
-    other = damage.done_to(json.loads(content)) if isinstance(damage, Edit) else torn(content, damage)
-    path.write_bytes(resealed(other) if seal else other)
-    try:
-        yield
-    finally:
-        path.write_bytes(content)
-
-
 def torn(content: bytes, changes: Sequence[Tear]) -> bytes:
     """The content after all of the changes."""
     for change in changes:
         content = change.done_to(content)
     return content
-
-
-def resealed(content: bytes) -> bytes:
-    """A document with the seal that `write_json` would give it, as somebody could who means it; other bytes as is."""
-    try:
-        value = json.loads(content)
-        value.pop("content_sha256", None)
-        return json.dumps(sealed(value)).encode()
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        return content
 
 
 def _places(value: Any, place: Place = ()) -> Iterator[Place]:

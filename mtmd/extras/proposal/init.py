@@ -17,7 +17,7 @@ from mtmd.extras.proposal.places import TablePlace, find_places
 from mtmd.extras.proposal.roles import find_roles
 from mtmd.extras.proposal.tasks import find_tasks
 from mtmd.logs.contract import TABLES
-from mtmd.logs.locking import linked
+from mtmd.logs.sql import linked
 from mtmd.store.stores import in_bucket
 
 DAYS_LOOKED_AT = 8  # on the last one a weekday comes again

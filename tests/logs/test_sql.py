@@ -12,8 +12,7 @@ import pytest
 from mtmd.errors import ConfigError
 from mtmd.extract import database as extraction
 from mtmd.extract.database import database, session
-from mtmd.logs.locking import MEMORY, linked, memory
-from mtmd.logs.sql import duckdb_paths
+from mtmd.logs.sql import MEMORY, duckdb_paths, linked, memory
 
 Ask = Callable[..., list[Any]]
 
