@@ -147,7 +147,10 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     project = tmp_path / "their-ads"
     preset = project / "preset.toml"
     # or this would take minutes
-    preset.write_text(preset.read_text().replace('base = "demo"', 'base = "tiny"'))
+    edits = (
+        preset.read_text().replace('base = "demo"', 'base = "tiny"').replace("# epochs = 10", "epochs = 10")
+    )
+    preset.write_text(edits)
     assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
     said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-11", "--no-ablations")
     assert "✓ Promoted" in said
