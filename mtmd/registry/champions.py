@@ -47,6 +47,18 @@ class Champions:
             )
         self._copy(text)
 
+    def mend(self, champion: Champion) -> None:
+        """Write the copy, or the change that only the copy has, where a crash or damage left it out.
+
+        Callers hold the lock.
+        """
+        text = sealed_text(champion.model_dump(mode="json"))
+        if self._store.read(self.pointer) != text.encode():
+            self._copy(text)
+        path = self._path(champion.sequence)
+        if (there := self._store.read(path)) != text.encode():
+            self._store.replace(path, text.encode(), there)
+
     def changes(self) -> Iterator[ChampionChange]:
         """Every change, oldest first; one that was lost or damaged is left out, with a warning."""
         champion = self.newest()

@@ -128,7 +128,7 @@ class Registry:
         altered.
         """
         with locked(self._lock):
-            champion = self.champion()
+            champion = self._mended()
             if champion is not None and champion.model_id == model_id:
                 return Promotion(
                     outcome="already champion", champion=champion, words=f"{model_id} is already champion"
@@ -160,7 +160,7 @@ class Registry:
         """
         require_reason("a rollback", reason)
         with locked(self._lock):
-            champion = require_rollback(self.champion(), only)
+            champion = require_rollback(self._mended(), only)
             below = champion.below
             taken = (model for model in champion.standing if model.bundle_id == champion.content)
             target = below[-1].model_id
@@ -177,7 +177,7 @@ class Registry:
         """
         require_reason("a reinstatement", reason)
         with locked(self._lock):
-            champion = self.champion()
+            champion = self._mended()
             banned = () if champion is None else champion.taken_down
             back = {model_id, self._content_of(model_id, banned)}
             left = tuple(model for model in banned if not back & {model.model_id, model.bundle_id})
@@ -245,6 +245,13 @@ class Registry:
             return known[0] if known else self.manifest(model_id).bundle_id
         except (BundleError, RegistryError):
             return None
+
+    def _mended(self) -> Champion | None:
+        """The champion before a change, with its record and its copy made whole; callers hold the lock."""
+        champion = self.champion()
+        if champion is not None:
+            self._champions.mend(champion)
+        return champion
 
     def _changed(
         self,

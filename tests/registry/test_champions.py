@@ -92,25 +92,24 @@ def damaged(path: Path, damage: str) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_pointer_is_what_the_history_says_and_the_next_change_writes_it(
+def test_a_damaged_pointer_is_what_the_history_says_and_is_written_again(
     registry: Registry, promote: Promote, taken_down: Champion, damage: str
 ) -> None:
     """Also where it still reads as a champion: one letter of a banned model would let that model come back."""
     damaged(pointer(registry), damage)
     assert registry.champion() == taken_down
     assert promote("b", 6) == "refused"
-    assert promote("c", 7) == "promoted"
-    assert pointer(registry).read_bytes() == change(registry, 4).read_bytes()
+    assert pointer(registry).read_bytes() == change(registry, 3).read_bytes()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_newest_change_is_what_the_pointer_says(
+def test_a_damaged_newest_change_is_what_the_pointer_says_and_is_written_again(
     registry: Registry, promote: Promote, taken_down: Champion, damage: str
 ) -> None:
     damaged(change(registry, 3), damage)
     assert registry.champion() == taken_down
     assert promote("b", 6) == "refused"
-    assert promote("c", 7) == "promoted"
+    assert change(registry, 3).read_bytes() == pointer(registry).read_bytes()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
