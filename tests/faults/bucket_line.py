@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.extras.bucket.access import opened
+from mtmd.extras.bucket.objects import opened
 from mtmd.extras.bucket.outputs import COMPLETE, UPLOAD, Complete, described
 from mtmd.extras.bucket.stores import WORK
 from mtmd.store.files import sha256_file

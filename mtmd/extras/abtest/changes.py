@@ -26,8 +26,8 @@ from mtmd.extras.abtest.funnel import deliver
 from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.traffic import Chances, Traffic
 from mtmd.sources.simulated.effects import PRODUCTS
+from mtmd.sources.simulated.population import Floats
 from mtmd.sources.simulated.requests import SURFACES
-from mtmd.sources.simulated.streams import Floats
 
 GOALS = ("click", "conversion")
 CELLS = (

@@ -35,7 +35,7 @@ from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.traffic import Chances, Traffic
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.outcomes import paid_chance, quality_value
-from mtmd.sources.simulated.streams import Floats, Ints, normals
+from mtmd.sources.simulated.population import Floats, Ints, normals
 
 RESERVE = 0.002  # least price of an impression, in the currency of bids
 _SPREAD = 1.0  # standard deviation of the log of a budget

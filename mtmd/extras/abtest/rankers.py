@@ -16,7 +16,7 @@ from mtmd.model.batch import Batch, SideInput
 from mtmd.model.ranker import RankingModel
 from mtmd.serve.scorer import Scorer
 from mtmd.sources.simulated.outcomes import TASKS
-from mtmd.sources.simulated.streams import Ints
+from mtmd.sources.simulated.population import Ints
 
 _REQUESTS_AT_ONCE = 1000  # some 450,000 pairs; the item tower runs once for each
 

@@ -17,9 +17,8 @@ from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import BROAD
 from mtmd.sources.simulated.outcomes import TASKS, Scores, score
 from mtmd.sources.simulated.platform import SimulatedPlatform
-from mtmd.sources.simulated.population import Users
+from mtmd.sources.simulated.population import Ints, Users, normals
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests, eligible
-from mtmd.sources.simulated.streams import Ints, normals
 
 Chances = NDArray[np.float32]
 _START, _APART = 200_000_000, 1_000_000  # numbers of requests: of the first sample, and between samples

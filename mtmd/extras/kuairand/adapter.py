@@ -8,12 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from mtmd.config import Frozen, load_preset
-from mtmd.extras.kuairand.mapping import map_exposures
+from mtmd.extras.kuairand.cross_fit import TeacherReport, cross_fit, teacher_report
+from mtmd.extras.kuairand.mapping import map_exposures, teacher_inputs, teaching_rows
+from mtmd.extras.kuairand.rows import TeacherConfig
 from mtmd.extras.kuairand.source import kuairand_files, read_source
 from mtmd.extras.kuairand.tables import LogTables
-from mtmd.extras.kuairand.teacher.cross_fit import TeacherReport, cross_fit, teacher_report
-from mtmd.extras.kuairand.teacher.rows import TeacherConfig
-from mtmd.extras.kuairand.teacher_inputs import teacher_inputs, teaching_rows
 from mtmd.extras.kuairand.written import Days, written_once
 from mtmd.store.files import digest, sha256_file
 from mtmd.store.stores import resolve

@@ -53,7 +53,7 @@ def fit_teacher(
     Teachers are fitted on what users did, and each row is scored by teachers that did not see it.
     """
     from mtmd.extras.kuairand import fit as job
-    from mtmd.extras.kuairand.teacher.rows import FOR_LOGS
+    from mtmd.extras.kuairand.rows import FOR_LOGS
 
     chosen = {} if members is None else {"members": members, "least_members": members}
     report = job.fit_teacher(

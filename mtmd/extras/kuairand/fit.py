@@ -1,7 +1,7 @@
 """`fit_teacher`: write logs with teacher scores from logs without.
 
 Teachers are fitted on the actions, and the scores of a row come from teachers that never saw it
-(`mtmd/extras/kuairand/teacher/cross_fit.py`).
+(`mtmd/extras/kuairand/cross_fit.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -20,9 +20,9 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
 from mtmd.extract.sources import check_keys, load_sources, make_keys
-from mtmd.extras.kuairand.teacher.cross_fit import TeacherReport, cross_fit, teacher_report
-from mtmd.extras.kuairand.teacher.log_rows import LogRows
-from mtmd.extras.kuairand.teacher.rows import FOR_LOGS, TeacherConfig
+from mtmd.extras.kuairand.cross_fit import TeacherReport, cross_fit, teacher_report
+from mtmd.extras.kuairand.log_rows import LogRows
+from mtmd.extras.kuairand.rows import FOR_LOGS, TeacherConfig
 from mtmd.extras.kuairand.written import Days, written_once
 from mtmd.logs.contract import optional_columns, table_columns
 from mtmd.logs.digests import Identity, SourceFiles, identities

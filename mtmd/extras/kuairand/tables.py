@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
+from mtmd.extras.kuairand.rows import EarlierDays, Floats, Ints
 from mtmd.extras.kuairand.source import Source, video_attributes
-from mtmd.extras.kuairand.teacher.rows import EarlierDays, Floats, Ints
 from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.logs.encoding import arrow_schema
 

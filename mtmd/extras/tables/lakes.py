@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from mtmd.extension import library
+from mtmd.extras.tables.readers import USE, Version, bounds, days_of
 from mtmd.extras.tables.sources import DeltaTable, IcebergTable
-from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.store.files import digest
 
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extension import library
+from mtmd.extras.tables.readers import USE, Version, bounds, days_of
 from mtmd.extras.tables.sources import PostgresqlTable
-from mtmd.extras.tables.table import USE, Version, bounds, days_of
 from mtmd.logs.sql import quoted
 
 _SNAPSHOT = ("set transaction isolation level repeatable read, read only", "set local time zone 'UTC'")

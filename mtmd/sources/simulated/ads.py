@@ -7,8 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtmd.sources.simulated.population import Population, unit
-from mtmd.sources.simulated.streams import Floats, Ints, generator, normals, pick, uniforms
+from mtmd.sources.simulated.population import (
+    Floats,
+    Ints,
+    Population,
+    generator,
+    normals,
+    pick,
+    uniforms,
+    unit,
+)
 
 FORMATS = ("image", "video", "carousel", "collection")
 STYLES = tuple(f"style-{i:02d}" for i in range(24))

@@ -8,9 +8,8 @@ no dot product of two embeddings expresses exactly.
 import numpy as np
 
 from mtmd.sources.simulated.ads import FORMATS, STYLES, Ads
-from mtmd.sources.simulated.population import DEVICES, Population
+from mtmd.sources.simulated.population import DEVICES, Floats, Population, generator
 from mtmd.sources.simulated.requests import Pairs, Requests
-from mtmd.sources.simulated.streams import Floats, generator
 
 PRODUCTS = ("standard", "shopping")
 

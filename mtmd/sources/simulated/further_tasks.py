@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from mtmd.sources.simulated.ads import FORMATS, Ads
 from mtmd.sources.simulated.effects import Row
 from mtmd.sources.simulated.outcomes import Actions, Bools, Scores, blind_spot, chances
-from mtmd.sources.simulated.population import Population
+from mtmd.sources.simulated.population import Floats, Population, generator
 from mtmd.sources.simulated.requests import Pairs, Requests
-from mtmd.sources.simulated.streams import Floats, generator
 
 TASKS = ("cvr", "relevance")
 SCHEMA = pa.schema(

@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtmd.features.feature import ARROW_TYPES
+from mtmd.sources.simulated.population import Ints
 from mtmd.sources.simulated.requests import Requests
-from mtmd.sources.simulated.streams import Ints
 
 LENGTH = 20  # values that a row looks back
 DAYS = 7  # how far a row looks back, before its own day

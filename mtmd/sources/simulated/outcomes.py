@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.population import Floats, Ints
 from mtmd.sources.simulated.requests import Pairs, Requests
-from mtmd.sources.simulated.streams import Floats, Ints
 
 TASKS = ("ctr", "gctr", "octr")
 _SEEN = np.array([0.08, 0.07, 0.07])  # standard deviation in log-odds, by task

@@ -24,9 +24,8 @@ from mtmd.sources.simulated.effects import Effects
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Events, Histories
 from mtmd.sources.simulated.outcomes import TASKS, Actions, Scores, act, score
-from mtmd.sources.simulated.population import Population
+from mtmd.sources.simulated.population import Population, generator
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
-from mtmd.sources.simulated.streams import generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.store.files import atomic_directory, read_json, sweep, write_json
 from mtmd.store.stores import resolve

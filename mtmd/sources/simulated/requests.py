@@ -11,8 +11,17 @@ import numpy as np
 
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.population import Population, Users, unit
-from mtmd.sources.simulated.streams import Floats, Ints, generator, pick, power_law, uniforms
+from mtmd.sources.simulated.population import (
+    Floats,
+    Ints,
+    Population,
+    Users,
+    generator,
+    pick,
+    power_law,
+    uniforms,
+    unit,
+)
 
 SURFACES = ("home_feed", "search", "related_pin")
 HOME, SEARCH, RELATED = 0, 1, 2

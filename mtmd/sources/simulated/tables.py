@@ -12,9 +12,19 @@ from mtmd.logs.encoding import arrow_schema
 from mtmd.sources.simulated.ads import FORMATS, STYLES, Ads
 from mtmd.sources.simulated.effects import PRODUCTS
 from mtmd.sources.simulated.outcomes import TASKS, Actions, Bools, Scores
-from mtmd.sources.simulated.population import COUNTRIES, DEVICES, VECTOR_WIDTH, Population, View
+from mtmd.sources.simulated.population import (
+    COUNTRIES,
+    DEVICES,
+    VECTOR_WIDTH,
+    Floats,
+    Ints,
+    Population,
+    View,
+    generator,
+    normals,
+    uniforms,
+)
 from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, SURFACES, Pairs, Requests
-from mtmd.sources.simulated.streams import Floats, Ints, generator, normals, uniforms
 
 # How often a value is missing: by surface for query features, by product for item features.
 MISSING: Mapping[str, tuple[float, ...]] = {

@@ -7,8 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mtmd.extras.bucket.access import Bucket
-from mtmd.extras.bucket.objects import ObjectPath
+from mtmd.extras.bucket.objects import Bucket, ObjectPath
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,8 +13,7 @@ from pydantic import BaseModel
 
 from mtmd.errors import StorageError, UnreachableError
 from mtmd.extras.bucket import stores
-from mtmd.extras.bucket.access import Bucket
-from mtmd.extras.bucket.objects import Listed, ObjectPath
+from mtmd.extras.bucket.objects import Bucket, Listed, ObjectPath
 from mtmd.extras.bucket.stores import _way
 from mtmd.store.files import sweep, write_json
 from mtmd.store.outputs import is_complete, make_once, read_record, write_record

@@ -12,7 +12,7 @@ from mtmd.errors import ConfigError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.adapter import ImportReport, import_kuairand
-from mtmd.extras.kuairand.teacher.rows import TeacherConfig
+from mtmd.extras.kuairand.rows import TeacherConfig
 from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.logs.source import LogSource
 

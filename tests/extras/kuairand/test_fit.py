@@ -13,7 +13,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.fit import TeacherFitReport, fit_teacher
-from mtmd.extras.kuairand.teacher.rows import TeacherConfig
+from mtmd.extras.kuairand.rows import TeacherConfig
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
 from tests.conftest import FIRST_DAY, TINY

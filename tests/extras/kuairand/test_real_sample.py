@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from mtmd.config import load_preset
-from mtmd.extras.kuairand.mapping import Exposures, map_exposures
+from mtmd.extras.kuairand.cross_fit import NEWEST, cross_fit, ranking_auc
+from mtmd.extras.kuairand.mapping import Exposures, map_exposures, teacher_inputs, teaching_rows
+from mtmd.extras.kuairand.rows import TeacherConfig
 from mtmd.extras.kuairand.source import Source, read_source, video_attributes
-from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, cross_fit, ranking_auc
-from mtmd.extras.kuairand.teacher.rows import TeacherConfig
-from mtmd.extras.kuairand.teacher_inputs import teacher_inputs, teaching_rows
 from mtmd.project.features import MOST_COLLIDING, colliding_share
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"

@@ -8,8 +8,7 @@ import pytest
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError
-from mtmd.extras.tables.readers import SpooledTable
-from mtmd.extras.tables.table import opened
+from mtmd.extras.tables.readers import SpooledTable, opened
 from tests.extras.tables.conftest import DAY, NEXT, VARIABLE, Remote, rows
 from tests.flows.postgresql import PASSWORD
 

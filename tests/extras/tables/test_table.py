@@ -10,8 +10,7 @@ import pytest
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError
-from mtmd.extras.tables.readers import SpooledTable
-from mtmd.extras.tables.table import blaming, bounds, days_of
+from mtmd.extras.tables.readers import SpooledTable, blaming, bounds, days_of
 from tests.extras.tables.conftest import DAY, DRIVERS, NEXT, VARIABLE
 
 SECTIONS: dict[str, dict[str, Any]] = {

@@ -8,9 +8,8 @@ import pytest
 from mtmd.sources.simulated.ads import AdMarket
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.outcomes import Scores, act, following_clicks
-from mtmd.sources.simulated.population import Population
+from mtmd.sources.simulated.population import Population, generator
 from mtmd.sources.simulated.requests import Pairs
-from mtmd.sources.simulated.streams import generator
 
 if TYPE_CHECKING:
     from tests.sources.simulated.conftest import Simulated

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtmd.sources.simulated.streams import generator, normals, uniforms
+from mtmd.sources.simulated.population import generator, normals, uniforms
 
 IDS = np.arange(20_000)
 PINNED = [[0.8204159388830714, 0.7566586268856474], [0.6876897448742969, 0.23848366531439008]]

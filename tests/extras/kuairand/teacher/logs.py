@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from mtmd.config import Declarations, Domains, Task
-from mtmd.extras.kuairand.teacher.log_rows import LogRows
-from mtmd.extras.kuairand.teacher.rows import TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.log_rows import LogRows
+from mtmd.extras.kuairand.rows import TeacherInputs, TeachingRows
 from mtmd.features import feature
 
 FIRST = date(2026, 1, 1)

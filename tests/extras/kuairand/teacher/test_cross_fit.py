@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
-from mtmd.extras.kuairand.teacher.cross_fit import NEWEST, TeacherScores, cross_fit, day_blocks
-from mtmd.extras.kuairand.teacher.log_rows import LogRows
-from mtmd.extras.kuairand.teacher.model import TeacherFits
-from mtmd.extras.kuairand.teacher.rows import TeacherConfig, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.cross_fit import NEWEST, TeacherScores, cross_fit, day_blocks
+from mtmd.extras.kuairand.log_rows import LogRows
+from mtmd.extras.kuairand.rows import TeacherConfig, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.teacher import TeacherFits
 from tests.extras.kuairand.teacher.logs import DECLARATIONS, FIRST, random_day, read
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mtmd.extras.kuairand.teacher.rows import EarlierDays, TeachingRows, past_numbers
+from mtmd.extras.kuairand.rows import EarlierDays, TeachingRows, past_numbers
 
 KEY = np.array([0, 1, 0, 0, 1, 0])
 DAY = np.array([10, 10, 10, 11, 12, 13])

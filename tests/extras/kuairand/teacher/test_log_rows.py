@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from mtmd.extras.kuairand.teacher.log_rows import LogRows
+from mtmd.extras.kuairand.log_rows import LogRows
 from tests.extras.kuairand.teacher.logs import DECLARATIONS, DOMAINS, FIRST, ads, candidates, requests
 
 ROWS = candidates(("r1", "shop", "k"), ("r2", "shop", "s"), ("r3", "shop", "-"), ("r4", "pin", "c"))

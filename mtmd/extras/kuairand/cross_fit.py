@@ -22,8 +22,8 @@ from scipy.stats import rankdata
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
-from mtmd.extras.kuairand.teacher.model import TeacherFits
-from mtmd.extras.kuairand.teacher.rows import Bools, Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.rows import Bools, Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.teacher import TeacherFits
 
 NEWEST = -1
 _NEWEST_DAYS = 2

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtmd.extras.kuairand.teacher.rows import Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.rows import Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
 
 
 class HeavyweightTeacher(nn.Module):

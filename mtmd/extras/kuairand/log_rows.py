@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations, SideSchema
-from mtmd.extras.kuairand.teacher.rows import (
+from mtmd.extras.kuairand.rows import (
     Bools,
     Floats,
     Ints,
