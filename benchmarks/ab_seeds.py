@@ -21,11 +21,11 @@ from benchmarks.runs import at_least, daily_plan, extracted, window_parser
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest.changes import MIN_SAMPLES, Arm, RelativeChange, arm, changes
+from mtmd.extras.abtest.funnel import draw_traffic
 from mtmd.extras.abtest.page import change_table
-from mtmd.extras.abtest.rankers import ModelRanker
 from mtmd.extras.abtest.settings import Settings
-from mtmd.extras.abtest.traffic import draw_traffic
-from mtmd.model.build import ModelKind
+from mtmd.extras.abtest.stage import ModelRanker
+from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.sources.simulated.platform import SimulatedPlatform, world_of

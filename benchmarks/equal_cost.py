@@ -38,8 +38,8 @@ from mtmd.evaluate.metrics import clip_log_p
 from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
-from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
+from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text

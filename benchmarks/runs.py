@@ -16,7 +16,7 @@ from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import window_fingerprint
-from mtmd.model.build import ModelKind
+from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import Table
 from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig

@@ -21,7 +21,7 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.extract.shards import Shard, ShardRef, open_shard
-from mtmd.model.build import ModelKind
+from mtmd.model.two_tower import ModelKind
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns, estimate
 from mtmd.report.tables import Cell, Column, Table, columns_of
 from mtmd.run import RunPlan

@@ -34,7 +34,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.model.build import build_model
+from mtmd.model.two_tower import build_model
 from mtmd.report.tables import Column, Table
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate

@@ -28,8 +28,8 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
-from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
+from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text

@@ -10,8 +10,7 @@ from mtmd.config import Preset, SideSchema, load_preset
 from mtmd.errors import MtmdError
 from mtmd.features import Feature
 from mtmd.logs.encoding import EncodedSide
-from mtmd.model.build import build_model
-from mtmd.model.two_tower import MTMD
+from mtmd.model.two_tower import MTMD, build_model
 
 
 def preset_without_lists(name: str) -> Preset:

@@ -21,7 +21,7 @@ from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import prefect_artifacts, runners
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
-from mtmd.model.build import ModelKind
+from mtmd.model.two_tower import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage

@@ -21,8 +21,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData, day_batches
 from mtmd.logs.ids import id_number
 from mtmd.logs.source import LogSource
-from mtmd.model.build import build_model
-from mtmd.model.two_tower import MTMD
+from mtmd.model.two_tower import MTMD, build_model
 from mtmd.monitor.profiles import feature_shifts, profile_features
 from mtmd.publish.stage import publish
 from mtmd.registry.records import ModelManifest

@@ -23,8 +23,7 @@ from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import EMBEDDING_STD, Admission, FieldLayout
 from mtmd.model.layers import CLIP
 from mtmd.model.pooling import ListPooling
-from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits
+from mtmd.model.ranker import RankingModel, conditional_logits
 
 Columns = dict[str, Tensor]
 

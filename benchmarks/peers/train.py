@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from benchmarks.peers.features import Peer
 from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
-from mtmd.model.batch import Batch
-from mtmd.train.feed import with_dropped_values
+from mtmd.model.batch import Batch, with_dropped_values
 from mtmd.train.optimizer import RATE, learning_rate_factor
 from mtmd.train.results import TrainingData
 from mtmd.train.step import Precision, TrainingLoss, bernoulli_kl, deterministic, task_sums, training_step

@@ -20,9 +20,9 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
+from mtmd.model.batch import on_device
 from mtmd.model.ranker import RankingModel, device_of
 from mtmd.serve.scorer import Scorer
-from mtmd.train.feed import on_device
 
 # Medians come from counts on a grid of ln t: one pass, memory that does not grow with the window, and at most
 # half a step away from the exact median. Scores below e^-32 share the first cell.

@@ -28,7 +28,7 @@ from mtmd.logs.encoding import EncodedSide
 from mtmd.logs.ids import example_id, id_number
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import SideInput
-from mtmd.model.scores import tree_log_probability
+from mtmd.model.ranker import tree_log_probability
 from mtmd.model.two_tower import MTMD
 from mtmd.publish.answer import Answered, Asked
 from mtmd.registry.bundle import BUNDLE_FILE, BundleInfo, load_bundle

@@ -1,1 +1,1 @@
-"""The model (paper §2) and its rivals: layers → adaptation → experts → towers → two_tower; baseline."""
+"""The model (paper §2) and its rivals: layers → adaptation → towers → two_tower; pooled → per_slice."""

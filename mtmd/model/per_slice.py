@@ -15,8 +15,7 @@ from mtmd.config.model import RivalConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, Owned
 from mtmd.model.pooled import PlainTower
-from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits, without_gaps
+from mtmd.model.ranker import RankingModel, conditional_logits, without_gaps
 
 ABSENT = math.log(0.5)  # stands where a task does not exist in a pair's domain
 

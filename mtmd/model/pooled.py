@@ -15,8 +15,13 @@ from mtmd.config.model import RivalConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.layers import Stack, WindowNorm, normalise, pad_rows
-from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability, without_gaps
+from mtmd.model.ranker import (
+    RankingModel,
+    conditional_logits,
+    pair_logits,
+    tree_log_probability,
+    without_gaps,
+)
 
 SLOPE = 0.2
 LOGIT_STD = 0.1  # of a logit before training: predictions start at the base rate

@@ -1,18 +1,38 @@
 """MTMD (paper §2.2, §2.3): two towers, one dot product per task, probabilities along the task tree.
 
+`build_model` makes each kind of model from a preset.
+
 Shapes: R distinct requests, A distinct ads, P pairs, T tasks, K_t embedding width of task t.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Declarations, ModelConfig
+from mtmd.config import Declarations, ModelConfig, Preset
+from mtmd.config.model import RivalConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import Owned
-from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability, without_gaps
+from mtmd.model.per_slice import PerSlice
+from mtmd.model.pooled import Pooled
+from mtmd.model.ranker import (
+    RankingModel,
+    conditional_logits,
+    pair_logits,
+    tree_log_probability,
+    without_gaps,
+)
 from mtmd.model.served import DomainModule
 from mtmd.model.towers import Tower
+
+ModelKind = str  # "mtmd", or a rival's name
+
+# A new rival's network is a module, a line here, and its name in `RivalConfig.architecture`.
+RIVALS: dict[str, Callable[[Declarations, RivalConfig, ModelConfig], RankingModel]] = {
+    "per_slice": PerSlice,
+    "pooled": Pooled,
+}
 
 
 class MTMD(RankingModel):
@@ -63,3 +83,13 @@ class MTMD(RankingModel):
         surfaces, tasks = self.query.bias.shape
         logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
         self.query.bias.copy_(without_gaps(logits.view(surfaces, -1, tasks).nanmean(dim=1)))
+
+
+def build_model(kind: ModelKind, preset: Preset) -> RankingModel:
+    """A new model with weights drawn from the preset's training seed; the global generator is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(preset.training.seed)
+        if kind == "mtmd":
+            return MTMD(preset.declarations, preset.model)
+        rival = preset.rivals[kind]
+        return RIVALS[rival.architecture](preset.declarations, rival, preset.model)

@@ -23,8 +23,7 @@ from mtmd.errors import LogsError, MtmdError
 from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.ids import id_array, is_id
 from mtmd.serve.http.answers import RankAnswer, answer_rank
-from mtmd.serve.http.bodies import Bodies
-from mtmd.serve.http.intake import Refused, Settings
+from mtmd.serve.http.intake import Bodies, Refused, Settings
 from mtmd.serve.http.live import Serving
 from mtmd.serve.published import open_ads, publish_ads
 from mtmd.serve.ranker import Ranker, Row

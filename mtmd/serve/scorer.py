@@ -1,6 +1,6 @@
 """Run a bundle's towers on the CPU, and score pairs of their embeddings (paper §2.2, §2.3).
 
-`tree_log_probability` is the numpy twin of the torch function in `mtmd.model.scores`.
+`tree_log_probability` is the numpy twin of the torch function in `mtmd.model.ranker`.
 
 Shapes: N rows of one side, P pairs, T tasks, K_t embedding width of task t.
 """

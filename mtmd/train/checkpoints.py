@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from mtmd.config import Frozen, Preset
 from mtmd.errors import TrainingError
-from mtmd.model.build import ModelKind, build_model
 from mtmd.model.ranker import RankingModel
+from mtmd.model.two_tower import ModelKind, build_model
 from mtmd.store.files import atomic_file, digest
 from mtmd.train.results import EpochRecord
 

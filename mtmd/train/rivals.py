@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from mtmd.extract.window import days_fingerprint
-from mtmd.model.build import ModelKind
+from mtmd.model.two_tower import ModelKind
 from mtmd.run import RunPlan
 from mtmd.store.outputs import is_complete
 from mtmd.train.stage import Made, Trained, read_fit, read_made, training_key

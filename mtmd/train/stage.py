@@ -16,8 +16,8 @@ from mtmd.config import Frozen, Preset
 from mtmd.errors import StorageError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import Share, WindowData, window_fingerprint
-from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel, choose_device
+from mtmd.model.two_tower import ModelKind
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.outputs import make_once

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from mtmd.config import TrainingConfig
 from mtmd.model.batch import Batch
-from mtmd.model.ranker import choose_device
-from mtmd.model.scores import log1mexp
+from mtmd.model.ranker import choose_device, log1mexp
 
 Precision = Literal["float32", "bfloat16"]
 

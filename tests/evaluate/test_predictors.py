@@ -18,8 +18,8 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.model.build import build_model
 from mtmd.model.ranker import RankingModel
+from mtmd.model.two_tower import build_model
 
 
 class RowNumber(RankingModel):

@@ -18,8 +18,7 @@ from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
 from mtmd.logs.source import LogSource
-from mtmd.model.build import build_model
-from mtmd.model.two_tower import MTMD
+from mtmd.model.two_tower import MTMD, build_model
 from mtmd.registry.bundle import BundleInfo
 
 PRESET = """

@@ -11,7 +11,7 @@ from mtmd.config import Preset, SideSchema
 from mtmd.errors import BundleError
 from mtmd.export.bundle import OnnxWriter, bundle_id
 from mtmd.features import feature
-from mtmd.model.build import build_model
+from mtmd.model.two_tower import build_model
 from mtmd.registry.bundle import OUTPUT_PREFIX, load_bundle
 from mtmd.serve.scorer import Scorer, open_session
 

@@ -16,8 +16,7 @@ from mtmd.export.fresh_process import (
     sample_raw_rows,
 )
 from mtmd.logs.source import LogSource
-from mtmd.model.build import build_model
-from mtmd.model.two_tower import MTMD
+from mtmd.model.two_tower import MTMD, build_model
 from mtmd.publish.answer import Asked, answer
 from mtmd.serve.http.answers import RankedAds
 

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from mtmd.evaluate.predictors import score_day, score_shard
 from mtmd.export.parity import BATCH_SIZES, ParityReport, _agree, check_parity, hard_rows
-from mtmd.model.build import build_model
+from mtmd.model.two_tower import build_model
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, sha256_file, write_json
 

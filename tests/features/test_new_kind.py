@@ -69,9 +69,9 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
 from mtmd.logs.source import LogSource
-from mtmd.model.build import build_model
+from mtmd.model.two_tower import build_model
 from mtmd.monitor.profiles import profile_features
-from mtmd.serve.http.bodies import Bodies, parsed
+from mtmd.serve.http.intake import Bodies, parsed
 from mtmd.serve.http.intake import Settings
 from mtmd.validate.runner import validate_day
 

@@ -8,9 +8,8 @@ import torch
 from mtmd.config import Declarations, Domains, SideSchema, Task
 from mtmd.features import Feature, feature
 from mtmd.model.batch import ListInput, SideInput
-from mtmd.model.build import build_model
 from mtmd.model.fields import Admission, FieldLayout, FieldTables, Owned
-from mtmd.model.two_tower import MTMD
+from mtmd.model.two_tower import MTMD, build_model
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from mtmd.config import ModelConfig, Preset
 from mtmd.model.batch import Batch
-from mtmd.model.build import build_model
 from mtmd.model.per_slice import PerSlice
 from mtmd.model.towers import Tower
-from mtmd.model.two_tower import MTMD
+from mtmd.model.two_tower import MTMD, build_model
 from tests.model.random_batches import random_batch
 from tests.train.windows import with_training
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mtmd.model.scores import CHUNK, conditional_logits, log1mexp, pair_logits, tree_log_probability
+from mtmd.model.ranker import CHUNK, conditional_logits, log1mexp, pair_logits, tree_log_probability
 
 PARENTS = (None, 0, 0)
 

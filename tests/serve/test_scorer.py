@@ -11,7 +11,7 @@ from mtmd.config import Declarations
 from mtmd.errors import BundleError, LogsError
 from mtmd.features.encoded_list import EncodedList
 from mtmd.logs.encoding import EncodedSide
-from mtmd.model.scores import tree_log_probability as torch_tree
+from mtmd.model.ranker import tree_log_probability as torch_tree
 from mtmd.serve.scorer import Scorer, tree_log_probability
 
 A, B = "a" * 64, "b" * 64

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from mtmd.config import Preset
-from mtmd.model.batch import Batch
-from mtmd.train import feed
-from mtmd.train.feed import on_device, with_dropped_values
+from mtmd.model import batch as batch_module
+from mtmd.model.batch import Batch, on_device, with_dropped_values
 from mtmd.train.trainer import fit
 from tests.model.random_batches import random_batch
 from tests.train.windows import RandomWindow
@@ -87,7 +86,7 @@ def test_batches_made_ahead_keep_their_order_and_an_error_comes_after_those_befo
     tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a device that needs no GPU, and so no pinned memory."""
-    monkeypatch.setattr(feed, "_pinned", lambda batch: batch)
+    monkeypatch.setattr(batch_module, "_pinned", lambda batch: batch)
     batch = random_batch(tiny_preset.declarations)
 
     def numbered(count: int) -> Iterator[Batch]:

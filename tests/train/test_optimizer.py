@@ -12,10 +12,18 @@ from torch import Tensor, nn
 
 from mtmd.config import Preset, TrainingConfig
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.build import build_model
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
-from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
-from mtmd.train.table_block import BETAS, EPSILON, HORIZON, blocks_of
+from mtmd.model.two_tower import build_model
+from mtmd.train.optimizer import (
+    BETAS,
+    EPSILON,
+    HORIZON,
+    RATE,
+    RowAdamW,
+    blocks_of,
+    learning_rate_factor,
+    make_optimizer,
+)
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 from tests.train.windows import with_training

@@ -18,7 +18,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.model.build import build_model
+from mtmd.model.two_tower import build_model
 from mtmd.store.files import locked
 from mtmd.train import stage as train_stage
 from mtmd.train.checkpoints import FILE

@@ -1,21 +1,118 @@
-"""One rank of a training: `python -m mtmd.extras.ranks.rank JOB`, started by torchrun (see `launcher`)."""
+"""One rank of a training: `python -m mtmd.extras.ranks.rank JOB`, started by torchrun (see `launcher`).
+
+Every rank has the whole model and a part of each batch; together they take the steps of one. A step's gradient is the
+sum of the parts' gradients, whose losses are already divided by the whole batch's counts (`TrainingLoss.total`).
+Gradients outside the embedding tables are added up as one vector. Of the tables, ranks exchange the rows that any of
+them read and their gradients; then each rank makes the same update of these rows. docs/extras/ranks.md has the costs.
+
+Shapes: n rows of tables of one width w.
+"""
 
 import gc
 import os
 import sys
 import traceback
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import torch
 import torch.distributed as dist
+from torch import Tensor, nn
 
 from mtmd.errors import MtmdError
-from mtmd.extras.ranks.group import Group
 from mtmd.extras.ranks.launcher import Report
 from mtmd.model.ranker import choose_device
+from mtmd.train.optimizer import RowAdamW
 from mtmd.train.results import Progress
 from mtmd.train.stage import TrainingJob, run_job
+from mtmd.train.step import TrainingLoss
+from mtmd.train.trainer import OneRank
+
+
+class Group(OneRank):
+    """The ranks of a training, as one of them sees them; made when torch's process group is."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.rank, self.ranks, self.device = dist.get_rank(), dist.get_world_size(), device
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over ranks, in place."""
+        dist.all_reduce(values)
+        return values
+
+    def loss(self, loss: TrainingLoss) -> TrainingLoss:
+        """The same, divided by the whole batch's counts."""
+        return replace(loss, total=lambda counts: self.sum(counts.detach().double()).float())
+
+    def settle(self, model: nn.Module, optimizer: RowAdamW) -> None:
+        """Give weights and moments the first rank's values: powers of moments may differ in a last bit by their place
+        in memory.
+        """
+        for parameter in model.parameters():
+            slots = optimizer.state[parameter]
+            for tensor in (parameter.data, *(slots[n] for n in ("exp_avg", "exp_avg_sq") if n in slots)):
+                dist.broadcast(tensor, src=0)
+
+    def add_gradients(self, model: nn.Module, optimizer: RowAdamW) -> None:
+        """Replace all gradients by their sums over ranks.
+
+        A parameter keeps no gradient where no rank has one, as if one rank had the whole batch. Rows of tables that
+        another rank read are brought up to date.
+        """
+        tables = optimizer.tables
+        places = {id(table) for table in tables}
+        self._add_dense([parameter for parameter in model.parameters() if id(parameter) not in places])
+        for width in sorted({table.shape[1] for table in tables}):
+            self._add_rows([table for table in tables if table.shape[1] == width], optimizer)
+
+    def _add_dense(self, parameters: Sequence[nn.Parameter]) -> None:
+        """One vector of all: whether each parameter has a gradient, and the gradients."""
+        given = torch.tensor([float(p.grad is not None) for p in parameters], device=self.device)
+        parts = [p.new_zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in parameters]
+        summed = self.sum(torch.cat([given, *parts]))
+        pieces = torch.split(summed[len(given) :], [parameter.numel() for parameter in parameters])
+        for parameter, piece, count in zip(parameters, pieces, summed.tolist(), strict=False):
+            parameter.grad = piece.view_as(parameter) if count else None
+
+    def _add_rows(self, tables: Sequence[Tensor], optimizer: RowAdamW) -> None:
+        """The union of the rows that ranks read of tables of one width, and the sum of their gradients."""
+        sizes = torch.tensor([0, *map(len, tables)], device=self.device).cumsum(0)
+        rows = [torch.empty(0, dtype=torch.long, device=self.device)]
+        values = [tables[0].new_empty(0, tables[0].shape[1])]
+        for table, first in zip(tables, sizes.tolist(), strict=False):
+            if table.grad is not None:
+                gradient = table.grad.coalesce()
+                rows.append(gradient.indices()[0] + first)
+                values.append(gradient.values())
+        every_row, every_value = (self._gather(torch.cat(own)) for own in (rows, values))
+        found, place = torch.unique(every_row, return_inverse=True)
+        union = every_value.new_zeros(len(found), every_value.shape[1]).index_add_(0, place, every_value)
+        ends, reads = torch.searchsorted(found, sizes).tolist(), []
+        for index, table in enumerate(tables):
+            own = slice(ends[index], ends[index + 1])
+            read = found[own] - sizes[index]
+            reads.append((table, read))
+            table.grad = None
+            if len(read):
+                table.grad = torch.sparse_coo_tensor(
+                    read[None], union[own], table.shape, is_coalesced=True, check_invariants=False
+                )
+        optimizer.catch_up(reads)
+
+    def _gather(self, own: Tensor) -> Tensor:
+        """The entries (n, …) of all ranks, one rank after the other: the same on each of them."""
+        counts = [torch.zeros(1, dtype=torch.long, device=self.device) for _ in range(self.ranks)]
+        dist.all_gather(counts, torch.tensor([len(own)], device=self.device))
+        sizes = [int(count) for count in counts]
+        if not max(sizes):
+            return own
+        padded = own.new_zeros(max(sizes), *own.shape[1:])
+        padded[: len(own)] = own
+        every = [torch.empty_like(padded) for _ in range(self.ranks)]
+        dist.all_gather(every, padded)
+        return torch.cat([one[:size] for one, size in zip(every, sizes, strict=True)])
 
 
 def main(file: Path) -> int:

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.http.bodies import Bodies
-from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.intake import Bodies, Settings
 from mtmd.serve.published import open_ads
 from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer

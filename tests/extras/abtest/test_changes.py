@@ -5,9 +5,8 @@ import pytest
 
 from mtmd.errors import EvaluationError
 from mtmd.extras.abtest.changes import CELLS, LOWER_IS_BETTER, METRICS, SUMS, Arm, arm, changes
-from mtmd.extras.abtest.funnel import deliver
+from mtmd.extras.abtest.funnel import deliver, draw_traffic
 from mtmd.extras.abtest.stage import AB_TEST_FORMAT
-from mtmd.extras.abtest.traffic import draw_traffic
 from mtmd.store.files import digest
 from tests.extras.abtest.made import DAY, FUNNEL, tiny_platform, tiny_traffic
 from tests.golden import rounded

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from mtmd.errors import EvaluationError
-from mtmd.extras.abtest.funnel import RESERVE, Pacer, daily_budgets, deliver, highest
+from mtmd.extras.abtest.funnel import RESERVE, Chances, Pacer, Traffic, daily_budgets, deliver, highest
 from mtmd.extras.abtest.settings import Settings
-from mtmd.extras.abtest.traffic import Chances, Traffic
 from tests.extras.abtest.made import FUNNEL, tiny_traffic
 
 PLENTY = FUNNEL.model_copy(update={"budget": 1e6})  # nobody runs out, so nobody is paced

@@ -9,12 +9,12 @@ import torch
 
 from mtmd.config import Preset, SideSchema, load_preset
 from mtmd.errors import LogsError
-from mtmd.extras.abtest import rankers
-from mtmd.extras.abtest.rankers import ModelRanker
-from mtmd.extras.abtest.traffic import Traffic
+from mtmd.extras.abtest import stage
+from mtmd.extras.abtest.funnel import Traffic
+from mtmd.extras.abtest.stage import ModelRanker
 from mtmd.logs.encoding import encode
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.build import ModelKind, build_model
+from mtmd.model.two_tower import ModelKind, build_model
 from mtmd.sources.simulated.outcomes import TASKS
 from tests.conftest import TINY
 from tests.extras.abtest.made import tiny_traffic
@@ -62,7 +62,7 @@ def test_a_pair_is_scored_as_if_it_were_alone(
 ) -> None:
     """In several batches, whatever the order of surfaces and products, and whatever tasks the model has beside."""
     preset = load_preset(path)
-    monkeypatch.setattr(rankers, "_REQUESTS_AT_ONCE", 110)
+    monkeypatch.setattr(stage, "_REQUESTS_AT_ONCE", 110)
     traffic, model = tiny_traffic(), build_model(kind, preset)
     with torch.no_grad():
         for parameter in model.parameters():

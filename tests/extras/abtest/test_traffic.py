@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from mtmd.extras.abtest.traffic import draw_traffic, identity
+from mtmd.extras.abtest.funnel import draw_traffic, identity
 from tests.extras.abtest.made import BROAD, DAY, FUNNEL, tiny_platform, tiny_traffic
 
 

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays
-from mtmd.model.build import build_model
 from mtmd.model.ranker import RankingModel
+from mtmd.model.two_tower import build_model
 from mtmd.train.checkpoints import WEIGHTS, save_weights
 from mtmd.train.optimizer import make_optimizer
 from mtmd.train.results import MOMENTS, FitResult, Progress, Start

@@ -7,9 +7,8 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.features.requests import LONGEST_LIST
-from mtmd.serve.http.bodies import Bodies
-from mtmd.serve.http.bodies import parsed as parsed_body
-from mtmd.serve.http.intake import Refused, Settings
+from mtmd.serve.http.intake import Bodies, Refused, Settings
+from mtmd.serve.http.intake import parsed as parsed_body
 from tests.model.listed import listed_preset
 
 
