@@ -15,8 +15,7 @@ from rich.console import Console
 from benchmarks.runs import daily_plan, extracted, told, window_parser
 from mtmd.config import Slice
 from mtmd.evaluate.ablation import over_seeds
-from mtmd.evaluate.evaluation import evaluate_predictors
-from mtmd.evaluate.groups import row_groups
+from mtmd.evaluate.evaluation import evaluate_predictors, row_groups
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport

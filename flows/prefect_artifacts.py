@@ -18,7 +18,7 @@ from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.promote.stage import RunSummary
 from mtmd.report import jobs, view
 from mtmd.report.document import Document, Item, Items, Section, markdown
-from mtmd.report.text import plain, report_url
+from mtmd.report.tables import plain, report_url
 from mtmd.run import RunPlan
 
 _Result = TypeVar("_Result")

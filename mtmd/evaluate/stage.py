@@ -11,8 +11,7 @@ from pydantic import Field
 from mtmd import extension
 from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
-from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
-from mtmd.evaluate.groups import row_groups
+from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors, row_groups
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, score_shard, window_medians
 from mtmd.evaluate.replay import REPLAY_FORMAT, ReplayReport, replay_day

@@ -4,10 +4,10 @@ Nothing is trained or stored, and neither torch nor great-expectations is loaded
 right, and rows once all columns are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 from pydantic import ValidationError
@@ -19,14 +19,25 @@ from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.expectations import day_expectations
 from mtmd.extract.database import Database, reading
 from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import MORE_MEMORY, Columns
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import TableColumns
-from mtmd.project.days import DaysCheck, check_days, window_files
-from mtmd.project.features import check_features
-from mtmd.project.findings import Finding, Level, Part, ProjectCheck, error, stopped_by
-from mtmd.project.rows import check_cost, check_rows, stage
+from mtmd.project.findings import Finding, Level, Part, ProjectCheck, counted, error, fact, stopped_by
+from mtmd.project.rows import check_cost, check_features, check_rows, stage, window_files
+from mtmd.run import plan_window, training_days
 from mtmd.store.files import scratch
+
+_MOST_SHOWN = 5
+
+
+class DaysCheck(NamedTuple):
+    """What is wrong with the days; the held-out day and its files, if all are there; the window's days that are."""
+
+    findings: list[Finding]
+    as_of: date | None = None
+    files: SourceFiles = {}  # noqa: RUF012 - nothing changes it
+    window: Sequence[date] = ()
 
 
 def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | None = None) -> ProjectCheck:
@@ -118,3 +129,56 @@ def _check_day(
     yield from check_rows(database, preset)
     yield from check_features(database, preset)
     yield from check_cost(database, source, (*days.window, day))
+
+
+def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysCheck:
+    """The days of each table; then the files of `as_of`, by default the newest day that all tables have."""
+    try:
+        days = {table: source.table_days(table) for table in TABLES}
+    except (ConfigError, LogsError, StorageError) as wrong:
+        return DaysCheck([stopped_by(Part.DAYS, str(source.root), wrong)])
+    findings = [_of_table(table, days[table], source) for table in TABLES]
+    common = set.intersection(*days.values())
+    chosen = as_of or max(common, default=None)
+    if chosen is None:
+        if all(days.values()):
+            text = "no day that all tables have"
+            findings.append(error(Part.DAYS, str(source.root), text, "deliver a day's three tables"))
+        return DaysCheck(findings)
+    findings += _window(preset, chosen, days)
+    window = sorted(set(plan_window(chosen, preset.window_days)) & common - preset.left_out.keys())
+    files: SourceFiles = {}
+    for table in TABLES if chosen in common else ():
+        try:
+            files[table] = source.day_files(table, chosen)
+        except (ConfigError, LogsError, StorageError) as wrong:
+            findings.append(stopped_by(Part.DAYS, table, wrong))
+    return DaysCheck(findings, chosen if len(files) == len(TABLES) else None, files, window)
+
+
+def _of_table(table: str, days: set[date], source: LogSource) -> Finding:
+    if days:
+        return fact(Part.DAYS, table, f"{counted(len(days), 'day')}, {min(days)} to {max(days)}")
+    text = f"no day in {source.place(table)}"
+    return error(
+        Part.DAYS, table, text, f"write the logs there, or correct the preset's logs or [sources.{table}]"
+    )
+
+
+def _window(preset: Preset, as_of: date, days: dict[str, set[date]]) -> Iterator[Finding]:
+    """What `plan_run` would refuse, for each table."""
+    try:
+        wanted = [*training_days(preset, as_of, preset.window_days), as_of]
+    except (ConfigError, LogsError) as wrong:
+        yield stopped_by(Part.DAYS, "left_out", wrong)
+        return
+    yield fact(
+        Part.DAYS, "window", f"{as_of} is held out, {len(wanted) - 1} training days from {wanted[0]} on"
+    )
+    for table in (table for table in TABLES if days[table]):
+        if lacking := [day for day in wanted if day not in days[table]]:
+            more = f" and {len(lacking) - _MOST_SHOWN} more" if len(lacking) > _MOST_SHOWN else ""
+            text = f"lacks {len(lacking)} of the {len(wanted)} days to {as_of}: "
+            text += ", ".join(map(str, lacking[:_MOST_SHOWN])) + more
+            remedy = "deliver them, say another --as-of, name them in [left_out], or shorten the window"
+            yield error(Part.DAYS, table, text, remedy)

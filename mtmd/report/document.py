@@ -18,8 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mtmd.report.charts import data_uri
-from mtmd.report.tables import Table, is_sure
-from mtmd.report.text import block, cell, number, plain, time_words
+from mtmd.report.tables import Table, block, cell, is_sure, number, plain, time_words
 
 Kind = Literal["good", "bad", "held", ""]
 MARKS: dict[Kind, str] = {"good": "✓", "bad": "✗", "held": "○", "": "–"}

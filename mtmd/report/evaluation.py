@@ -8,8 +8,7 @@ from mtmd.evaluate.metrics import QUALITIES, Metric
 from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
 from mtmd.promote.findings import Tally
 from mtmd.promote.slice_gates import against
-from mtmd.report.tables import SLICE_COLUMNS, Column, Table, columns_of
-from mtmd.report.text import enumerated, minus
+from mtmd.report.tables import SLICE_COLUMNS, Column, Table, columns_of, enumerated, minus
 
 ALL_TASKS = "all tasks"
 RIVAL_NAMES = {  # in the order of all tables

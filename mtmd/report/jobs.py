@@ -10,8 +10,7 @@ from mtmd.monitor.health import Finding, MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Code, Document, Item, Items, Kind, Picture, Section
-from mtmd.report.tables import Column, Table, columns_of
-from mtmd.report.text import number
+from mtmd.report.tables import Column, Table, columns_of, number
 
 _STATES: dict[str, Kind] = {
     "completed": "good",

@@ -19,7 +19,7 @@ from mtmd.errors import MtmdError
 from mtmd.registry.records import Champion, ChampionChange
 from mtmd.registry.registry import Registry
 from mtmd.report.past import RunRecord, failure_record, origin, run_record
-from mtmd.report.text import short
+from mtmd.report.tables import short
 from mtmd.store.outputs import read_record, written
 
 RECORDS = "index.json"

@@ -11,7 +11,7 @@ from mtmd.config import Frozen
 from mtmd.evaluate.report import ALL, SliceMetrics
 from mtmd.promote.findings import GateResult
 from mtmd.registry.records import SUMMARY, origin, run_paths
-from mtmd.report.text import short
+from mtmd.report.tables import short
 from mtmd.store.outputs import read_record, written
 from mtmd.store.workspace import Workspace
 

@@ -16,8 +16,7 @@ from mtmd.report.evaluation import (
     rivals_table,
     worth,
 )
-from mtmd.report.tables import Column, Table, columns_of
-from mtmd.report.text import minus, number, short
+from mtmd.report.tables import Column, Table, columns_of, minus, number, short
 
 COUNTING = (
     "Counts are of slices, a surface × a product × a task each; a task over all its slices is judged too, and counted "

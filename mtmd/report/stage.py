@@ -14,8 +14,7 @@ from mtmd.registry.registry import Registry
 from mtmd.report import document as documents
 from mtmd.report.line import read_line
 from mtmd.report.past import RunRecord, made_by, origin
-from mtmd.report.tables import Table, columns_of
-from mtmd.report.text import short
+from mtmd.report.tables import Table, columns_of, short
 from mtmd.report.view import RunRecords, view
 from mtmd.store.workspace import Workspace
 

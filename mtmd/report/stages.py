@@ -12,8 +12,7 @@ from mtmd.extract.shards import Days
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Fold, Item, Items, Picture, Section
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns
-from mtmd.report.tables import Column, Table, columns_of
-from mtmd.report.text import short, time_words
+from mtmd.report.tables import Column, Table, columns_of, short, time_words
 from mtmd.train.results import FitResult
 from mtmd.train.stage import Trained
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation

@@ -19,8 +19,7 @@ from mtmd.report import sections, stages
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Document, Fold, Kind, Picture, Section
 from mtmd.report.past import RunRecord
-from mtmd.report.tables import Table, columns_of
-from mtmd.report.text import enumerated, short
+from mtmd.report.tables import Table, columns_of, enumerated, short
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
 from mtmd.train.stage import Trained

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mtmd.config import Declarations, EvaluationConfig
-from mtmd.evaluate.evaluation import evaluate_predictors
-from mtmd.evaluate.groups import IDS, row_groups
+from mtmd.evaluate.evaluation import IDS, evaluate_predictors, row_groups
 from mtmd.evaluate.held_out import HeldOutDay
 
 

@@ -13,7 +13,7 @@ from mtmd.extract import stage as extract_stage
 from mtmd.extract.window import window_fingerprint
 from mtmd.flows.ablation import ablation
 from mtmd.report.stages import factors_table
-from mtmd.report.text import plain
+from mtmd.report.tables import plain
 from mtmd.run import plan_run
 from mtmd.train.stage import training_key
 from mtmd.validate import stage as validate_stage

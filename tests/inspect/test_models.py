@@ -3,7 +3,7 @@
 import pytest
 
 from mtmd.errors import BundleError, RegistryError
-from mtmd.inspect.models import find_model, markdown_of, stored_model
+from mtmd.inspect.commands import find_model, markdown_of, stored_model
 from mtmd.store.files import remove, write_text
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
 

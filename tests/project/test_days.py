@@ -8,7 +8,7 @@ import pytest
 
 from mtmd.config import load_preset
 from mtmd.logs.source import LogSource
-from mtmd.project.days import check_days
+from mtmd.project.check import check_days
 from mtmd.project.findings import Level
 from tests.project.conftest import Project, said
 

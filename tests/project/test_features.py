@@ -2,8 +2,8 @@
 
 import pytest
 
-from mtmd.project.features import MOST_COLLIDING, colliding_share, enough_buckets
 from mtmd.project.findings import Part
+from mtmd.project.rows import MOST_COLLIDING, colliding_share, enough_buckets
 from tests.project.conftest import Project
 
 

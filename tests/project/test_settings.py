@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.cli import main
 from mtmd.config import Preset, load_preset, preset_names
-from mtmd.project.settings import as_toml
+from mtmd.project.commands import as_toml
 
 
 @pytest.mark.parametrize("name", preset_names())

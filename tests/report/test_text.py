@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.report.text import block, enumerated, number, plain, report_url, short, time_words
+from mtmd.report.tables import block, enumerated, number, plain, report_url, short, time_words
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from mtmd.extras.abtest.changes import METRICS, RelativeChange
 from mtmd.extras.abtest.stage import CANDIDATE, ABTest, find_ab_test
 from mtmd.report.document import Document, Fold, Section
 from mtmd.report.evaluation import RIVAL_NAMES
-from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table, columns_of
-from mtmd.report.text import enumerated
+from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table, columns_of, enumerated
 from mtmd.report.view import RunRecords
 from mtmd.run import RunPlan
 

@@ -56,7 +56,7 @@ def changed(preset: str, artifacts: str) -> None:
         _log.warning("the mirrors are not up to date: %s", words)
     if _run_id():
         from mtmd.flows.prefect_artifacts import markdown_artifact
-        from mtmd.report.text import plain
+        from mtmd.report.tables import plain
 
         head = "✓ The mirrors are up to date" if current else "✗ The mirrors are not up to date"
         lines = [f"- {plain(line)}" for line in words.splitlines()]

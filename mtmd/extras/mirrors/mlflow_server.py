@@ -27,7 +27,7 @@ from mtmd.extras.mirrors.mlflow_values import (
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
-from mtmd.report.text import report_url
+from mtmd.report.tables import report_url
 from mtmd.store.files import read_json
 from mtmd.store.workspace import Workspace
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mtmd.extras.proposal.columns import Column, Table, preset_names, sql_as, tokens, toml_text
-from mtmd.project.features import enough_buckets
+from mtmd.project.rows import enough_buckets
 
 _CONTRACT = {
     "query": {"request_id", "ts", "surface", "user_id"},

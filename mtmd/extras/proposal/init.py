@@ -14,8 +14,7 @@ from mtmd.extras.proposal import write
 from mtmd.extras.proposal.columns import look_at, toml_text
 from mtmd.extras.proposal.features import find_features, id_feature, with_a_shallow_one
 from mtmd.extras.proposal.places import TablePlace, find_places
-from mtmd.extras.proposal.roles import find_roles
-from mtmd.extras.proposal.tasks import find_tasks
+from mtmd.extras.proposal.roles import find_roles, find_tasks
 from mtmd.logs.contract import TABLES
 from mtmd.logs.sql import linked
 from mtmd.store.stores import in_bucket

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mtmd.extras.proposal.columns import READER, Column, preset_names, sql_as, toml_list, toml_text
 from mtmd.extras.proposal.features import ProposedFeatures
 from mtmd.extras.proposal.places import TablePlace
-from mtmd.extras.proposal.roles import Roles, time_sql
-from mtmd.extras.proposal.tasks import ProposedTask
+from mtmd.extras.proposal.roles import ProposedTask, Roles, time_sql
 from mtmd.logs.contract import OUTCOMES
 
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32

@@ -13,7 +13,7 @@ from mtmd.extras.abtest.daily import ab_gate
 from mtmd.extras.abtest.flow import ab_test
 from mtmd.extras.abtest.stage import BASELINE, ABTest, find_ab_test
 from mtmd.registry.registry import Registry
-from mtmd.report.text import plain
+from mtmd.report.tables import plain
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import read_json
 from mtmd.train import stage as train_stage

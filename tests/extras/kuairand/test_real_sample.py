@@ -12,7 +12,7 @@ from mtmd.extras.kuairand.cross_fit import NEWEST, cross_fit, ranking_auc
 from mtmd.extras.kuairand.mapping import Exposures, map_exposures, teacher_inputs, teaching_rows
 from mtmd.extras.kuairand.rows import TeacherConfig
 from mtmd.extras.kuairand.source import Source, read_source, video_attributes
-from mtmd.project.features import MOST_COLLIDING, colliding_share
+from mtmd.project.rows import MOST_COLLIDING, colliding_share
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
 FOLDER = Path(os.environ.get("MTMD_KUAIRAND") or BESIDE)

@@ -10,7 +10,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
-from mtmd.inspect.models import stored_model
+from mtmd.inspect.commands import stored_model
 from mtmd.jobs.backfill import plan_backfill
 from mtmd.registry.records import StartedFrom
 from mtmd.report.document import markdown
