@@ -81,7 +81,7 @@ def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_l
     }
     kinds = {table: {row[0]: row[1] for row in rows} for table, rows in columns.items()}
     assert list(kinds["requests"])[:4] == ["request_id", "ts", "surface", "user_id"]
-    assert kinds["ads"]["ad_id"] == "UUID"
+    assert kinds["ads"]["ad_id"] == "VARCHAR"
     assert kinds["ads"]["well_known"] == "INTEGER"
     assert list(kinds["candidates"]) == [
         "request_id", "ad_id", "p_click", "p_lead", "impressed", "click", "lead", "position",
