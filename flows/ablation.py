@@ -12,7 +12,7 @@ from mtmd import command_line
 from mtmd.config import variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.flows import parameters, prefect_artifacts, runners, steps
+from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.command import command_of, require_days, show_ablation
 from mtmd.flows.parameters import (
     Artifacts,
@@ -77,7 +77,7 @@ def train_variants(
     plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
 ) -> tuple[list[Trained], list[str]]:
     """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
-    with runners.of_trainings() as runner:
+    with parameters.runner_of_trainings() as runner:
         runs = {
             f"{name}, seed {seed}": runner.submit(
                 steps.train,

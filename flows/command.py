@@ -33,8 +33,7 @@ from mtmd.command_line import PresetName, console, errors, literal, only_command
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.evaluate.ablation import Ablation
-from mtmd.flows import runners
-from mtmd.flows.parameters import DAY_FORM, scheduled_day
+from mtmd.flows.parameters import DAY_FORM, chosen_runner, scheduled_day
 from mtmd.promote.stage import RunSummary
 from mtmd.report import stages
 from mtmd.report.document import Document, markdown
@@ -65,7 +64,7 @@ def command_of(
     def command(**given: Any) -> None:
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
-        runners.chosen()  # likewise
+        chosen_runner()  # likewise
         try:
             if api := PREFECT_API_URL.value():
                 result = _with_server(flow, given, api)

@@ -1,18 +1,26 @@
-"""Parameters that the flows share, with bounds and descriptions; and names of runs, which say what each is about.
+"""What the flows share: parameters with bounds and descriptions, names of runs, and where parallel parts run.
 
 Prefect names a run when it starts, so scheduled runs that have not started have a name of Prefect's own.
+
+The environment variable MTMD_RUNNER chooses a runner: `threads` (the default) is this machine alone. Others are the
+extra `clusters`'s, whose seam `runner` has `require(kind, setting)` and `started(kind, processes)`.
 """
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
+from types import ModuleType
 from typing import Annotated, Any, TypeVar, get_args
 
 from prefect import runtime
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from mtmd import extension
 from mtmd.config import MAX_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, preset_names
 from mtmd.run import scheduled_as_of
 
@@ -20,6 +28,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # What a server checks of a run that is submitted is the JSON Schema; without a pattern it takes any text for a date.
 _DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+
+RUNNER = "MTMD_RUNNER"
+HERE = "threads"
+_DAYS = 4  # extracted side by side; each holds its matrices
 
 DAY_FORM = "YYYY-MM-DD"
 
@@ -95,3 +107,33 @@ def _descriptions(annotation: Any) -> Iterator[str]:
 def of_day() -> str:
     """`daily-retrain 2026-01-26`: the run's as_of, given or derived from the scheduled start."""
     return f"{runtime.flow_run.flow_name} {runtime.flow_run.parameters.get('as_of') or scheduled_day()}"
+
+
+def runner_of_days() -> AbstractContextManager[TaskRunner[Any]]:
+    """For the days of a window. Raises ConfigError like `chosen_runner`."""
+    return _started(ThreadPoolTaskRunner(_DAYS), min(_DAYS, os.cpu_count() or 1))
+
+
+def runner_of_trainings() -> AbstractContextManager[TaskRunner[Any]]:
+    """For trainings that do not need each other; on one machine one after the other, since each takes all of it."""
+    return _started(ThreadPoolTaskRunner(1), os.cpu_count() or 1)
+
+
+def chosen_runner() -> str:
+    """The runner that MTMD_RUNNER names. Raises ConfigError where it can't be had."""
+    kind = os.environ.get(RUNNER) or HERE
+    if kind != HERE:
+        _clusters(kind).require(kind, RUNNER)
+    return kind
+
+
+def _clusters(kind: str) -> ModuleType:
+    return extension.required("clusters", "runner", f"{RUNNER} ({kind!r})")
+
+
+@contextmanager
+def _started(here: TaskRunner[Any], processes: int) -> Iterator[TaskRunner[Any]]:
+    """The chosen runner, started."""
+    kind = chosen_runner()
+    with here if kind == HERE else _clusters(kind).started(kind, processes) as runner:
+        yield runner

@@ -18,7 +18,7 @@ from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.flows import prefect_artifacts, runners
+from mtmd.flows import parameters, prefect_artifacts
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
 from mtmd.model.two_tower import ModelKind
@@ -99,7 +99,7 @@ plan_backfill = task_of(
 @task(persist_result=False)
 def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, artifacts: str) -> RunPlan:
     """Resolve the parameters, and clear away what killed runs left half-written."""
-    runners.chosen()
+    parameters.chosen_runner()
     train_stage.require_machine(load_preset(preset))
     planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     removed = sweep(planned.workspace.root)
@@ -134,7 +134,7 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     quality = validate(planned)
     prefect_artifacts.data_quality(planned, quality)
     require(quality)
-    with runners.of_days() as runner:
+    with parameters.runner_of_days() as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
         running = [
             runner.submit(extract, {"plan": planned, "day": day, "validated": seen}) for day, seen in days

@@ -16,18 +16,8 @@ from typing import Literal
 
 from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.champions import Champions
-from mtmd.registry.checks import (
-    MANIFEST,
-    check_built,
-    check_sequence,
-    check_stored,
-    refusal,
-    require_id,
-    require_reason,
-    require_rollback,
-    stored_manifest,
-)
 from mtmd.registry.records import (
+    MANIFEST,
     REASON_LENGTH,
     Champion,
     ChampionChange,
@@ -36,6 +26,14 @@ from mtmd.registry.records import (
     Promotion,
     Registered,
     RegistryStatus,
+    check_built,
+    check_sequence,
+    check_stored,
+    refusal,
+    require_id,
+    require_reason,
+    require_rollback,
+    stored_manifest,
 )
 from mtmd.store.files import locked, write_json
 from mtmd.store.outputs import file_digests

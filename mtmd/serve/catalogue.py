@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.checks import require_id
+from mtmd.registry.records import require_id
 from mtmd.store.files import locked
 from mtmd.store.sealed import parsed_json, sealed_text
 from mtmd.store.stores import store_of

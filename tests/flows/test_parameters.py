@@ -1,4 +1,4 @@
-"""What is refused when a run is submitted: the server validates with this function and nothing else."""
+"""What is refused when a run is submitted (the server validates with this function alone); and the chosen runner."""
 
 import json
 from typing import Any
@@ -7,7 +7,9 @@ import pytest
 from prefect import Flow
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 
-from mtmd.flows import ablation, backfill, daily_retrain
+from mtmd import extension
+from mtmd.errors import ConfigError
+from mtmd.flows import ablation, backfill, daily_retrain, parameters
 
 
 def _submit(flow: Flow[..., Any], **parameters: Any) -> None:
@@ -16,7 +18,7 @@ def _submit(flow: Flow[..., Any], **parameters: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters",
+    "given",
     [
         {},
         {"preset": "tiny", "as_of": "2026-01-25", "window_days": 7},
@@ -24,12 +26,12 @@ def _submit(flow: Flow[..., Any], **parameters: Any) -> None:
         {"as_of": None, "window_days": None, "override": "known holiday"},
     ],
 )
-def test_what_can_run_is_taken(parameters: dict[str, Any]) -> None:
-    _submit(daily_retrain.daily_retrain, **parameters)
+def test_what_can_run_is_taken(given: dict[str, Any]) -> None:
+    _submit(daily_retrain.daily_retrain, **given)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("given", "words"),
     [
         ({"preset": "dmeo"}, "'preset'. Failure reason: 'dmeo' does not match"),
         ({"as_of": "25.1.2026"}, "'as_of'. Failure reason: '25.1.2026' does not match"),
@@ -40,9 +42,9 @@ def test_what_can_run_is_taken(parameters: dict[str, Any]) -> None:
         ({"override": "  "}, "'  ' does not match"),
     ],
 )
-def test_what_cannot_run_is_refused(parameters: dict[str, Any], words: str) -> None:
+def test_what_cannot_run_is_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        _submit(daily_retrain.daily_retrain, **parameters)
+        _submit(daily_retrain.daily_retrain, **given)
     assert words in str(refused.value)
 
 
@@ -55,3 +57,14 @@ def test_days_and_names_of_other_flows_are_checked_too() -> None:
     _submit(ablation.ablation, names=["no_dcn"])
     with pytest.raises(ValidationError, match="'no_dnc' is not one of"):
         _submit(ablation.ablation, names=["no_dnc"])
+
+
+def test_parts_run_on_this_machine_unless_a_cluster_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(parameters.RUNNER, raising=False)
+    assert parameters.chosen_runner() == "threads"
+    monkeypatch.setenv(parameters.RUNNER, "dask")
+    monkeypatch.setattr(extension, "names", lambda: ())
+    with pytest.raises(
+        ConfigError, match=r"MTMD_RUNNER \('dask'\) needs the extra 'clusters', which is not in"
+    ):
+        parameters.chosen_runner()

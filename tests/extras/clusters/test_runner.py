@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Days
 from mtmd.extras.clusters import runner
-from mtmd.flows import runners, steps
+from mtmd.flows import parameters, steps
 from mtmd.store.files import sha256_file
 from tests.flows.runs import LINE, NEXT, TINY, Run, copied
 
@@ -50,7 +50,7 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
     if find_spec(f"prefect_{kind}") is None:
         pytest.skip(f"pip install -e '.[{kind}]' brings it")
     unmade = without(next_day, tmp_path, "shards", "models")
-    monkeypatch.setenv(runners.RUNNER, kind)
+    monkeypatch.setenv(parameters.RUNNER, kind)
     days = extraction(str(unmade), str(next_day.logs))
     assert days.held_out.day == NEXT
     assert STARTED[kind] in caplog.text
@@ -62,19 +62,19 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
 
 
 def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(runners.RUNNER, "spark")
+    monkeypatch.setenv(parameters.RUNNER, "spark")
     with pytest.raises(ConfigError, match=r"MTMD_RUNNER \('spark'\) must be one of threads, dask, ray"):
-        runners.chosen()
-    monkeypatch.setenv(runners.RUNNER, "dask")
+        parameters.chosen_runner()
+    monkeypatch.setenv(parameters.RUNNER, "dask")
     with (
         temporary_settings({PREFECT_API_URL: None}),
         pytest.raises(
             ConfigError, match="needs a Prefect server that all workers reach, and PREFECT_API_URL"
         ),
     ):
-        runners.chosen()
+        parameters.chosen_runner()
     monkeypatch.setattr(runner, "find_spec", lambda name: None)
     with pytest.raises(
         ConfigError, match=re.escape("needs prefect-dask; pip install 'mtmd[dask]' brings it")
     ):
-        runners.chosen()
+        parameters.chosen_runner()
