@@ -1,22 +1,15 @@
 """Scoring a day with a model, and the constant predictor: the median of the window, slice by slice."""
 
 from dataclasses import replace
-from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from mtmd.config import Declarations, EvaluationConfig, Preset
+from mtmd.config import Declarations, Preset
 from mtmd.errors import EvaluationError
-from mtmd.evaluate.evaluation import evaluate_predictors
-from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
-from mtmd.extract.shards import open_shard
-from mtmd.extract.stage import extract_day
-from mtmd.logs.source import LogSource
+from mtmd.evaluate.predictors import score_day, window_medians
 from mtmd.model.batch import Batch
 from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import build_model
@@ -54,32 +47,6 @@ def test_a_real_model_scores_alike_in_any_batch_size_and_stays_as_it_was(
     assert np.abs(whole - pieces).max() < 1e-5
     assert (whole < 0).all()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-def test_a_day_of_logs_is_evaluated_from_end_to_end(
-    tiny_preset: Preset, tiny_logs: Path, tmp_path: Path
-) -> None:
-    declarations = tiny_preset.declarations
-    shards = [
-        open_shard(Path(extract_day(LogSource(tiny_logs), date(2026, 1, day), declarations, tmp_path).path))
-        for day in (1, 2)
-    ]
-    day = HeldOutDay.of(shards[1], declarations)
-    predictions = {
-        "mtmd": score_day(build_model("mtmd", tiny_preset), shards[1], declarations),
-        "constant": predict_constant(window_medians(shards[:1], declarations), day),
-    }
-    report = evaluate_predictors(
-        date(2026, 1, 2), declarations, day, predictions, EvaluationConfig(buckets=5)
-    )
-    assert len(report.slices) == 15
-    assert all(report.get("mtmd", where).rows > 0 for where in report.slices)
-    ctr = report.get("constant", report.aggregates[0])
-    assert ctr.rows == shards[1].candidates
-    assert ctr.impressions == int(shards[1].impressed.sum())
-    assert ctr.positives == int((shards[1].labels[:, 0] == 1).sum())
-    # an untrained model knows less than the window's medians
-    assert report.compared("constant", report.aggregates[0]).improvement < 0
 
 
 def test_the_constant_is_the_median_of_all_days_of_the_window(declarations: Declarations, make_shard) -> None:

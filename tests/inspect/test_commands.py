@@ -102,11 +102,6 @@ def test_show_prints_the_report_of_the_run_as_text(
     assert "Metrics of mtmd" not in said
 
 
-def test_an_unknown_model_is_an_error_in_words(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["show", "x", *places]) == 1
-    assert "error: 'x' is the beginning of 0 models in" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("command", [["status"], ["runs"], ["show", "champion"]])
 def test_what_only_reads_does_not_wait_for_torch(places: list[str], command: list[str]) -> None:
     code = (

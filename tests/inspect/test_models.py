@@ -3,8 +3,8 @@
 import pytest
 
 from mtmd.errors import BundleError, RegistryError
-from mtmd.inspect.commands import find_model, markdown_of, stored_model
-from mtmd.store.files import remove, write_text
+from mtmd.inspect.commands import find_model, stored_model
+from mtmd.store.files import remove
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
 
 
@@ -27,11 +27,6 @@ def test_a_name_of_no_model_or_of_several_is_refused_with_what_there_is(two_mode
         find_model(two_models.workspace, "x")
 
 
-def test_the_champion_of_a_line_without_one_is_refused(line: Line) -> None:
-    with pytest.raises(RegistryError, match="has no champion; run a day first"):
-        find_model(line.workspace, "champion")
-
-
 def test_a_model_has_its_origin_and_gates(two_models: Line) -> None:
     run = two_models.decide("20260125-a1", FIRST, failed=("champion",))
     page = stored_model(two_models.workspace, "champion")
@@ -51,11 +46,3 @@ def test_metrics_that_cannot_be_read_are_named(two_models: Line) -> None:
     remove(two_models.registry.path("20260125-a1") / "metrics.json")
     with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' cannot be read"):
         stored_model(two_models.workspace, "champion")
-
-
-def test_the_markdown_of_a_run_is_what_its_page_was_written_with(two_models: Line) -> None:
-    run = two_models.decide("20260125-a1", FIRST)
-    assert markdown_of(two_models.workspace, run.name) == ""
-    assert markdown_of(two_models.workspace, None) == ""
-    write_text(run / "report.md", "## Promoted\n")
-    assert markdown_of(two_models.workspace, run.name) == "## Promoted\n"

@@ -2,7 +2,6 @@
 
 import shutil
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -89,8 +88,3 @@ def test_a_table_without_days_and_a_date_that_is_none_are_named(project: Project
     (project.logs / "ads" / "date=2026-02-30").mkdir()
     (problem,) = problems(project)
     assert "date=2026-02-30 is named after no day of the calendar" in problem
-
-
-def test_logs_that_are_elsewhere_are_said_to_be(tmp_path: Path) -> None:
-    (finding,) = check_days(load_preset("tiny"), LogSource("hdfs://bucket/logs"), None).findings
-    assert "hdfs" in finding.text

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from mtmd.config.preset_files import PRESETS
-from mtmd.errors import ConfigError
 from mtmd.project.check import check_preset
 from tests.project.conftest import said as in_a_line
 
@@ -25,17 +24,6 @@ def changed(*changes: tuple[str, str]) -> str:
         assert old in text
         text = text.replace(old, new, 1)
     return text
-
-
-def test_nothing_is_wrong_with_a_shipped_preset() -> None:
-    preset, findings = check_preset("demo")
-    assert findings == []
-    assert preset is not None
-
-
-def test_a_preset_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"preset 'dmeo' not found"):
-        check_preset("dmeo")
 
 
 @pytest.mark.parametrize(

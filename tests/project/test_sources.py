@@ -36,23 +36,6 @@ def test_logs_are_found_where_the_preset_says(elsewhere: Project) -> None:
     assert elsewhere.facts(Part.COST)[1].startswith("files: 105 files, ")
 
 
-def test_days_that_a_place_lacks_are_named(elsewhere: Project) -> None:
-    (elsewhere.logs / "r" / "2026-01-10.parquet").unlink()
-    for region in ("eu", "us"):
-        (elsewhere.logs / "c" / "20260111" / region / "part-0.parquet").unlink()
-    (requests,), (candidates,) = elsewhere.problems(Part.DAYS), elsewhere.problems(Part.COLUMNS)
-    assert requests.startswith("requests: lacks 1 of the 21 days to 2026-01-23: 2026-01-10 → ")
-    assert "candidates: 1 earlier day, 2026-01-11 first: " in candidates
-    assert "/c/20260111/*/*.parquet does not exist" in candidates
-
-
-def test_a_template_that_finds_nothing_is_named_with_its_key(elsewhere: Project) -> None:
-    (elsewhere.logs / "a").rename(elsewhere.logs / "b")
-    (problem,) = elsewhere.problems()
-    assert problem.startswith(f"ads: no day in {elsewhere.logs}/a/year={{day:%Y}}/")
-    assert problem.endswith(" → write the logs there, or correct the preset's logs or [sources.ads]")
-
-
 def test_a_template_and_a_format_that_are_none_are_named_by_their_keys(project: Project) -> None:
     project.say('[sources.ads]\nfiles = "ads/*.csv"\nformat = "tsv"\n')
     files, kind = project.problems(Part.PRESET)

@@ -78,12 +78,6 @@ def test_a_damaged_registry_is_said_and_hides_no_run(records: Records) -> None:
     assert "00000001.json" in line.problem
 
 
-def test_days_that_the_newest_preset_leaves_out_come_from_its_run(records: Records) -> None:
-    assert read_line(records.every_kind().root).left_out == {day(7): "a holiday of the platform"}
-    remove(records.root / "runs")
-    assert read_line(records.root).left_out == {}
-
-
 def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stays(records: Records) -> None:
     records.run(0)
     write_line(records.root)
@@ -108,16 +102,19 @@ def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: 
     assert run.detail == "what champion saw"
 
 
-def test_days_that_ended_before_a_decision_have_their_reasons(records: Records) -> None:
-    runs = {run.verdict: run for run in read_line(records.every_kind().root).runs}
+def test_days_without_a_decision_have_their_reasons_and_the_monitors_reports_are_summed_up(
+    records: Records,
+) -> None:
+    line = read_line(records.every_kind().root)
+    runs = {run.verdict: run for run in line.runs}
     assert (runs["stopped"].as_of, runs["stopped"].reason) == (day(3), "the data suites failed: ads.has_rows")
     assert (runs["failed"].as_of, runs["failed"].reason) == (day(4), "the logs of the day are missing")
-
-
-def test_the_monitor_is_summed_up(records: Records) -> None:
-    breach, quiet = read_line(records.every_kind().root).monitored
+    breach, quiet = line.monitored
     assert (breach.breaches, breach.words) == (2, "search × ctr: AUC 0.6; the champion is old")
     assert (quiet.breaches, quiet.words) == (0, "all is well")
+    assert line.left_out == {day(7): "a holiday of the platform"}
+    remove(records.root / "runs")
+    assert read_line(records.root).left_out == {}
 
 
 def test_files_that_cannot_be_read_are_left_out_with_a_warning(
