@@ -19,7 +19,7 @@ from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.snapshot import read_ads
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData, day_batches
-from mtmd.logs.ids import id_number
+from mtmd.logs.contract import id_number
 from mtmd.logs.source import LogSource
 from mtmd.model.two_tower import MTMD, build_model
 from mtmd.monitor.profiles import feature_shifts, profile_features

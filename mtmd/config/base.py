@@ -1,8 +1,12 @@
-"""The base of every configuration model, frozen and closed to unknown keys, and how changes are laid over values."""
+"""What every configuration model has: its base, changes laid over values, and what is wrong with them, in words."""
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Frozen(BaseModel):
@@ -36,3 +40,118 @@ def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         if isinstance(change, dict) and isinstance(values.get(key), dict)
     }
     return values | changes | tables
+
+
+_SHOWN = 60  # characters of a wrong value
+_NAMED = {("features",): "feature", ("domains", "tasks"): "task"}  # lists of tables that have names
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One wrong value: where it is in the file, what is wrong, and what to do; without a remedy the text says it."""
+
+    path: Location
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.remedy}" if self.remedy else self.text
+
+
+def problems(error: ValidationError, values: Any, model: type[BaseModel]) -> list[Problem]:
+    """All that pydantic found in `values` of a model, each place once."""
+    found: dict[Location, Problem] = {}
+    for entry in error.errors(include_url=False):
+        problem = _problem(dict(entry), values, model)
+        before = found.get(problem.path)
+        if before is not None and problem.path and before.text != problem.text:  # other members of a union
+            text = f"{before.text}, or {problem.text.rpartition(' must be ')[2]}"
+            problem = Problem(problem.path, text, before.remedy)
+        found[problem.path if problem.path else (problem.text,)] = problem
+    inside = {path[:n] for path in found for n in range(1, len(path))}
+    return [problem for path, problem in found.items() if path not in inside]
+
+
+def wrong_values(error: ValidationError, values: Any = None, model: type[BaseModel] = BaseModel) -> str:
+    """All that pydantic found, a line for each: the key, its value, and what it must be."""
+    return "\n".join(f"  {problem}" for problem in problems(error, values, model))
+
+
+def nearest(name: str, known: Any) -> str | None:
+    """The known name that is most like another one, whatever its case and underscores; None where none is near."""
+    plain = {re.sub("[_-]", "", other.lower()): other for other in known}
+    close = get_close_matches(re.sub("[_-]", "", name.lower()), plain, n=1, cutoff=0.6)
+    return plain[close[0]] if close else None
+
+
+def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Problem:
+    kind, location = entry["type"], tuple(entry["loc"])
+    path = location if values is None else _in_file(location, values, absent=kind == "missing")
+    about, key = _subject(path, values)
+    where = ", ".join(part for part in (about, key) if part)
+    if kind == "extra_forbidden":
+        near = nearest(str(path[-1]), _keys(path[:-1], model))
+        remedy = f"write {near}, if that is meant" if near else "correct its name, or remove it"
+        return Problem(path, f"{where}: no such key", remedy)
+    if kind == "missing":
+        words = _keys(path[:-1], model).get(str(path[-1]))
+        return Problem(path, f"{where}: missing", f"add it: {words}" if words else "add it")
+    words = re.sub(
+        r"^(Value error, |\w+ should )", lambda m: "" if "error" in m[1] else "must ", entry["msg"]
+    )
+    if kind == "value_error":
+        name = about or key
+        return Problem(path, words if not name or name in words else f"{name}: {words}")
+    text = repr(entry["input"])
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}…"
+    return Problem(path, f"{where} ({shown}) {words}")
+
+
+def _subject(path: Location, values: Any) -> tuple[str, str]:
+    """The feature or task that a path is about, by its name (or "" for neither), and the key in it."""
+    for place, what in _NAMED.items():
+        if path[: len(place)] == place and len(path) > len(place):
+            entry = _at(values, path[: len(place) + 1])
+            name = entry.get("name") if isinstance(entry, Mapping) else None
+            words = f"{what} {name!r}" if isinstance(name, str) else f"{what} no. {int(path[len(place)]) + 1}"
+            return words, ".".join(map(str, path[len(place) + 1 :]))
+    return "", ".".join(map(str, path))
+
+
+def _at(values: Any, path: Location) -> Any:
+    for part in path:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
+
+
+def _in_file(location: Location, values: Any, *, absent: bool) -> Location:
+    """A location without pydantic's names of union members, which are in no file; a key that is absent stays."""
+    path: list[str | int] = []
+    for place, part in enumerate(location):
+        is_key = isinstance(values, Mapping) and part in values
+        below = _at(values, (part,))
+        if below is None and not (is_key or (absent and place == len(location) - 1)):
+            continue
+        path.append(part)
+        values = below
+    return tuple(path)
+
+
+def _keys(path: Location, model: type[BaseModel]) -> dict[str, str]:
+    """The keys of the table at a path, with their descriptions, of all models that may stand there."""
+    models = [model]
+    for part in path:
+        if isinstance(part, str):
+            fields = [one.model_fields[part] for one in models if part in one.model_fields]
+            models = [inner for field in fields for inner in _models_in(field.annotation)]
+    return {name: field.description or "" for one in models for name, field in one.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]

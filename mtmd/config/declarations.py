@@ -15,7 +15,7 @@ IdType = Literal["BIGINT", "VARCHAR"]
 
 
 class IdsConfig(Frozen):
-    """The type of each kind of id. Ids keep it everywhere: `mtmd/logs/ids.py` says how each type is held."""
+    """The type of each kind of id. Ids keep it everywhere: `mtmd/logs/contract.py` says how each type is held."""
 
     request: IdType = Field("BIGINT", description="type of request_id in requests and candidates")
     user: IdType = Field("BIGINT", description="type of user_id in requests")

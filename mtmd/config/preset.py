@@ -2,14 +2,14 @@
 
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
-from mtmd.config.base import ExtraSettings, Frozen
+from mtmd import extension
+from mtmd.config.base import ExtraSettings, Frozen, wrong_values
 from mtmd.config.declarations import Declarations, IdsConfig
 from mtmd.config.domains import Domains
-from mtmd.config.extras import Extras
 from mtmd.config.limits import (
     DataConfig,
     EvaluationConfig,
@@ -18,17 +18,46 @@ from mtmd.config.limits import (
     RetentionConfig,
     SimulationConfig,
 )
-from mtmd.config.model import AblationsConfig, ModelConfig, RivalConfig, rivals_of
+from mtmd.config.model import AblationsConfig, ModelConfig, RivalConfig, TrainingConfig, rivals_of
 from mtmd.config.preset_files import preset_path, read_preset
-from mtmd.config.problems import wrong_values
 from mtmd.config.sources import SourcesConfig
-from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
 from mtmd.features import AnyFeature
 
+_Settings = TypeVar("_Settings", bound=ExtraSettings)
+
+
+class _Extras(Frozen):
+    """The settings of every extra, by its name."""
+
+    def of(self, kind: type[_Settings]) -> _Settings:
+        """The settings of an extra, by their class."""
+        return next(settings for _, settings in self if isinstance(settings, kind))
+
+    def recipes(self) -> dict[str, dict[str, Any]]:
+        """What of each extra's settings decides trained weights, of those where that is something."""
+        found = {name: settings.recipe() for name, settings in self}
+        return {name: recipe for name, recipe in found.items() if recipe}
+
+
+if TYPE_CHECKING:
+
+    class Extras(_Extras):
+        """The settings of every extra, by its name."""
+else:
+    _SETTINGS: dict[str, type[ExtraSettings]] = {
+        name: there.Settings for name, there in extension.modules("settings").items()
+    }
+    Extras = create_model(
+        "Extras",
+        __base__=_Extras,
+        __doc__="The settings of every extra, by its name.",
+        **{name: (settings, settings()) for name, settings in _SETTINGS.items()},
+    )
+
+
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 SHORTEST_WINDOW_DAYS = 7  # that a preset may ask for: one of each weekday
-_Settings = TypeVar("_Settings", bound=ExtraSettings)
 _Reason = Annotated[str, Field(pattern=r"\S")]
 
 

@@ -24,8 +24,8 @@ from mtmd.errors import BundleError, LogsError
 from mtmd.export.parity import side_input
 from mtmd.extract.shards import Shard
 from mtmd.extract.sources import source_rows
+from mtmd.logs.contract import example_id, id_number
 from mtmd.logs.encoding import EncodedSide
-from mtmd.logs.ids import example_id, id_number
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import SideInput
 from mtmd.model.ranker import tree_log_probability

@@ -22,9 +22,8 @@ from mtmd.extract.database import batches
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
 from mtmd.extract.shards import EXPLORED, FileRecord
 from mtmd.extract.sources import MAX_ROWS, check_keys, make_keys
-from mtmd.logs.contract import TABLES
+from mtmd.logs.contract import TABLES, id_numbers
 from mtmd.logs.encoding import encode
-from mtmd.logs.ids import id_numbers
 from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
 from mtmd.store.files import sha256_file

@@ -84,7 +84,7 @@ class Shard:
     """One day in memory-mapped tensors: R requests, A ads, P candidates, T tasks.
 
     request_id, ts (µs since 1970, UTC)    (R,) int64, sorted by surface, then by the id in the logs; where ids are
-                                           texts, each one's number (`mtmd/logs/ids.py`), of ads too
+                                           texts, each one's number (`mtmd/logs/contract.py`), of ads too
     surface                                (R,) int8, index of the surface
     candidate_start, candidate_count       (R,) int32, the request's rows in the candidate columns
     ad_id (A,) int64, product (A,) int8    sorted by product, then ad_id

@@ -19,10 +19,9 @@ from mtmd.extract.blame import blaming
 from mtmd.extract.database import batches, reading
 from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import load_sources, make_keys
-from mtmd.logs.contract import table_columns
+from mtmd.logs.contract import arrow_ids, table_columns
 from mtmd.logs.digests import identities
 from mtmd.logs.encoding import EncodedAds, encode
-from mtmd.logs.ids import arrow_ids
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 

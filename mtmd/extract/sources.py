@@ -10,9 +10,8 @@ from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import create_table, reading
-from mtmd.logs.contract import id_types, optional_columns, table_columns
+from mtmd.logs.contract import has_number_sql, id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.ids import has_number_sql
 from mtmd.logs.reading import create_checked_view
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement

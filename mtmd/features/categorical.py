@@ -16,8 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mtmd.features.feature import Check, Counted, Feature, Matrix, is_category
-from mtmd.features.requests import CATEGORIES, LONGEST_TEXT
+from mtmd.features.feature import CATEGORIES, LONGEST_TEXT, Check, Counted, Feature, Matrix, is_category
 
 
 @lru_cache(maxsize=2**16)

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtmd.features.feature import Check, Counted, Feature, Matrix, refuse_infinite
-from mtmd.features.requests import LARGEST_NUMBER, NUMBERS
+from mtmd.features.feature import LARGEST_NUMBER, NUMBERS, Check, Counted, Feature, Matrix, refuse_infinite
 
 
 class Continuous(Feature):

@@ -9,8 +9,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
-from mtmd.features.feature import Check, Counted, Feature, Matrix, is_vector, refuse_infinite
-from mtmd.features.requests import LARGEST_NUMBER, list_of, number
+from mtmd.features.feature import (
+    LARGEST_NUMBER,
+    Check,
+    Counted,
+    Feature,
+    Matrix,
+    is_vector,
+    list_of,
+    number,
+    refuse_infinite,
+)
 
 
 class Embedding(Feature):

@@ -17,8 +17,21 @@ from pydantic import Field, model_validator
 from mtmd.errors import LogsError
 from mtmd.features.categorical import Hashed, hash_buckets
 from mtmd.features.encoded_list import EncodedList, consecutive, starts
-from mtmd.features.feature import ARROW_TYPES, Check, Counted, Matrix, is_category, is_list, is_vector
-from mtmd.features.requests import CATEGORIES, LARGEST_NUMBER, LONGEST_LIST, TEXT, list_of, number
+from mtmd.features.feature import (
+    ARROW_TYPES,
+    CATEGORIES,
+    LARGEST_NUMBER,
+    LONGEST_LIST,
+    TEXT,
+    Check,
+    Counted,
+    Matrix,
+    is_category,
+    is_list,
+    is_vector,
+    list_of,
+    number,
+)
 
 ACTIONS, AGES = 256, 32
 COMPANION_TYPES = {"weights": "FLOAT[]", "actions": "VARCHAR[]", "ages": "FLOAT[]"}

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mtmd.logs.contract import ID_COLUMNS
-from mtmd.logs.ids import read_text_id_sql
+from mtmd.logs.contract import ID_COLUMNS, read_text_id_sql
 from mtmd.logs.sql import quoted, sql_name
 
 TEXT = "text of a CSV file"  # what a VARCHAR of a CSV file is: any type's values are written as text there

@@ -89,7 +89,7 @@ class EncodedSide:
 
 @dataclass(frozen=True)
 class EncodedAds:
-    """Some ads of one product: n ids as in `mtmd.logs.ids`, their encoded rows, bids float32, NaN where unknown."""
+    """Some ads of one product: n ids (`mtmd.logs.contract`), their encoded rows, bids float32, NaN where unknown."""
 
     product: str
     ad_id: NDArray[Any]

@@ -13,8 +13,8 @@ import duckdb
 from pydantic import ValidationError
 
 from mtmd.config import Declarations, Preset
+from mtmd.config.base import Location, nearest, problems
 from mtmd.config.preset_files import Said, preset_path, read_said, values_of
-from mtmd.config.problems import Location, nearest, problems
 from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.expectations import day_expectations
 from mtmd.extract.blame import reading_error

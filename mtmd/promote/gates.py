@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mtmd import extension
 from mtmd.config import Frozen, GatesConfig
-from mtmd.config.extras import Extras
+from mtmd.config.preset import Extras
 from mtmd.errors import RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport

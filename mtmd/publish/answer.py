@@ -20,8 +20,8 @@ from pydantic import ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError, MtmdError
+from mtmd.logs.contract import id_array, is_id
 from mtmd.logs.encoding import EncodedAds
-from mtmd.logs.ids import id_array, is_id
 from mtmd.serve.http.answers import RankAnswer, answer_rank
 from mtmd.serve.http.intake import Bodies, Refused, Settings
 from mtmd.serve.http.live import Serving

@@ -23,8 +23,8 @@ from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, StorageError
+from mtmd.logs.contract import id_list
 from mtmd.logs.encoding import EncodedAds
-from mtmd.logs.ids import id_list
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.serve.scorer import Scorer
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
@@ -44,7 +44,7 @@ LARGEST = 65504.0  # of an embedding's numbers: beyond it, features were far out
 class AdBlock:
     """Some ads of one product.
 
-    ad_id     (n,) int64, or bytes where ids are texts (`mtmd/logs/ids.py`)
+    ad_id     (n,) int64, or bytes where ids are texts (`mtmd/logs/contract.py`)
     tasks     task → (n, K_t) float32, for the product's own tasks
     bid       (n,) float32, as in the snapshot of ads
     """

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.errors import BundleError, LogsError
-from mtmd.logs.ids import Id, id_array
+from mtmd.logs.contract import Id, id_array
 from mtmd.serve.published import LARGEST, PublishedAds, rows_beyond
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer
 from mtmd.serve.search import Ranking, search
@@ -23,7 +23,7 @@ Row = dict[str, Any]  # raw, as the log contract has it: an absent column is nul
 class Ranked:
     """The best ads of R requests, best first; as many of each, since which ads rank does not depend on the request.
 
-    ad_id        (R, k) int64, or bytes where ids are texts (`mtmd/logs/ids.py`)
+    ad_id        (R, k) int64, or bytes where ids are texts (`mtmd/logs/contract.py`)
     score        (R, k) float32, as the ranking gave it
     probability  (R, k, T) float32, of each task; NaN where the ad's product lacks it
     unpublished  (m,) as ad_id, ids that were asked for and are not among the published ads

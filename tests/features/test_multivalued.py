@@ -11,8 +11,8 @@ from mtmd.errors import LogsError
 from mtmd.features import Feature, feature
 from mtmd.features.categorical import hash_bucket
 from mtmd.features.encoded_list import EncodedList, consecutive
+from mtmd.features.feature import LONGEST_LIST
 from mtmd.features.multivalued import ACTIONS, AGES
-from mtmd.features.requests import LONGEST_LIST
 from mtmd.logs.encoding import encode, table_from_rows
 
 WORDS = feature(name="words", side="query", kind="multivalued", buckets=50, max_length=3)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtmd.features.feature import Check, Counted, Feature
-from mtmd.features.requests import integer
+from mtmd.features.feature import integer
 
 
 class Clock(Feature):

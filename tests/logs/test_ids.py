@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from mtmd.config import IdType
-from mtmd.logs.ids import (
+from mtmd.logs.contract import (
     arrow_ids,
     example_id,
     id_array,

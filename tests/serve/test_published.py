@@ -8,7 +8,7 @@ import pytest
 
 from mtmd.config import IdsConfig
 from mtmd.errors import BundleError, StorageError
-from mtmd.logs.ids import id_list
+from mtmd.logs.contract import id_list
 from mtmd.registry.bundle import BundleInfo, load_bundle
 from mtmd.serve.published import AdBlock, open_ads, write_ads
 from mtmd.store.files import read_json, sha256_file, write_json

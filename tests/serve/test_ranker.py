@@ -11,7 +11,7 @@ import pytest
 
 from mtmd.config import IdsConfig
 from mtmd.errors import BundleError, LogsError
-from mtmd.logs.ids import id_list
+from mtmd.logs.contract import id_list
 from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer

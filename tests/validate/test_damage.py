@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset
-from mtmd.features.requests import LONGEST_LIST
+from mtmd.features.feature import LONGEST_LIST
 from mtmd.validate.runner import validate_day
 from tests.validate.conftest import DAY, YESTERDAY, Logs
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError
 from mtmd.extras.shadow.settings import NEWEST, Settings
-from mtmd.logs.ids import Id
+from mtmd.logs.contract import Id
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.answers import answer_rank

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from mtmd import command_line, extension
 from mtmd.config import load_preset
-from mtmd.config.problems import wrong_values
+from mtmd.config.base import wrong_values
 from mtmd.errors import ConfigError
 from mtmd.serve.http.app import Observer, create_app
 from mtmd.serve.http.intake import Settings

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
-from mtmd.logs.ids import Id, id_list
+from mtmd.logs.contract import Id, id_list
 from mtmd.serve.http.intake import Call, IdsAs, Refused, parsed
 from mtmd.serve.http.live import Serving
 from mtmd.serve.ranker import Ranked

@@ -19,9 +19,8 @@ from pydantic import (
 from starlette.requests import ClientDisconnect, Request
 
 from mtmd.config import Declarations, Frozen
-from mtmd.features.requests import BIG_ID, list_of, number, whole
-from mtmd.logs.contract import id_types
-from mtmd.logs.ids import LONGEST_ID, Id
+from mtmd.features.feature import BIG_ID, list_of, number, whole
+from mtmd.logs.contract import LONGEST_ID, Id, id_types
 from mtmd.serve.ranker import Row
 
 _Result = TypeVar("_Result")

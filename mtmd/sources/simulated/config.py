@@ -5,8 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from mtmd.config.base import Frozen
-from mtmd.config.problems import wrong_values
+from mtmd.config.base import Frozen, wrong_values
 from mtmd.errors import ConfigError
 
 _ROWS_PER_BLOCK = 32_768

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mtmd.config.extras import Extras
+from mtmd.config.preset import Extras
 from mtmd.promote.gates import GateInputs, apply_gates
 from tests.promote.test_gates import evaluation, gate, inputs
 

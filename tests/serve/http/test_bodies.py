@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mtmd.config import Preset
-from mtmd.features.requests import LONGEST_LIST
+from mtmd.features.feature import LONGEST_LIST
 from mtmd.serve.http.intake import Bodies, Refused, Settings
 from mtmd.serve.http.intake import parsed as parsed_body
 from tests.model.listed import listed_preset
