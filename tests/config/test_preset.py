@@ -29,13 +29,6 @@ def test_every_shipped_preset_loads_under_its_own_name(name: str) -> None:
     assert preset.declarations.features == preset.features
 
 
-def test_the_demo_has_the_papers_domains_and_embedding_widths() -> None:
-    demo = load_preset("demo")
-    assert len(demo.domains.slices) == 15
-    assert demo.model.emb_deep == {"ctr": 128, "gctr": 32, "octr": 32}  # §2.3
-    assert demo.training.loss_weights["ctr"] > demo.training.loss_weights["gctr"]  # §2.3
-
-
 def test_the_demo_and_the_tests_declare_the_same_features_but_for_their_buckets(tiny_preset: Preset) -> None:
     def without_buckets(preset: Preset) -> list[dict[str, object]]:
         return [feature.model_dump(exclude={"buckets"}) for feature in preset.features]
@@ -67,11 +60,6 @@ def test_values_that_have_no_json_are_refused_together(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"preset 'dmeo' not found; use one of \[.*'demo'.*\] or a path"):
         load_preset("dmeo")
-
-
-def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.toml' not found"):
-        load_preset(str(tmp_path / "none.toml"))
 
 
 @pytest.mark.parametrize("content", [b"name = ", b"name = '\xff'", b"name = " + b"[" * 100_000])
@@ -109,27 +97,6 @@ def test_a_wrong_value_is_an_error_that_names_the_key(
 ) -> None:
     with pytest.raises(ConfigError, match=rf"(?s)changed\.toml is wrong:.*{message}"):
         load_preset(changed(tmp_path, old, new))
-
-
-def test_wrong_declarations_are_found_when_the_preset_is_read(tmp_path: Path) -> None:
-    path = changed(tmp_path, 'name = "country"', 'name = "device"')
-    with pytest.raises(ConfigError, match=r"features \[\('query', 'device'\)\] are declared more than once"):
-        load_preset(path)
-
-
-def test_a_task_is_added_by_configuration_alone(tmp_path: Path) -> None:
-    text = TINY.read_text()
-    text = text.replace(
-        "tasks = [\n", 'tasks = [\n  { name = "save", label = "repinned", products = ["shopping"] },\n'
-    )
-    text = text.replace("emb_deep = { ", "emb_deep = { save = 4, ")
-    text = text.replace("loss_weights = { ", "loss_weights = { save = 1.0, ")
-    path = tmp_path / "more.toml"
-    path.write_text(text)
-    preset = load_preset(str(path))
-    assert preset.domains.task_names == ("save", "ctr", "gctr", "octr")
-    assert preset.domains.parents == (None, None, 1, 1)
-    assert len(preset.domains.slices) == 18
 
 
 def derived(tmp_path: Path, *lines: str, base: str = str(TINY), name: str = "derived") -> str:
@@ -256,8 +223,3 @@ def test_a_preset_on_a_base_needs_a_name_of_its_own(tmp_path: Path) -> None:
         ConfigError, match=r"nameless\.toml has base 'demo' and no name of its own; give it one"
     ):
         load_preset(str(path))
-
-
-def test_what_is_wrong_on_a_base_is_an_error_that_names_the_key(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"derived\.toml is wrong:\n  training\.epoch: no such key"):
-        load_preset(derived(tmp_path, "[training]", "epoch = 7"))

@@ -89,13 +89,6 @@ def test_a_side_knows_which_domain_has_which_field() -> None:
     ]
 
 
-def test_the_item_side_has_products_as_domains() -> None:
-    item = Declarations(domains=DOMAINS, features=FEATURES).item
-    assert item.domains == DOMAINS.products
-    assert item.fields == (FORMAT,)
-    assert item.vector_width == 0
-
-
 def test_the_same_name_may_stand_on_both_sides() -> None:
     twin = COUNTRY.model_copy(update={"side": "item"})
     assert Declarations(domains=DOMAINS, features=(COUNTRY, twin)).item.fields == (twin,)

@@ -10,7 +10,7 @@ from mtmd.config import SideSchema
 from mtmd.errors import LogsError
 from mtmd.features import Feature, feature
 from mtmd.features.categorical import hash_bucket
-from mtmd.features.encoded_list import EncodedList, consecutive
+from mtmd.features.encoded_list import EncodedList
 from mtmd.features.feature import LONGEST_LIST
 from mtmd.features.multivalued import ACTIONS, AGES
 from mtmd.logs.encoding import encode, table_from_rows
@@ -201,7 +201,3 @@ def test_matrices_of_empty_lists_have_one_column() -> None:
     assert {name: matrix.tolist() for name, matrix in matrices.items()} == {"ids": [[0], [0]]}
     none = encoded(ADS, ads=pa.nulls(0), ad_weights=pa.nulls(0))
     assert none.padded().keys() == {"ids", "weights"}
-
-
-def test_consecutive_numbers_follow_each_start() -> None:
-    assert consecutive(np.array([5, 0, 2]), np.array([2, 0, 3])).tolist() == [5, 6, 2, 3, 4]

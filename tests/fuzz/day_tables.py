@@ -1,6 +1,5 @@
 """Days of logs inside and outside of the contract: sound ones that are changed in up to three ways."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -182,31 +181,13 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 }  # fmt: skip
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-_RETYPED: dict[str, list[tuple[pa.DataType, Callable[[Any], Any]]]] = {
-    "string": [(pa.large_string(), str), (pa.dictionary(pa.int32(), pa.string()), str), (pa.binary(), str.encode)],
-    "float": [(pa.float64(), float), (_TEXT, str), (_TRUTH, bool)],
-    "int64": [(pa.int32(), lambda one: one % 1000), (pa.float64(), float), (_TEXT, str)],
-    "int32": [(pa.int64(), int), (pa.int16(), lambda one: one % 100)],
-    "bool": [(pa.int8(), int), (_TEXT, str)],
-    "timestamp[us]": [(pa.timestamp("ms"), _same), (pa.timestamp("us", "UTC"), _same), (_TEXT, str)],
-    "list<item: float>": [
-        (pa.list_(pa.float64()), list), (pa.list_(_F32, WIDTH), lambda _: [1.0] * WIDTH), (_F32, len),
-    ],
-    "list<item: string>": [(pa.list_(pa.int64()), lambda one: [1] * len(one)), (_TEXT, str)],
-}  # fmt: skip
-
-
 @st.composite
 def log_days(draw: st.DrawFn) -> LogDay:
     """A sound day, changed once as a rule: what is wrong twice is refused all the more."""
     day = deepcopy(sound_day(draw(st.sampled_from(list(_IDS)))))
     for _ in range(draw(st.sampled_from([1, 1, 1, 1, 2, 3]))):
         of_values = [_cell, _cell, _cell, _column, _borrow, _borrow]
-        change = draw(st.sampled_from([*of_values, _rows, _repeat, _retype, _drop, _rename]))
+        change = draw(st.sampled_from([*of_values, _rows, _repeat, _drop]))
         change(draw, day, draw(st.sampled_from(["requests", "ads", "candidates", "candidates"])))
     return day
 
@@ -252,19 +233,6 @@ def _repeat(draw: st.DrawFn, day: LogDay, table: str) -> None:
             values.append(values[row])
 
 
-def _retype(draw: st.DrawFn, day: LogDay, table: str) -> None:
-    if (place := _place(draw, day, table)) and str(place[1]) in _RETYPED:
-        name, kind, values = place
-        other, made = draw(st.sampled_from(_RETYPED[str(kind)]))
-        day.columns[table][name] = (other, [None if one is None else made(one) for one in values])
-
-
 def _drop(draw: st.DrawFn, day: LogDay, table: str) -> None:
     if place := _place(draw, day, table):
         del day.columns[table][place[0]]
-
-
-def _rename(draw: st.DrawFn, day: LogDay, table: str) -> None:
-    if place := _place(draw, day, table):
-        del day.columns[table][place[0]]
-        day.columns[table][draw(st.sampled_from([place[0].upper(), f"{place[0]} ", "other"]))] = place[1:]

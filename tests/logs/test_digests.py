@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import LogsError
-from mtmd.logs.digests import SourceFiles, file_identity, source_digests
+from mtmd.logs.digests import SourceFiles, source_digests
 from mtmd.logs.source import LogSource
 from mtmd.store.files import sha256_file
 
@@ -85,16 +85,6 @@ def test_a_damaged_memory_is_forgotten(files: SourceFiles, tmp_path: Path, text:
     first = source_digests(files, cache)
     cache.write_text(text)
     assert source_digests(files, cache) == first
-
-
-def test_an_identity_moves_with_every_change_of_content(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"one")
-    before = file_identity(path)
-    time.sleep(0.05)  # longer than a tick of the file system's clock
-    altered(path)
-    assert before[:2] == file_identity(path)[:2]
-    assert before != file_identity(path)
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError, StorageError
 from mtmd.extract.blame import blame, reading_error
-from mtmd.logs.reading import create_checked_view, file_columns
+from mtmd.logs.reading import create_checked_view
 from mtmd.logs.source import LogSource
 from tests.small_disk import small_disk
 
@@ -123,27 +123,6 @@ def test_values_are_read_in_the_declared_type(
     assert found == expected or (isnan(expected) and isnan(found))
 
 
-@pytest.mark.parametrize(
-    ("expression", "declared", "expected"),
-    [
-        ("cast(x as timestamp_s)", "TIMESTAMP", datetime(2026, 1, 1, 12)),
-        ("cast(x as timestamp_ms)", "TIMESTAMP", datetime(2026, 1, 1, 12)),
-        ("cast([0.1, null] as double[])", "FLOAT[]", [float(np.float32(0.1)), None]),
-        ("cast([0.5, null] as float[2])", "FLOAT[]", [0.5, None]),
-        ("cast('b' as enum('a', 'b'))", "VARCHAR", "b"),
-    ],
-)
-def test_types_that_only_a_statement_can_give_are_read_too(
-    reader: Reader, tmp_path: Path, expression: str, declared: str, expected: Any
-) -> None:
-    path = reader.write("select timestamp '2026-01-01 12:00:00' as x")
-    source = team(
-        tmp_path / "sql", f"select {expression} as x from read_parquet($paths) -- ends in a comment"
-    )
-    ((found,),) = reader.read([path], {"x": declared}, source)
-    np.testing.assert_equal(found, expected)
-
-
 UUID = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
 
 
@@ -177,10 +156,6 @@ def test_a_text_that_is_no_id_is_named_with_the_rule(reader: Reader, value: str,
     blamed = reader.blame([path], columns)
     assert words in blamed
     assert "cast the column yourself in source_ads.sql" in blamed
-
-
-def test_other_text_columns_may_be_empty(reader: Reader) -> None:
-    assert reader.read([reader.write("select '' as product")], {"product": "VARCHAR"}) == [("",)]
 
 
 @pytest.mark.parametrize(
@@ -373,12 +348,6 @@ def test_what_can_be_read_again_is_blamed_on_nothing(reader: Reader) -> None:
         str(error)
         == "logs of 2026-01-02: reading failed (disk full), though all of it can be read; run again"
     )
-
-
-def test_the_columns_of_a_file_are_the_statements(reader: Reader, tmp_path: Path) -> None:
-    path = reader.write("select 1 as id")
-    source = team(tmp_path / "sql", "-- ours\nselect id, 'x' as word from read_parquet($paths)")
-    assert file_columns(reader.connection, source, "ads", path, DAY) == {"id": "INTEGER", "word": "VARCHAR"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from mtmd.extract.database import database
 from mtmd.logs.sql import literal
 from mtmd.validate.results import ExpectationResult, Status
 from mtmd.validate.runner import validate_day
-from mtmd.validate.suites import load, run_suites
+from mtmd.validate.suites import run_suites
 from tests.validate.conftest import DAY
 
 ODD = ("it's", "{curly}", "a:b :c", '"quoted"', "per%cent")
@@ -83,14 +83,6 @@ def test_a_team_asks_about_candidates_with_their_request_and_ad(logs, tmp_path: 
     preset = logs.preset.model_copy(update={"expectations": str(own)})
     results = {result.name: result for result in validate_day(logs.source, DAY, preset).results}
     assert results["shown"].unexpected == 20
-
-
-def test_loading_twice_patches_once() -> None:
-    load()
-    load()
-    from great_expectations.execution_engine import sqlalchemy_execution_engine as engine  # noqa: PLC0415
-
-    assert [dialect.value for dialect in engine._PERSISTED_CONNECTION_DIALECTS].count("duckdb") == 1
 
 
 def test_a_database_is_its_own_and_is_gone_afterwards_with_its_temporary_files() -> None:

@@ -1,19 +1,13 @@
 """The gate anchor: against the last full retrain, which may be the champion."""
 
-from collections.abc import Callable
-
 from mtmd.config.preset import Extras
-from mtmd.promote.gates import GateInputs, apply_gates
+from mtmd.promote.gates import apply_gates
 from tests.promote.test_gates import evaluation, gate, inputs
-
-__all__ = ["inputs"]  # a fixture
 
 FULL = {"anchor": "full"}
 
 
-def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor(
-    inputs: Callable[..., GateInputs],
-) -> None:
+def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor() -> None:
     """2.5 % above the champion is within its 3 %; against the last full retrain the loss is 8 %."""
     slipped = evaluation(mtmd={"logmae": 0.41}, anchor={"logmae": 0.38})
     verdict = apply_gates(inputs(evaluation=slipped, further=FULL))
@@ -28,7 +22,7 @@ def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor(
     assert apply_gates(inputs(evaluation=slipped, further=FULL, extras=wide)).promoted
 
 
-def test_a_champion_that_was_fully_retrained_is_the_anchor_itself(inputs: Callable[..., GateInputs]) -> None:
+def test_a_champion_that_was_fully_retrained_is_the_anchor_itself() -> None:
     """2.5 % above it is within the champion's 3 %, and not within the anchor's 1 %."""
     worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.42}), further={"anchor": "old"})
     assert gate(apply_gates(worse), "champion").passed
