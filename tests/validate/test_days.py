@@ -158,7 +158,9 @@ def test_the_day_before_is_read_as_declared_too(logs, kind: str) -> None:
 @pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
 def test_a_missing_table_is_named(logs, table: str) -> None:
     shutil.rmtree(logs.file(table).parent)
-    with pytest.raises(LogsError, match=f"{table} of 2026-01-02: .*date=2026-01-02 does not exist"):
+    with pytest.raises(
+        LogsError, match=rf"{table} of 2026-01-02: .*date=2026-01-02/\*\.parquet does not exist"
+    ):
         logs.validate()
 
 
