@@ -50,29 +50,6 @@ def test_values_behind_max_length_and_of_weight_0_change_nothing(exported: Any) 
     assert np.abs(embedded - embedded[0]).max() <= 1e-6
 
 
-def test_lists_without_a_value_or_a_weight_are_missing(exported: Any) -> None:
-    scorer = Scorer.load(exported.directory)
-    rows = [{}, EMPTY, UNWEIGHTED, ONE]
-    embedded = scorer.embed("query", "search", scorer.encode(rows, "query")).tasks["ctr"]
-    assert np.abs(embedded[:3] - embedded[0]).max() <= 1e-6
-    assert np.abs(embedded[3] - embedded[0]).max() > 1e-4
-
-
-def test_a_word_that_the_window_never_had_is_read_as_missing(exported: Any) -> None:
-    scorer = Scorer.load(exported.directory)
-    rows = [query([], [], []), query(["new"], [1.0], []), query(["word 1"], [1.0], [])]
-    embedded = scorer.embed("query", "search", scorer.encode(rows, "query")).tasks["ctr"]
-    assert np.abs(embedded[1] - embedded[0]).max() <= 1e-6
-    assert np.abs(embedded[2] - embedded[0]).max() > 1e-4
-
-
-def test_a_surface_that_lacks_a_list_does_not_read_it(exported: Any) -> None:
-    scorer = Scorer.load(exported.directory)
-    rows = [query(["word 1"], [1.0], []), {}]
-    embedded = scorer.embed("query", "home_feed", scorer.encode(rows, "query")).tasks["ctr"]
-    assert np.abs(embedded[0] - embedded[1]).max() <= 1e-6
-
-
 def test_hard_rows_have_empty_short_and_full_lists_with_both_ends_of_the_table(exported: Any) -> None:
     words, topics = hard_rows(exported.preset.declarations.query, 31).lists
     assert words.length[:7].tolist() == [0, 1, 4, 3, 2, 1, 4]

@@ -1,17 +1,14 @@
-"""Which column holds which field, what the tables give back, and which values are admitted."""
+"""Where tables are, what they give back, and which values are admitted."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
 from mtmd.config import Declarations, Domains, SideSchema, Task
-from mtmd.features import Feature, feature
+from mtmd.features import feature
 from mtmd.model.batch import ListInput, SideInput
 from mtmd.model.fields import Admission, FieldLayout, FieldTables, Owned
-from mtmd.model.two_tower import MTMD, build_model
 from tests.model.listed import listed_preset
-from tests.model.random_batches import random_batch
 
 
 def schema() -> SideSchema:
@@ -33,14 +30,6 @@ def rows(categorical: list[list[int]], lists: Sequence[ListInput] = ()) -> SideI
     """Rows of one domain, without numbers."""
     none = torch.empty(len(categorical), 0)
     return SideInput(none, torch.tensor(categorical), none, (len(categorical),), tuple(lists))
-
-
-def test_columns_are_numbers_vectors_deep_then_shallow_categories() -> None:
-    layout = FieldLayout(schema())
-    names = [field.name for field in layout.fields]
-    assert names == ["price", "age", "vector", "colour", "maker", "shape", "size"]
-    assert layout.widths == (1, 1, 3, 2, 4, 2, 2)
-    assert (layout.width, layout.numeric_width, layout.shallow_width) == (15, 5, 4)
 
 
 def test_ids_read_their_own_features_rows_in_each_copy() -> None:
@@ -65,22 +54,6 @@ def listed_tables() -> tuple[FieldTables, FieldTables]:
     return query, FieldTables(FieldLayout(declarations.item), owned=owned)
 
 
-def listed_features() -> tuple[Feature, ...]:
-    return listed_preset().declarations.query.lists
-
-
-def test_lists_are_fields_among_the_categories_and_shallow_ones_come_last() -> None:
-    layout = FieldLayout(listed_preset().declarations.query)
-    names = ["age", "spend", "wait", "rank", "topics", "words", "recent_ads", "tags", "country"]
-    assert [field.name for field in layout.fields] == names
-    assert layout.shallow_width == 5
-    assert [table.shared for table in layout.tables] == ["topic", None, "ad_id", None, None]
-    in_feed = FieldLayout(listed_preset().declarations.query, domain=0)
-    assert [field.name for field in in_feed.fields] == [
-        name for name in names if name not in {"rank", "words"}
-    ]
-
-
 def test_a_table_that_both_sides_read_is_one_parameter_of_the_first() -> None:
     query, item = listed_tables()
     rows = {table.shared: rows for table, rows in zip(item.layout, item.read, strict=True)}
@@ -89,24 +62,6 @@ def test_a_table_that_both_sides_read_is_one_parameter_of_the_first() -> None:
     assert all(rows[table.shared] is own for table, own in shared)
     assert len(query.tables) == len(query.layout)
     assert len(item.tables) == 0
-
-
-def test_a_value_in_a_list_has_the_embedding_that_it_has_as_a_single_value() -> None:
-    query, item = listed_tables()
-    seven, one = torch.tensor([7]), torch.tensor([1])
-    sevens = [ListInput(seven, one, torch.ones(1), one, one) for _ in listed_features()]
-    often, one_query, one_item = torch.tensor([100]), rows([[1]], sevens), rows([[7, 7]], sevens[:1])
-    query.observe(one_query, often)
-    item.observe(one_item, often)
-    unweighted = rows([[7, 7]], [replace(sevens[0], weights=None)])
-    first = {
-        table.features[0].name: values[0, 0, 0]
-        for tables, side in ((query, one_query), (item, unweighted))
-        for table, (values, _) in zip(tables.layout, tables(side), strict=True)
-    }
-    torch.testing.assert_close(first["recent_ads"], first["ad_id"])
-    torch.testing.assert_close(first["topics"], first["topic"])
-    torch.testing.assert_close(first["further_topics"], first["topic"])
 
 
 ONCE = feature(name="a", side="query", kind="categorical", buckets=3)
@@ -121,21 +76,3 @@ def test_values_are_counted_by_feature_and_rare_ones_are_read_as_missing() -> No
     assert admission(ids).tolist() == [[1, 0], [2, 2], [3, 0], [0, 0]]
     assert admission.admitted(0, 3).tolist() == [True] * 4
     assert admission.admitted(1, 3).tolist() == [False, False, True, False]
-
-
-def test_requests_count_once_and_ads_as_often_as_they_are_candidates() -> None:
-    model = build_model("mtmd", listed_preset())
-    assert isinstance(model, MTMD)
-    batch = random_batch(listed_preset().declarations)
-    model.observe(batch)
-    (country,) = [
-        admission.seen[:10]
-        for name, admission in model.query.adaptation.tables.admission.items()
-        if model.query.adaptation.tables.layout[int(name)].features[0].name == "country"
-    ]
-    assert country.tolist() == torch.bincount(batch.query.categorical[:, 0], minlength=10).tolist()
-    (topic,) = [admission.seen for admission in model.item.adaptation.tables.admission.values()]
-    of_pairs = batch.item.categorical[batch.pair_item, 1]
-    assert topic.tolist() == torch.bincount(of_pairs, minlength=13).tolist()
-    # so they are stored with the weights
-    assert sum(name.endswith(".seen") for name in model.state_dict()) == 3

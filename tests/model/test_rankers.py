@@ -107,16 +107,6 @@ def test_the_pooled_model_starts_at_the_base_rates_and_follows_the_tree(tiny_pre
 # ---- what they score -----------------------------------------------------------------------------
 
 
-def test_scores_are_the_dot_products_along_the_tree(tiny_preset: Preset) -> None:
-    model = mtmd(tiny_preset).eval()
-    batch = random_batch(tiny_preset.declarations)
-    embedded = zip(model.embed_queries(batch.query), model.embed_items(batch.item), strict=True)
-    logits = [(q[batch.pair_query] * i[batch.pair_item]).sum(dim=1) for q, i in embedded]
-    click = torch.sigmoid(logits[0])
-    expected = torch.stack([click, torch.sigmoid(logits[1]) * click, torch.sigmoid(logits[2]) * click], dim=1)
-    torch.testing.assert_close(model(batch).exp(), expected)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_evaluation_scores_do_not_depend_on_other_pairs(tiny_preset: Preset, kind: str) -> None:
     model = build_model(kind, tiny_preset)

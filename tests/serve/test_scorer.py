@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from mtmd.config import Declarations
 from mtmd.errors import BundleError, LogsError
 from mtmd.features.encoded_list import EncodedList
 from mtmd.logs.encoding import EncodedSide
-from mtmd.model.ranker import tree_log_probability as torch_tree
 from mtmd.serve.scorer import Scorer, tree_log_probability
 
 A, B = "a" * 64, "b" * 64
@@ -135,10 +133,3 @@ def test_a_child_multiplies_its_parents_probability_and_extremes_stay_finite() -
     assert p == pytest.approx([0.5, 0.5 * s, 0.5 * s * (1 - s)], rel=1e-6)
     log_p = tree_log_probability(np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32), [None, 0])
     assert (log_p.tolist(), log_p.dtype) == ([[0.0, -1e4], [-1e4, -1e4]], np.float32)
-
-
-def test_it_agrees_with_torch_to_float_tolerance() -> None:
-    logits = np.random.default_rng(0).normal(scale=8, size=(500, 4)).astype(np.float32)
-    parents = [None, 0, 0, 2]
-    own = np.exp(tree_log_probability(logits, parents))
-    assert np.abs(own - torch_tree(torch.from_numpy(logits), parents).exp().numpy()).max() <= 1e-6

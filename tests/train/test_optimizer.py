@@ -53,21 +53,6 @@ def test_only_matrices_of_linear_layers_decay_and_tables_learn_at_their_own_rate
     assert seen == set(names)
 
 
-def test_a_step_touches_the_table_rows_that_its_batch_reads(tiny_preset: Preset) -> None:
-    model = build_model("mtmd", tiny_preset)
-    optimizer = make_optimizer(model, tiny_preset.training)
-    before = {name: p.detach().clone() for name, p in model.named_parameters() if ".tables." in name}
-    model(random_batch(tiny_preset.declarations)).sum().backward()
-    optimizer.step()
-    for name, table in model.named_parameters():
-        if ".tables." in name:
-            assert table.grad is not None
-            untouched = torch.ones(len(table), dtype=torch.bool)
-            untouched[table.grad.coalesce().indices()[0]] = False
-            assert 0 < int(untouched.sum()) < len(table)
-            torch.testing.assert_close(table[untouched], before[name][untouched], atol=0, rtol=0)
-
-
 # ---- the learning rate ---------------------------------------------------------------------------
 
 

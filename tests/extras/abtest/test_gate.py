@@ -48,12 +48,6 @@ def test_four_looks_are_more_than_one() -> None:
     assert not ab_gate(planted(**NOTHING | {"CPC": 2.3}), 0.05).passed
 
 
-def test_the_second_loss_is_held_to_what_is_left() -> None:
-    """3 × P(T > 2.2) = 0.061, and 3 × 0.01648 = 0.049."""
-    assert f"1 of 4 {SHOWN} (CPC) " in ab_gate(planted(CPC=3.0, CTR=-2.2), 0.05).detail
-    assert f"2 of 4 {SHOWN} (CPC, CTR) " in ab_gate(planted(CPC=3.0, CTR=-2.3), 0.05).detail
-
-
 def test_what_cannot_be_judged_is_named_and_nothing_judged_is_no_pass() -> None:
     gate = ab_gate(planted(OCTR=None), 0.05)
     assert gate.passed

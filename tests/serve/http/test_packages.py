@@ -72,19 +72,6 @@ def only_these(folder: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
 
 
-def test_torch_prefect_and_duckdb_are_not_among_the_packages_of_the_service() -> None:
-    assert {"torch", "prefect", "duckdb", "great_expectations", "onnx", "scipy", "sqlalchemy"} <= refused()
-
-
-def test_the_packages_are_versions_that_this_was_tested_with() -> None:
-    pinned = {
-        canonicalize_name(line.partition("==")[0])
-        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-        if "==" in line
-    }
-    assert {canonicalize_name(name) for name in listed()} <= pinned
-
-
 def test_the_service_answers_with_only_its_packages(line: Line, tmp_path: Path) -> None:
     """By the command of the image, on a free port of this machine."""
     line.promote(0)
@@ -110,14 +97,3 @@ def test_the_service_answers_with_only_its_packages(line: Line, tmp_path: Path) 
     finally:
         process.kill()
         process.wait()
-
-
-def test_a_project_can_be_made_with_only_its_packages(tmp_path: Path) -> None:
-    """The builder of the image does."""
-    program = "from mtmd.cli import main; main(['init', 'ads'])"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path, env=only_these(tmp_path), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert "next: cd ads" in done.stdout, done.stderr
-    assert (tmp_path / "ads" / "preset.toml").is_file()
