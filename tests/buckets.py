@@ -8,7 +8,6 @@ import hashlib
 import re
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,10 +47,6 @@ class S3:
     cut: int = 0  # answers with content that break off in the middle
     torn: int = 0  # uploads of which half is taken before the connection ends
     unanswered: int = 0  # writes that are done, and whose answer is lost
-    slow_s: float = 0.0
-    era: str = (
-        ""  # at the end of every e-tag: stores that encrypt give the same content another one each time
-    )
     # Listings that are given whatever is there, by prefix.
     frozen: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # of every request: its method and path, with the query
@@ -100,14 +95,14 @@ class S3:
             one.happen()
 
 
-def e_tag(content: bytes, era: str = "") -> str:
-    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}{era}"'
+def e_tag(content: bytes) -> str:
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
-def _tag_of(path: Path, era: str) -> str:
+def _tag_of(path: Path) -> str:
     status = path.stat()
     version = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    return f'"{_md5(path, version)}{era}"'
+    return f'"{_md5(path, version)}"'
 
 
 @lru_cache(maxsize=1 << 16)
@@ -173,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.s3.writing:
             if "partNumber" in query:
                 self.s3.parts[query["uploadId"]][int(query["partNumber"])] = body
-                self._done(200, b"", {"ETag": e_tag(body, self.s3.era)})
+                self._done(200, b"", {"ETag": e_tag(body)})
             else:
                 self._put(body)
 
@@ -219,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _put(self, body: bytes, *, complete: bool = False) -> None:
         file, wanted = self._file(), self.headers.get("If-Match")
-        there = _tag_of(file, self.s3.era) if file.is_file() else None
+        there = _tag_of(file) if file.is_file() else None
         if not self._bucket().is_dir():
             self._give(404, _NO_BUCKET)
         elif self.headers.get("If-None-Match") == "*" and there is not None:
@@ -231,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
             temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}{_TEMPORARY}")
             temporary.write_bytes(body)
             temporary.replace(file)
-            tag = e_tag(body, self.s3.era)
+            tag = e_tag(body)
             answer = (
                 f"<CompleteMultipartUploadResult><ETag>{escape(tag)}</ETag></CompleteMultipartUploadResult>"
             )
@@ -258,7 +253,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_refused(self) -> bool:
         """Note the request, and refuse it where that is wanted."""
-        time.sleep(self.s3.slow_s)
         self.s3.note(f"{self.command} {self.path}")
         if self._is_dead():
             self._give(403, b"<Error><Code>AccessDenied</Code></Error>")
@@ -291,7 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _object(self, file: Path) -> None:
         content, written = file.read_bytes(), {"Last-Modified": formatdate(file.stat().st_mtime, usegmt=True)}
-        tag = _tag_of(file, self.s3.era)
+        tag = _tag_of(file)
         found = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
         if not found:
             self._give(200, content, written | {"ETag": tag})
@@ -305,7 +299,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not bucket.is_dir():
             self._give(404, _NO_BUCKET)
         else:
-            body = self.s3.frozen.get(prefix) or listing(bucket, prefix, query.get("delimiter"), self.s3.era)
+            body = self.s3.frozen.get(prefix) or listing(bucket, prefix, query.get("delimiter"))
             self._give(200, body, {"Content-Type": "application/xml"})
 
     def _give(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
@@ -323,7 +317,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def listing(bucket: Path, prefix: str, delimiter: str | None = None, era: str = "") -> bytes:
+def listing(bucket: Path, prefix: str, delimiter: str | None = None) -> bytes:
     """The XML of a listing of a bucket's folder."""
     above = bucket / prefix.rpartition("/")[0]
     files = sorted(path for path in above.rglob("*") if path.is_file() and not path.name.endswith(_TEMPORARY))
@@ -340,7 +334,7 @@ def listing(bucket: Path, prefix: str, delimiter: str | None = None, era: str = 
         written = datetime.fromtimestamp(status.st_mtime, UTC)
         contents.append(
             f"<Contents><Key>{escape(key)}</Key><LastModified>{written.isoformat()}</LastModified>"
-            f"<ETag>{escape(_tag_of(path, era))}</ETag><Size>{status.st_size}</Size></Contents>"
+            f"<ETag>{escape(_tag_of(path))}</ETag><Size>{status.st_size}</Size></Contents>"
         )
     common = "".join(
         f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in sorted(folders)

@@ -45,15 +45,9 @@ def test_the_first_run_does_everything_and_leaves_nothing_half_written(first_run
 
 def test_the_run_carries_artifacts_with_stable_keys(first_run: Run) -> None:
     found = first_run.published
-    assert set(found) == {
-        "data-quality",
-        "training",
-        "metrics",
-        "parity",
-        "verdict",
-    }
-    for key in ("data-quality", "training", "metrics", "parity", "verdict"):
-        assert str(AS_OF) in found[key], key
+    assert set(found) == {"data-quality", "training", "metrics", "parity", "verdict"}
+    for key, text in found.items():
+        assert str(AS_OF) in text, key
     assert first_run.summary.model_id in found["verdict"]
     assert found["verdict"].startswith(
         "## ✓ Promoted; the champion gate had nothing to judge; 2 of 15 slices had too little data to judge\n\n"

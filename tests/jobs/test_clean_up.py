@@ -14,14 +14,13 @@ import pytest
 
 from mtmd.config import RetentionConfig, load_preset
 from mtmd.jobs.clean_up import CleanUp, Removable, clean_up, plan_clean_up
-from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report import jobs
 from mtmd.report.document import markdown
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.files import write_json, write_text
 from mtmd.store.workspace import Workspace
-from tests.registry.conftest import bundle_of, fill_bundle
+from tests.registry.conftest import fill_bundle, manifest_of
 
 NEWEST = date(2026, 6, 30)
 RETENTION = RetentionConfig()
@@ -51,29 +50,43 @@ def line(tmp_path: Path) -> Workspace:
         write_text(root / "proofs" / f"{name}.json", "x")
         write_text(root / "work" / name / "checkpoint.safetensors", "x")
         write_text(root / "graphs" / name / "query-0" / "graph.onnx", "x")
-        for kind in ("trained", "graphs", "work"):
-            os.utime(root / kind / name, (0, time.time() - age * 86400))
-        os.utime(root / "proofs" / f"{name}.json", (0, time.time() - age * 86400))
+        for output in (f"trained/{name}", f"graphs/{name}", f"work/{name}", f"proofs/{name}.json"):
+            _age(root / output, age)
     return Workspace(root)
 
 
 def _model(registry: Registry, name: str, day: date, training: str | None = None) -> None:
     """A model in name: its files are no real ones."""
-    manifest = ModelManifest(
-        model_id=name,
-        as_of=day,
-        bundle_id=bundle_of(name),
-        window={},
-        training=training,
-        git_commit=None,
-        seeds={},
-        packages={},
-    )
+    manifest = manifest_of(name, 1).model_copy(update={"as_of": day, "training": training})
     registry.add(partial(fill_bundle, load_preset("tiny"), model_id=name), manifest)
 
 
-def _gone(planned: CleanUp, root: Path) -> set[str]:
-    return {str(Path(one.path).relative_to(root)) for one in planned.removable}
+def _champions(line: Workspace, *names: str, first: date) -> Registry:
+    """Models of days in a row, each of which became champion."""
+    registry = Registry(line.root)
+    for number, name in enumerate(names):
+        _model(registry, name, first + timedelta(days=number))
+        registry.promote(name, first + timedelta(days=number), "good", number)
+    return registry
+
+
+def _publish(line: Workspace, model: str, *days: date) -> list[Current]:
+    """Ads of the days, one publication after the other."""
+    catalogue = Catalogue(line.root)
+    served = [Current(name=f"{day}-{'0' * 16}", day=day, ads=0) for day in days]
+    for current in served:
+        write_json(catalogue.path(model, current.name) / "ads.json", {})
+        catalogue.serve(model, current)
+    return served
+
+
+def _age(path: Path, days: float) -> None:
+    os.utime(path, (0, time.time() - days * 86400))
+
+
+def _gone(planned: CleanUp, root: Path, below: str = "") -> set[str]:
+    names = {str(Path(one.path).relative_to(root)) for one in planned.removable}
+    return {name for name in names if name.startswith(below)}
 
 
 def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> None:
@@ -128,10 +141,7 @@ def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace)
     _model(registry, "never-promoted", long_ago)
     planned = plan_clean_up(line, RETENTION)
     assert planned.standing == ("first", "second", "live")
-    assert {one.split("/")[1] for one in _gone(planned, line.root) if one.startswith("models/")} == {
-        "bad",
-        "never-promoted",
-    }
+    assert _gone(planned, line.root, "models/") == {"models/bad", "models/never-promoted"}
     removed: list[str] = []
     clean_up(line, planned, lambda one: removed.append(Path(one.path).name))
     assert {"bad", "never-promoted"} <= set(removed)
@@ -150,45 +160,37 @@ def test_a_model_that_was_promoted_after_the_plan_stays(line: Workspace) -> None
 
 def test_published_ads_stay_where_they_serve_and_go_when_others_took_their_place(line: Workspace) -> None:
     """Three publications each, written nine days ago: the second took over three days ago, the third a moment ago."""
-    registry, catalogue = Registry(line.root), Catalogue(line.root)
-    long_ago = NEWEST - timedelta(days=100)
+    long_ago, catalogue = NEWEST - timedelta(days=100), Catalogue(line.root)
+    _champions(line, "first", "second", "live", first=long_ago)
     names = [f"{long_ago + timedelta(days=day)}-{'0' * 16}" for day in range(3)]
-    for number, model in enumerate(("first", "second", "live")):
-        _model(registry, model, long_ago + timedelta(days=number))
-        registry.promote(model, long_ago + timedelta(days=number), "good", number)
+    for model in ("first", "second", "live"):
         for name in names:
             write_json(catalogue.path(model, name) / "ads.json", {})
-            os.utime(catalogue.path(model, name), (0, time.time() - 9 * 86400))
+            _age(catalogue.path(model, name), 9)
             catalogue.serve(model, Current(name=name, day=long_ago, ads=0))
-        os.utime(catalogue.path(model, names[0]), (0, time.time() - 3 * 86400))
+        _age(catalogue.path(model, names[0]), 3)
     write_json(catalogue.root / "live" / "2026-02-31-0123456789abcdef" / "ads.json", {})
-    gone = {one for one in _gone(plan_clean_up(line, RETENTION), line.root) if one.startswith("ads/")}
+    gone = _gone(plan_clean_up(line, RETENTION), line.root, "ads/")
     assert gone - {f"ads/first/{names[0]}"} == {"ads/first", f"ads/second/{names[0]}", f"ads/live/{names[0]}"}
 
 
 def test_ads_that_were_published_after_the_plan_stay(line: Workspace) -> None:
     """The champion's older ads serve again, a candidate has newer ones; what nobody touched goes."""
-    registry, catalogue = Registry(line.root), Catalogue(line.root)
-    _model(registry, "live", NEWEST)
-    registry.promote("live", NEWEST, "good", 0)
+    catalogue = Catalogue(line.root)
+    _champions(line, "live", first=NEWEST)
     days = [NEWEST - timedelta(days=back) for back in (32, 31, 30)]
-    served = [Current(name=f"{day}-{'0' * 16}", day=day, ads=0) for day in days]
     for model in ("live", "shadow", "forgotten"):
-        for current in served:
-            write_json(catalogue.path(model, current.name) / "ads.json", {})
-            catalogue.serve(model, current)
-        for current in served[:2]:
-            os.utime(catalogue.path(model, current.name), (0, time.time() - 3 * 86400))
+        older, old, _ = _publish(line, model, *days)
+        for current in (older, old):
+            _age(catalogue.path(model, current.name), 3)
     planned = plan_clean_up(line, RETENTION)
-    superseded = {f"ads/live/{current.name}" for current in served[:2]}
+    superseded = {f"ads/live/{current.name}" for current in (older, old)}
     assert {"ads/shadow", "ads/forgotten", *superseded} <= _gone(planned, line.root)
-    catalogue.serve("live", served[0])
-    newer = Current(name=f"{NEWEST}-{'0' * 16}", day=NEWEST, ads=0)
-    write_json(catalogue.path("shadow", newer.name) / "ads.json", {})
-    catalogue.serve("shadow", newer)
+    catalogue.serve("live", older)
+    (newer,) = _publish(line, "shadow", NEWEST)
     clean_up(line, planned, lambda _: None)
-    assert catalogue.path("live", served[0].name).is_dir()
-    assert not catalogue.path("live", served[1].name).exists()
+    assert catalogue.path("live", older.name).is_dir()
+    assert not catalogue.path("live", old.name).exists()
     assert catalogue.path("shadow", newer.name).is_dir()
     assert not (catalogue.root / "forgotten").exists()
 
@@ -196,12 +198,8 @@ def test_ads_that_were_published_after_the_plan_stay(line: Workspace) -> None:
 def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
     """A publication that lets them serve again is waited for."""
     catalogue = Catalogue(line.root)
-    days = [NEWEST - timedelta(days=back) for back in (2, 1)]
-    older, newer = (Current(name=f"{day}-{'0' * 16}", day=day, ads=0) for day in days)
-    for current in (older, newer):
-        write_json(catalogue.path("live", current.name) / "ads.json", {})
-        catalogue.serve("live", current)
-    os.utime(catalogue.path("live", older.name), (0, time.time() - 3 * 86400))
+    older, _ = _publish(line, "live", NEWEST - timedelta(days=2), NEWEST - timedelta(days=1))
+    _age(catalogue.path("live", older.name), 3)
     planned = plan_clean_up(line, RETENTION)
     assert f"ads/live/{older.name}" in _gone(planned, line.root)
     with ThreadPoolExecutor(1) as pool:
@@ -223,10 +221,8 @@ def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
         _model(registry, name, day, training)
         registry.promote(name, day, "good", number)
         write_text(line.trained("mtmd", training) / "weights.safetensors", "x")
-        os.utime(line.trained("mtmd", training), (0, time.time() - 15 * 86400))
-        current = Current(name=f"{day}-{'0' * 16}", day=day, ads=0)
-        write_json(catalogue.path(name, current.name) / "ads.json", {})
-        catalogue.serve(name, current)
+        _age(line.trained("mtmd", training), 15)
+        _publish(line, name, day)
     clean_up(line, plan_clean_up(line, RETENTION), lambda _: None)
     assert catalogue.models() == sorted(kept)
     assert not line.trained("mtmd", "0" * 64).exists()
@@ -237,16 +233,11 @@ def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
 
 def test_ads_stay_that_a_rollback_during_the_clean_up_brings_within_reach(line: Workspace) -> None:
     """By the plan a rollback goes to second; after one it goes to first."""
-    registry, catalogue = Registry(line.root), Catalogue(line.root)
-    names = ("forgotten", "first", "second", "third")
-    for number, name in enumerate(names):
-        day = NEWEST - timedelta(days=40 - number)
-        _model(registry, name, day)
-        if name != "forgotten":
-            registry.promote(name, day, "good", number - 1)
-        current = Current(name=f"{day}-{'0' * 16}", day=day, ads=0)
-        write_json(catalogue.path(name, current.name) / "ads.json", {})
-        catalogue.serve(name, current)
+    first = NEWEST - timedelta(days=39)
+    registry = _champions(line, "first", "second", "third", first=first)
+    _model(registry, "forgotten", first)
+    for number, name in enumerate(("forgotten", "first", "second", "third")):
+        _publish(line, name, first + timedelta(days=number))
     planned = plan_clean_up(line, RETENTION)
     ads = [one for one in planned.removable if one.kind == "ads"]
     assert {Path(one.path).name for one in ads} == {"forgotten", "first"}
@@ -256,7 +247,7 @@ def test_ads_stay_that_a_rollback_during_the_clean_up_brings_within_reach(line: 
         registry.rollback("third was bad", lambda _: None)
 
     clean_up(line, planned.model_copy(update={"removable": tuple(forgotten_first)}), roll_back)
-    assert catalogue.models() == ["first", "second", "third"]
+    assert Catalogue(line.root).models() == ["first", "second", "third"]
 
 
 def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) -> None:
@@ -265,7 +256,7 @@ def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) ->
         _model(registry, name, NEWEST - timedelta(days=300))
     (registry.path("damaged") / "manifest.json").write_text("{")
     planned = plan_clean_up(line, RETENTION)
-    assert {one for one in _gone(planned, line.root) if one.startswith("models/")} == {"models/old"}
+    assert _gone(planned, line.root, "models/") == {"models/old"}
     assert planned.kept["models"] == 1
     assert "trained/mtmd-old" in _gone(planned, line.root)
 

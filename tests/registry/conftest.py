@@ -10,7 +10,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
-from mtmd.registry.records import ModelManifest, Registered
+from mtmd.registry.records import Champion, ModelManifest, Registered
 from mtmd.registry.registry import Registry
 from mtmd.store.files import sha256_file, write_json
 from tests.serve.conftest import bundle, declarations, make_bundle
@@ -23,7 +23,21 @@ def bundle_of(model_id: str) -> str:
     return sha256(model_id[0].encode()).hexdigest()
 
 
-AddModel = Callable[..., Registered]
+AddModel = Callable[[str, int], Registered]
+Promote = Callable[[str, int], str]
+
+
+def day(number: int) -> date:
+    return date(2026, 1, number)
+
+
+def trust(_: Path) -> None:
+    """The models here are no real ones."""
+
+
+def live(registry: Registry) -> str | None:
+    champion = registry.champion()
+    return champion.model_id if champion else None
 
 
 @pytest.fixture
@@ -81,7 +95,7 @@ def add(registry: Registry, build: Callable[..., None]) -> AddModel:
 
 
 @pytest.fixture
-def promote(registry: Registry, add: AddModel) -> Callable[[str, int], str]:
+def promote(registry: Registry, add: AddModel) -> Promote:
     """`promote("a", 5)`: register and promote as the champion stands; returns the outcome."""
 
     def go(model_id: str, day: int) -> str:
@@ -91,3 +105,11 @@ def promote(registry: Registry, add: AddModel) -> Callable[[str, int], str]:
         return registry.promote(model_id, date(2026, 1, day), f"because {model_id}", sequence).outcome
 
     return go
+
+
+@pytest.fixture
+def taken_down(registry: Registry, promote: Promote) -> Champion:
+    """a and b were promoted, and b was rolled back."""
+    promote("a", 5)
+    promote("b", 6)
+    return registry.rollback("b was bad", trust)[1]

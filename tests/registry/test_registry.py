@@ -1,6 +1,7 @@
+"""One line's registry: models stored once, promotions, rollbacks and what they ban."""
+
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -10,29 +11,15 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.records import Promotion, Registered, StartedFrom
+from mtmd.registry.records import Champion, Promotion, Registered, StartedFrom
 from mtmd.registry.registry import Registry
-from tests.registry.conftest import manifest_of
+from mtmd.store.files import remove
+from mtmd.store.outputs import file_digests
+from tests.registry.conftest import AddModel, Promote, day, live, manifest_of, trust
 from tests.small_disk import small_disk
 
-AddModel = Callable[[str, int], Registered]
-Promote = Callable[[str, int], str]
 
-
-def day(number: int) -> date:
-    return date(2026, 1, number)
-
-
-def trust(_: Path) -> None:
-    """The models here are no real ones."""
-
-
-def live(registry: Registry) -> str | None:
-    champion = registry.champion()
-    return champion.model_id if champion else None
-
-
-def test_a_model_is_stored_with_the_digest_of_every_file(registry: Registry, add: AddModel) -> None:
+def test_a_model_is_stored_once_with_the_digest_of_every_file(registry: Registry, add: AddModel) -> None:
     stored = add("a", 5)
     assert stored == Registered(model_id="a", path=str(registry.root / "models" / "a"), reused=False)
     manifest = registry.manifest("a")
@@ -41,14 +28,10 @@ def test_a_model_is_stored_with_the_digest_of_every_file(registry: Registry, add
     assert manifest.window == {date(2025, 12, 31): "f" * 64}
     assert registry.verify("a") == Path(stored.path)
 
-
-def test_a_complete_model_is_reused_and_not_built_again(registry: Registry, add: AddModel) -> None:
-    add("a", 5)
-
     def explode(_: Path) -> None:
         raise AssertionError("built twice")
 
-    assert registry.add(explode, registry.manifest("a")).reused
+    assert registry.add(explode, manifest).reused
 
 
 def test_what_is_built_must_fit_the_manifest(
@@ -111,17 +94,37 @@ def test_a_decision_about_another_champion_is_refused(
     assert live(registry) == "b"
 
 
-def test_a_wrong_day_is_refused(registry: Registry, add: AddModel) -> None:
-    add("a", 5)
+def test_a_wrong_day_and_an_altered_model_are_not_promoted(registry: Registry, add: AddModel) -> None:
+    path = Path(add("a", 5).path) / "item_shopping.onnx"
     with pytest.raises(RegistryError, match="'a' has as_of 2026-01-05; it cannot be promoted for 2026-01-06"):
         registry.promote("a", day(6), "", 0)
-
-
-def test_an_altered_model_is_not_promoted(registry: Registry, add: AddModel) -> None:
-    (Path(add("a", 5).path) / "item_shopping.onnx").write_text("altered")
+    path.write_text("altered")
     with pytest.raises(BundleError, match=r"item_shopping\.onnx"):
         registry.promote("a", day(5), "", 0)
     assert live(registry) is None
+
+
+@pytest.mark.parametrize("name", ["query_search.onnx", "metrics.json"])
+def test_an_altered_or_missing_file_is_named(registry: Registry, add: AddModel, name: str) -> None:
+    path = Path(add("a", 5).path) / name
+    for damage, found in ((lambda: path.write_text("altered"), "[0-9a-f]{64}"), (path.unlink, "nothing")):
+        damage()
+        with pytest.raises(BundleError, match=f"{name} of model 'a' is {found}; its manifest says"):
+            registry.verify("a")
+
+
+@pytest.mark.parametrize("name", ["query_search.onnx", "metrics.json", "manifest.json"])
+def test_an_altered_model_is_made_again_as_it_was(
+    registry: Registry, add: AddModel, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path(add("a", 5).path)
+    before = file_digests(path)
+    (path / name).write_text("altered")
+    (path / "foreign").write_text("")
+    assert not add("a", 5).reused
+    assert file_digests(path) == before
+    assert f"{name}" in caplog.text
+    assert add("a", 5).reused
 
 
 def test_of_many_who_saw_the_same_champion_one_wins(registry: Registry, add: AddModel) -> None:
@@ -158,55 +161,47 @@ def test_rollback_goes_to_the_champion_before_and_further(registry: Registry, pr
     assert lines == [("rollback", "b", "c", "c was bad"), ("rollback", "a", "b", "b too")]
 
 
-def test_a_rolled_back_model_does_not_come_back_by_a_re_run(registry: Registry, promote: Promote) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    registry.rollback("b was bad", trust)
-    assert promote("b", 6) == "refused"
-    refused = registry.promote("b", day(6), "re-run", 3)
-    assert "b was rolled back before" in refused.words
-    assert "gives a model of other content" in refused.words
-    assert live(registry) == "a"
-    assert promote("c", 6) == "promoted"
-    assert promote("b", 6) == "refused"
-
-
-def test_a_rolled_back_model_does_not_come_back_under_another_id(
-    registry: Registry, promote: Promote
+@pytest.mark.parametrize(
+    ("again", "words"),
+    [
+        ("b", "b was rolled back before; another window or preset gives a model of other content"),
+        ("b2", "b2 is b under another id, which was rolled back before; "),
+    ],
+)
+@pytest.mark.parametrize("lost", [(), ("models/b",), ("models/b", "champion.json")])
+def test_a_rolled_back_content_does_not_come_back_by_a_re_run(
+    registry: Registry,
+    add: AddModel,
+    promote: Promote,
+    taken_down: Champion,
+    again: str,
+    words: str,
+    lost: tuple[str, ...],
 ) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    registry.rollback("bad conversions", trust)
-    assert promote("b2", 6) == "refused"
-    refused = registry.promote("b2", day(6), "re-run", 3)
-    assert "b2 is b under another id, which was rolled back before" in refused.words
+    for name in lost:
+        remove(registry.root / name)
+    add(again, 6)
+    refused = registry.promote(again, day(6), "re-run", taken_down.sequence)
+    assert (refused.outcome, live(registry)) == ("refused", "a")
+    assert refused.words.startswith(words)
     assert "`mtmd reinstate b` lets this one come back" in refused.words
-    assert live(registry) == "a"
-
-
-@pytest.mark.parametrize("lost", [False, True])
-def test_the_content_stays_banned_when_the_model_is_gone(
-    registry: Registry, promote: Promote, lost: bool
-) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    registry.rollback("b was bad", trust)
-    shutil.rmtree(registry.path("b"))
-    if lost:
-        (registry.root / "champion.json").unlink()
-    assert promote("b2", 6) == "refused"
+    assert promote("c", 6) == "promoted"
+    assert promote(again, 6) == "refused"
 
 
 @pytest.mark.parametrize("named", ["b", "b2"])
 def test_a_reinstatement_lets_a_content_come_back_whatever_its_id(
-    registry: Registry, promote: Promote, named: str
+    registry: Registry, promote: Promote, taken_down: Champion, named: str
 ) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    registry.rollback("b was bad", trust)
     promote("b2", 6)
-    registry.reinstate(named, "it was the logs")
+    champion = registry.reinstate(named, "it was the logs")
+    assert (champion.model_id, champion.rolled_back, champion.previous) == ("a", (), None)
+    line = registry.history()[-1]
+    assert (line.action, line.model_id, line.reinstated) == ("reinstate", "a", named)
+    assert line.reason == "it was the logs"
     assert promote("b2", 6) == "promoted"
+    assert registry.standing() == ("a", "b2")
+    assert registry.rollback("bad after all", trust)[1].model_id == "a"
 
 
 def test_a_rollback_passes_over_the_same_model_under_another_id(registry: Registry, promote: Promote) -> None:
@@ -234,21 +229,25 @@ def test_one_rollback_is_about_the_champion_its_copies_and_the_model_before_them
     assert registry.rollback("b3 was bad", trust)[1].model_id == "c"
 
 
-def test_rollback_to_an_altered_model_changes_nothing(registry: Registry, promote: Promote) -> None:
+def test_a_rollback_to_a_model_that_is_altered_or_does_not_answer_changes_nothing(
+    registry: Registry, promote: Promote
+) -> None:
     promote("a", 5)
     promote("b", 6)
+    asked: list[Path] = []
+
+    def mute(directory: Path) -> None:
+        asked.append(directory)
+        raise BundleError("no answer")
+
+    with pytest.raises(BundleError, match="no answer"):
+        registry.rollback("b was bad", mute)
     (registry.path("a") / "query_search.onnx").write_text("altered")
     with pytest.raises(BundleError, match=r"query_search\.onnx of model 'a'"):
-        registry.rollback("b was bad", trust)
+        registry.rollback("b was bad", mute)
+    assert asked == [registry.path("a")]
     assert live(registry) == "b"
     assert len(registry.history()) == 2
-
-
-def test_rollback_needs_a_reason_and_a_champion(registry: Registry) -> None:
-    with pytest.raises(RegistryError, match="needs a reason"):
-        registry.rollback(" ", trust)
-    with pytest.raises(RegistryError, match=r"no model is live, so there is nothing to roll back; run a day"):
-        registry.rollback("why not", trust)
 
 
 def test_status_shows_the_champion_and_the_latest_changes(
@@ -282,24 +281,9 @@ def test_a_manifest_with_holes_is_refused(registry: Registry, add: AddModel) -> 
     refused("has the manifest of model 'b'", model_id="b")
     (directory / "item_other.onnx").write_text("beside")
     refused("item_other.onnx of model 'a' is not in its manifest")
-
-
-def test_a_reinstated_model_may_be_promoted_again(registry: Registry, promote: Promote) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    registry.rollback("b was bad", trust)
-    champion = registry.reinstate("b", "it was the logs")
-    assert (champion.model_id, champion.rolled_back, champion.previous) == ("a", (), None)
-    line = registry.history()[-1]
-    assert (line.action, line.model_id, line.reinstated, line.reason) == (
-        "reinstate",
-        "a",
-        "b",
-        "it was the logs",
-    )
-    assert promote("b", 6) == "promoted"
-    assert registry.standing() == ("a", "b")
-    assert registry.rollback("bad after all", trust)[1].model_id == "a"
+    (directory / "manifest.json").unlink()
+    with pytest.raises(BundleError, match="manifest of model 'a' cannot be read"):
+        registry.verify("a")
 
 
 Continue = Callable[[str, int, str], Promotion]
@@ -319,11 +303,9 @@ def go_on(registry: Registry, build: Callable[..., None]) -> Continue:
 
 
 def test_what_went_on_from_a_model_that_was_rolled_back_meanwhile_does_not_go_live(
-    registry: Registry, promote: Promote, go_on: Continue
+    registry: Registry, taken_down: Champion, go_on: Continue
 ) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    registry.rollback("bad conversions", trust)  # while the training of c goes on from b
+    """The rollback came while the training of c went on from b."""
     refused = go_on("c", 7, "b")
     assert (refused.outcome, live(registry)) == ("refused", "a")
     assert refused.words.startswith(
@@ -348,28 +330,18 @@ def test_what_was_champion_and_is_reinstated_may_come_back_without_the_model_it_
     assert go_on("c", 7, "b").outcome == "promoted"
 
 
-def test_only_what_was_rolled_back_can_be_reinstated(registry: Registry, promote: Promote) -> None:
+def test_a_rollback_and_a_reinstatement_need_a_reason_and_a_model(
+    registry: Registry, promote: Promote
+) -> None:
+    with pytest.raises(RegistryError, match=r"no model is live, so there is nothing to roll back; run a day"):
+        registry.rollback("why not", trust)
     with pytest.raises(RegistryError, match=r"model 'a' is not rolled back; these are: \[\]"):
         registry.reinstate("a", "why not")
     promote("a", 5)
+    with pytest.raises(RegistryError, match="a rollback needs a reason"):
+        registry.rollback(" ", trust)
     with pytest.raises(RegistryError, match="a reinstatement needs a reason"):
         registry.reinstate("a", "")
-
-
-def test_a_target_that_does_not_answer_stays_down(registry: Registry, promote: Promote) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    asked: list[Path] = []
-
-    def mute(directory: Path) -> None:
-        asked.append(directory)
-        raise BundleError("no answer")
-
-    with pytest.raises(BundleError, match="no answer"):
-        registry.rollback("b was bad", mute)
-    assert asked == [registry.path("a")]
-    assert live(registry) == "b"
-    assert len(registry.history()) == 2
 
 
 def test_a_rollback_that_was_sent_twice_goes_back_once(registry: Registry, promote: Promote) -> None:
