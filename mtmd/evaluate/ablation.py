@@ -17,7 +17,7 @@ from mtmd.evaluate.stage import REPORT, evaluation_key
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, read_json, write_json
-from mtmd.store.outputs import make_once
+from mtmd.store.workspace import make_once
 from mtmd.train.stage import Trained, load_for_scoring
 
 

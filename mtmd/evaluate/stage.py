@@ -24,7 +24,7 @@ from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import digest, read_json, write_json
-from mtmd.store.outputs import make_once
+from mtmd.store.workspace import make_once
 from mtmd.train.stage import Trained, load_for_scoring
 
 REPORT, REPLAY = "report.json", "replay.json"

@@ -28,7 +28,7 @@ from mtmd.registry.bundle import (
     TowerFile,
 )
 from mtmd.store.files import digest, sha256_file, write_json
-from mtmd.store.outputs import make_once
+from mtmd.store.workspace import make_once
 from mtmd.train.checkpoints import tensors_digest
 
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files

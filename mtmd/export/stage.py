@@ -21,7 +21,7 @@ from mtmd.registry.records import ModelManifest, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
-from mtmd.store.outputs import read_record, write_record
+from mtmd.store.workspace import read_record, write_record
 from mtmd.train.stage import Trained, load_trained
 
 _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")

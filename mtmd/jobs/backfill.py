@@ -19,8 +19,7 @@ from mtmd.promote.stage import RunSummary
 from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.run import plan_run
-from mtmd.store.outputs import read_record
-from mtmd.store.workspace import Workspace
+from mtmd.store.workspace import Workspace, read_record
 from mtmd.validate.stage import DataQuality
 
 Reprocess = Literal["none", "failed", "all"]

@@ -23,7 +23,7 @@ from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, duckdb_paths, statement
 from mtmd.store.files import digest
-from mtmd.store.outputs import make_once
+from mtmd.store.workspace import make_once
 
 PROFILE_FORMAT = 1  # raise it whenever the same logs would give other counts
 _FILE = "counts.parquet"

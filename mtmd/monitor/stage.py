@@ -21,8 +21,7 @@ from mtmd.registry.records import Champion, ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json
-from mtmd.store.outputs import read_record, write_record
-from mtmd.store.workspace import Workspace
+from mtmd.store.workspace import Workspace, read_record, write_record
 
 _CONFIG = EvaluationConfig(interval_buckets=0, resamples=100)  # of one predictor there is no comparison
 

@@ -24,8 +24,7 @@ from mtmd.registry.records import ORIGIN, SUMMARY, Registered, RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
-from mtmd.store.outputs import read_record, write_record
-from mtmd.store.workspace import Workspace
+from mtmd.store.workspace import Workspace, read_record, write_record
 from mtmd.train.results import ChosenStart
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate.stage import DataQuality

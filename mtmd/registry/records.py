@@ -12,8 +12,7 @@ from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.bundle import load_bundle
 from mtmd.store.files import read_json
-from mtmd.store.outputs import differing_file, read_record
-from mtmd.store.workspace import Workspace
+from mtmd.store.workspace import Workspace, differing_file, read_record
 
 MANIFEST = "manifest.json"
 _REQUIRED = ("bundle.json", "metrics.json")

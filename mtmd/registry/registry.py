@@ -36,8 +36,8 @@ from mtmd.registry.records import (
     stored_manifest,
 )
 from mtmd.store.files import locked, write_json
-from mtmd.store.outputs import file_digests
 from mtmd.store.stores import store_of
+from mtmd.store.workspace import file_digests
 
 _STANDING = 100  # champions that rollbacks can reach
 _log = logging.getLogger(__name__)

@@ -18,9 +18,8 @@ from mtmd.report.document import environment
 from mtmd.report.line import DAYS, RECORDS, LineIndex, LineRecords, read_line
 from mtmd.report.past import Failure, RunRecord
 from mtmd.store.files import locked, sweep
-from mtmd.store.outputs import read_record, write_record
 from mtmd.store.stores import artifacts_folder, store_of
-from mtmd.store.workspace import INDEX_LOCK, Workspace
+from mtmd.store.workspace import INDEX_LOCK, Workspace, read_record, write_record
 
 PAGE = "index.html"
 # any of these makes a directory a line

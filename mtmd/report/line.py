@@ -20,7 +20,7 @@ from mtmd.registry.records import Champion, ChampionChange
 from mtmd.registry.registry import Registry
 from mtmd.report.past import RunRecord, failure_record, origin, run_record
 from mtmd.report.tables import short
-from mtmd.store.outputs import read_record, written
+from mtmd.store.workspace import read_record, written
 
 RECORDS = "index.json"
 DAYS = 400  # what is shown: so many days up to the newest, and so many runs

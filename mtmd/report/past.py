@@ -12,8 +12,7 @@ from mtmd.evaluate.report import ALL, SliceMetrics
 from mtmd.promote.findings import GateResult
 from mtmd.registry.records import SUMMARY, origin, run_paths
 from mtmd.report.tables import short
-from mtmd.store.outputs import read_record, written
-from mtmd.store.workspace import Workspace
+from mtmd.store.workspace import Workspace, read_record, written
 
 __all__ = ["origin", "run_paths"]  # and what is defined here
 

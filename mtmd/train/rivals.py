@@ -16,7 +16,7 @@ from pathlib import Path
 from mtmd.extract.window import days_fingerprint
 from mtmd.model.two_tower import ModelKind
 from mtmd.run import RunPlan
-from mtmd.store.outputs import is_complete
+from mtmd.store.workspace import is_complete
 from mtmd.train.stage import Made, Trained, read_fit, read_made, training_key
 
 FIRST = date(2001, 1, 1)  # a Monday

@@ -14,7 +14,7 @@ from mtmd.extract.stage import Sources, digests_file
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
-from mtmd.store.outputs import read_record, write_record
+from mtmd.store.workspace import read_record, write_record
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation

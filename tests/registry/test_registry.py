@@ -14,7 +14,7 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.records import Champion, Promotion, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.store.files import remove
-from mtmd.store.outputs import file_digests
+from mtmd.store.workspace import file_digests
 from tests.registry.conftest import AddModel, Promote, day, live, manifest_of, trust
 from tests.small_disk import small_disk
 

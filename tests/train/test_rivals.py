@@ -9,7 +9,7 @@ from mtmd.config import Preset
 from mtmd.extract.window import days_fingerprint
 from mtmd.run import RunPlan, plan_window
 from mtmd.store.files import write_json
-from mtmd.store.outputs import make_once
+from mtmd.store.workspace import make_once
 from mtmd.train.results import EpochRecord, FitResult
 from mtmd.train.rivals import compared, earlier, is_due
 from mtmd.train.stage import Made, Trained, training_key

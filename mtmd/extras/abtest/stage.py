@@ -34,7 +34,7 @@ from mtmd.sources.simulated.outcomes import TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.sources.simulated.population import Ints
 from mtmd.store.files import digest, read_json, write_json
-from mtmd.store.outputs import is_complete, make_once
+from mtmd.store.workspace import is_complete, make_once
 from mtmd.train.stage import Trained, load_trained
 
 _REQUESTS_AT_ONCE = 1000  # some 450,000 pairs; the item tower runs once for each

@@ -21,8 +21,8 @@ from mtmd.extras.bucket.objects import ObjectPath, is_below
 from mtmd.logs.places import DayTemplate
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest, remove
-from mtmd.store.outputs import make_once, read_record, write_record
 from mtmd.store.stores import in_bucket
+from mtmd.store.workspace import make_once, read_record, write_record
 
 _LISTINGS, _PAUSE_S = 3, 1.0  # of a day whose objects change meanwhile
 _AT_ONCE = 8  # requests for content

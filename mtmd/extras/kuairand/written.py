@@ -17,7 +17,7 @@ from mtmd.errors import LogsError, StorageError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.places import alone, day_directory
 from mtmd.store.files import atomic_directory, read_json, remove, sha256_file, sweep, write_json
-from mtmd.store.outputs import file_digests
+from mtmd.store.workspace import file_digests
 
 Days = Iterator[tuple[date, dict[str, pa.Table]]]
 Report = TypeVar("Report", bound=Frozen)

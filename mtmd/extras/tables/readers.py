@@ -22,7 +22,7 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError, MtmdError
 from mtmd.extras.tables.sources import RemoteTable
 from mtmd.store.files import digest, write_json
-from mtmd.store.outputs import make_once, read_record
+from mtmd.store.workspace import make_once, read_record
 
 USE = "reads tables of this kind"  # of a driver
 

@@ -31,7 +31,7 @@ from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
-from mtmd.store.outputs import is_complete
+from mtmd.store.workspace import is_complete
 from mtmd.train.checkpoints import WEIGHTS, save_tensors
 from mtmd.train.optimizer import RowAdamW
 from mtmd.train.results import MOMENTS, ChosenStart, Start, TrainingData

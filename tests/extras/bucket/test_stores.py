@@ -16,8 +16,8 @@ from mtmd.extras.bucket import stores
 from mtmd.extras.bucket.objects import Bucket, Listed, ObjectPath
 from mtmd.extras.bucket.stores import _way
 from mtmd.store.files import sweep, write_json
-from mtmd.store.outputs import is_complete, make_once, read_record, write_record
 from mtmd.store.stores import artifacts_folder, store_of
+from mtmd.store.workspace import is_complete, make_once, read_record, write_record
 from tests.buckets import S3
 
 URL = "s3://art/team"

@@ -5,7 +5,7 @@ import pytest
 
 from mtmd.config import Frozen
 from mtmd.store.files import write_json
-from mtmd.store.outputs import is_complete, make_once, read_record
+from mtmd.store.workspace import is_complete, make_once, read_record
 
 
 class Record(Frozen):
