@@ -4,7 +4,6 @@ import errno
 import inspect
 import os
 import re
-from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from mtmd.command_line import Lazy, app, console, literal, only_command, read_day, run
+from mtmd.command_line import Lazy, app, console, literal, only_command, run
 from mtmd.errors import LogsError
 
 ROOT = Path(__file__).parents[1]
@@ -77,14 +76,6 @@ def test_the_help_of_a_late_command_is_its_own(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().out
     assert "Usage: name late [OPTIONS]" in said
     assert "All of it." in said
-
-
-def test_a_day_has_its_year_first() -> None:
-    assert read_day("2026-01-25") == date(2026, 1, 25)
-    with pytest.raises(
-        typer.BadParameter, match="'2026-02-30' must be a day, YYYY-MM-DD, such as 2026-01-25"
-    ):
-        read_day("2026-02-30")
 
 
 def test_text_of_others_can_change_neither_the_markup_nor_the_terminal() -> None:

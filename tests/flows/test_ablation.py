@@ -1,13 +1,13 @@
 """Ablations: after the decision of a daily run, and as a flow of their own."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.exceptions import ParameterTypeError
 
 from mtmd.config import variants
 from mtmd.errors import ConfigError
-from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EVERYTHING
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.window import window_fingerprint
@@ -30,17 +30,10 @@ def daily(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, ablations=True)
 
 
-@pytest.fixture(scope="module")
-def weekly(daily: Run) -> Ablation:
-    """The weekly flow on the same artifacts: one variant that the daily run has trained, and one more."""
-    return ablation(
-        AS_OF,
-        preset=TINY,
-        seeds=[0],
-        names=["no_dcn", "unconstrained"],
-        logs=str(daily.logs),
-        artifacts=str(daily.artifacts),
-    )
+def _weekly(logs: Path | str, artifacts: Path | str, *names: str, **more: Any) -> Any:
+    """The weekly flow with one seed."""
+    places = {"logs": str(logs), "artifacts": str(artifacts)}
+    return ablation(AS_OF, preset=TINY, seeds=[0], names=list(names), **places, **more)
 
 
 def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
@@ -57,20 +50,14 @@ def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
         assert f'<th scope="row">{variants()[name].factor}</th>' in page
 
 
-def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run, weekly: Ablation) -> None:
+def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run) -> None:
+    """Of the same artifacts: one variant that the daily run has trained, and one more."""
+    weekly = _weekly(daily.logs, daily.artifacts, "no_dcn", "unconstrained")
     (report,) = weekly.reports
     assert report.predictors == ("mtmd", "no_dcn", "unconstrained")
     assert (weekly.seeds, weekly.missing) == ((0,), ())
     trained = {path.name for path in (daily.root / "trained").glob("mtmd-*")}
-    again = ablation(
-        AS_OF,
-        preset=TINY,
-        seeds=[0],
-        names=["no_dcn", "unconstrained"],
-        logs=str(daily.logs),
-        artifacts=str(daily.artifacts),
-    )
-    assert again == weekly
+    assert _weekly(daily.logs, daily.artifacts, "no_dcn", "unconstrained") == weekly
     assert {path.name for path in (daily.root / "trained").glob("mtmd-*")} == trained
     assert [row[0] for row in factors_table(weekly.reports, variants().values()).rows] == [
         "DCN V2",
@@ -90,15 +77,7 @@ def test_a_variant_whose_training_fails_is_reported_and_the_others_are_compared(
     preset = plan.changed("no_routing", 0).preset
     work = plan.workspace.work("mtmd", training_key("mtmd", window_fingerprint(window), preset))
     work.write_text("in the way")
-    state = ablation(
-        AS_OF,
-        preset=TINY,
-        seeds=[0],
-        names=["no_dcn", "no_routing"],
-        logs=plan.logs,
-        artifacts=plan.artifacts,
-        return_state=True,
-    )
+    state = _weekly(plan.logs, plan.artifacts, "no_dcn", "no_routing", return_state=True)
     ablated = state.result()
     (why,) = ablated.missing
     assert why.startswith("no_routing, seed 0: ")

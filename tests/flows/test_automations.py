@@ -1,8 +1,9 @@
 """The automation files: valid, and about events, tags and deployments that exist; and how they are applied."""
 
+import re
 import shutil
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ from prefect.server.utilities.user_templates import render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mtmd.errors import ConfigError
-from mtmd.flows.automations import _REFERENCE, apply, automations, packaged
+from mtmd.flows.automations import apply, automations, packaged
 from mtmd.flows.prefect_artifacts import Event
 from mtmd.flows.upkeep import BREACH, UNPUBLISHED
 from tests.flows.runs import ROOT
@@ -20,32 +21,15 @@ _FILES = sorted(packaged().glob("*.yaml"))
 _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())["automations"]]
 
 
-def _references(value: Any) -> list[str]:
-    if isinstance(value, dict | list):
-        return [
-            one for own in (value.values() if isinstance(value, dict) else value) for one in _references(own)
-        ]
-    return [value] if isinstance(value, str) and _REFERENCE.match(value) else []
-
-
-def _resolved(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _resolved(own) for key, own in value.items()}
-    if isinstance(value, list):
-        return [_resolved(own) for own in value]
-    return "00000000-0000-0000-0000-000000000000" if _references(value) else value
-
-
-@pytest.mark.parametrize("declared", _DECLARED, ids=lambda one: str(one["name"]))
-def test_an_automation_is_valid_and_refers_to_what_there_is(declared: dict[str, Any]) -> None:
-    automation = AutomationCore.model_validate(_resolved(declared))
-    assert automation.name.startswith("mtmd-")
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: str(path.stem))
+def test_automations_are_valid_and_refer_to_deployments_that_there_are(path: Path) -> None:
+    reference, text = r"<(deployment|block) ([^>]+)>", path.read_text()
+    resolved = re.sub(reference, "00000000-0000-0000-0000-000000000000", text)
+    found = [AutomationCore.model_validate(one) for one in yaml.safe_load(resolved)["automations"]]
+    assert all(one.name.startswith("mtmd-") for one in found)
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    names = {f"{one['name']}/{one['name']}" for one in deployments}
-    for reference in _references(declared):
-        found = _REFERENCE.match(reference)
-        assert found is not None
-        assert found[1] == "block" or found[2] in names
+    named = {name for kind, name in re.findall(reference, text) if kind == "deployment"}
+    assert named <= {f"{one['name']}/{one['name']}" for one in deployments}
 
 
 def test_a_message_of_a_line_without_a_champion_says_none() -> None:

@@ -1,6 +1,7 @@
 """What a backfill would do with a day: its status, what the policy says."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,15 @@ def _summary(artifacts: Path) -> Path:
     return path
 
 
+def _fail_suites(artifacts: Path) -> Path:
+    """Let the validation of the day's run have failed; its record."""
+    validation = artifacts / LINE / "validation" / f"as_of={AS_OF}.json"
+    record = read_json(validation)
+    record["days"][0]["results"][0] |= {"severity": "critical", "status": "failed"}
+    write_json(validation, record)
+    return validation
+
+
 def _runs(run: Run, artifacts: Path) -> list[bool]:
     return [_day(run, artifacts, reprocess=policy).runs for policy in ("none", "failed", "all")]
 
@@ -52,10 +62,7 @@ def test_a_day_whose_gates_or_suites_failed_has_failed(first_run: Run, artifacts
     write_json(_summary(artifacts), kept | {"verdict": kept["verdict"] | {"gates": gates}})
     assert _day(first_run, artifacts).status == "failed"
     write_json(_summary(artifacts), kept)
-    validation = artifacts / LINE / "validation" / f"as_of={AS_OF}.json"
-    record = read_json(validation)
-    record["days"][0]["results"][0] |= {"severity": "critical", "status": "failed"}
-    write_json(validation, record)
+    _fail_suites(artifacts)
     assert _day(first_run, artifacts).status == "failed"
     assert _runs(first_run, artifacts) == [False, True, True]
 
@@ -95,20 +102,13 @@ def test_a_decided_day_whose_logs_are_gone_is_only_blocked_where_it_would_run(
     shutil.rmtree(logs / "ads" / f"date={AS_OF}")
 
     def statuses() -> list[str]:
-        found = []
-        for policy in ("none", "failed", "all"):
-            (day,) = plan_backfill(
-                AS_OF, AS_OF, TINY, reprocess=policy, logs=str(logs), artifacts=str(artifacts)
-            ).days
-            assert not day.runs
-            found.append(day.status)
-        return found
+        run = replace(first_run, logs=logs)
+        found = [_day(run, artifacts, reprocess=policy) for policy in ("none", "failed", "all")]
+        assert not any(day.runs for day in found)
+        return [day.status for day in found]
 
     assert statuses() == ["done", "done", "blocked"]
-    validation = artifacts / LINE / "validation" / f"as_of={AS_OF}.json"
-    record = read_json(validation)
-    record["days"][0]["results"][0] |= {"severity": "critical", "status": "failed"}
-    write_json(validation, record)
+    validation = _fail_suites(artifacts)
     assert statuses() == ["failed", "blocked", "blocked"]
     assert latest_outcome(Workspace(artifacts / LINE), AS_OF).words == _STOPPED  # its older model went live
     _summary(artifacts).unlink()

@@ -1,5 +1,7 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -30,28 +32,24 @@ def test_an_altered_or_missing_file_is_named(bundle: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "has format 99; this version reads 1"),
-        ({"bundle_id": "short"}, "is not a bundle of this version"),
-        ({"files": []}, "query domain 'home_feed' is not in bundle"),
-        ({"widths": {"ctr": -1, "gctr": 1, "octr": 1}}, "greater than or equal to 1"),
-        ({"widths": {"ctr": 1}}, r"widths are of tasks \['ctr'\]"),
+        (lambda _: {"format": 99}, "has format 99; this version reads 1"),
+        (lambda _: {"bundle_id": "short"}, "is not a bundle of this version"),
+        (lambda _: {"files": []}, "query domain 'home_feed' is not in bundle"),
+        (lambda _: {"widths": {"ctr": -1, "gctr": 1, "octr": 1}}, "greater than or equal to 1"),
+        (lambda _: {"widths": {"ctr": 1}}, r"widths are of tasks \['ctr'\]"),
+        (lambda files: {"files": [*files, files[0]]}, "are of no declared domain, or there twice"),
+        (lambda files: {"files": [*files, files[0] | {"domain": "billboard"}]}, "are of no declared domain"),
+        (lambda files: {"files": [files[0] | {"file": "../query_search.onnx"}]}, "should match pattern"),
     ],
 )
-def test_a_bundle_json_that_does_not_fit_is_refused(bundle: Path, change: dict, message: str) -> None:
-    path = bundle / "bundle.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(BundleError, match=message):
-        load_bundle(bundle)
-
-
-def test_a_tower_that_is_there_twice_or_of_no_domain_is_refused(bundle: Path) -> None:
+def test_a_bundle_json_that_does_not_fit_is_refused(
+    bundle: Path, change: Callable[[list[Any]], dict[str, Any]], message: str
+) -> None:
     path = bundle / "bundle.json"
     whole = json.loads(path.read_text())
-    first = whole["files"][0]
-    for more in (first, first | {"domain": "billboard"}):
-        path.write_text(json.dumps(whole | {"files": [*whole["files"], more]}))
-        with pytest.raises(BundleError, match="are of no declared domain, or there twice"):
-            load_bundle(bundle)
+    path.write_text(json.dumps(whole | change(whole["files"])))
+    with pytest.raises(BundleError, match=message):
+        load_bundle(bundle)
 
 
 def test_numbers_in_a_file_beside_the_bundle_are_refused(bundle: Path) -> None:
@@ -63,10 +61,3 @@ def test_numbers_in_a_file_beside_the_bundle_are_refused(bundle: Path) -> None:
     info = info.model_copy(update={"files": (changed, *info.files[1:])})
     with pytest.raises(BundleError, match="has numbers in another file"):
         verify_files(info, bundle)
-
-
-def test_a_file_name_cannot_leave_the_bundle(bundle: Path) -> None:
-    path = bundle / "bundle.json"
-    path.write_text(path.read_text().replace('"query_search.onnx"', '"../query_search.onnx"'))
-    with pytest.raises(BundleError, match="is not a bundle of this version"):
-        load_bundle(bundle)
