@@ -30,10 +30,9 @@ from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.validate.comparisons import comparisons
 from mtmd.validate.deviations import deviations
-from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import DayProfile, DayValidation
 from mtmd.validate.runner import validate_day
-from mtmd.validate.staging import stage_day
+from mtmd.validate.staging import profile_staged_day, stage_day
 
 FIRST = date(2026, 1, 1)
 SCALED = 1.3

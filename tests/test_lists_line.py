@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from mtmd.config import load_preset
 from mtmd.export.fresh_process import sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.monitor.stage import monitor
@@ -60,21 +59,6 @@ def test_requests_have_what_their_users_clicked_before_newest_first(rich_line: R
         assert sorted(found) == sorted(ad for _, ad in sorted(earlier, reverse=True)[: len(found)])
         seen += len(found)
     assert seen > 20
-
-
-def test_the_shard_has_as_many_values_as_are_read(rich_line: RichLine) -> None:
-    shard = open_shard(Path(rich_line.done.days.held_out.path))
-    requests = {row["request_id"]: row for row in rows(rich_line.logs, "requests", AS_OF)}
-    topics, ads = shard.query.lists
-    for place, request_id in enumerate(shard.request_id.tolist()):
-        assert topics.length[place] == min(len(requests[request_id]["recent_topics"]), 10)
-        assert ads.length[place] == min(len(requests[request_id]["recent_ads"]), 5)
-
-
-def test_every_rival_shares_the_tables_of_topics_and_ads(rich_line: RichLine) -> None:
-    assert {trained.kind for trained in rich_line.done.trained} == {"mtmd", "per_slice", "pooled"}
-    declarations = load_preset(rich_line.preset).declarations
-    assert declarations.query.shared == declarations.item.shared == {"topic", "ad_id"}
 
 
 def test_the_bundle_answers_raw_lists_of_any_length(rich_line: RichLine) -> None:

@@ -13,9 +13,8 @@ from mtmd.expectations import Needs, day_expectations
 from mtmd.extract.database import database
 from mtmd.extract.sources import load_sources
 from mtmd.logs.source import LogSource
-from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Status, WindowValidation
-from mtmd.validate.staging import stage_day, stage_earlier_days, stage_previous_requests
+from mtmd.validate.staging import profile_staged_day, stage_day, stage_earlier_days, stage_previous_requests
 from mtmd.validate.suites import run_suites
 
 VALIDATION_FORMAT = 8  # raise it whenever the same suites on the same files would give other results

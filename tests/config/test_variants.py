@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mtmd.config import Preset, load_preset, variant, variants
+from mtmd.config.base import merged
 from mtmd.errors import ConfigError
 
 CHANGED = {
@@ -63,16 +64,6 @@ def test_half_the_window_is_gone_through_twice_as_often(tiny_preset: Preset) -> 
     assert (training.sample_fraction, training.epochs) == (0.5, tiny_preset.training.epochs)
 
 
-@pytest.mark.parametrize("name", ["downsampling", "downsampling_fewer_steps"])
-def test_a_preset_that_trains_on_less_has_downsampling_already(tiny_preset: Preset, name: str) -> None:
-    def sampled(fraction: float) -> Preset:
-        training = tiny_preset.training.model_copy(update={"sample_fraction": fraction})
-        return tiny_preset.model_copy(update={"training": training})
-
-    assert variant(name).changes(sampled(0.75))
-    assert not variant(name).changes(sampled(0.25))
-
-
 def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
     assert tiny_preset.domains.parents == (None, 0, 0)
     changed = variant("unconstrained").of(tiny_preset)
@@ -80,50 +71,32 @@ def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
     assert changed.model.deep_widths(changed.domains.task_names) == (64, 64, 64)
 
 
+ROOTS = [task.model_dump() | {"parent": None} for task in load_preset("tiny").domains.tasks]
+
+
 @pytest.mark.parametrize(
-    ("name", "model"),
+    ("name", "changes"),
     [
-        ("post_norm", {"norm": "post"}),
-        ("emb_64", {"emb_deep": 64}),
-        ("emb_64", {"emb_deep": {"ctr": 64, "gctr": 64, "octr": 64}}),
-        ("no_routing", {"routing": False}),
+        ("post_norm", {"model": {"norm": "post"}}),
+        ("emb_64", {"model": {"emb_deep": 64}}),
+        ("emb_64", {"model": {"emb_deep": {"ctr": 64, "gctr": 64, "octr": 64}}}),
+        ("no_routing", {"model": {"routing": False}}),
+        ("no_routing", {"model": {"task_shared_expert": False, "domain_shared_expert": False}}),
+        ("downsampling", {"training": {"sample_fraction": 0.25}}),
+        ("downsampling_fewer_steps", {"training": {"sample_fraction": 0.25}}),
+        # The loss is divided by the sum of the weights.
+        ("ctr_weight_1", {"training": {"loss_weights": 3.0}}),
+        ("ctr_weight_1", {"training": {"loss_weights": {"ctr": 0.5, "gctr": 0.5, "octr": 0.5}}}),
+        # The variant has other widths too: what these are worth would pass for what the task tree is worth.
+        ("unconstrained", {"domains": {"tasks": ROOTS, "constrained": True}}),
+        ("unconstrained", {"domains": {"tasks": ROOTS, "constrained": False}}),
     ],
 )
 def test_a_variant_that_the_preset_has_already_changes_nothing(
-    tiny_preset: Preset, name: str, model: dict[str, Any]
+    tiny_preset: Preset, name: str, changes: dict[str, Any]
 ) -> None:
     assert variant(name).changes(tiny_preset)
-    changed = tiny_preset.model_dump() | {"model": tiny_preset.model.model_dump() | model}
-    assert not variant(name).changes(Preset.model_validate(changed))
-
-
-@pytest.mark.parametrize("constrained", [True, False])
-def test_tasks_without_parents_are_unconstrained_already(tiny_preset: Preset, constrained: bool) -> None:
-    """The variant has other widths too: what these are worth would pass for what the task tree is worth."""
-    assert variant("unconstrained").changes(tiny_preset)
-    tasks = [task.model_dump() | {"parent": None} for task in tiny_preset.domains.tasks]
-    domains = tiny_preset.domains.model_dump() | {"tasks": tasks, "constrained": constrained}
-    roots = Preset.model_validate(tiny_preset.model_dump() | {"domains": domains})
-    assert roots.model.deep_widths(roots.domains.task_names) != (64, 64, 64)
-    assert not variant("unconstrained").changes(roots)
-
-
-def test_a_single_expert_has_no_routing(tiny_preset: Preset) -> None:
-    alone = {"task_shared_expert": False, "domain_shared_expert": False}
-    changed = tiny_preset.model_copy(update={"model": tiny_preset.model.model_copy(update=alone)})
-    assert not variant("no_routing").changes(changed)
-
-
-@pytest.mark.parametrize("weights", [3.0, {"ctr": 0.5, "gctr": 0.5, "octr": 0.5}])
-def test_equal_weights_of_any_size_are_the_variant_with_equal_weights(
-    tiny_preset: Preset, weights: Any
-) -> None:
-    """The loss is divided by the sum of the weights."""
-    equal = variant("ctr_weight_1")
-    assert equal.changes(tiny_preset)
-    assert equal.of(tiny_preset).training.task_weights(("ctr", "gctr", "octr")) == (1.0, 1.0, 1.0)
-    changed = tiny_preset.training.model_copy(update={"loss_weights": weights})
-    assert not equal.changes(tiny_preset.model_copy(update={"training": changed}))
+    assert not variant(name).changes(Preset.model_validate(merged(tiny_preset.model_dump(), changes)))
 
 
 def test_an_unknown_variant_is_refused_with_the_names_there_are() -> None:

@@ -16,19 +16,6 @@ def test_every_statement_says_its_own_name_and_grain() -> None:
         assert path.read_text().startswith(f"-- {path.stem}: one row per "), path
 
 
-def test_the_spill_directory_goes_with_the_session(tmp_path: Path) -> None:
-    spill = tmp_path / "spill"
-    with session(spill) as connection:
-        connection.execute("set memory_limit = '60MB'")
-        connection.execute("set threads = 1")
-        connection.execute(
-            "create temp table t as select md5(i::varchar) as text from range(2000000) as r(i) order by text"
-        )
-        assert connection.table("t").shape[0] == 2_000_000
-        assert list(spill.iterdir())
-    assert not spill.exists()
-
-
 @pytest.mark.parametrize(
     "where",
     ["isnan(score)", "score >= 1", "not score < 1", "score > 0.5 or isnan(score)", "score = 'nan'::float"],

@@ -8,18 +8,15 @@ import pyarrow as pa
 import pytest
 import torch
 
-from mtmd.config import Declarations, SideSchema
+from mtmd.config import Declarations
 from mtmd.errors import LogsError, StorageError
-from mtmd.extract.list_files import ListFiles, list_file, list_names, take_lists
+from mtmd.extract import database
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import gather_batch
-from mtmd.features import Feature, feature
+from mtmd.features import feature
 from mtmd.features.categorical import hash_bucket
-from mtmd.features.encoded_list import EncodedList
-from mtmd.logs.encoding import EncodedSide
 from mtmd.logs.source import LogSource
-from mtmd.store.columns import map_columns
 from tests.extract.conftest import DAY, SCHEMAS, hand_made_day, write_table
 
 WORDS = feature(name="words", side="query", kind="multivalued", buckets=50, max_length=2)
@@ -39,42 +36,6 @@ LISTS: dict[int, tuple[list[str] | None, list[int] | None]] = {  # words and top
     12: ([], None),
     13: (["b"], []),
 }
-
-
-def lists_of(*rows: list[int], feature: Feature) -> EncodedList:
-    length = np.array([len(row) for row in rows], np.int32)
-    ids = np.array([value for row in rows for value in row], np.int32)
-    weights = None if feature.weights is None else (ids / 8).astype(np.float32)
-    return EncodedList(np.cumsum(length, dtype=np.int64) - length, length, ids, weights)
-
-
-def test_batches_in_any_place_become_one_array(tmp_path: Path) -> None:
-    schema = SideSchema(
-        side="query", domains=("d",), continuous=(), categorical=(), embedding=(), lists=(WORDS, TOPICS)
-    )
-    columns = {
-        f"{name}{part}": np.zeros(4, np.int64)
-        for name in ("words", "topics")
-        for part in (".start", ".length")
-    }
-    nothing = np.empty((2, 0), np.float32)
-    with ListFiles(tmp_path, "requests", schema) as files:
-        for place, words, topics in (([2, 0], [[7], [8, 9]], [[], []]), ([3, 1], [[], [6]], [[5], [1, 2]])):
-            lists = (lists_of(*words, feature=WORDS), lists_of(*topics, feature=TOPICS))
-            encoded = EncodedSide(nothing, nothing.astype(np.int32), nothing, lists)
-            files.write(columns, np.array(place, np.int32), encoded)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "requests.topics.arrow",
-        "requests.words.arrow",
-    ]
-    assert list_names(columns) == ["words", "topics"]
-    values = {name: map_columns(tmp_path / list_file("requests", name)) for name in ("words", "topics")}
-    own_words, own_topics = take_lists(columns, values)
-    assert columns == {}
-    assert own_words.padded()["ids"].tolist() == [[8, 9], [6, 0], [7, 0], [0, 0]]
-    topics = own_topics.padded()
-    assert topics["ids"].tolist() == [[0, 0], [1, 2], [0, 0], [5, 0]]
-    assert (topics["weights"] * 8).tolist() == topics["ids"].tolist()
 
 
 @pytest.fixture
@@ -143,8 +104,14 @@ def test_a_batch_has_the_lists_of_its_requests(listed_shard: Shard, listed: Decl
 
 
 def test_shards_are_the_same_bytes_again_and_damage_is_found(
-    listed: Declarations, listed_logs: Callable[..., Path], listed_shard: Shard, tmp_path: Path
+    listed: Declarations,
+    listed_logs: Callable[..., Path],
+    listed_shard: Shard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """However many rows are read at a time."""
+    monkeypatch.setattr(database, "_ROWS", 2)
     again = extract_day(LogSource(listed_logs()), DAY, listed, tmp_path / "other")
     for file in sorted(listed_shard.path.glob("*.arrow")):
         assert (Path(again.path) / file.name).read_bytes() == file.read_bytes()

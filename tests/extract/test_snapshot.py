@@ -14,7 +14,6 @@ from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.snapshot import day_bids, read_ads
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
-from tests.extract.conftest import SCHEMAS
 
 DAY = date(2026, 3, 1)
 
@@ -62,33 +61,6 @@ def test_bids_of_another_snapshot_than_the_shards_are_refused(
         LogsError, match=r"ads of 2026-03-01 changed after .* was extracted.* run the day again"
     ):
         day_bids(LogSource(logs), shard, declarations, tmp_path / "digests")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"ad_id": 7}, "3 of 4 rows have an ad_id of their own"),
-        ({"product": "video"}, r"3 of 4 rows .* a declared product"),
-    ],
-)
-def test_keys_that_are_not_sound_are_refused(
-    logs: Path, declarations: Declarations, day: dict, write: Callable[..., Path], change: dict, message: str
-) -> None:
-    day["ads"][1] |= change
-    write(logs, "ads", DAY, day["ads"])
-    with pytest.raises(LogsError, match=message):
-        list(read_ads(LogSource(logs), DAY, declarations))
-
-
-def test_a_missing_column_is_named(
-    logs: Path, declarations: Declarations, write: Callable[..., Path], day: dict
-) -> None:
-    kept = SCHEMAS["ads"].remove(SCHEMAS["ads"].get_field_index("bid"))
-    write(logs, "ads", DAY, [{name: row[name] for name in kept.names} for row in day["ads"]], schema=kept)
-    with pytest.raises(
-        LogsError, match=r"ads of 2026-03-01: .*part-0\.parquet .* bid \(missing; must be FLOAT\)"
-    ):
-        list(read_ads(LogSource(logs), DAY, declarations))
 
 
 def test_files_that_change_meanwhile_are_noticed(

@@ -61,22 +61,6 @@ class LogDay:
     def rows(self, name: str) -> int:
         return max((len(values) for _, values in self.columns[name].values()), default=0)
 
-    def __repr__(self) -> str:
-        """What differs from a sound day: examples are read by people."""
-        sound = sound_day(self.ids)
-        changed = {
-            f"{table}.{name}": (str(kind), values)
-            for table, columns in self.columns.items()
-            for name, (kind, values) in columns.items()
-            if repr((kind, values)) != repr(sound.columns[table].get(name))
-        }
-        gone = [
-            f"{t}.{c}"
-            for t, columns in sound.columns.items()
-            for c in columns.keys() - self.columns[t].keys()
-        ]
-        return f"LogDay({self.ids}, changed={str(changed)[:2000]}, gone={gone})"
-
 
 def sound_day(ids: IdType) -> LogDay:
     """Six requests, two of each surface; four ads, two of each product; each request with each ad."""

@@ -247,25 +247,14 @@ def test_a_statement_may_read_files_of_another_kind(reader: Reader, tmp_path: Pa
 def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(reader: Reader) -> None:
     files = [reader.write("select 1.0 as x, true as hidden"), reader.write("select 1e300 as x", "b.parquet")]
     declared = {"x": "FLOAT", "hidden": "BOOLEAN"}
-    create_checked_view(
-        reader.connection, "source_ads", SOURCE, "ads", files, DAY, declared, optional=frozenset({"hidden"})
-    )
+    reader.view(files, declared, optional=frozenset({"hidden"}))
     words = reader.blame(files, declared)
     assert words.startswith("ads.x has a value that its declared type FLOAT can't hold")
 
 
 def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(reader: Reader) -> None:
     files = [reader.write("select 1 as id"), reader.write("select true as hidden, 2 as id", "b.parquet")]
-    create_checked_view(
-        reader.connection,
-        "source_ads",
-        SOURCE,
-        "ads",
-        files,
-        DAY,
-        {"id": "BIGINT", "hidden": "BOOLEAN"},
-        optional=frozenset({"hidden"}),
-    )
+    reader.view(files, {"id": "BIGINT", "hidden": "BOOLEAN"}, optional=frozenset({"hidden"}))
     assert reader.connection.execute("from source_ads order by id").fetchall() == [(1, None), (2, True)]
 
 

@@ -95,6 +95,7 @@ def test_what_memory_cannot_hold_still_spills(
             "create table t as select md5(i::varchar) as x from range(2000000) as r(i) order by x"
         )
         assert list(spill.iterdir())
+    assert not spill.exists()
     with database([root]) as opened:
         assert opened.rows("select current_setting('memory_limit') as limit")[0]["limit"] == "60.0 MiB"
 

@@ -66,13 +66,6 @@ def test_an_expectation_that_raises_has_not_passed_and_disturbs_no_other(query: 
     assert sound.samples == ({"ad_id": "1"},)
 
 
-def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:
-    rows, sound = _asked(
-        (), Expect(name="sound", description="…", query="select ad_id from {batch} where ad_id > 1")
-    )
-    assert (rows.status, rows.observed, sound.status) == (Status.FAILED, 0, Status.PASSED)
-
-
 def test_a_team_asks_about_candidates_with_their_request_and_ad(logs, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(
