@@ -10,7 +10,7 @@ module of a fixed name in its folder, which the core asks for here.
     start.py      `choose`, `material`: what MTMD's training begins with                mtmd.train.stage
     launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
     daily.py      `tested`: a test of the day's candidate, whose result is a gate       mtmd.flows.daily_retrain
-    rivals.py     `registered`, `remedy`, `GATES`: further registered models that the   mtmd.evaluate.stage,
+    rivals.py     `registered`, `GATES`: further registered models that the             mtmd.evaluate.stage,
                   candidate is compared with, and the gates about them                  mtmd.promote.gates
     observer.py   `observer(preset, line, settings, name)`: sees the calls of /rank     mtmd.serve.http
     hooks.py      functions that are told of what happens: see `tell`                   flows, mtmd.cli

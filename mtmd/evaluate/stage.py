@@ -111,7 +111,7 @@ def _reports(
     }
     predictions["constant"] = predict_constant(window_medians(window, declarations), day)
     for name, model_id in registered.items():
-        predictions[name] = _scores_of(name, plan, model_id, shard)
+        predictions[name] = registered_scores(plan, model_id, shard)
     config = plan.preset.evaluation
     groups = row_groups(shard, day, window, declarations)
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
@@ -122,27 +122,18 @@ def _reports(
     return report, replay_day(plan.as_of, declarations, day, bid, predictions, config, reference=reference)
 
 
-def _scores_of(name: str, plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.float32]:
-    """A registered model's scores; where it has none, the error says also how to do without an extra's."""
-    try:
-        return registered_scores(plan, model_id, shard)
-    except EvaluationError as error:
-        remedies = [there.remedy(name) for there in extension.modules("rivals").values()]
-        raise EvaluationError(" ".join([str(error), *filter(None, remedies)])) from error
-
-
-def registered_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:
+def registered_scores(plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.float32]:
     """A registered model's own files on the same rows; it reads the day as its own declarations say."""
-    scorer = Scorer.load(Registry(plan.workspace.root).verify(champion))
+    scorer = Scorer.load(Registry(plan.workspace.root).verify(model_id))
     declarations = scorer.info.declarations
     own, wanted = _compared(declarations), _compared(plan.preset)
     if own != wanted:
         raise EvaluationError(
-            f"champion {champion} has {own}, the preset {wanted}: they cannot be compared slice by slice; give the "
+            f"model {model_id} has {own}, the preset {wanted}: they cannot be compared slice by slice; give the "
             "preset another name to start a new line of models"
         )
     if declarations != plan.preset.declarations:
-        shard = _own_reading(plan, champion, declarations)
+        shard = _own_reading(plan, model_id, declarations)
     return score_shard(scorer, shard)
 
 

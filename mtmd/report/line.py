@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
-from mtmd.registry.records import Champion, ChampionChange
+from mtmd.registry.records import Champion, ChampionChange, origin
 from mtmd.registry.registry import Registry
-from mtmd.report.past import RunRecord, failure_record, origin, run_record
+from mtmd.report.past import RunRecord, failure_record, run_record
 from mtmd.report.tables import short
 from mtmd.store.workspace import read_record, written
 

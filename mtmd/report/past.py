@@ -14,8 +14,6 @@ from mtmd.registry.records import SUMMARY, origin, run_paths
 from mtmd.report.tables import short
 from mtmd.store.workspace import Workspace, read_record, written
 
-__all__ = ["origin", "run_paths"]  # and what is defined here
-
 _LONGEST = 300  # characters of a text
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from mtmd.errors import RegistryError, ReportError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.promote.stage import DayRun, RunSummary
-from mtmd.registry.records import ModelManifest, RunOrigin
+from mtmd.registry.records import ModelManifest, RunOrigin, origin
 from mtmd.registry.registry import Registry
 from mtmd.report import document as documents
 from mtmd.report.line import read_line
-from mtmd.report.past import RunRecord, made_by, origin
+from mtmd.report.past import RunRecord, made_by
 from mtmd.report.tables import Table, columns_of, short
 from mtmd.report.view import RunRecords, view
 from mtmd.store.workspace import Workspace

@@ -20,16 +20,6 @@ def registered(plan: RunPlan) -> dict[str, str]:
     return {} if found is None else {ANCHOR: found}
 
 
-def remedy(name: str) -> str:
-    """What helps where the anchor has no scores: no rollback, as older models are the same."""
-    if name != ANCHOR:
-        return ""
-    return (
-        "It is the last full retrain, which the gate anchor asks for. To go on without it, set extras.warmstart.on = "
-        "false until a full retrain is promoted"
-    )
-
-
 def _judge(inputs: GateInputs) -> GateResult | None:
     """Against the last full retrain, which may be the champion; None where there is none."""
     if ANCHOR not in inputs.further:
