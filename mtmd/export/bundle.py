@@ -29,7 +29,7 @@ from mtmd.registry.bundle import (
 )
 from mtmd.store.files import digest, sha256_file, write_json
 from mtmd.store.workspace import make_once
-from mtmd.train.checkpoints import tensors_digest
+from mtmd.train.results import tensors_digest
 
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files
 _GRAPH = "graph.onnx"

@@ -21,8 +21,16 @@ from mtmd.model.two_tower import ModelKind
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.workspace import make_once
-from mtmd.train.checkpoints import WEIGHTS, load_weights, save_weights
-from mtmd.train.results import FIT, ChosenStart, FitResult, OnProgress, Start
+from mtmd.train.results import (
+    FIT,
+    WEIGHTS,
+    ChosenStart,
+    FitResult,
+    OnProgress,
+    Start,
+    load_weights,
+    save_weights,
+)
 from mtmd.train.trainer import OneRank, fit, recipe_of
 
 _MADE = "recipe.json"

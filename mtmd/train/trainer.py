@@ -22,9 +22,17 @@ from mtmd.model.batch import Batch, on_device, with_dropped_values
 from mtmd.model.ranker import RankingModel, choose_device, device_of
 from mtmd.model.two_tower import ModelKind, build_model
 from mtmd.store.files import digest
-from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
-from mtmd.train.results import EpochRecord, FitResult, OnProgress, Progress, TrainingData
+from mtmd.train.results import (
+    EpochRecord,
+    FitResult,
+    OnProgress,
+    Progress,
+    TrainingData,
+    TrainingState,
+    load_checkpoint,
+    save_checkpoint,
+)
 from mtmd.train.step import (
     TrainingLoss,
     bernoulli_kl,

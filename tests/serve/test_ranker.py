@@ -12,9 +12,8 @@ from mtmd.config import IdsConfig
 from mtmd.errors import BundleError, LogsError
 from mtmd.logs.contract import id_list
 from mtmd.serve.published import AdBlock, PublishedAds
-from mtmd.serve.ranker import Ranker
+from mtmd.serve.ranker import Ranker, ranking_by
 from mtmd.serve.scorer import Scorer
-from mtmd.serve.search import ranking_by
 from tests.serve.http.conftest import ADS
 
 A = "a" * 64

@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.serve.published import AdBlock, PublishedAds
-from mtmd.serve.search import CHUNK, QUERIES, first_best, ranking_by, search
+from mtmd.serve.ranker import CHUNK, QUERIES, first_best, ranking_by, search
 
 Matrices = Mapping[str, np.ndarray]
 

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from mtmd.config import Preset
 from mtmd.errors import StorageError, TrainingError
 from mtmd.model.two_tower import build_model
-from mtmd.train.checkpoints import (
+from mtmd.train.results import (
     FILE,
+    EpochRecord,
     TrainingState,
     load_checkpoint,
     load_weights,
     save_checkpoint,
     save_weights,
 )
-from mtmd.train.results import EpochRecord
 from tests.model.random_batches import random_batch
 from tests.small_disk import small_disk
 

@@ -21,8 +21,7 @@ from mtmd.model.batch import Batch
 from mtmd.model.two_tower import build_model
 from mtmd.store.files import locked
 from mtmd.train import stage as train_stage
-from mtmd.train.checkpoints import FILE
-from mtmd.train.results import FitResult, Progress
+from mtmd.train.results import FILE, FitResult, Progress
 from mtmd.train.stage import window_data
 from mtmd.train.trainer import fit, start
 from tests.conftest import FIRST_DAY

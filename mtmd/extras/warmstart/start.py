@@ -32,9 +32,8 @@ from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
 from mtmd.store.workspace import is_complete
-from mtmd.train.checkpoints import WEIGHTS, save_tensors
 from mtmd.train.optimizer import RowAdamW
-from mtmd.train.results import MOMENTS, ChosenStart, Start, TrainingData
+from mtmd.train.results import MOMENTS, WEIGHTS, ChosenStart, Start, TrainingData, save_tensors
 from mtmd.train.stage import TrainingJob, read_made, window_data
 from mtmd.train.trainer import Opening, recipe_of
 

@@ -13,8 +13,7 @@ from mtmd.errors import LogsError
 from mtmd.logs.contract import Id, id_list
 from mtmd.serve.http.intake import Call, IdsAs, Refused, parsed
 from mtmd.serve.http.live import Serving
-from mtmd.serve.ranker import Ranked
-from mtmd.serve.search import ranking_by
+from mtmd.serve.ranker import Ranked, ranking_by
 
 
 class RankedAd(Frozen):

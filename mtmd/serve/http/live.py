@@ -17,9 +17,8 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.intake import Bodies, Settings
 from mtmd.serve.published import open_ads
-from mtmd.serve.ranker import Ranker
+from mtmd.serve.ranker import Ranker, ranking_by
 from mtmd.serve.scorer import Scorer
-from mtmd.serve.search import ranking_by
 
 _PAUSES = 10  # looks that are let pass before what can't be loaded is tried again: each try reads it all
 _START_PATIENCE_S, _STOP_PATIENCE_S = 20.0, 5.0  # with a disk or a bucket that gives no answer for minutes

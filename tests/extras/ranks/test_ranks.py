@@ -24,8 +24,7 @@ from mtmd.model.batch import Batch
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train import stage
-from mtmd.train.checkpoints import FILE, WEIGHTS
-from mtmd.train.results import MOMENTS, FitResult, Progress
+from mtmd.train.results import FILE, MOMENTS, WEIGHTS, FitResult, Progress
 from tests.conftest import FIRST_DAY
 from tests.train.windows import with_extra, with_training
 

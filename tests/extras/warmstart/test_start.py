@@ -11,9 +11,8 @@ from mtmd.errors import TrainingError
 from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays
 from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import build_model
-from mtmd.train.checkpoints import WEIGHTS, save_weights
 from mtmd.train.optimizer import make_optimizer
-from mtmd.train.results import MOMENTS, FitResult, Progress, Start
+from mtmd.train.results import MOMENTS, WEIGHTS, FitResult, Progress, Start, save_weights
 from mtmd.train.trainer import fit, start
 from tests.flows.runs import AS_OF
 from tests.train.windows import RandomWindow, pinned_preset, with_training
