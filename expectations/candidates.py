@@ -22,7 +22,6 @@ from mtmd.logs.contract import outcome_columns
 from mtmd.logs.sql import literal
 
 _KEY = "request_id, ad_id"
-_SHOWN = 1000  # candidates, among which an action is expected
 
 
 def candidates_expectations(preset: Preset) -> list[Expect]:
@@ -38,7 +37,6 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         *_scores(domains),
         *_outcomes(domains),
         _domain_rows(domains, preset.data),
-        _actions_seen(domains),
         *unlike_earlier_days(SuiteTable.CANDIDATES),
     ]
 
@@ -148,21 +146,4 @@ def _domain_rows(domains: Domains, limits: DataConfig) -> Expect:
             where coalesce(candidates, 0) < {limits.min_domain_rows}
             order by all
         """,
-    )
-
-
-def _actions_seen(domains: Domains) -> Expect:
-    """Also on the first day, which has no day before it to compare with."""
-    labels = tuple(dict.fromkeys(task.label for task in domains.tasks))
-    counts = " union all ".join(
-        f"select {literal(label)} as label, count({name(label)}) as shown, count_if({name(label)}) as actions "
-        "from {batch} where impressed"
-        for label in labels
-    )
-    return Expect(
-        name="actions_seen",
-        column=", ".join(labels),
-        severity=Severity.WARNING,
-        description="An action that never happens on a whole day is not logged: metrics on real actions say nothing.",
-        query=f"select label, shown from ({counts}) where actions = 0 and shown >= {_SHOWN} order by all",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import load_preset
-from mtmd.config.variants import variants
+from mtmd.config.preset import variants
 from mtmd.features import feature
 
 ROOT = Path(__file__).parents[1]

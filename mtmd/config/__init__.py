@@ -5,10 +5,18 @@ from mtmd.config.declarations import Declarations, IdsConfig, IdType, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.limits import DataConfig, EvaluationConfig, GatesConfig, MonitorConfig, RetentionConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalConfig, TrainingConfig
-from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
+from mtmd.config.preset import (
+    MAX_WINDOW_DAYS,
+    MIN_WINDOW_DAYS,
+    SHORTEST_WINDOW_DAYS,
+    Preset,
+    Variant,
+    load_preset,
+    variant,
+    variants,
+)
 from mtmd.config.preset_files import preset_names
 from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
-from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
     "DAY",

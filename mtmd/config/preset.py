@@ -1,13 +1,18 @@
-"""A preset: one TOML file with everything that is not a fact of the day, or with what differs from another preset."""
+"""A preset: one TOML file with everything that is not a fact of the day, or with what differs from another preset.
 
+An ablation's variant is a preset with one factor changed (paper §3.4).
+"""
+
+import tomllib
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from mtmd import extension
-from mtmd.config.base import ExtraSettings, Frozen, wrong_values
+from mtmd.config.base import ExtraSettings, Frozen, merged, wrong_values
 from mtmd.config.declarations import Declarations, IdsConfig
 from mtmd.config.domains import Domains
 from mtmd.config.limits import (
@@ -172,3 +177,74 @@ def load_preset(name_or_path: str) -> Preset:
         return Preset.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"preset {path} is wrong:\n{wrong_values(error, values, Preset)}") from error
+
+
+_VARIANTS = Path(__file__).with_name("variants.toml")
+
+
+class Variant(Frozen):
+    """One factor, and the change of the configuration that takes it away."""
+
+    name: str
+    factor: str = Field(description="what the difference to the candidate is the contribution of")
+    added: bool = Field(False, description="the variant has the factor and the candidate lacks it")
+    daily: bool = Field(False, description="a row of the paper's Table 6")
+    fewer_steps: bool = Field(
+        False,
+        description="with a share of the window's requests, keep the number of epochs, and so have fewer steps",
+    )
+    patch: dict[str, Any] = Field(description="sections and keys of a preset, with other values")
+
+    def of(self, preset: Preset) -> Preset:
+        """The preset with this variant's values; everything else is the same, the number of steps included.
+
+        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps.
+        """
+        changed = Preset.model_validate(merged(preset.model_dump(), self.patch))
+        if self.fewer_steps:
+            return changed
+        training = changed.training
+        epochs = max(1, round(training.epochs * preset.training.sample_fraction / training.sample_fraction))
+        return changed.model_copy(update={"training": training.model_copy(update={"epochs": epochs})})
+
+    def changes(self, preset: Preset) -> bool:
+        """Whether the preset lacks this variant's values: one that has them already has nothing to compare.
+
+        A preset that trains on a smaller share has downsampling already: the variant would have less of it, not more.
+        A preset whose tasks have no parents is unconstrained already, whatever its other sizes.
+        """
+        changed = self.of(preset)
+        if changed.training.sample_fraction > preset.training.sample_fraction:
+            return False
+        if "domains" in self.patch and changed.domains.parents == preset.domains.parents:
+            return False
+        return _effective(changed) != _effective(preset)
+
+
+@cache
+def variants() -> dict[str, Variant]:
+    """Every variant by its name, in the order of the tables."""
+    declared = tomllib.loads(_VARIANTS.read_text(encoding="utf-8"))
+    return {name: Variant(name=name, **values) for name, values in declared.items()}
+
+
+def variant(name: str) -> Variant:
+    """A variant by its name; raises ConfigError that lists the names there are."""
+    try:
+        return variants()[name]
+    except KeyError:
+        raise ConfigError(f"ablation variant {name!r} is not known; use one of {list(variants())}") from None
+
+
+def _effective(preset: Preset) -> Preset:
+    """One width for all tasks, and the same width for each of them, are one model; so are loss weights of one ratio,
+    and routing of a single expert or none.
+    """
+    tasks = preset.domains.task_names
+    widths = dict(zip(tasks, preset.model.deep_widths(tasks), strict=True))
+    weights = preset.training.task_weights(tasks)
+    shares = {task: weight / sum(weights) for task, weight in zip(tasks, weights, strict=True)}
+    routing = preset.model.routing and len(preset.model.routed) > 1
+    model = preset.model.model_copy(update={"emb_deep": widths, "routing": routing})
+    training = preset.training.model_copy(update={"loss_weights": shares})
+    return preset.model_copy(update={"model": model, "training": training})

@@ -74,16 +74,3 @@ def test_parents_are_indices_of_earlier_tasks() -> None:
 def test_wrong_domains_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Domains.model_validate({"tasks": (CTR,)} | change)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"name": "CTR"}, r"should match pattern"),
-        ({"products": ()}, r"at least 1 item"),
-        ({"labels": "clicked"}, r"Extra inputs are not permitted"),
-    ],
-)
-def test_a_wrong_task_is_refused(change: dict[str, object], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        Task.model_validate({"name": "ctr", "label": "clicked"} | change)

@@ -93,27 +93,6 @@ def test_a_list_that_is_none_is_refused(columns: dict[str, Any], message: str) -
         encoded(WORDS, **columns)
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ([[1.0], [1.0]], "1 of its weights 'ad_weights' have another length than the list"),
-        ([None, [1.0]], "1 of its weights 'ad_weights' have another length"),
-        ([[1.0, -0.5], [1.0]], "1 of its weights 'ad_weights' are null, NaN, infinite or negative"),
-        ([[1.0, float("nan")], [float("inf")]], "2 of its weights"),
-        ([[1.0, None], [1.0]], "1 of its weights"),
-        (["heavy", "light"], "has weights 'ad_weights', whose column has Arrow type string"),
-    ],
-)
-def test_weights_that_are_none_are_refused(weights: list[Any], message: str) -> None:
-    with pytest.raises(LogsError, match=f"feature 'ads'.*{message}"):
-        encoded(ADS, ads=[[7, 8], [9]], ad_weights=weights)
-
-
-def test_weights_without_a_column_are_named() -> None:
-    with pytest.raises(LogsError, match="'ads' has weights 'ad_weights', and there is no such column"):
-        encoded(ADS, ads=[[7]])
-
-
 def test_raw_rows_have_lists_and_weights_or_lack_both() -> None:
     schema = side(ADS)
     table = table_from_rows([{"ads": [7], "ad_weights": [1]}, {}], schema)
@@ -145,10 +124,17 @@ def test_actions_are_hashed_by_their_columns_name_and_ages_fall_into_bins() -> N
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"ad_weights": [[1.0], [1.0]]}, "1 of its weights 'ad_weights' have another length than the list"),
+        ({"ad_weights": [None, [1.0]]}, "1 of its weights 'ad_weights' have another length"),
         (
-            {"deeds": [["click"], ["click"]]},
-            "1 of its actions 'deeds' have another length than the list",
+            {"ad_weights": [[1.0, -0.5], [1.0]]},
+            "1 of its weights 'ad_weights' are null, NaN, infinite or neg",
         ),
+        ({"ad_weights": [[1.0, float("nan")], [float("inf")]]}, "2 of its weights"),
+        ({"ad_weights": [[1.0, None], [1.0]]}, "1 of its weights"),
+        ({"ad_weights": ["heavy", "light"]}, "has weights 'ad_weights', whose column has Arrow type string"),
+        ({"ad_weights": None}, "has weights 'ad_weights', and there is no such column"),
+        ({"deeds": [["click"], ["click"]]}, "1 of its actions 'deeds' have another length than the list"),
         ({"deeds": [["click", None], ["click"]]}, "1 of its actions 'deeds' are null"),
         ({"deeds": [[0.5, 1.5], [0.5]]}, r"has actions 'deeds', whose column .*give it the type VARCHAR\[\]"),
         ({"hours": [[1.0, 2.0], None]}, "1 of its ages 'hours' have another length"),
@@ -159,10 +145,12 @@ def test_actions_are_hashed_by_their_columns_name_and_ages_fall_into_bins() -> N
         ),
     ],
 )
-def test_actions_and_ages_that_are_none_are_refused(changes: dict[str, Any], message: str) -> None:
+def test_what_is_beside_a_value_and_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:
+    every = ADS.model_copy(update={"actions": "deeds", "ages": "hours"})
     columns: dict[str, Any] = {"deeds": [["click", "hide"], ["click"]], "hours": [[1.0, 2.0], [3.0]]}
+    columns |= {"ads": [[7, 8], [9]], "ad_weights": [[1.0, 2.0], [3.0]]} | changes
     with pytest.raises(LogsError, match=f"feature 'ads'.*{message}"):
-        encoded(HISTORY, ads=[[7, 8], [9]], **(columns | changes))
+        encoded(every, **{name: column for name, column in columns.items() if column is not None})
 
 
 def three() -> EncodedList:

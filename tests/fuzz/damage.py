@@ -5,7 +5,6 @@ What is drawn says nothing of the content that it is done to: places are counted
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from hypothesis import strategies as st
@@ -20,16 +19,6 @@ STRANGE = (
 )  # fmt: skip
 _HERE = "\ue000here\ue000"  # marks a place in a document until its text is put there
 Place = tuple[str | int, ...]
-
-
-class Form(NamedTuple):
-    """How a document is written: a value as text, and what is between a key and its value."""
-
-    dump: Callable[[Any], str]
-    equals: str
-
-
-JSON = Form(partial(json.dumps, ensure_ascii=False), ": ")
 
 
 class Tear(NamedTuple):
@@ -67,9 +56,8 @@ class Edit(NamedTuple):
     other: int
     strange: int
 
-    def done_to(self, document: Any, form: "Form | None" = None) -> bytes:
-        """The edited document in a form; JSON where none is named."""
-        dump, equals = form or JSON
+    def done_to(self, document: Any, dump: Callable[[Any], str]) -> bytes:
+        """The edited document, with values as text by `dump`."""
         places = list(_places(document))
         place, other = places[self.at % len(places)], places[self.other % len(places)]
         named = bool(place) and isinstance(place[-1], str)
@@ -77,7 +65,7 @@ class Edit(NamedTuple):
             case "drop" if place:
                 return dump(_without(document, place)).encode()
             case "double" if named:
-                both = f"{dump(_at(document, place))}, {json.dumps(place[-1])}{equals}{STRANGE[self.strange]}"
+                both = f"{dump(_at(document, place))}, {json.dumps(place[-1])} = {STRANGE[self.strange]}"
                 return _put(document, place, both, dump)
             case "rename" if named:
                 changed = _without(document, place)
