@@ -72,6 +72,7 @@ def test_every_pair_leads_back_to_its_raw_rows(
     candidates = {(row["request_id"], row["ad_id"]): row for row in raw(tiny_logs, "candidates")}
     seen = set()
     for batch in day_batches(tiny_shard, tiny_preset.declarations, 37):
+        check_features(batch, tiny_shard)
         for pair, candidate in enumerate(batch.candidate.tolist()):
             key = (
                 tiny_shard.request_id[tiny_shard.request_row[candidate]].item(),
@@ -86,11 +87,6 @@ def test_every_pair_leads_back_to_its_raw_rows(
             labels = [-1 if row[t.label] is None else int(row[t.label]) for t in domains.tasks]
             assert tiny_shard.labels[candidate].tolist() == labels
     assert seen == set(candidates)
-
-
-def test_a_pairs_features_are_those_of_its_request_and_ad(tiny_shard: Shard, tiny_preset: Preset) -> None:
-    for batch in day_batches(tiny_shard, tiny_preset.declarations, 64):
-        check_features(batch, tiny_shard)
 
 
 def check_features(batch: Batch, shard: Shard) -> None:
