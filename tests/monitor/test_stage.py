@@ -115,17 +115,6 @@ def test_a_day_that_every_champion_saw_is_refused_and_its_record_stays(
     assert record.read_text() == "what was found before"
 
 
-def test_a_planted_drift_is_a_breach_that_names_the_feature(
-    first_run: Run, artifacts: Path, tmp_path: Path
-) -> None:
-    logs = _planted(first_run, tmp_path, "ads", "* replace ('banner' as format)")
-    report = _look(first_run, artifacts, logs)
-    assert {one.where for one in report.breaches} == {"format × standard", "format × shopping"}
-    assert "format × s" in report.words
-    assert "**feature drift**: format × s" in render(report, [report])
-    assert "✗ breach" in render(report, [report])
-
-
 def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
@@ -143,7 +132,7 @@ def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
     assert damaged.words.startswith(f"1 breach: the logs of {NEXT} can't be used: requests of {NEXT}")
 
 
-def test_a_damaged_training_day_is_a_breach_of_its_own_and_the_others_tell_drift(
+def test_a_damaged_training_day_is_a_breach_of_its_own_and_the_others_tell_planted_drift(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
     logs = _planted(first_run, tmp_path, "ads", "* replace ('banner' as format)")
@@ -157,6 +146,7 @@ def test_a_damaged_training_day_is_a_breach_of_its_own_and_the_others_tell_drift
         f"the logs of {trained} can't be used, so drift is not told from this training day: requests of {trained}"
     )
     assert {one.where for one in drifted} == {"format × standard", "format × shopping"}
+    assert "**feature drift**: format × s" in render(report, [report])
 
 
 def test_scores_and_days_that_are_none_are_a_breach_and_no_error(
