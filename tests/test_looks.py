@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import Browser, installed, opened
-from tests.looks import Links, faults
+from tests.looks import faults
 
 PROGRAM = installed()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine")
@@ -52,21 +52,6 @@ def test_a_fault_is_told(browser: Browser, tmp_path: Path, html: str, told: str)
 def test_what_can_be_read_is_no_fault(browser: Browser, tmp_path: Path) -> None:
     _show(browser, tmp_path, FINE)
     assert faults(browser.page) == []
-
-
-def test_links_that_lead_nowhere_are_told(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "there.html").write_text('<p id="place">')
-    good = ["#here", "there.html", "there.html#place", "."]
-    bad = {"#gone": "no such place", "gone.html": "no answer", "there.html#gone": "no such place"}
-    links = "".join(f"<a href='{link}'>{link}</a> " for link in [*good, *bad, "https://example.org/"])
-    _show(browser, tmp_path, f"<p id=here>{links}</p>")
-    folder = tmp_path.as_uri()
-    assert Links().dead(browser.page) == [
-        f"no such place: {folder}/page.html#gone",
-        f"no answer: {folder}/gone.html",
-        f"no such place: {folder}/there.html#gone",
-        "leads away: https://example.org/",
-    ]
 
 
 def _show(browser: Browser, place: Path, html: str) -> None:
