@@ -138,21 +138,6 @@ def test_small_and_empty_domains_train_in_either_precision(
     torch.testing.assert_close(scores[1], scores[0], atol=0.1, rtol=0.1)
 
 
-@pytest.mark.parametrize("counts", [(6, 0, 3), (0, 1, 0), (0, 0, 0)])
-@pytest.mark.parametrize("training", [True, False])
-def test_rows_without_any_value_and_no_rows_at_all_have_finite_embeddings(
-    tiny_preset: Preset, counts: tuple[int, int, int], training: bool
-) -> None:
-    model = tower(tiny_preset).train(training)
-    side = random_batch(tiny_preset.declarations, query_counts=counts).query
-    side.continuous.fill_(NAN), side.embedding.fill_(NAN), side.categorical.fill_(0)
-    packed = model(side)
-    packed.square().sum().backward()
-    assert packed.shape == (sum(counts), sum(model.widths))
-    assert packed.isfinite().all()
-    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
-
-
 # ---- what gradients touch ------------------------------------------------------------------------
 
 

@@ -11,25 +11,12 @@ from mtmd.model.batch import ListInput
 from mtmd.model.served import DomainModule
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
+from tests.model.test_oracle import SWITCHES
 from tests.model.test_rankers import tower
-
-CHANGES: list[dict[str, object]] = [
-    {},
-    {"norm": "post"},
-    {"norm": "none"},
-    {"composition": "sum"},
-    {"routing": False},
-    {"task_shared_expert": False},
-    {"task_shared_expert": False, "domain_shared_expert": False},
-    {"shallow_expert": False},
-    {"adaptation": "shared"},
-    {"cross_layers": 0},
-    {"norm": "post", "domain_shared_expert": False},
-]
 
 
 @pytest.mark.parametrize("domain", [0, 1, 2])
-@pytest.mark.parametrize("changes", CHANGES, ids=str)
+@pytest.mark.parametrize("changes", SWITCHES, ids=str)
 def test_the_export_module_equals_the_tower(
     tiny_preset: Preset, changes: dict[str, object], domain: int
 ) -> None:

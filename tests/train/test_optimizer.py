@@ -207,18 +207,6 @@ def tables() -> list[nn.Parameter]:
     return [nn.Parameter(torch.randn(rows, width)) for rows, width in ((5, 4), (3, 2), (37, 4))]
 
 
-def test_tables_of_a_width_lie_in_one_block_until_they_are_released() -> None:
-    own = tables()
-    before = [table.detach().clone() for table in own]
-    wide, narrow = blocks_of(own)
-    assert list(wide.first.values()) == [0, 5]
-    assert list(narrow.first) == [own[1]]
-    assert own[0].untyped_storage().data_ptr() == own[2].untyped_storage().data_ptr()
-    wide.release()
-    assert own[0].untyped_storage().data_ptr() != own[2].untyped_storage().data_ptr()
-    assert all(torch.equal(table, old) for table, old in zip(own, before, strict=True))
-
-
 @torch.no_grad()
 def test_a_block_gives_each_table_the_bits_that_it_has_by_itself() -> None:
     """Steps in a block of two tables, and in a block each; rows rest for long, where powers are rounded."""

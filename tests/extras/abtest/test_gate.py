@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from mtmd.config import Preset
 from mtmd.extras.abtest.daily import ab_gate
-from mtmd.extras.abtest.page import _section, _words, change_table, outcome_tables
+from mtmd.extras.abtest.page import _section, _words, outcome_tables
 from mtmd.extras.abtest.stage import ABTest
-from tests.extras.abtest.made import changed, planted
+from tests.extras.abtest.made import planted
 
 SHOWN = "metrics over all impressions are shown worse"
 NOTHING: dict[str, float | None] = dict.fromkeys(("CPC", "CTR", "GCTR", "OCTR"))
@@ -54,13 +54,6 @@ def test_what_cannot_be_judged_is_named_and_nothing_judged_is_no_pass() -> None:
     assert gate.detail.startswith("0 of 3 metrics")
     assert gate.detail.endswith("; OCTR undefined and not judged")
     assert not ab_gate(planted(**NOTHING), 0.05).passed
-
-
-def test_a_table_has_the_cells_of_its_kinds_as_relative_changes() -> None:
-    table = change_table("Table 2", changed({"CTR": 3.0, "OCTR": None}), ("surface", "product"))
-    assert [column.name for column in table.columns] == ["", "CPC", "CTR", "GCTR", "OCTR"]
-    assert [row[0] for row in table.texts()] == ["home feed", "search", "related pin", "standard", "shopping"]
-    assert table.texts()[0][1:] == ["0.00% [−2.07, 2.12]", "3.05% [0.91, 5.22]", "0.00% [−2.07, 2.12]", "N/A"]
 
 
 def test_the_candidate_stands_against_each_rival_then_in_the_papers_tables() -> None:
