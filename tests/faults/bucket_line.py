@@ -44,18 +44,6 @@ class BucketLine(Line):
         """Where the small S3 has the line's objects."""
         return self.s3.path(f"{URL}/{LINE}")
 
-    def one(self, pattern: str) -> Path:
-        """The object of a pattern."""
-        (found,) = self.stored.glob(pattern)
-        return found
-
-    def new(self, pattern: str) -> Path:
-        """The output of a pattern that the newest day made, in the bucket."""
-        before = self.day_before / LINE
-        paths = (path for path in self.stored.glob(pattern) if path.is_dir())
-        (found,) = (path for path in paths if not (before / path.relative_to(self.stored)).exists())
-        return found
-
     def become(self, machine: str) -> None:
         """Go on as on another machine."""
         self.environment.setenv(WORK, str(self.artifacts / machine))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mtmd import extension
 from tests.faults import clocks, crashes, disks, servers, sources, stored
-from tests.faults.fault import Fault
+from tests.faults.line import Fault
 
 
 def _of_buckets() -> Iterator[Fault]:

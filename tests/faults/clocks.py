@@ -13,8 +13,7 @@ from itertools import chain
 from mtmd.config import load_preset
 from mtmd.jobs.clean_up import clean_up, plan_clean_up
 from mtmd.store.workspace import Workspace
-from tests.faults.fault import Fault
-from tests.faults.line import Line
+from tests.faults.line import Fault, Line
 from tests.flows.runs import TINY
 
 GROUP = "clocks"

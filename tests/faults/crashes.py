@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
-from tests.faults.fault import Fault
-from tests.faults.line import Line
+from tests.faults.line import Fault, Line
 
 GROUP = "killed processes"
 Call = Literal["rename", "fsync"]

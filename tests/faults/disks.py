@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fault import Fault
-from tests.faults.line import Line
+from tests.faults.line import Fault, Line
 
 GROUP = "disks"
 _MB = 1 << 20

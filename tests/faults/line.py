@@ -1,4 +1,4 @@
-"""A line of models with two days, the second one promoted, which faults strike, and what must hold afterwards."""
+"""A line of models with two days, the second one promoted, which faults strike, and what a fault is."""
 
 import fcntl
 import os
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -115,6 +116,28 @@ class Line:
         children = [_command_of(child) for child in psutil.Process().children(recursive=True)]
         mine = [command for command in children if str(self.artifacts) in command]
         return half_written(self.artifacts) + held + mine
+
+
+Outcome = Literal["healed", "harmless", "repeated", "refused"]  # docs/reliability.md has what each means
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that can go wrong.
+
+    strike  makes it happen
+    then    what is run afterwards; the daily job where it is left out
+    words   a pattern of the error of a fault that is refused
+    """
+
+    group: str
+    name: str
+    outcome: Outcome
+    strike: Callable[[Line], object]
+    then: Callable[[Line], object] = Line.daily
+    words: str = ""
+    quick: bool = False  # in every run of the tests, not only in `make faults`
+    on: Literal["line", "bucket_line"] = "line"  # the fixture of the line that it strikes
 
 
 def planned(logs: str, artifacts: str) -> RunPlan:

@@ -1,22 +1,19 @@
-"""A bucket that fails, loses answers, lists what was, or holds objects that were damaged.
+"""A bucket that fails, loses answers, or lists what was.
 
 Artifacts are in the tests' small S3 (tests/buckets.py), which stands between the run and its objects as a proxy would.
-What two machines and killed processes do to a bucket is in `store_processes.py`; single requests, logs in a bucket and
-a bucket that is not there are in tests/extras/bucket.
+What two machines and killed processes do to a bucket is in `store_processes.py`; single requests, damaged objects, logs
+in a bucket and a bucket that is not there are in tests/extras/bucket.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from mtmd.extras.bucket.outputs import COMPLETE
 from tests.buckets import S3, listing
 from tests.faults import store_processes
-from tests.faults.bucket_line import URL, BucketLine
-from tests.faults.fault import Fault
+from tests.faults.bucket_line import BucketLine
+from tests.faults.line import Fault
 from tests.faults.store_processes import GROUP, NEW, Job, fault
-from tests.faults.stored import WAYS
-from tests.flows.runs import LINE, NEXT
+from tests.flows.runs import LINE
 
 __all__ = ["GROUP", "faults"]
 
@@ -25,9 +22,8 @@ _STORM = 10
 
 
 def faults() -> Iterator[Fault]:
-    """Requests that fail; objects that are damaged or lost; listings that are old; processes."""
+    """Requests that fail; listings that are old; processes."""
     yield from _passing()
-    yield from _damaged()
     yield from _out_of_date()
     yield from store_processes.faults()
 
@@ -83,56 +79,6 @@ def _storm(line: BucketLine) -> None:
     for number in range(_STORM):
         effect = effects[number % len(effects)]
         line.s3.at("^PUT ", partial(effect, line.s3), nth=3 * number + 1)
-
-
-_OUTPUTS = {  # a pattern of the newest day's output, and its largest kind of file
-    "the live model": (f"models/{NEW}-*", "query_search.onnx"),
-    "the live model's ads": (f"ads/{NEW}-*/*", "shopping.arrow"),
-    "the held-out day's shard": (f"shards/date={NEXT}/*", "candidates.arrow"),
-    "MTMD's training": ("trained/mtmd-*", "weights.safetensors"),
-}
-_RECORDS = {
-    "the champion's pointer": "champion.json",
-    "the last entry of the history": "history/00000002.json",
-    "the pointer of the ads": f"ads/{NEW}-*/current.json",
-    "a run's summary": f"runs/{NEXT}-*/summary.json",
-}
-
-
-def _damaged() -> Iterator[Fault]:
-    """Objects of outputs are refused by their digests, and the error says what to remove; pointers and records heal."""
-    for what, (pattern, name) in _OUTPUTS.items():
-        remedy = f"remove {URL}/{LINE}/.* in the bucket, and run again"
-        words = f"{URL}/{LINE}/.*{name} (has sha256 .*|is missing); .*{COMPLETE} says .*: {remedy}"
-        for way in ("a bit flipped", "gone"):
-            strike = partial(_damage_output, pattern, f"upload-*/{name}", way)
-            yield fault(f"a file of {what}: {way}; a new machine", "refused", strike, words=words)
-        gone = partial(_damage_output, pattern, COMPLETE, "gone")
-        yield fault(f"{COMPLETE} of {what}: gone; a new machine", "healed", gone)
-    for what, pattern in _RECORDS.items():
-        for way in ("cut in half", "gone"):
-            strike = partial(_damage, pattern, way)
-            outcome = "harmless" if what == "a run's summary" else "healed"
-            yield fault(f"{what}: {way}; a new machine", outcome, partial(_when_new, strike))
-    removed = partial(_removed, f"models/{NEW}-*")
-    yield fault("the live model removed from the bucket; a machine that has it", "healed", removed)
-
-
-def _damage_output(pattern: str, name: str, way: str, line: BucketLine) -> None:
-    """What the error says is what mends it: to remove the output."""
-    output = line.new(pattern)
-    (path,) = output.glob(name)
-    WAYS[way](path)
-    line.causes.append(lambda: shutil.rmtree(output))
-    line.become_new()
-
-
-def _removed(pattern: str, line: BucketLine) -> None:
-    shutil.rmtree(line.new(pattern))
-
-
-def _damage(pattern: str, way: str, line: BucketLine) -> None:
-    WAYS[way](line.one(pattern))
 
 
 def _out_of_date() -> Iterator[Fault]:

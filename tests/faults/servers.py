@@ -15,8 +15,7 @@ import psutil
 import torch
 
 from deploy.local import Platform, down, up
-from tests.faults.fault import Fault
-from tests.faults.line import Line
+from tests.faults.line import Fault, Line
 from tests.flows.deployed import Deployed, family_of, free_port
 from tests.flows.runs import NEXT
 

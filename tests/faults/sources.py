@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import parquet
 
 from mtmd.logs.digests import SUMS
 from mtmd.store.files import sha256_file
-from tests.faults.fault import Fault, Outcome
-from tests.faults.line import Line
+from tests.faults.line import Fault, Line, Outcome
 from tests.flows.runs import NEXT
 
 GROUP = "source data"
@@ -38,43 +35,8 @@ def _rewritten(change: Change, path: Path) -> None:
     parquet.write_table(table, path)
 
 
-def _with(name: str, values: Callable[[list[Any]], list[Any]]) -> Change:
-    """A column replaced by what `values` makes of the list of its values, in its own type."""
-
-    def change(table: pa.Table) -> pa.Table:
-        column = table[name]
-        place = table.schema.get_field_index(name)
-        return table.set_column(place, name, pa.array(values(column.to_pylist()), column.type))
-
-    return change
-
-
-def _some(value: object, share: float = 0.05) -> Callable[[list[Any]], list[Any]]:
-    """`value` in the first part of the rows."""
-
-    def change(values: list[Any]) -> list[Any]:
-        first = max(1, int(len(values) * share))
-        return [value] * first + values[first:]
-
-    return change
-
-
-def _all(value: object) -> Callable[[list[Any]], list[Any]]:
-    return lambda values: [value] * len(values)
-
-
-def _retyped(name: str, kind: pa.DataType) -> Change:
-    return lambda table: table.set_column(
-        table.schema.get_field_index(name), name, pc.cast(table[name], kind, safe=False)
-    )
-
-
 def _spoil_the_beginning(path: Path) -> None:
     path.write_bytes(random.Random(0).randbytes(2000) + path.read_bytes()[2000:])
-
-
-def _shifted(table: pa.Table) -> pa.Table:
-    return _with("ts", lambda values: [one + timedelta(days=1) for one in values])(table)
 
 
 # What may be wrong with the file of any table, and how the run says so.
@@ -94,42 +56,17 @@ _FILES: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 # Of columns one of each way that a value, a key, a type or a name can be wrong: tests/validate has the others.
-_COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
-    "candidates": {
-        "a score that is no number": (_with("ctr", _some(float("nan"))), "ctr"),
-        "a child's score above its parent's": (_with("gctr", _some(0.999, 0.3)), "gctr"),
-        "an ad that does not exist": (_with("ad_id", _some(-7)), "ad"),
-        "ids as text": (_retyped("ad_id", pa.string()), "ad_id"),
-        "a column gone": (lambda table: table.drop_columns(["gctr"]), "gctr"),
-        "good clicks that are no clicks": (_with("clicked", _all(False)), "click"),
-    },
-    "requests": {
-        "an unknown surface": (_with("surface", _some("moon", 0.3)), "surface|domain|moon"),
-        "a request id twice": (_with("request_id", lambda ids: [ids[0], *ids[:-1]]), "request_id"),
-        "times of the next day": (_shifted, "ts"),
-        "vectors of another width": (_with("user_vector", _some([0.5, 0.5])), "user_vector"),
-    },
-    "ads": {
-        "an ad twice": (_with("ad_id", lambda ids: [ids[0], *ids[:-1]]), "ad_id"),
-        "an infinite bid": (_with("bid", _some(float("inf"))), "bid"),
-        "a vector component of 3e38": (_with("ad_vector", _some([3e38] * 16)), "ad_vector"),
-    },
-}  # fmt: skip
 _QUICK = (
     "with checksums: a bit flipped in a data page",
-    "candidates: a score that is no number",
     "requests: missing",
-    "ads: an infinite bid",
 )
 
 
 def faults() -> Iterator[Fault]:
-    """Each table's files in each way, its columns, and days that are another day's."""
+    """Each table's files in each way, and days that are another day's. tests/validate has the columns."""
     for table in TABLES:
         for way, (damage, words) in _FILES.items():
             yield _fault(f"{table}: {way}", partial(_strike, table, damage), words)
-        for way, (change, words) in _COLUMNS[table].items():
-            yield _fault(f"{table}: {way}", partial(_strike, table, partial(_rewritten, change)), words)
     yield _fault("all tables: yesterday's once more", _copy_of_yesterday, "copy|same|yesterday|ts")
     for name, strike, words in (
         (

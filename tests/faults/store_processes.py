@@ -18,8 +18,7 @@ from mtmd.extras.bucket.stores import WORK
 from tests.buckets import hurry
 from tests.faults.bucket_line import WARM, BucketLine
 from tests.faults.crashes import CONTEXT
-from tests.faults.fault import Fault, Outcome
-from tests.faults.line import Line, run_day
+from tests.faults.line import Fault, Line, Outcome, run_day
 from tests.flows.runs import NEXT
 
 GROUP = "object store"

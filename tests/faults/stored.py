@@ -12,8 +12,7 @@ from mtmd.monitor.stage import monitor
 from mtmd.promote.rollback import rollback
 from mtmd.store.files import sha256_file
 from mtmd.store.workspace import Workspace
-from tests.faults.fault import Fault, Outcome
-from tests.faults.line import Line
+from tests.faults.line import Fault, Line, Outcome
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY
 
 GROUP = "stored files"

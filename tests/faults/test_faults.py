@@ -12,8 +12,7 @@ import pytest
 
 from tests.buckets import S3
 from tests.faults import disks
-from tests.faults.fault import Fault
-from tests.faults.line import Line, copied, words_of
+from tests.faults.line import Fault, Line, copied, words_of
 from tests.faults.stored import KINDS
 from tests.flows.runs import LINE, Run
 

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 
-SEEDS = 2**62  # seeds are below: each member's is a little larger, and torch takes some up to 2⁶³
 _SMALLEST_BATCH = 32
 
 Ints = NDArray[np.int64]

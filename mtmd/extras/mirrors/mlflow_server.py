@@ -106,10 +106,9 @@ class _Place:
     def tell(self, path: Path, known: Any) -> None:
         """Make the run of a directory, or go on with one that was cut off; its last tag says that it is whole.
 
-        Raises StorageError, BundleError or RegistryError for records and models that can't be read: what can be read is
-        told all the same, and the run is taken up again.
+        Raises StorageError, BundleError or RegistryError for records and models that can't be read.
         """
-        run, damage = self._read(path)
+        run = self._read(path)
         page = path / "report.html"
         link = str(page if page.is_file() else path)
         own = tags(run, self.line, report_url(self.workspace.root.parent, link) or link)
@@ -127,22 +126,18 @@ class _Place:
         for file in sorted(path.iterdir()):
             if file.is_file():
                 self.client.log_artifact(run_id, str(file), _RECORDS)
-        if damage is not None:
-            raise damage
         self._register(run, run_id)
         self.client.set_terminated(run_id, "FINISHED", at)
         self.client.set_tag(run_id, COMPLETE, FORMAT)
 
-    def _read(self, path: Path) -> tuple[Told, BundleError | None]:
-        """A run's records, and what is wrong with its model's manifest."""
+    def _read(self, path: Path) -> Told:
+        """A run's records, and the manifest of its model."""
         summary, origin = read_json(path / SUMMARY), path / "origin.json"
         told = Told(path.name, summary, read_json(origin) if origin.is_file() else {}, None)
         try:
-            return told._replace(manifest=self.registry.manifest(summary["model_id"])), None
+            return told._replace(manifest=self.registry.manifest(summary["model_id"]))
         except RegistryError:  # the clean-up removed the model
-            return told, None
-        except BundleError as error:
-            return told, error
+            return told
 
     def align(self) -> None:
         """Let the alias and the tags of versions say what the registry says.

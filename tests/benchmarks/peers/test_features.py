@@ -9,8 +9,6 @@ from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from tests.benchmarks.peers.conftest import BATCH
 
-LEAST = 5
-
 
 def test_each_pair_has_the_ids_of_its_request_and_its_ad(
     tiny_preset: Preset, window: WindowData, batch: Batch, columns: PairColumns

@@ -1,11 +1,26 @@
 import pytest
 import torch
 
-from benchmarks.peers.features import PairColumns
+from benchmarks.peers.features import PairColumns, Peer
 from benchmarks.peers.train import fit_peer, make_optimizer, validation_kl
 from mtmd.config import Preset
 from mtmd.extract.window import WindowData
-from tests.benchmarks.peers.stand_ins import Lookup
+from mtmd.model.batch import Batch
+
+
+class Lookup(Peer):
+    """A peer without a library: a logit per surface and task."""
+
+    def __init__(self, columns: PairColumns, tasks: int) -> None:
+        super().__init__()
+        self.columns = columns
+        self.table = torch.nn.Embedding(columns.query.sizes["surface"], tasks)
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        return torch.nn.functional.logsigmoid(self.table(self.columns(batch)["surface"]))
+
+    def initialise_bias(self, base_rates: torch.Tensor) -> None:
+        torch.nn.init.constant_(self.table.weight, -3.0)
 
 
 def test_training_lowers_the_validation_kl_and_keeps_the_best_epoch(

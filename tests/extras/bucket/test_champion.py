@@ -113,15 +113,6 @@ def test_a_bucket_that_is_gone_in_the_middle_of_a_change_loses_and_doubles_nothi
     assert [change.model_id for change in machines.on("c").history()] == ["a", "b", "c"]
 
 
-def test_a_change_whose_answer_is_lost_is_made_once(s3: S3, machines: Machines) -> None:
-    machines.promote("a", "a", 5)
-    registry = machines.on("a")
-    registry.add(partial(machines.build, model_id="b"), manifest_of("b", 6))
-    s3.unanswered = 3
-    assert registry.promote("b", date(2026, 1, 6), "better", 1).outcome == "promoted"
-    assert [change.sequence for change in machines.on("b").history()] == [1, 2]
-
-
 def test_a_change_that_another_machine_went_on_from_is_done(s3: S3, machines: Machines) -> None:
     """The answer to the write is lost, and the repeated write comes after the other machine's."""
     machines.promote("a", "a", 5)

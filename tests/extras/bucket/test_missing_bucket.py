@@ -10,9 +10,6 @@ from mtmd.cli import main
 from mtmd.errors import UnreachableError
 from mtmd.flows import steps
 from mtmd.logs.contract import TABLES
-from mtmd.serve.http.intake import Settings
-from mtmd.serve.http.live import Live
-from mtmd.store.stores import artifacts_folder
 from tests.buckets import S3
 from tests.conftest import FIRST_DAY, TINY
 
@@ -32,13 +29,6 @@ def _own_folder(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_command_says_so(s3: S3, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     assert main([*command, "--preset", TINY, "--artifacts", ARTIFACTS]) == 1
     assert WORDS in capsys.readouterr().err
-    assert len(s3.asked) == 1
-
-
-def test_the_service_says_so(s3: S3) -> None:
-    live = Live(artifacts_folder(ARTIFACTS) / TINY, Settings())
-    assert not live.refresh()
-    assert WORDS in str(live.problem)
     assert len(s3.asked) == 1
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -150,19 +149,6 @@ def test_replace_fails_where_the_tag_moved(logs: ObjectPath) -> None:
     assert (logs / "none").content() is None
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_of_many_writers_one_wins(logs: ObjectPath, first: bool) -> None:
-    place = logs / "race.json"
-    if not first:
-        place.put(b"before")
-    seen = place.content()
-    writers = 16
-    with ThreadPoolExecutor(writers) as pool:
-        won = list(pool.map(lambda n: place.replace(str(n).encode(), seen), range(writers)))
-    assert sum(won) == 1
-    assert read(place) == str(won.index(True)).encode()
-
-
 def test_a_write_whose_answer_is_lost_counts_once(s3: S3, logs: ObjectPath) -> None:
     place = logs / "pointer.json"
     s3.unanswered = 1
@@ -172,17 +158,3 @@ def test_a_write_whose_answer_is_lost_counts_once(s3: S3, logs: ObjectPath) -> N
     s3.unanswered = 1
     assert place.replace(b"2", seen)
     assert read(place) == b"2"
-
-
-def test_writes_are_repeated_and_then_an_error(s3: S3, logs: ObjectPath) -> None:
-    s3.refused = [503, 500, 503]
-    (logs / "x").put(b"1")
-    assert read(logs / "x") == b"1"
-    s3.refused = [403]
-    with pytest.raises(UnreachableError, match=rf"^{URL}/x can't be written .*, write$"):
-        (logs / "x").put(b"2")
-    s3.refused = [503] * 100
-    with pytest.raises(UnreachableError, match=rf"^{URL}/x can't be written"):
-        (logs / "x").replace(b"2", None)
-    s3.refused = []
-    assert read(logs / "x") == b"1"

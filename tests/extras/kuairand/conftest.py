@@ -114,7 +114,6 @@ class MadeUp:
     day: int = DAY
     exposure = staticmethod(exposure)
     users = staticmethod(users)
-    videos = staticmethod(videos)
     random_rows = staticmethod(random_rows)
 
     def write(
@@ -123,7 +122,6 @@ class MadeUp:
         *,
         late: Rows | None = None,
         user_rows: Rows | None = None,
-        video_rows: Rows | None = None,
     ) -> Path:
         """The source folder: a gzipped first log, a plain second one of `late` rows, and both tables."""
         self.folder.mkdir(exist_ok=True)
@@ -131,8 +129,7 @@ class MadeUp:
         if late is not None:
             _write(self.folder / "log_standard_4_22_to_5_08_pure.csv", LOG, late)
         _write(self.folder / "user_features_pure.csv", USER, users(30) if user_rows is None else user_rows)
-        given = videos(12) if video_rows is None else video_rows
-        _write(self.folder / "video_features_basic_pure.csv", VIDEO, given)
+        _write(self.folder / "video_features_basic_pure.csv", VIDEO, videos(12))
         return self.folder
 
 

@@ -125,31 +125,22 @@ def test_an_import_is_reused_and_with_a_day_gone_it_is_done_again_with_the_same_
     assert content == {path: path.read_bytes() for path in logs.rglob("*.parquet")}
 
 
-def test_a_preset_that_wants_other_columns_is_refused_before_anything_is_removed(
-    source: Path, tmp_path: Path
-) -> None:
-    logs = tmp_path / "logs"
-    run(source, logs)
-    said: list[str] = []
-    with pytest.raises(
-        ConfigError, match=r"the preset declares \['country', .* of requests, which KuaiRand lacks"
-    ):
-        run(source, logs, preset="tiny", on_progress=said.append)
-    assert len(said) == 1  # that it was read: no teacher was fitted
-    assert run(source, logs).reused
-
-
-def test_a_value_that_is_not_of_its_declared_type_is_refused_before_anything_is_removed(
-    made_up: Any, source: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("preset", "value", "words"),
+    [
+        ("tiny", "1.0", r"the preset declares \['country', .* of requests, which KuaiRand lacks"),
+        ("kuairand", "0.5", r"declares onehot_feat4 of requests as int32, .* has double: .*0\.5"),
+    ],
+)
+def test_what_does_not_fit_the_preset_is_refused_before_anything_is_removed(
+    made_up: Any, source: Path, tmp_path: Path, preset: str, value: str, words: str
 ) -> None:
     logs, users = tmp_path / "logs", made_up.users(30)
     run(source, logs)
-    users[3]["onehot_feat4"] = "0.5"
+    users[3]["onehot_feat4"] = value
     made_up.write(made_up.random_rows(days=5, per_day=40), user_rows=users)
     said: list[str] = []
-    with pytest.raises(
-        ConfigError, match=r"declares onehot_feat4 of requests as int32, .* has double: .*0\.5"
-    ):
-        run(source, logs, on_progress=said.append)
+    with pytest.raises(ConfigError, match=words):
+        run(source, logs, preset=preset, on_progress=said.append)
     assert len(said) == 1  # that it was read: no teacher was fitted
     assert LogSource(logs).available_days()[-1] == date(2022, 4, 23)

@@ -1,7 +1,7 @@
 """The published sample itself, where it is at hand: its traps, its days, and how well the teacher ranks."""
 
 import os
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +27,6 @@ pytestmark = pytest.mark.skipif(
 def sample() -> tuple[Source, Exposures, dict[str, int]]:
     source = read_source(FOLDER)
     return source, *map_exposures(source)
-
-
-def test_the_window_of_the_last_day_has_rows_on_each_day(
-    sample: tuple[Source, Exposures, dict[str, int]],
-) -> None:
-    _, exposures, _ = sample
-    days = {date(1970, 1, 1) + timedelta(days=int(day)) for day in np.unique(exposures.day)}
-    assert {date(2022, 4, 10) + timedelta(days=i) for i in range(21)} <= days
 
 
 def test_no_day_is_refused_for_its_number_of_rows(

@@ -111,31 +111,6 @@ def test_an_altered_bundle_is_no_version_and_the_words_say_so(mirrored: Mirrored
     assert told["aliases"] == {"champion": "1"}
 
 
-def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
-    mirrored: Mirrored, ask: Ask
-) -> None:
-    manifest = mirrored.line.registry.path(KEPT) / "manifest.json"
-    whole = manifest.read_bytes()
-    manifest.write_text("damaged")
-    state = _mirror(mirrored)
-    assert not state.current
-    assert f"is not mirrored: manifest of model '{KEPT}' cannot be read" in state.words
-    told, name = _snapshot(ask), mirrored.runs[1].name
-    assert told["versions"].keys() == {LIVE}
-    run = told["runs"][name]  # it is there, but not as a whole one
-    assert run["metrics"]["logmae/search/standard/ctr"] == 0.4
-    assert "records/report.html" in run["files"]
-    assert "window.days" not in run["params"]
-    assert "mtmd.mirrored" not in run["tags"]
-    manifest.write_bytes(whole)
-    assert _mirror(mirrored).current
-    told = _snapshot(ask)
-    assert told["versions"].keys() == {LIVE, KEPT}
-    again = told["runs"][name]
-    assert again["id"] == run["id"]
-    assert (again["params"]["window.days"], again["tags"]["mtmd.mirrored"]) == ("3", "2")
-
-
 def test_a_run_whose_record_cannot_be_read_is_named_and_holds_up_no_other(
     mirrored: Mirrored, ask: Ask
 ) -> None:

@@ -17,10 +17,9 @@ from mtmd.extras.mirrors import stage
 from mtmd.extras.mirrors.settings import Settings
 from mtmd.extras.mirrors.stage import mirror, mirror_within
 from mtmd.flows.daily_retrain import daily_retrain
-from mtmd.flows.upkeep import rollback
 from mtmd.train.stage import training_key
 from tests.extras.mirrors.conftest import Mirrored, mirrored_preset
-from tests.flows.runs import AS_OF, LINE, Run, copied, published, run_daily
+from tests.flows.runs import AS_OF, LINE, Run, copied, run_daily
 
 NO_ADDRESS = "the environment variable MLFLOW_TRACKING_URI is not set"
 
@@ -137,17 +136,6 @@ def test_a_run_that_fails_or_is_cancelled_says_why_in_its_last_event(
     assert [event["eventType"] for event in (start, failed, aborted)] == ["START", "FAIL", "ABORT"]
     assert "nowhere" in failed["run"]["facets"]["errorMessage"]["message"]
     assert aborted["run"]["facets"]["errorMessage"]["message"] == "by a person"
-
-
-def test_a_rollback_that_is_not_mirrored_stands_and_says_so(
-    next_day: Run, preset: str, tmp_path: Path
-) -> None:
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
-    state = rollback("bad", preset=preset, artifacts=str(artifacts), keep_ads=True, return_state=True)
-    assert state.is_completed()
-    run = state.state_details.flow_run_id
-    assert run is not None
-    assert published(run)["mirrors"].startswith("## ✗ The mirrors are not up to date\n")
 
 
 def _waiting(artifacts: Path) -> list[dict[str, Any]]:

@@ -6,18 +6,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from numpy.typing import NDArray
 
-from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
-from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
 from mtmd.store.files import sha256_file
 from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 4)
-SINCE = (DAY - WorldConfig().origin).days
 CVR, RELEVANCE = range(2)
 
 
@@ -32,11 +28,6 @@ def block(platform: SimulatedPlatform):
     ads = platform.ads(DAY)
     (found,) = platform.blocks(DAY, ads)
     return found, ads
-
-
-@pytest.fixture(scope="module")
-def sides(platform: SimulatedPlatform) -> tuple[Requests, Ads]:
-    return draw_requests(platform.population, DAY.toordinal(), 0, 300), platform.ads(DAY)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +50,6 @@ def test_nothing_else_in_the_logs_changes(both: tuple[Path, Path]) -> None:
         assert sha256_file(three / place) == sha256_file(five / place)
     assert read(five).select(read(three).column_names).equals(read(three))
     assert [name for name in read(five).column_names if name not in read(three).column_names] == SCHEMA.names
-
-
-def test_a_day_alone_has_the_bytes_that_it_has_in_a_range(both: tuple[Path, Path], tmp_path: Path) -> None:
-    simulate(tiny_world(further_tasks=True), DAY, DAY, tmp_path)
-    place = Path("candidates") / f"date={DAY}" / "part-0.parquet"
-    assert sha256_file(tmp_path / place) == sha256_file(both[1] / place)
 
 
 def test_conversions_are_of_shopping_ads_and_of_clicks(both: tuple[Path, Path]) -> None:
@@ -102,10 +87,3 @@ def test_outcomes_are_as_many_as_the_truth_of_what_was_shown(block) -> None:
         expected = further.scores.truth[rows, task].sum()
         assert happened[rows].sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
     assert not (further.converted & ~block[0].actions.clicked).any()
-
-
-def further_logits(
-    platform: SimulatedPlatform, sides: tuple[Requests, Ads], pairs: Pairs
-) -> NDArray[np.float64]:
-    assert platform.further_tasks is not None
-    return platform.further_tasks.logits(*sides, pairs, SINCE)
