@@ -29,6 +29,7 @@ class Table(Protocol):
     @property
     def folders(self) -> list[Path]:
         """Where files are that are read, outside the spool."""
+        return []
 
     def days(self) -> set[date]:
         """The days that the table has now."""
@@ -44,10 +45,11 @@ class Table(Protocol):
 
     def digests(self, day: date) -> dict[str, str] | None:
         """sha256 of each file, by name, where it is known without the file; None where the files are read for it."""
+        return None
 
 
 @dataclass(frozen=True)
-class FolderTable:
+class FolderTable(Table):
     """A table in files of this machine."""
 
     name: str
@@ -75,9 +77,6 @@ class FolderTable:
 
     def files(self, day: date) -> list[Path]:
         return self.template.files(self.name, day)
-
-    def digests(self, day: date) -> None:
-        """Nothing is known of a file but its content."""
 
     def require_as_listed(self, day: date, digests: dict[str, str], files: list[Path]) -> None:
         """Compare the files with the list of checksums beside them, if there is one."""

@@ -41,7 +41,7 @@ def _spoil_the_beginning(path: Path) -> None:
 
 # What may be wrong with the file of any table, and how the run says so.
 _FILES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (Path.unlink, r"no .parquet file|lack"),
+    "missing": (Path.unlink, "does not exist"),
     "empty file": (lambda path: path.write_bytes(b""), "can.t be read"),
     "cut in half": (lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), r"part-0\.parquet"),
     "its first half garbage": (_spoil_the_beginning, r"part-0\.parquet"),

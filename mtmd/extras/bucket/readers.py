@@ -19,7 +19,7 @@ from mtmd.config import Frozen, SourcesConfig
 from mtmd.errors import ConfigError, LogsError, StorageError, UnreachableError
 from mtmd.extras.bucket.objects import ObjectPath, is_below
 from mtmd.logs.places import DayTemplate
-from mtmd.logs.source import LogSource
+from mtmd.logs.source import LogSource, Table
 from mtmd.store.files import digest, remove
 from mtmd.store.stores import in_bucket
 from mtmd.store.workspace import make_once, read_record, write_record
@@ -53,7 +53,7 @@ class _ChangedError(LogsError):
 
 
 @dataclass(frozen=True)
-class BucketTable:
+class BucketTable(Table):
     """One table's files in a bucket: a template below `root`, the logs' URL, or a URL with its own."""
 
     name: str
@@ -106,11 +106,6 @@ class BucketTable:
     def digests(self, day: date) -> dict[str, str]:
         """sha256 of each object, by file name, as the files of a local folder have them; raises as `files` does."""
         return self._listed(day).sha256
-
-    @property
-    def folders(self) -> list[Path]:
-        """Files are in the spool alone."""
-        return []
 
     @property
     def place(self) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from mtmd.config import Frozen, load_preset
 from mtmd.extras.kuairand.cross_fit import TeacherReport, cross_fit, teacher_report
 from mtmd.extras.kuairand.mapping import map_exposures, teacher_inputs, teaching_rows
-from mtmd.extras.kuairand.rows import TeacherConfig
+from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
 from mtmd.extras.kuairand.source import kuairand_files, read_source
 from mtmd.extras.kuairand.tables import LogTables
 from mtmd.extras.kuairand.written import Days, written_once
@@ -18,7 +18,6 @@ from mtmd.store.files import digest, sha256_file
 from mtmd.store.stores import resolve
 
 IMPORT_FORMAT = 2  # raise it when the same source would be written differently
-_EPOCH = date(1970, 1, 1)
 _AS_FITTED = TeacherConfig()
 
 
@@ -81,11 +80,11 @@ def import_kuairand(
         fitted = cross_fit(
             teacher_inputs(tables, exposures), rows, teacher, seed=seed, on_progress=on_progress
         )
-        written = ((_EPOCH + timedelta(days=day), log_tables.day(day, fitted.scores)) for day in days)
+        written = ((EPOCH + timedelta(days=day), log_tables.day(day, fitted.scores)) for day in days)
         report = ImportReport(
             logs=str(target),
-            first=_EPOCH + timedelta(days=days[0]),
-            last=_EPOCH + timedelta(days=days[-1]),
+            first=EPOCH + timedelta(days=days[0]),
+            last=EPOCH + timedelta(days=days[-1]),
             rows_read=tables.rows,
             duplicates_dropped=tables.duplicates,
             requests=len(np.unique(exposures.request_id)),

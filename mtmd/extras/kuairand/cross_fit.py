@@ -22,7 +22,7 @@ from scipy.stats import rankdata
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
-from mtmd.extras.kuairand.rows import Bools, Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
+from mtmd.extras.kuairand.rows import EPOCH, Bools, Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
 from mtmd.extras.kuairand.teacher import TeacherFits
 
 NEWEST = -1
@@ -119,9 +119,6 @@ def _probabilities(logits: Floats, parents: tuple[int | None, ...]) -> NDArray[n
     return np.asarray(scores.astype(np.float32))
 
 
-_EPOCH = date(1970, 1, 1)
-
-
 class TaskQuality(Frozen):
     """Scores of one task against what users did, in one part of the days; a number is None where it can't be told."""
 
@@ -158,7 +155,7 @@ def teacher_report(fitted: TeacherScores, rows: TeachingRows) -> TeacherReport:
         epochs=fitted.epochs,
         blocks=int(fitted.block.max()) + 1,
         newest_days=tuple(
-            _EPOCH + timedelta(days=day) for day in np.unique(rows.day[newest]).astype(int).tolist()
+            EPOCH + timedelta(days=day) for day in np.unique(rows.day[newest]).astype(int).tolist()
         ),
         tasks=tuple(
             _quality(task, part, fitted.scores[where, t], rows.labels[where, t])

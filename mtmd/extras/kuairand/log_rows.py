@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, SideSchema
 from mtmd.extras.kuairand.rows import (
+    EPOCH,
     Bools,
     Floats,
     Ints,
@@ -39,7 +40,6 @@ _MOST_CATEGORIES, _MOST_CROSSED, _NARROW = 8, 1_000, 16
 _ID_VALUES = 1_000  # of a field above which its values are hidden at times, as new ones will be
 _FURTHEST = 8.0  # standard deviations of a number
 _PRIOR = 0.05  # rate of every task before anything was logged; the first day's rows only
-_EPOCH = date(1970, 1, 1)
 
 
 class LogRows:
@@ -85,7 +85,7 @@ class LogRows:
         labels = np.stack([_booleans(column) for column in said], axis=1)
         known = exists[product[ad]] & _booleans(candidates["impressed"])[:, None]
         known &= np.stack([pc.is_valid(column).to_numpy() for column in said], axis=1)
-        days = np.full(len(request), (day - _EPOCH).days, np.int64)
+        days = np.full(len(request), (day - EPOCH).days, np.int64)
         self._outcomes.append((days, exists[product[ad]], known, labels & known))
 
     def exists(self) -> Bools:

@@ -21,6 +21,7 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import LogsError, MtmdError
 from mtmd.extras.tables.sources import RemoteTable
+from mtmd.logs.source import Table
 from mtmd.store.files import digest, write_json
 from mtmd.store.workspace import make_once, read_record
 
@@ -107,7 +108,7 @@ class Fetched(Frozen):
 
 
 @dataclass(frozen=True)
-class SpooledTable:
+class SpooledTable(Table):
     """One remote table, and the folder of its days. Paths of tables are seen from `root`: a folder, or a URL."""
 
     name: str
@@ -137,14 +138,6 @@ class SpooledTable:
     def place(self) -> str:
         """Where the table's days are, for people."""
         return f"the table of [sources.{self.name}]"
-
-    @property
-    def folders(self) -> list[Path]:
-        """Files are in the spool alone."""
-        return []
-
-    def digests(self, day: date) -> None:
-        """Nothing is known of a fetched file but its content."""
 
     def has_day(self, day: date) -> bool:
         """Whether the day has rows by now; it is asked for where it was not fetched before, or had none then."""

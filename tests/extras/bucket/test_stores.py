@@ -78,35 +78,30 @@ def test_a_damaged_copy_is_fetched_again(s3: S3, machine: Machine) -> None:
     assert not (path / "extra").exists()
 
 
+@pytest.mark.parametrize("both_upload", [False, True])
 def test_the_first_of_two_machines_has_made_an_output(
-    s3: S3, machine: Machine, caplog: pytest.LogCaptureFixture
+    s3: S3, machine: Machine, caplog: pytest.LogCaptureFixture, both_upload: bool
 ) -> None:
+    """The other one is done before this one looks, or while it uploads."""
     caplog.set_level(logging.INFO)
-    path = machine("b") / "trained" / "mtmd-1"
-
-    def meanwhile(directory: Path) -> None:
-        build("late")(directory)
-        make_once(machine("a") / "trained" / "mtmd-1", build("first"))
-        machine("b")
-
-    assert not make_once(path, meanwhile)
-    assert words_of(path) == "first"
-    assert is_complete(path)
-    assert "was made by another machine meanwhile; its files are taken" in caplog.text
-
-
-def test_two_machines_that_upload_at_once_leave_one_output(s3: S3, machine: Machine) -> None:
-    """Both have looked, and neither saw the other's."""
     path = machine("b") / "trained" / "mtmd-1"
 
     def meanwhile() -> None:
         make_once(machine("a") / "trained" / "mtmd-1", build("first"))
         machine("b")
 
-    s3.at("fit.json", meanwhile)
-    assert not make_once(path, build("late"))
+    def late(directory: Path) -> None:
+        build("late")(directory)
+        if both_upload:
+            s3.at("fit.json", meanwhile)
+        else:
+            meanwhile()
+
+    assert not make_once(path, late)
     assert words_of(path) == "first"
+    assert is_complete(path)
     assert s3.awaited == []
+    assert "was made by another machine meanwhile; its files are taken" in caplog.text
 
 
 def test_an_output_that_is_removed_while_it_is_written_is_an_error(s3: S3, machine: Machine) -> None:
