@@ -80,7 +80,7 @@ def test_a_day_in_a_bucket_is_as_on_a_disk_and_all_machines_share_it(
     assert [run["model_id"] for run in runs] == [model]
     assert main(["show", model, "--preset", TINY]) == 0
     assert main(["rollback", "--preset", TINY, "--reason", "try"]) == 1
-    assert "there is no champion before the live one" in capsys.readouterr().err
+    assert "there is no other model before the live one" in capsys.readouterr().err
     write_index(ARTIFACTS)
     assert model in buckets.path(f"{ARTIFACTS}/{LINE}/index.html").read_text()
     assert LINE in buckets.path(f"{ARTIFACTS}/index.html").read_text()
