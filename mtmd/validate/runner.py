@@ -17,7 +17,7 @@ from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, 
 from mtmd.validate.staging import profile_staged_day, stage_day, stage_earlier_days, stage_previous_requests
 from mtmd.validate.suites import run_suites
 
-VALIDATION_FORMAT = 8  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 9  # raise it whenever the same suites on the same files would give other results
 
 
 def validate_day(

@@ -184,10 +184,7 @@ def test_a_shard_is_the_same_wherever_and_however_the_logs_are_kept(
     manifest = read_manifest(Path(other.path))
     assert manifest.files == read_manifest(Path(usual.path)).files
     assert list(manifest.sources["ads"]) == ["01-0.csv.gz", "01-1.csv.gz"]
-    assert list(manifest.sources["candidates"]) == [
-        "eu/20260301/part-0.parquet",
-        "us/20260301/part-0.parquet",
-    ]
+    assert list(manifest.sources["candidates"]) == ["eu/part-0.parquet", "us/part-0.parquet"]
 
 
 def test_logs_in_a_bucket_give_the_shard_of_the_same_folder_without_fetching_it_twice(

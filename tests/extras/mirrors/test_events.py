@@ -88,7 +88,6 @@ def test_a_failure_says_why(mirrored: Mirrored) -> None:
         ("{here}", {"files": "raw/{day}/ads.parquet"}, [("file", "{here}/raw")]),
         ("{here}", {"files": "{day}/ads.parquet"}, [("file", "{here}/{day}/ads.parquet")]),
         ("{here}", {"files": "/data/year={day:%Y}/m={day:%m}/d={day:%d}/*.parquet"}, [("file", "/data")]),
-        ("{here}", {"files": ("eu/{day}/a", "us/{day}/a")}, [("file", "{here}/eu"), ("file", "{here}/us")]),
         ("{here}", PG, [("postgresql", "ads")]),
         ("{here}", ICEBERG | {"catalog": "prod"}, [("iceberg", "lake.ads")]),
         ("{here}", DELTA | {"path": "s3://bucket/lake/ads"}, [("delta", "s3://bucket/lake/ads")]),
