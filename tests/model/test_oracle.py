@@ -8,7 +8,7 @@ from mtmd.config import ModelConfig, Preset
 from mtmd.model.batch import Batch
 from mtmd.model.two_tower import MTMD
 from tests.model.listed import listed_preset
-from tests.model.oracle import Oracle
+from tests.model.oracle import Oracle, copy_weights, paired_parameters
 from tests.model.random_batches import random_batch
 
 SWITCHES = [
@@ -31,14 +31,16 @@ SWITCHES = [
 
 
 def both(preset: Preset, changes: dict[str, object]) -> tuple[MTMD, Oracle]:
-    """Two models of the same weights, none of them at a special value such as 0."""
+    """Two models with the same weights, none of them at a special value such as 0."""
     config = ModelConfig.model_validate(preset.model.model_dump() | changes)
     torch.manual_seed(2)  # with some, a gradient is a sum that nearly cancels, and rounding is most of it
     fast = MTMD(preset.declarations, config)
     with torch.no_grad():
         for parameter in fast.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    return fast, Oracle(fast, preset.declarations, config)
+    plain = Oracle(preset.declarations, config)
+    copy_weights(fast, plain)
+    return fast, plain
 
 
 def loss(log_p: Tensor, batch: Batch) -> Tensor:
@@ -69,6 +71,9 @@ def test_lists_and_shared_tables_agree_with_the_plain_model(changes: dict[str, o
 
 def check_agreement(preset: Preset, changes: dict[str, object]) -> None:
     fast, plain = both(preset, changes)
+    paired = list(paired_parameters(fast, plain, lambda parameter: parameter.detach()))
+    assert sum(own.numel() for own, _ in paired) == fast.parameter_count
+    assert {id(other) for _, other in paired} == {id(parameter) for parameter in plain.parameters()}
     counts = ((9, 2, 7), (12, 1, 3))  # the second domain is below norm_min_rows
     batches = [
         random_batch(preset.declarations, query_counts=own, seed=seed) for seed, own in enumerate(counts)
@@ -77,21 +82,20 @@ def check_agreement(preset: Preset, changes: dict[str, object]) -> None:
         fast.observe(batch)
         plain.observe(batch)
     for batch in batches:
+        fast.zero_grad()
+        plain.zero_grad()
         expected, actual = plain(batch), fast(batch)
         torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
-        wanted, found = gradients(fast, loss(expected, batch)), gradients(fast, loss(actual, batch))
-        for name, gradient in wanted.items():
-            assert_close(found[name], gradient, name)
+        loss(expected, batch).backward()
+        loss(actual, batch).backward()
+        names = {id(parameter): name for name, parameter in plain.named_parameters()}
+        for own, other in paired_parameters(fast, plain, gradient):
+            assert_close(own, gradient(other), names[id(other)])
     fast.eval()
+    plain.eval()
     with torch.no_grad():
         torch.testing.assert_close(fast(batch), plain(batch), atol=1e-4, rtol=1e-4)
 
 
-def gradients(model: MTMD, value: Tensor) -> dict[str, Tensor]:
-    """Of every parameter; 0 where the value does not depend on it."""
-    model.zero_grad()
-    value.backward()
-    return {
-        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        for name, parameter in model.named_parameters()
-    }
+def gradient(parameter: Tensor) -> Tensor:
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
