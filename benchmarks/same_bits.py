@@ -166,7 +166,10 @@ def _contents(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
             case "trained", ".safetensors":
                 yield f"{prefix}tensors#{where}", tensors_digest(path)
             case "models", ".onnx":
-                yield f"{prefix}onnx#{where}", _sha(path.read_bytes())
+                yield (
+                    f"{prefix}onnx#{where}",
+                    _sha(path.read_bytes().replace(_bundle_id(path.parent).encode(), b"")),
+                )
 
 
 def _decided(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
@@ -180,6 +183,11 @@ def _decided(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
         yield from ((f"{prefix}report {day}#{name}", value) for name, value in numbers(summary["report"]))
         for gate, passed in decisions(summary["verdict"]):
             yield f"{prefix}gate {day} {gate}#", str(passed)
+
+
+def _bundle_id(model: Path) -> str:
+    """A name that each ONNX file and each answer of a model has: it changes where a preset key leaves."""
+    return str(json.loads((model / "bundle.json").read_text())["bundle_id"])
 
 
 def _sha(content: bytes) -> str:
@@ -234,7 +242,8 @@ def _answers(checkout: Path, line: list[str], root: Path) -> Iterator[tuple[str,
     asked = [("/rank", {"requests": requests, "rank_by": by, "top_k": 20}) for by in rankings]
     with _service(checkout, line) as base:
         for number, (path, question) in enumerate([*asked, ("/embed", {"requests": requests})]):
-            answer = json.loads(_NAMES.sub(r"\1-MODEL", _ask(base + path, question)))
+            told = _NAMES.sub(r"\1-MODEL", _ask(base + path, question)).replace(bundle["bundle_id"], "BUNDLE")
+            answer = json.loads(told)
             yield f"http {path}#{number}", _sha(json.dumps(answer, sort_keys=True).encode())
 
 
