@@ -1,7 +1,6 @@
 """What the benchmarks on a window share: the daily job's plan and shards, without its validation."""
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import wraps
@@ -15,15 +14,11 @@ from mtmd.config import Preset, load_preset
 from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import window_fingerprint
-from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import Table
 from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns
 from mtmd.store.files import write_text
-from mtmd.train.results import Start
-from mtmd.train.stage import Trained, train, training_key
 
 _Options = ParamSpec("_Options")
 
@@ -74,17 +69,6 @@ def daily_plan(options: argparse.Namespace) -> RunPlan:
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
     """Shards of these days, made where they are not there yet."""
     return [extract_day(plan.source, day, plan.preset.declarations, plan.workspace.shards) for day in days]
-
-
-def timed_training(
-    plan: RunPlan, kind: ModelKind, window: Sequence[ShardRef], start: Start | None = None
-) -> tuple[Trained, float | None]:
-    """Train, or take what is there; and the processor seconds, None where a part of it was trained before."""
-    key = training_key(kind, window_fingerprint(window), plan.preset, start)
-    begun = plan.workspace.work(kind, key).exists()  # by a process that was stopped
-    before = time.process_time()
-    trained = train(plan, kind, window, start=start)
-    return trained, None if begun or trained.reused else time.process_time() - before
 
 
 def told(main: Callable[_Options, int]) -> Callable[_Options, int]:

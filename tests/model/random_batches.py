@@ -75,17 +75,5 @@ def random_batch(
     )
 
 
-def rows_of(side: SideInput, rows: Tensor) -> SideInput:
-    """The given rows, which must be in order."""
-    domains = _domains(side)[rows]
-    return SideInput(
-        side.continuous[rows],
-        side.categorical[rows],
-        side.embedding[rows],
-        tuple(int((domains == d).sum()) for d in range(len(side.counts))),
-        tuple(lists.take(rows) for lists in side.lists),
-    )
-
-
 def _domains(side: SideInput) -> Tensor:
     return torch.arange(len(side.counts)).repeat_interleave(torch.tensor(side.counts))
