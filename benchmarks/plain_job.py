@@ -9,7 +9,8 @@ from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary
+from mtmd.promote.stage import DayRun
 from mtmd.publish import stage as publish_stage
 from mtmd.report import stage as report_stage
 from mtmd.run import RunPlan

@@ -11,7 +11,7 @@ from mtmd.flows import prefect_artifacts, steps
 from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}", persist_result=False)

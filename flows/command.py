@@ -34,7 +34,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import DAY_FORM, chosen_runner, scheduled_day
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.report import stages
 from mtmd.report.document import Document, markdown
 from mtmd.report.evaluation import gains_table

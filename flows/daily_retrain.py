@@ -25,7 +25,8 @@ from mtmd.flows.parameters import (
 )
 from mtmd.flows.prefect_artifacts import Event, tell
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary
+from mtmd.promote.stage import DayRun
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 

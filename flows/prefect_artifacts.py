@@ -15,7 +15,7 @@ from prefect.events import emit_event
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import scheduled_day
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.report import jobs, view
 from mtmd.report.document import Document, Item, Items, Section, markdown
 from mtmd.report.tables import plain, report_url

@@ -23,7 +23,8 @@ from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
 from mtmd.model.two_tower import ModelKind
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary
+from mtmd.promote.stage import DayRun
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import NoLongerLive, Published
 from mtmd.registry.registry import Registry

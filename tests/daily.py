@@ -12,7 +12,8 @@ from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary
+from mtmd.promote.stage import DayRun
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary
+from mtmd.promote.stage import DayRun
 from mtmd.report import stage as report_stage
 from mtmd.sources.simulated.platform import simulate
 from tests.daily import Done, run_stages

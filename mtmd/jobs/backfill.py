@@ -15,7 +15,7 @@ from mtmd.config import Frozen, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluate.report import EVERYTHING
 from mtmd.logs.source import LogSource
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.run import plan_run

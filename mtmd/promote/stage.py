@@ -9,7 +9,6 @@ from pydantic import Field
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import MtmdError
-from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs, git_commit, package_versions
 from mtmd.extension import modules
@@ -17,8 +16,8 @@ from mtmd.extract.shards import Days
 from mtmd.extract.stage import STATEMENTS
 from mtmd.logs.contract import TABLES
 from mtmd.logs.sql import statement
-from mtmd.promote.findings import GateResult
-from mtmd.promote.gates import GateInputs, Verdict, apply_gates
+from mtmd.promote.findings import GateResult, RunSummary, Verdict
+from mtmd.promote.gates import GateInputs, apply_gates
 from mtmd.registry.incumbent import incumbent
 from mtmd.registry.records import ORIGIN, SUMMARY, Registered, RunOrigin
 from mtmd.registry.registry import Registry
@@ -50,27 +49,6 @@ class DayRun(Frozen):
     @property
     def candidate(self) -> Trained:
         return candidate_of(self.trained)
-
-
-class RunSummary(Frozen):
-    """What a run ended with: the last thing it writes, and all that a person needs to find the rest."""
-
-    as_of: date
-    model_id: str
-    promoted: bool = Field(description="whether the candidate is live after the run")
-    words: str = Field(description="what came of the run")
-    champion: str | None = Field(description="the live model after the run")
-    verdict: Verdict = Field(description="the decision, as it was taken")
-    repeated: bool = Field(False, description="an earlier run took this decision, and its record stays")
-    reused: dict[str, str]
-    start: str = Field("", description="what its training goes on from, in words; empty where all are fresh")
-    report: EvaluationReport
-    places: dict[str, str]
-
-    @property
-    def is_news(self) -> bool:
-        """Whether the run itself decided: no earlier run took the decision, or promoted its candidate before."""
-        return not self.repeated and self.verdict.promotion is None
 
 
 def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSummary:

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from mtmd.config import GatesConfig
 from mtmd.evaluate.replay import DIFFERENCE, QUANTITIES, RANDOM, ReplayReport
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.promote.findings import GateResult, SliceFinding, Tally
-from mtmd.promote.gates import Verdict
+from mtmd.promote.findings import GateResult, SliceFinding, Tally, Verdict
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
 from mtmd.report.evaluation import (
     buckets_table,

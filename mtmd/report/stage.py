@@ -8,7 +8,8 @@ from typing import Any
 
 from mtmd.errors import RegistryError, ReportError
 from mtmd.evaluate.ablation import Ablation
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary
+from mtmd.promote.stage import DayRun
 from mtmd.registry.records import ModelManifest, RunOrigin, origin
 from mtmd.registry.registry import Registry
 from mtmd.report import document as documents

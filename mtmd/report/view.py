@@ -12,8 +12,9 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import ALL
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs
-from mtmd.promote.gates import CHAMPION, Verdict
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary, Verdict
+from mtmd.promote.gates import CHAMPION
+from mtmd.promote.stage import DayRun
 from mtmd.registry.records import ModelManifest
 from mtmd.report import sections, stages
 from mtmd.report.charts import line_chart

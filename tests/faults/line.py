@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.plain_job import plain_job
 from mtmd.errors import MtmdError
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run

@@ -20,7 +20,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.states import Completed
 
 from mtmd.flows.daily_retrain import daily_retrain
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.registry.registry import Registry
 
 ROOT = Path(__file__).parents[2]

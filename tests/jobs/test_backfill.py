@@ -11,7 +11,7 @@ import pytest
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError
 from mtmd.jobs.backfill import PlannedDay, latest_outcome, plan_backfill
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.store.files import read_json, write_json
 from mtmd.store.workspace import Workspace
 from tests.buckets import S3

@@ -11,8 +11,8 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import DayParity, FileParity, ParityReport
-from mtmd.promote.findings import GateResult
-from mtmd.promote.gates import GateInputs, Verdict, apply_gates
+from mtmd.promote.findings import GateResult, Verdict
+from mtmd.promote.gates import GateInputs, apply_gates
 
 SEARCH = Slice("search", "standard", "ctr")
 HOME = Slice("home_feed", "shopping", "ctr")

@@ -4,8 +4,7 @@ import pytest
 
 from mtmd.errors import RegistryError
 from mtmd.export.stage import Proofs
-from mtmd.promote.findings import GateResult
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import GateResult, RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report import view

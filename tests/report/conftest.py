@@ -15,8 +15,9 @@ from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import DayParity, FileParity, ParityReport
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.promote.gates import GateInputs, Verdict, apply_gates
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary, Verdict
+from mtmd.promote.gates import GateInputs, apply_gates
+from mtmd.promote.stage import DayRun
 from mtmd.registry.incumbent import Incumbent
 from mtmd.registry.records import ModelManifest, Registered
 from mtmd.report.past import RunRecord

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import ReportError
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.report import stage as report_stage
 from mtmd.store.files import read_json
 from tests.daily import Done, run_stages

@@ -14,7 +14,7 @@ from mtmd import extension, extras
 from mtmd.config import Preset, variants
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.promote.gates import Verdict
+from mtmd.promote.findings import Verdict
 from mtmd.report import view as views
 from mtmd.report.document import Document, Section, markdown, page
 from mtmd.report.tables import Table, columns_of

@@ -19,7 +19,7 @@ from mtmd.store.workspace import Workspace
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
-    from mtmd.promote.stage import RunSummary
+    from mtmd.promote.findings import RunSummary
 
 _NOTE = "The decision, the registry and the pages do not depend on it. The next run, or `mtmd mirror`, catches up."
 _log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.findings import RunSummary
+from mtmd.promote.stage import DayRun
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import write_text
