@@ -17,7 +17,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.report.tables import Table
 from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns
+from mtmd.sources.simulated.platform import require_columns
 from mtmd.store.files import write_text
 
 _Options = ParamSpec("_Options")
@@ -45,14 +45,7 @@ def platform_for(
     Raises ConfigError for a preset with columns that no simulated platform writes.
     """
     require_columns(preset)
-    return WorldConfig.sized(
-        seed,
-        requests_per_day=requests_per_day,
-        users=users,
-        ads=ads,
-        further_tasks=has_further_tasks(preset),
-        histories=history_columns(preset),
-    )
+    return WorldConfig.sized(seed, requests_per_day=requests_per_day, users=users, ads=ads)
 
 
 def daily_plan(options: argparse.Namespace) -> RunPlan:

@@ -151,11 +151,11 @@ def next_day(first_run: "Run", shared: Shared) -> "Run":
 
 
 @pytest.fixture(scope="session")
-def rich_line(shared: Shared) -> "RichLine":
+def rich_line(shared: Shared, tiny_logs: Path) -> "RichLine":
     """A line of a preset with five tasks, lists and encoded numbers, and its first day."""
     from tests.rich_line import make_rich_line
 
-    return shared.once("rich", make_rich_line)
+    return shared.once("rich", lambda place: make_rich_line(place, tiny_logs))
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,83 @@
-"""A day of a preset that has everything a preset may add to the tests' own: five tasks, lists, and encoded numbers."""
+"""A day of a preset that has everything a preset may add to the tests' own: five tasks, lists, and encoded numbers.
+
+The tiny platform writes neither the lists nor two of the tasks: statements of the line's own make them.
+"""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
 from mtmd.report import stage as report_stage
-from mtmd.sources.simulated.platform import simulate
 from tests.daily import Done, run_stages
-from tests.flows.runs import AS_OF
-from tests.tiny_lists import HISTORIES, write_preset
-from tests.worlds import tiny_world
 
-FIVE = Path(__file__).parent / "tiny-five.toml"
+PRESET = """
+base = "tiny"
+name = "tiny-rich"
+sql = "{sql}"
+window_days = 8
+min_window_days = 8
+
+[domains]
+tasks = [
+  {{ name = "ctr", label = "clicked" }},
+  {{ name = "gctr", label = "good_clicked", parent = "ctr" }},
+  {{ name = "octr", label = "outbound_clicked", parent = "ctr", products = ["standard"] }},
+  {{ name = "cvr", label = "converted", parent = "ctr", products = ["shopping"] }},
+  {{ name = "relevance", label = "relevant" }},
+]
+
+[model.emb_deep]
+cvr = 4
+relevance = 4
+
+[training.loss_weights]
+cvr = 1.0
+relevance = 1.0
+
+[[more_features]]
+name = "recent_topics"
+side = "query"
+kind = "multivalued"
+type = "INTEGER"
+buckets = 2048
+max_length = 10
+pooling = "sum"
+table = "topic"
+
+[[more_features]]
+name = "recent_ads"
+side = "query"
+kind = "multivalued"
+type = "BIGINT"
+buckets = 2000
+max_length = 5
+pooling = "attention"
+actions = "recent_ad_actions"
+ages = "recent_ad_hours"
+table = "ad_id"
+"""
+SQL = {
+    "requests": """
+select
+    * exclude (past),
+    list_transform(range(past), lambda i: ((user_id + i) % 6)::integer) as recent_topics,
+    list_transform(range(past), lambda i: 1 + (7 * user_id + i) % 150) as recent_ads,
+    list_transform(range(past), lambda i: if((user_id + i) % 3 = 0, 'good_click', 'click')) as recent_ad_actions,
+    list_transform(range(past), lambda i: (5 * i)::float) as recent_ad_hours
+from (select *, request_id % 9 as past from read_parquet($paths, hive_partitioning = false))
+""",
+    "ads": "from read_parquet($paths, hive_partitioning = false)",
+    "candidates": """
+select
+    *,
+    if(octr is null, gctr / 2, null)::float as cvr,
+    if(impressed and octr is null, good_clicked and ad_id % 2 = 0, null) as converted,
+    (0.1 + ctr / 2)::float as relevance,
+    if(impressed, clicked or hash(request_id, ad_id) % 5 = 0, null) as relevant
+from read_parquet($paths, hive_partitioning = false)
+""",
+}
 
 
 @dataclass(frozen=True)
@@ -31,13 +95,13 @@ class RichLine:
         return Done(self.run)
 
 
-def make_rich_line(place: Path) -> RichLine:
-    """From the simulated platform to a promoted model."""
-    place.mkdir()
-    preset, logs = str(write_preset(place, base=str(FIVE))), place / "logs"
-    world = tiny_world(further_tasks=True).model_copy(update={"histories": HISTORIES})
-    simulate(world, AS_OF - timedelta(days=8), AS_OF + timedelta(days=1), logs)
-    done = run_stages(logs, place / "artifacts", preset=preset)
+def make_rich_line(place: Path, logs: Path) -> RichLine:
+    """From the tiny platform's logs to a promoted model."""
+    (sql := place / "sql").mkdir(parents=True)
+    for table, text in SQL.items():
+        (sql / f"source_{table}.sql").write_text(text)
+    (preset := place / "tiny-rich.toml").write_text(PRESET.format(sql=sql))
+    done = run_stages(logs, place / "artifacts", preset=str(preset))
     summary = done.decide()
     page = report_stage.write_report(done.run, summary)
-    return RichLine(preset, logs, done.run, summary, page.read_text(encoding="utf-8"))
+    return RichLine(str(preset), logs, done.run, summary, page.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Two tasks more, `cvr` and `relevance`, by a preset alone: from the platform's logs to a scorer that ranks by them."""
+"""Two tasks more, `cvr` and `relevance`, by a preset alone: from logs to a scorer that ranks by them."""
 
 from pathlib import Path
 

@@ -1,12 +1,10 @@
-"""Lists by a preset alone: true histories of the platform, through every stage, to a scorer that reads them."""
+"""Lists by a preset alone, through every stage, to a scorer that reads them."""
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from mtmd.export.fresh_process import sample_raw_rows
 from mtmd.extract.shards import open_shard
@@ -14,51 +12,14 @@ from mtmd.monitor.stage import monitor
 from mtmd.project.check import check_project
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.answer import Asked, answer
-from mtmd.sources.simulated.further_tasks import SCHEMA as FURTHER
 from tests.flows.runs import AS_OF
 from tests.rich_line import RichLine
-from tests.tiny_lists import HISTORIES
-
-
-def rows(logs: Path, table: str, day: date) -> Iterator[dict[str, Any]]:
-    for path in sorted((logs / table / f"date={day}").glob("*.parquet")):
-        yield from pq.ParquetFile(path).read().to_pylist()
 
 
 def test_the_model_with_lists_is_proved_and_promoted(rich_line: RichLine) -> None:
     assert rich_line.done.proofs.parity.passed, rich_line.done.proofs.parity.worst
     assert rich_line.done.proofs.fresh_process.passed, rich_line.done.proofs.fresh_process.detail
     assert rich_line.summary.words == "promoted"
-
-
-def test_only_histories_and_further_tasks_are_new_in_the_logs(rich_line: RichLine, tiny_logs: Path) -> None:
-    for table, new in (("requests", HISTORIES), ("ads", ()), ("candidates", FURTHER.names)):
-        rich, plain = (list(rows(logs, table, AS_OF)) for logs in (rich_line.logs, tiny_logs))
-        assert rich[0].keys() - plain[0].keys() == set(new)
-        assert [{name: row[name] for name in plain[0]} for row in rich] == plain
-
-
-def test_requests_have_what_their_users_clicked_before_newest_first(rich_line: RichLine) -> None:
-    """Worked out from the logs of the days before, and of the hours before on the day itself."""
-    clicks: dict[int, list[tuple[Any, int]]] = {}
-    for day in (AS_OF - timedelta(days=back) for back in range(7, -1, -1)):
-        requests = {row["request_id"]: row for row in rows(rich_line.logs, "requests", day)}
-        for row in rows(rich_line.logs, "candidates", day):
-            if row["clicked"]:
-                request = requests[row["request_id"]]
-                hour = request["ts"].replace(minute=0, second=0, microsecond=0)
-                clicks.setdefault(request["user_id"], []).append((hour, row["ad_id"]))
-    seen = 0
-    for request in rows(rich_line.logs, "requests", AS_OF):
-        hour = request["ts"].replace(minute=0, second=0, microsecond=0)
-        earlier = [(when, ad) for when, ad in clicks.get(request["user_id"], []) if when < hour]
-        hours = sorted(((hour - when).total_seconds() / 3600 for when, _ in earlier))
-        assert request["recent_ad_hours"] == hours[: len(request["recent_ads"])]
-        found = request["recent_ads"]
-        assert len(found) == min(len(earlier), 20)
-        assert sorted(found) == sorted(ad for _, ad in sorted(earlier, reverse=True)[: len(found)])
-        seen += len(found)
-    assert seen > 20
 
 
 def test_the_bundle_answers_raw_lists_of_any_length(rich_line: RichLine) -> None:

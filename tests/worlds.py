@@ -12,7 +12,7 @@ from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.requests import Pairs, Requests
 
 
-def tiny_world(seed: int = 0, *, further_tasks: bool = False) -> WorldConfig:
+def tiny_world(seed: int = 0) -> WorldConfig:
     """About 640 candidate rows a day, at least 10 in each of the six domains."""
     return WorldConfig(
         seed=seed,
@@ -25,7 +25,6 @@ def tiny_world(seed: int = 0, *, further_tasks: bool = False) -> WorldConfig:
         requests_per_day=80,
         candidates_per_request=8,
         impressions_per_request=3,
-        further_tasks=further_tasks,
     )
 
 

@@ -2,18 +2,11 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import ConfigError
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import (
-    has_further_tasks,
-    history_columns,
-    require_columns,
-    simulate,
-    world_at,
-)
+from mtmd.sources.simulated.platform import require_columns, simulate, world_at
 from mtmd.store.stores import resolve
 
 
@@ -41,7 +34,7 @@ def simulate_days(
 ) -> Simulated:
     """Write the days up to `until` that are not there yet, by default one window and its held-out day.
 
-    Sizes, tasks and histories are the preset's. Without a seed the world whose logs are there goes on, at its sizes.
+    Sizes are the preset's. Without a seed the world whose logs are there goes on, at its sizes.
     Raises ConfigError for fewer than one day and a preset whose columns the platform can't write; LogsError where
     another world's logs are.
     """
@@ -64,13 +57,8 @@ def simulate_days(
         written += rows > 0
         on_day()
 
-    columns: dict[str, Any] = {
-        "further_tasks": has_further_tasks(chosen),
-        "histories": history_columns(chosen),
-    }
-    if seed is None and (there := world_at(folder)) is not None:
-        config = there.model_copy(update=columns)
-    else:
-        config = WorldConfig.sized(seed or 0, **chosen.simulation.model_dump(), **columns)
+    config = world_at(folder) if seed is None else None
+    if config is None:
+        config = WorldConfig.sized(seed or 0, **chosen.simulation.model_dump())
     simulate(config, first, until, folder, on_day=tell)
     return Simulated(first=first, last=until, logs=place, written=written)

@@ -15,9 +15,8 @@ from mtmd.sources.simulated.platform import simulate
 DAY = date(2026, 1, 1)
 
 
-@pytest.mark.parametrize("name", ["five-tasks", "histories"])
-def test_a_day_of_the_platform_can_be_extracted_by_its_preset(name: str, tmp_path: Path) -> None:
-    preset = load_preset(name)
+def test_a_day_of_the_platform_can_be_extracted_by_its_preset(tmp_path: Path) -> None:
+    preset = load_preset("demo")
     simulate(platform_for(preset, requests_per_day=40, users=60, ads=80), DAY, DAY, tmp_path / "logs")
     ref = extract_day(LogSource(tmp_path / "logs"), DAY, preset.declarations, tmp_path / "shards")
     assert ref.candidates > 40

@@ -58,13 +58,13 @@ def read(path: Path, content: bytes) -> Preset | None:
 
 
 @given(changes=tears)
-@pytest.mark.parametrize("preset", ["tiny", "five-tasks", BASED])
+@pytest.mark.parametrize("preset", ["tiny", BASED])
 def test_a_torn_preset_is_read_or_refused(path: Path, preset: str, changes: list) -> None:
     read(path, torn(source(preset), changes))
 
 
 @given(edit=edits)
-@pytest.mark.parametrize("preset", ["tiny", "five-tasks", BASED])
+@pytest.mark.parametrize("preset", ["tiny", BASED])
 def test_an_edited_preset_is_read_or_refused(path: Path, preset: str, edit: Edit) -> None:
     path.write_bytes(source(preset))
     read(path, edit.done_to(read_toml(path), as_toml))

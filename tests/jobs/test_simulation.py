@@ -3,13 +3,11 @@
 from datetime import date
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from mtmd.errors import ConfigError, LogsError
 from mtmd.jobs.simulation import simulate_days
 from mtmd.store.files import read_json
-from tests.tiny_lists import HISTORIES, write_preset
 
 DAY, NEXT = date(2026, 1, 2), date(2026, 1, 3)
 
@@ -42,23 +40,3 @@ def test_days_that_cannot_be_are_refused(tmp_path: Path, days: int, words: str) 
     with pytest.raises(ConfigError, match=rf"days \({days}\).*{words}"):
         simulate_days(DAY, "tiny", days=days, logs=str(tmp_path / "logs"))
     assert not (tmp_path / "logs").exists()
-
-
-def test_the_presets_tasks_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
-    for name in ("demo", "five-tasks"):
-        preset, logs = _small(tmp_path, name), tmp_path / name
-        simulate_days(DAY, preset, days=1, logs=str(logs))
-        assert simulate_days(NEXT, preset, days=2, logs=str(logs)).written == 1
-        schema = pq.read_schema(next((logs / "candidates" / f"date={NEXT}").glob("*.parquet")))
-        assert ("converted" in schema.names) == (name == "five-tasks")
-    with pytest.raises(LogsError, match=r"another simulated world \(further_tasks=True, not False\)"):
-        simulate_days(NEXT, str(tmp_path / "demo.toml"), days=1, logs=str(tmp_path / "five-tasks"))
-
-
-def test_the_presets_histories_are_written(tmp_path: Path) -> None:
-    preset, logs = str(write_preset(tmp_path)), tmp_path / "lists"
-    simulate_days(DAY, preset, days=1, logs=str(logs))
-    assert simulate_days(NEXT, preset, days=2, logs=str(logs)).written == 1
-    assert read_json(logs / "world.json")["world"]["histories"] == list(HISTORIES)
-    schema = pq.read_schema(next((logs / "requests" / f"date={NEXT}").glob("*.parquet")))
-    assert set(HISTORIES) < set(schema.names)

@@ -113,7 +113,7 @@ def draw_traffic(
         first=np.searchsorted(request, np.arange(requests + 1)),
         truth=truth,
         teacher=teacher,
-        request_rows=platform.request_rows(drawn, ordinal, start).take(order),
+        request_rows=platform.book.requests(drawn, ordinal, start).take(order),
         ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
     )
 

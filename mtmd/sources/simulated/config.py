@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from mtmd.config.base import Frozen, wrong_values
 from mtmd.errors import ConfigError
@@ -43,26 +43,6 @@ class WorldConfig(Frozen):
     latent_width: int = Field(
         12, ge=2, le=64, description="true width of tastes; logged vectors are noisy views"
     )
-    further_tasks: bool = Field(
-        False, description="whether candidates have cvr and relevance too; nothing else in the logs changes"
-    )
-    histories: tuple[str, ...] = Field(
-        (),
-        description="columns that requests have too, of what their users did before; nothing else changes",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.new_ads_per_day > self.ads:
-            raise ValueError(
-                f"new_ads_per_day ({self.new_ads_per_day}) must not exceed ads ({self.ads}); "
-                "an ad lives a day or more"
-            )
-        if min(self.terms, self.pins) < self.topics:
-            raise ValueError(
-                f"terms ({self.terms}) and pins ({self.pins}) must each be at least topics ({self.topics})"
-            )
-        return self
 
     @classmethod
     def sized(cls, seed: int = 0, **given: Any) -> Self:

@@ -37,25 +37,16 @@ def score(logits: Floats, requests: Requests, ads: Ads, pairs: Pairs, noise: Flo
     noise  (2, P, 3) standard normal, what the teacher sees first
     """
     shopping = ads.product[pairs.ad] == 1
-    parts = chances(logits, _SEEN, blind_spot(requests, ads, pairs), noise)
-    return Scores(*(_joint(part, shopping) for part in parts))
-
-
-def chances(base: Floats, sees: Floats, blind: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    """Truth and teacher's score, (P, K) each, of K tasks given their parents.
-
-    base (P, K) log-odds before what nobody logs; sees (K,) and blind (P,) standard deviations of what the teacher sees
-    of that and of what it doesn't; noise (2, P, K) standard normal, what the teacher sees first.
-    """
-    spread = blind[:, None]  # (P, 1)
-    seen = base + sees * noise[0]
-    averaged = np.zeros_like(base)
+    spread = _blind_spot(requests, ads, pairs)[:, None]  # (P, 1)
+    seen = logits + _SEEN * noise[0]
+    averaged = np.zeros_like(logits)
     for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
         averaged += weight * _sigmoid(seen + spread * node)
-    return _inside(_sigmoid(seen + spread * noise[1])), _inside(averaged)
+    truth = _sigmoid(seen + spread * noise[1])
+    return Scores(_joint(_inside(truth), shopping), _joint(_inside(averaged), shopping))
 
 
-def blind_spot(requests: Requests, ads: Ads, pairs: Pairs) -> Floats:
+def _blind_spot(requests: Requests, ads: Ads, pairs: Pairs) -> Floats:
     """(P,) standard deviation in log-odds of what the teacher doesn't see."""
     rare = 1.0 / np.sqrt(1.0 + ads.impressions_7d / 20.0)
     return np.asarray(

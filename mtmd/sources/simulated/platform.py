@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,8 +20,6 @@ from mtmd.logs.source import LogSource
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
-from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
-from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Events, Histories
 from mtmd.sources.simulated.outcomes import TASKS, Actions, Scores, act, score
 from mtmd.sources.simulated.population import Population, generator
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
@@ -30,10 +27,8 @@ from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.store.files import atomic_directory, read_json, sweep, write_json
 from mtmd.store.stores import resolve
 
-_FORMAT = 3  # raise when the same configuration means other rows
+_FORMAT = 4  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
-_FURTHER = frozenset(SCHEMA.names)
-_NO_EVENTS = Events(*(np.zeros(0, np.int64) for _ in range(4)))
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,6 @@ class _Block:
     pairs: Pairs
     scores: Scores
     actions: Actions
-    further: Further | None
 
 
 class SimulatedPlatform:
@@ -54,9 +48,7 @@ class SimulatedPlatform:
         self.population = Population(config)
         self.market = AdMarket(self.population)
         self.effects = Effects(self.population)
-        self.further_tasks = FurtherTasks(self.population) if config.further_tasks else None
         self.book = LogBook(self.population)
-        self._histories = Histories(config.histories, self._happened) if config.histories else None
 
     def ads(self, day: date) -> Ads:
         """The ads alive at the start of a day; raises ConfigError before the world's origin."""
@@ -76,10 +68,7 @@ class SimulatedPlatform:
             scores = score(logits, requests, ads, pairs, unlogged)
             acts = generator(self.config.seed, "acts", ordinal, start)
             actions = act(self.config, ads, pairs, scores, acts)
-            further = None
-            if self.further_tasks is not None:
-                further = self.further_tasks.happen(requests, ads, pairs, scores, actions, (ordinal, start))
-            yield _Block(start, requests, pairs, scores, actions, further)
+            yield _Block(start, requests, pairs, scores, actions)
 
     def write_day(self, day: date, logs: Path) -> int:
         """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""
@@ -91,34 +80,11 @@ class SimulatedPlatform:
         with _day_writer(logs, day, missing) as write:
             write("ads", self.book.ads(ads))
             for block in self.blocks(day, ads):
-                write("requests", self.request_rows(block.requests, day.toordinal(), block.start))
-                write("candidates", self._candidates(block, ads))
-                rows += len(block.pairs.ad)
+                requests, pairs = block.requests, block.pairs
+                write("requests", self.book.requests(requests, day.toordinal(), block.start))
+                write("candidates", self.book.candidates(requests, ads, pairs, block.scores, block.actions))
+                rows += len(pairs.ad)
         return rows
-
-    def request_rows(self, requests: Requests, ordinal: int, start: int) -> pa.Table:
-        """Requests of a day as the logs have them, with what their users did before where the world has that."""
-        table = self.book.requests(requests, ordinal, start)
-        return table if self._histories is None else self._histories.append(table, requests, ordinal)
-
-    def _happened(self, day: date) -> DayEvents:
-        """What users asked about, and which ads they clicked, on a day; nothing before the world's origin."""
-        topics, clicks = [_NO_EVENTS], [_NO_EVENTS]
-        if day < self.config.origin:
-            return DayEvents(_NO_EVENTS, _NO_EVENTS)
-        ads = self.ads(day)
-        for block in self.blocks(day, ads):
-            user, hour = block.requests.users.user_id, day.toordinal() * 24 + block.requests.hour
-            topics.append(Events(user, hour, block.requests.topic, np.zeros_like(user)))
-            clicked = block.actions.impressed & block.actions.clicked
-            request, ad = block.pairs.request[clicked], block.pairs.ad[clicked]
-            good = block.actions.good_clicked[clicked].astype(np.int64)
-            clicks.append(Events(user[request], hour[request], ads.ad_id[ad], good))
-        return DayEvents(Events.concatenate(topics), Events.concatenate(clicks))
-
-    def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
-        table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)
-        return table if block.further is None else with_further(table, block.further, block.actions.impressed)
 
 
 @contextmanager
@@ -202,33 +168,18 @@ def world_of(preset: Preset, logs: str) -> WorldConfig:
 
 
 def require_columns(preset: Preset) -> None:
-    """Raise ConfigError for a preset whose logs have other columns than this platform can write.
-
-    It writes two more tasks, `further_tasks`, where the preset has one of them, and those histories that it has.
-    """
-    further = _FURTHER if has_further_tasks(preset) else frozenset[str]()
-    more = {"requests": {*history_columns(preset)}, "candidates": HOW_FOUND.keys() | further}
+    """Raise ConfigError for a preset whose logs have other columns than this platform writes."""
     differ = [f"[ids] {preset.ids}, not of BIGINT"] if preset.ids != IdsConfig() else []
     for table, columns in table_columns(preset.declarations).items():
-        written = {*SCHEMAS[table].names, *more.get(table, ())}
-        differ += [f"{table} with {name}" for name in sorted(columns.keys() - written)]
-        differ += [f"{table} without {name}" for name in sorted(written - columns.keys())]
+        declared, written = columns.keys() - HOW_FOUND.keys(), {*SCHEMAS[table].names}
+        differ += [f"{table} with {name}" for name in sorted(declared - written)]
+        differ += [f"{table} without {name}" for name in sorted(written - declared)]
     if differ:
         shown = f"{', '.join(differ[:5])}{' and more' if len(differ) > 5 else ''}"
         raise ConfigError(
-            f"preset {preset.name!r} can't be simulated, because it has {shown}; use a preset with the columns of demo "
-            "or five-tasks, or bring the logs that this one is made for"
+            f"preset {preset.name!r} can't be simulated, because it has {shown}; use a preset with the columns of "
+            "demo, or bring the logs that this one is made for"
         )
-
-
-def has_further_tasks(preset: Preset) -> bool:
-    """Whether the preset asks for the tasks that the platform writes only with `further_tasks`, or for one of them."""
-    return not _FURTHER.isdisjoint(table_columns(preset.declarations)["candidates"])
-
-
-def history_columns(preset: Preset) -> tuple[str, ...]:
-    """The columns of what users did before that the preset asks for."""
-    return tuple(name for name in COLUMNS if name in table_columns(preset.declarations)["requests"])
 
 
 def _require_origin(config: WorldConfig, day: date) -> None:

@@ -13,15 +13,7 @@ from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.places import alone
-from mtmd.sources.simulated.histories import COLUMNS
-from mtmd.sources.simulated.platform import (
-    has_further_tasks,
-    history_columns,
-    require_columns,
-    simulate,
-    world_at,
-    world_of,
-)
+from mtmd.sources.simulated.platform import require_columns, simulate, world_at, world_of
 from mtmd.store.files import sha256_file, write_json
 from tests.worlds import day_truth, tiny_world
 
@@ -134,8 +126,8 @@ def test_ranges_and_days_outside_the_world_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ({"format": 1, "world": {}}, "it has format 1, and 3 is needed"),
-        ({"format": 3, "world": {"moons": 2}}, "does not describe a simulated world"),
+        ({"format": 1, "world": {}}, "it has format 1, and 4 is needed"),
+        ({"format": 4, "world": {"moons": 2}}, "does not describe a simulated world"),
         ({"world": {}}, "does not describe a simulated world"),
     ],
 )
@@ -161,28 +153,10 @@ def test_a_preset_with_ids_of_another_type_is_refused() -> None:
         require_columns(preset)
 
 
-@pytest.mark.parametrize(
-    ("preset", "further", "histories"),
-    [("demo", False, ()), ("five-tasks", True, ()), ("histories", False, (*COLUMNS,))],
-)
-def test_a_presets_tasks_and_features_say_what_the_platform_writes(
-    preset: str, further: bool, histories: tuple[str, ...]
-) -> None:
-    require_columns(load_preset(preset))
-    assert has_further_tasks(load_preset(preset)) == further
-    assert history_columns(load_preset(preset)) == histories
-
-
-@pytest.mark.parametrize(
-    ("task", "words"),
-    [
-        (("save", "kept"), "candidates with kept, candidates with save; use a preset"),
-        (("cvr", "bought"), "candidates with bought, candidates without converted, candidates without rel"),
-    ],
-)
-def test_a_task_that_the_platform_cannot_write_is_named(task: tuple[str, str], words: str) -> None:
+def test_a_task_that_the_platform_cannot_write_is_named() -> None:
+    words = "candidates with kept, candidates with save; use a preset"
     with pytest.raises(ConfigError, match=f"preset 'demo' can't be simulated, because it has {words}"):
-        require_columns(with_task(*task))
+        require_columns(with_task("save", "kept"))
 
 
 def test_simulated_logs_have_a_world_and_others_are_refused(
