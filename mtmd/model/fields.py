@@ -151,11 +151,11 @@ class Admission(nn.Module):
 class FieldTables(nn.Module):
     """Embedding tables of a layout's categorical fields, in `copies` independent copies.
 
-    on_read is told tables and the rows of each that are about to be read; as long as it is set, gradients are sparse.
+    on_read is told a table and the rows of it that are about to be read; as long as it is set, gradients are sparse.
     read  per table of the layout its rows; a table that another module `owned` before is not a parameter of this one
     """
 
-    on_read: Callable[[list[tuple[Tensor, Tensor]]], None] | None = None
+    on_read: Callable[[Tensor, Tensor], None] | None = None
 
     def __init__(self, layout: FieldLayout, copies: int = 1, owned: Owned | None = None) -> None:
         """`owned` has the shared tables of modules that were made before, and gets those of this one."""
@@ -199,7 +199,7 @@ class FieldTables(nn.Module):
         for index, parameter in enumerate(self.read):
             values, rows = self._rows(index, side)
             if self.on_read is not None:
-                self.on_read([(parameter, rows)])
+                self.on_read(parameter, rows)
             sparse = self.on_read is not None
             if isinstance(values, ListInput):
                 pooled, known = self.pooling[str(index)](parameter, rows, values, sparse=sparse)
@@ -207,10 +207,6 @@ class FieldTables(nn.Module):
             else:
                 found.append((nn.functional.embedding(rows, parameter, sparse=sparse), values > 0))
         return found
-
-    def reads(self, side: SideInput) -> list[tuple[Tensor, Tensor]]:
-        """What `forward` reads for these rows: tables, and the rows of each."""
-        return [(parameter, self._rows(index, side)[1]) for index, parameter in enumerate(self.read)]
 
     def _rows(self, index: int, side: SideInput) -> tuple[Tensor | ListInput, Tensor]:
         """Of a table of the layout: the ids (N, k), or the list, of admitted values; and their rows (copies, …)."""

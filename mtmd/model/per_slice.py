@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mtmd.config import Declarations, ModelConfig
 from mtmd.config.model import RivalConfig
-from mtmd.model.batch import Batch, SideInput
+from mtmd.model.batch import Batch
 from mtmd.model.fields import FieldLayout, Owned
 from mtmd.model.pooled import PlainTower
 from mtmd.model.ranker import RankingModel, conditional_logits, without_gaps
@@ -72,8 +72,6 @@ class PerSlice(RankingModel):
         ]
         if not parts:
             return batch.teacher.new_full(batch.teacher.shape, ABSENT)
-        _announce([(own.query, part.query) for _, own, part, _ in parts])
-        _announce([(own.item, part.item) for _, own, part, _ in parts])
         values = []
         for pairs, own, part, columns in parts:
             log_p = own(part)
@@ -99,14 +97,3 @@ class PerSlice(RankingModel):
         for domain, own in enumerate(self.domains):
             assert isinstance(own, DomainBaselines)  # nn.ModuleList has no types
             yield domain, own, torch.nonzero(batch.pair_domain == domain).squeeze(1)
-
-
-def _announce(reads: list[tuple[PlainTower, SideInput]]) -> None:
-    """Tell who moves rows of tables all that the towers will read, in one call; of a table its first reader's rows."""
-    if (on_read := reads[0][0].tables.on_read) is None:
-        return
-    first: dict[Tensor, Tensor] = {}
-    for tower, side in reads:
-        for table, rows in tower.tables.reads(side):
-            first.setdefault(table, rows)
-    on_read(list(first.items()))

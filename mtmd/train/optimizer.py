@@ -1,8 +1,5 @@
 """AdamW for models with large embedding tables, and the learning rate of each step.
 
-`make_optimizer` says which parameters decay and how fast each kind learns. `learning_rate_factor` is a linear warm-up,
-then a cosine.
-
 `RowAdamW` moves a row of an embedding table when a batch reads it, and not at every step. Adam moves a weight on after
 its last gradient, and its moments decay at every step: over the tables that is a pass over every id at every step, of
 which a batch reads few. But k steps without a gradient have a closed form,
@@ -10,14 +7,10 @@ which a batch reads few. But k steps without a gradient have a closed form,
     m ← β1^k m    v ← β2^k v    w ← w − m / (√v + ε) · Σ_{j=1..k} a_{s+j} (β1/√β2)^j    a_s = lr_s √(1−β2^s) / (1−β1^s)
 
 exact for ε = 0, so a row is brought up to date just before it is read, and all rows by `settle`. Tables have no weight
-decay. Those of equal width lie in one block of memory, as one call to torch for all of them is faster; the numbers are
-those of each table by itself, bit by bit.
-
-Shapes: n rows of a table, w width.
+decay.
 """
 
 import math
-from collections.abc import Iterable, MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -30,195 +23,124 @@ BETAS = (0.9, 0.99)
 EPSILON = 1e-8
 DECAY = BETAS[0] / BETAS[1] ** 0.5  # of a resting row's next move
 HORIZON = 512  # steps after which a row rests for good: DECAY^512 is below 1e-22
-
-Read = tuple[Tensor, Tensor]  # a table, and rows of it (any shape, repeated or not)
-State = MutableMapping[Tensor, Any]  # of an optimizer
 CHUNK = 2**16  # rows that `settle` takes at a time
-
-_MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
 RATE = "rate"  # key of a parameter group: its learning rate as a share of the training's
 
-
-class TableBlock:
-    """The weights and moments of some tables, which become views of it; `first` has where each one's rows begin.
-
-    steps  updates since `restart`           last   (n of all tables,) the update that each row is at
-    reach  (steps + 1,) float64: the sum of the formula for a row that is at this update
-    """
-
-    def __init__(self, tables: Sequence[nn.Parameter]) -> None:
-        self.first: dict[Tensor, int] = {}
-        start = 0
-        for table in tables:
-            self.first[table] = start
-            start += len(table)
-        self._weights = torch.cat([table.data for table in tables])
-        self._device = self._weights.device
-        self._ends = torch.tensor([*self.first.values(), start], device=self._device)[1:]
-        for table in tables:
-            table.data = self._own(self._weights, table)
-        self._moments: tuple[Tensor, Tensor] | None = None
-        self._last = torch.zeros(start, dtype=torch.long, device=self._device)
-        self.restart()
-
-    def restart(self) -> None:
-        """All rows are up to date."""
-        self._steps = 0
-        self._last.zero_()
-        self._reach = torch.zeros(1, dtype=torch.float64, device=self._device)
-
-    def forget_moments(self) -> None:
-        """The optimizer's state was replaced: take the moments from there again."""
-        self._moments = None
-        self.restart()
-
-    def release(self) -> None:
-        """Give every table memory of its own."""
-        for table in self.first:
-            table.data = table.data.clone()
-
-    def update(self, state: State, learning_rate: float) -> None:
-        """One step of every table: of the rows that have a gradient, and of the others' rest."""
-        moments = self._adopted(state)
-        steps = [state[table]["step"] for table in self.first]
-        torch._foreach_add_(steps, 1)
-        bias = [1.0 - beta ** float(steps[0]) for beta in BETAS]
-        self._advance(learning_rate * bias[1] ** 0.5 / bias[0])
-        found = [
-            (table.grad.coalesce(), first) for table, first in self.first.items() if table.grad is not None
-        ]
-        if not found:
-            return
-        rows = torch.cat([gradient.indices()[0] + first for gradient, first in found])
-        values = torch.cat([gradient.values() for gradient, _ in found])
-        m = moments[0][rows].lerp_(values, 1.0 - BETAS[0])
-        v = moments[1][rows].mul_(BETAS[1]).addcmul_(values, values, value=1.0 - BETAS[1])
-        moments[0][rows], moments[1][rows] = m, v
-        moved = m.div_(v.div_(bias[1]).sqrt_().add_(EPSILON)).mul_(learning_rate / bias[0])
-        self._weights.index_add_(0, rows, moved, alpha=-1.0)
-        self._last[rows] = self._steps
-
-    def catch_up(self, state: State, reads: Iterable[Read]) -> None:
-        """Let rows of its tables take the steps that they have missed."""
-        rows = torch.cat([rows.flatten() + self.first[table] for table, rows in reads])
-        rows = rows[self._last[rows] < self._steps]
-        if not len(rows):
-            return
-        rows = torch.unique(rows)
-        moments, last = self._adopted(state), self._last[rows]
-        m, v = moments[0][rows], moments[1][rows]
-        reach = self._reach[last].float().unsqueeze(1)
-        self._weights.index_add_(0, rows, m / (v.sqrt() + EPSILON) * reach, alpha=-1.0)
-        # Table by table: torch rounds a power by its place in its tensor.
-        ends = torch.searchsorted(rows, self._ends)[:-1].tolist()
-        parts = [part for part in (self._steps - last).unsqueeze(1).tensor_split(ends) if len(part)]
-        for moment, old, beta in zip(moments, (m, v), BETAS, strict=True):
-            moment[rows] = old * torch.cat([beta**part for part in parts])
-        self._last[rows] = self._steps
-
-    def _advance(self, stride: float) -> None:
-        """One more update, whose stride is a_s."""
-        self._steps += 1
-        first = max(0, self._steps - HORIZON)
-        missed = torch.arange(self._steps - first, 0, -1, device=self._device)
-        self._reach[first:] += stride * DECAY**missed
-        self._reach = torch.cat([self._reach, self._reach.new_zeros(1)])
-
-    def _adopted(self, state: State) -> tuple[Tensor, Tensor]:
-        """The moments: `state` has each table's, stored or new, under AdamW's own names."""
-        if self._moments is None:
-            self._moments = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
-            for table in self.first:
-                stored = state[table]
-                views = {
-                    name: self._own(every, table)
-                    for name, every in zip(("exp_avg", "exp_avg_sq"), self._moments, strict=True)
-                }
-                for name, view in views.items() if stored else ():
-                    view.copy_(stored[name])
-                # On the CPU, as it is read at every step: elsewhere that would wait for the device.
-                step = torch.tensor(float(stored["step"]) if stored else 0.0, device="cpu")
-                state[table] = {"step": step, **views}
-        return self._moments
-
-    def _own(self, block: Tensor, table: Tensor) -> Tensor:
-        """A table's rows of the block's."""
-        return block[self.first[table] : self.first[table] + len(table)]
-
-
-def blocks_of(tables: Iterable[nn.Parameter]) -> list[TableBlock]:
-    """One block for all tables of a width and type."""
-    alike: dict[tuple[int, torch.dtype], list[nn.Parameter]] = {}
-    for table in tables:
-        alike.setdefault((table.shape[1], table.dtype), []).append(table)
-    return [TableBlock(members) for members in alike.values()]
+_MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
+_MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's names
 
 
 class RowAdamW(torch.optim.AdamW):
     """Fused AdamW, but for the embedding tables: their gradients are sparse and their rows wait to be read.
 
-    As long as it is not closed, the model's tables tell it which rows they read, and tables of equal width lie in one
-    block of memory. Call `settle` before weights are used in another way.
+    As long as it is not closed, the model's tables tell it which rows they read. Call `settle` before weights are used
+    in another way. All tables must be in one group.
+
+    tables  the embedding tables, in the order of the parameters
     """
 
     def __init__(self, groups: list[dict[str, Any]], model: nn.Module, learning_rate: float) -> None:
         # Fused: one pass over all parameters, with the same bits every time on the same machine.
         super().__init__(groups, lr=learning_rate, betas=BETAS, eps=EPSILON, fused=True)
         self._owners = [module for module in model.modules() if isinstance(module, FieldTables)]
-        tables = {table for owner in self._owners for table in owner.tables}
-        self._blocks = [blocks_of(p for p in group["params"] if p in tables) for group in self.param_groups]
-        self._block = {table: block for blocks in self._blocks for block in blocks for table in block.first}
+        owned = {table for owner in self._owners for table in owner.tables}
+        listed = [(i, p) for i, group in enumerate(self.param_groups) for p in group["params"] if p in owned]
+        self.tables: tuple[nn.Parameter, ...] = tuple(table for _, table in listed)
+        self._group = listed[0][0] if listed else 0
         for owner in self._owners:
             owner.on_read = self.catch_up
+        self._restart()
 
-    @property
-    def tables(self) -> tuple[Tensor, ...]:
-        """The embedding tables, in the order of the parameters."""
-        return tuple(self._block)
+    def _restart(self) -> None:
+        """All rows are up to date: no step since, and each row at step 0.
+
+        reach (steps + 1,) float64: the sum of the formula for a row that is at this step.
+        """
+        device = self.tables[0].device if self.tables else None
+        self._steps = 0
+        self._last: dict[Tensor, Tensor] = {
+            table: torch.zeros(len(table), dtype=torch.long, device=device) for table in self.tables
+        }
+        self._reach = torch.zeros(1, dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update all parameters outside the tables, and the rows of tables that have a gradient."""
-        gradients = {table: table.grad for table in self._block}
-        for table in gradients:
+        gradients = [table.grad for table in self.tables]
+        for table in self.tables:
             table.grad = None  # AdamW leaves a parameter without a gradient alone
         super().step()
-        for table, gradient in gradients.items():
+        for table, gradient in zip(self.tables, gradients, strict=True):
             table.grad = gradient
-        for group, blocks in zip(self.param_groups, self._blocks, strict=True):
-            for block in blocks:
-                block.update(self.state, group["lr"])
+        if self.tables:
+            self._step_tables(self.param_groups[self._group]["lr"])
+
+    def _step_tables(self, learning_rate: float) -> None:
+        states = [self._state_of(table) for table in self.tables]
+        torch._foreach_add_([state["step"] for state in states], 1)
+        bias = [1.0 - beta ** float(states[0]["step"]) for beta in BETAS]
+        self._advance(learning_rate * bias[1] ** 0.5 / bias[0])
+        for table, state in zip(self.tables, states, strict=True):
+            if table.grad is None:
+                continue
+            gradient = table.grad.coalesce()
+            rows, values = gradient.indices()[0], gradient.values()
+            m = state["exp_avg"][rows].lerp_(values, 1.0 - BETAS[0])
+            v = state["exp_avg_sq"][rows].mul_(BETAS[1]).addcmul_(values, values, value=1.0 - BETAS[1])
+            state["exp_avg"][rows], state["exp_avg_sq"][rows] = m, v
+            moved = m.div_(v.div_(bias[1]).sqrt_().add_(EPSILON)).mul_(learning_rate / bias[0])
+            table.data.index_add_(0, rows, moved, alpha=-1.0)
+            self._last[table][rows] = self._steps
+
+    def _state_of(self, table: nn.Parameter) -> dict[str, Tensor]:
+        """Step and moments of a table, made at its first step."""
+        state: dict[str, Tensor] = self.state[table]
+        if not state:
+            # On the CPU, as it is read at every step: elsewhere that would wait for the device.
+            state["step"] = torch.tensor(0.0, device="cpu")
+            state |= {name: torch.zeros_like(table) for name in _MOMENTS}
+        return state
+
+    def _advance(self, stride: float) -> None:
+        """One more step, whose stride is a_s."""
+        self._steps += 1
+        first = max(0, self._steps - HORIZON)
+        missed = torch.arange(self._steps - first, 0, -1, device=self._reach.device)
+        self._reach[first:] += stride * DECAY**missed
+        self._reach = torch.cat([self._reach, self._reach.new_zeros(1)])
 
     @torch.no_grad()
-    def catch_up(self, reads: Sequence[Read]) -> None:
-        """Bring rows that are about to be read, or updated, up to date."""
-        by_block: dict[TableBlock, list[Read]] = {}
-        for table, rows in reads:
-            by_block.setdefault(self._block[table], []).append((table, rows))
-        for block, own in by_block.items():
-            block.catch_up(self.state, own)
+    def catch_up(self, table: Tensor, rows: Tensor) -> None:
+        """Let rows (any shape, repeated or not) that are about to be read, or updated, take the steps they missed."""
+        rows = rows[self._last[table][rows] < self._steps]
+        if not len(rows):
+            return
+        rows = torch.unique(rows)
+        state, last = self.state[table], self._last[table][rows]
+        old = [state[name][rows] for name in _MOMENTS]
+        reach = self._reach[last].float().unsqueeze(1)
+        table.data.index_add_(0, rows, old[0] / (old[1].sqrt() + EPSILON) * reach, alpha=-1.0)
+        for name, moment, beta in zip(_MOMENTS, old, BETAS, strict=True):
+            state[name][rows] = moment * beta ** (self._steps - last).unsqueeze(1)
+        self._last[table][rows] = self._steps
 
     def settle(self) -> None:
         """Bring every row of every table up to date."""
-        for table in self._block:
+        for table in self.tables:
             for rows in torch.split(torch.arange(len(table), device=table.device), CHUNK):
-                self.catch_up([(table, rows)])
-        for block in self._block.values():
-            block.restart()
+                self.catch_up(table, rows)
+        self._restart()
 
     def close(self) -> None:
         """Settle, and let go of the model's tables."""
         self.settle()
         for owner in self._owners:
             owner.on_read = None
-        for block in set(self._block.values()):
-            block.release()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a state that was settled before it was stored."""
         super().load_state_dict(state_dict)
-        for block in self._block.values():
-            block.forget_moments()
+        self._restart()
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:

@@ -89,17 +89,16 @@ class Group(OneRank):
         every_row, every_value = (self._gather(torch.cat(own)) for own in (rows, values))
         found, place = torch.unique(every_row, return_inverse=True)
         union = every_value.new_zeros(len(found), every_value.shape[1]).index_add_(0, place, every_value)
-        ends, reads = torch.searchsorted(found, sizes).tolist(), []
+        ends = torch.searchsorted(found, sizes).tolist()
         for index, table in enumerate(tables):
             own = slice(ends[index], ends[index + 1])
             read = found[own] - sizes[index]
-            reads.append((table, read))
+            optimizer.catch_up(table, read)
             table.grad = None
             if len(read):
                 table.grad = torch.sparse_coo_tensor(
                     read[None], union[own], table.shape, is_coalesced=True, check_invariants=False
                 )
-        optimizer.catch_up(reads)
 
     def _gather(self, own: Tensor) -> Tensor:
         """The entries (n, …) of all ranks, one rank after the other: the same on each of them."""
