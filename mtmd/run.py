@@ -1,6 +1,6 @@
 """The plan of one run: which days, which configuration, where from and where to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
 from pydantic import Field
@@ -94,7 +94,7 @@ def plan_run(
         artifacts=artifacts,
         left_out={day: chosen.left_out[day] for day in plan_window(as_of, days) if day in chosen.left_out},
     )
-    _require_days(plan, (available or plan.source.available_days)())
+    require_days(f"logs {plan.logs!r}", plan.all_days, (available or plan.source.available_days)())
     return plan
 
 
@@ -119,14 +119,15 @@ def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, 
     return days
 
 
-def _require_days(plan: RunPlan, available: tuple[date, ...]) -> None:
-    if missing := sorted(set(plan.all_days) - set(available)):
-        have = f"{available[0]} to {available[-1]}" if available else "none"
+def require_days(what: str, wanted: Sequence[date], there: Sequence[date]) -> None:
+    """Raise LogsError naming the `wanted` days that are not `there`; `what` lacks them. Both are oldest first."""
+    if missing := sorted(set(wanted) - set(there)):
+        have = f"{there[0]} to {there[-1]}" if there else "none"
         shown = ", ".join(map(str, missing[:5])) + (
             f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         )
         raise LogsError(
-            f"logs {plan.logs!r} lack {len(missing)} of the {len(plan.all_days)} days from {plan.days[0]} to as_of "
-            f"{plan.as_of}: {shown}; days there: {have}",
+            f"{what} lack {len(missing)} of the {len(wanted)} days from {wanted[0]} to as_of {wanted[-1]}: {shown}; "
+            f"days there: {have}",
             "deliver them, choose another as_of, or leave them out (left_out in a preset)",
         )

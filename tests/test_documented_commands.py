@@ -121,7 +121,7 @@ STORY = (  # one after the other; {model} is the newest model
     ('mtmd reinstate {model} --reason "it was the logs"', "may be promoted again"),
     ("mtmd publish", r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}"),
     ("mtmd publish --day 2026-01-21", r"ads of 2026-01-21 are published for 20260121-[0-9a-f]{10}"),
-    ("mtmd config", r"window_days = 20"),
+    ("mtmd config", r'"window_days": 20'),
 )
 
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mtmd import extension
 from mtmd.config.base import merged
@@ -45,7 +45,7 @@ def features_over(base: list[Any] | None, values: dict[str, Any], path: Path) ->
 
 _OF_PROJECT = "preset.toml"
 _PLACES = ("sql", "expectations")  # seen from the file that names them
-PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
+_PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -83,25 +83,8 @@ def preset_path(name_or_path: str, folder: Path = Path()) -> Path:
     )
 
 
-class Said(NamedTuple):
-    """What a file says of a key: a value that is no table, and the file."""
-
-    value: Any
-    file: Path
-
-
-def read_preset(path: Path) -> dict[str, Any]:
-    """The values of a preset's file, laid over those of its `base` where it has one; raises as `read_said` does."""
-    return values_of(read_said(path))
-
-
-def values_of(said: dict[str, Any]) -> dict[str, Any]:
-    """What `read_said` gives, without the files."""
-    return {key: entry.value if isinstance(entry, Said) else values_of(entry) for key, entry in said.items()}
-
-
-def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The tables of a preset's file, laid over those of its `base`; each value in them is a `Said`.
+def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The values of a preset's file, laid over those of its `base` where it has one.
 
     `base` is a shipped preset's name, or a path from the file's folder. `derived` are the files that led here.
     Raises ConfigError for a file that is not TOML, a base that is not found or leads back, no name beside a base, and
@@ -110,7 +93,7 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     values = read_toml(path)
     base = values.pop("base", None)
     if base is None:
-        return laid_over({}, values, path)
+        return _laid_over({}, values, path)
     if not isinstance(base, str):
         raise ConfigError(f"preset {path} has base {base!r}; it must be a preset's name or a path to a .toml")
     if "name" not in values:
@@ -125,18 +108,16 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(below.samefile(file) for file in files):
         way = " → ".join(file.name for file in (*files, below))
         raise ConfigError(f"preset {path} has base {base!r}, which leads back: {way}; let one stand alone")
-    return laid_over(read_said(below, files), values, path)
+    return _laid_over(read_preset(below, files), values, path)
 
 
-def laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """A file's values over what `read_said` gave of its base; raises ConfigError as `features_over` does."""
-    values, of_base = dict(values), base.get("features")
-    there = of_base.value if isinstance(of_base, Said) and isinstance(of_base.value, list) else None
-    features = features_over(there, values, path)
-    said = _said(values, path)
+def _laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A file's values over those of its base; raises ConfigError as `features_over` does."""
+    there = base.get("features")
+    features = features_over(there if isinstance(there, list) else None, values, path)
     if features is not None:
-        said["features"] = Said(features, path)
-    return _of_tasks_that_are_there(merged(_without_replaced_sources(base, said), said), said)
+        values["features"] = features
+    return _of_tasks_that_are_there(merged(_without_replaced_sources(base, values), values), values)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -153,30 +134,25 @@ def read_toml(path: Path) -> dict[str, Any]:
     return values | places
 
 
-def _said(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    return {
-        key: _said(value, path) if isinstance(value, dict) else Said(value, path)
-        for key, value in values.items()
-    }
-
-
-def _without_replaced_sources(base: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+def _without_replaced_sources(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """A source of a table takes the place of the base's: keys of one kind have no meaning in another."""
-    below, above = base.get("sources", {}), said.get("sources", {})
+    below, above = base.get("sources"), values.get("sources")
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return base
     return base | {"sources": {table: source for table, source in below.items() if table not in above}}
 
 
-def _of_tasks_that_are_there(tables: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+def _of_tasks_that_are_there(tables: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """A base's settings of tasks that a preset has no longer go with those tasks; what the file itself says stays."""
     try:
-        tasks = {task["name"] for task in said["domains"]["tasks"].value}
-    except (KeyError, TypeError, AttributeError):
+        tasks = {task["name"] for task in values["domains"]["tasks"]}
+    except (KeyError, TypeError):
         return tables
-    for section, key in PER_TASK:
-        own, table = said.get(section), tables.get(section)
-        given = own.get(key) if isinstance(own, dict) else None
-        kept = tasks | (set(given) if isinstance(given, dict) else set())
+    for section, key in _PER_TASK:
+        table, own = tables.get(section), values.get(section)
         if isinstance(table, dict) and isinstance(table.get(key), dict):
+            said = own.get(key) if isinstance(own, dict) else None
+            kept = tasks | (said.keys() if isinstance(said, dict) else set())
             settings = {task: setting for task, setting in table[key].items() if task in kept}
             tables = tables | {section: table | {key: settings}}
     return tables

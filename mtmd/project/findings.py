@@ -1,7 +1,6 @@
 """What `mtmd check` finds, as data and as lines for a terminal."""
 
 from enum import StrEnum
-from itertools import groupby
 
 from pydantic import Field
 from rich.console import Console
@@ -14,25 +13,14 @@ from mtmd.errors import MtmdError
 class Level(StrEnum):
     """How much a finding matters."""
 
-    ERROR = "error"  # a run would stop, or learn something wrong
-    WARNING = "warning"  # a run goes on, perhaps with a worse model
+    PROBLEM = "problem"  # a run would stop, or learn something wrong
+    HINT = "hint"  # a run goes on, perhaps with a worse model
     FACT = "fact"  # good to know
 
 
-class Part(StrEnum):
-    """What a finding is about, in the order of the check."""
-
-    PRESET = "preset"
-    DAYS = "days"
-    COLUMNS = "columns"
-    ROWS = "rows"
-    FEATURES = "features"
-    COST = "cost"
-
-
 _MARKS = {
-    Level.ERROR: "[bold red]problem[/]",
-    Level.WARNING: "[yellow]hint[/]   ",
+    Level.PROBLEM: "[bold red]problem[/]",
+    Level.HINT: "[yellow]hint[/]   ",
     Level.FACT: "[dim]·[/]      ",
 }
 
@@ -40,15 +28,14 @@ _MARKS = {
 class Finding(Frozen):
     """One thing that a check saw."""
 
-    part: Part
-    place: str = Field(description="a file; a table, or a table and its column")
     level: Level
+    place: str = Field(description="a file; a table, or a table and its column")
     text: str
     remedy: str = Field("", description="what to do; empty for a fact, or where the text says it")
 
 
 class ProjectCheck(Frozen):
-    """All findings about one preset and its logs, in the order of their parts."""
+    """All findings about one preset and its logs: the preset, days, columns, rows, then features."""
 
     preset: str
     findings: tuple[Finding, ...]
@@ -58,27 +45,27 @@ class ProjectCheck(Frozen):
 
     @property
     def passed(self) -> bool:
-        return self.count(Level.ERROR) == 0
+        return self.count(Level.PROBLEM) == 0
 
 
-def error(part: Part, place: str, text: str, remedy: str = "") -> Finding:
+def problem(place: str, text: str, remedy: str = "") -> Finding:
     """A finding that stops a run."""
-    return Finding(part=part, place=place, level=Level.ERROR, text=text, remedy=remedy)
+    return Finding(level=Level.PROBLEM, place=place, text=text, remedy=remedy)
 
 
-def stopped_by(part: Part, place: str, wrong: MtmdError) -> Finding:
+def stopped_by(place: str, wrong: MtmdError) -> Finding:
     """An error that would stop a run, as a finding."""
-    return error(part, place, wrong.problem, wrong.remedy)
+    return problem(place, wrong.problem, wrong.remedy)
 
 
-def warning(part: Part, place: str, text: str, remedy: str) -> Finding:
+def hint(place: str, text: str, remedy: str) -> Finding:
     """A finding that does not stop a run."""
-    return Finding(part=part, place=place, level=Level.WARNING, text=text, remedy=remedy)
+    return Finding(level=Level.HINT, place=place, text=text, remedy=remedy)
 
 
-def fact(part: Part, place: str, text: str) -> Finding:
+def fact(place: str, text: str) -> Finding:
     """A finding without a remedy."""
-    return Finding(part=part, place=place, level=Level.FACT, text=text)
+    return Finding(level=Level.FACT, place=place, text=text)
 
 
 def counted(count: int, what: str) -> str:
@@ -87,13 +74,11 @@ def counted(count: int, what: str) -> str:
 
 
 def show(checked: ProjectCheck, console: Console) -> None:
-    """A group for each part, a line for each finding and one for its remedy; then how many there are."""
-    for part, findings in groupby(checked.findings, key=lambda finding: finding.part):
-        console.print(f"[bold]{part.value}[/]")
-        for finding in findings:
-            console.print(f"  {_MARKS[finding.level]} {literal(finding.place)}: {literal(finding.text)}")
-            if finding.remedy:
-                console.print(f"          → {literal(finding.remedy)}")
-    problems, hints = checked.count(Level.ERROR), checked.count(Level.WARNING)
+    """A line for each finding and one for its remedy; then how many there are."""
+    for finding in checked.findings:
+        console.print(f"{_MARKS[finding.level]} {literal(finding.place)}: {literal(finding.text)}")
+        if finding.remedy:
+            console.print(f"        → {literal(finding.remedy)}")
+    problems, hints = checked.count(Level.PROBLEM), checked.count(Level.HINT)
     colour = "green" if checked.passed else "red"
     console.print(f"[bold {colour}]{counted(problems, 'problem')}, {counted(hints, 'hint')}[/]")

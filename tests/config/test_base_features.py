@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset, load_preset
-from mtmd.config.preset_files import read_said
 from mtmd.errors import ConfigError
 from tests.config.test_preset import derived
 
@@ -18,7 +17,6 @@ def test_features_may_be_added_to_those_of_the_base(tmp_path: Path, tiny_preset:
     second = Path(derived(tmp_path, MORE.replace("rank", "size"), base="first.toml", name="second"))
     names = [feature.name for feature in tiny_preset.features]
     assert [feature.name for feature in load_preset(str(second)).features] == [*names, "rank", "size"]
-    assert read_said(second)["features"].file == second
 
 
 def test_features_of_the_base_may_be_changed_and_keep_what_is_not_said(

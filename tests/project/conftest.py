@@ -1,7 +1,6 @@
 """A project of the tiny preset on copied logs, and ways to spoil it."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,7 +9,7 @@ import duckdb
 import pytest
 
 from mtmd.project.check import check_project
-from mtmd.project.findings import Finding, Level, Part, ProjectCheck
+from mtmd.project.findings import Finding, Level, ProjectCheck
 
 AS_OF = date(2026, 1, 23)  # the newest of the tests' days
 PRESET = 'base = "tiny"\nname = "mine"\nsql = "sql"\n'
@@ -53,19 +52,17 @@ class Project:
     def check(self, as_of: date | None = None) -> ProjectCheck:
         return check_project(str(self.preset), logs=str(self.logs), as_of=as_of)
 
-    def problems(self, part: Part | None = None) -> list[str]:
-        return [said(finding) for finding in self._at(Level.ERROR, part)]
+    def problems(self, as_of: date | None = None) -> list[str]:
+        return self._at(Level.PROBLEM, as_of)
 
-    def hints(self, part: Part | None = None) -> list[str]:
-        return [said(finding) for finding in self._at(Level.WARNING, part)]
+    def hints(self) -> list[str]:
+        return self._at(Level.HINT)
 
-    def facts(self, part: Part) -> list[str]:
-        return [said(finding) for finding in self._at(Level.FACT, part)]
+    def facts(self, as_of: date | None = None) -> list[str]:
+        return self._at(Level.FACT, as_of)
 
-    def _at(self, level: Level, part: Part | None) -> Iterator[Finding]:
-        for finding in self.check().findings:
-            if finding.level is level and part in (None, finding.part):
-                yield finding
+    def _at(self, level: Level, as_of: date | None = None) -> list[str]:
+        return [said(finding) for finding in self.check(as_of).findings if finding.level is level]
 
 
 def said(finding: Finding) -> str:

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from mtmd.project.findings import Part
 from tests.project.conftest import Project
 
 READ = "\nfrom read_parquet($paths, hive_partitioning = false)\n"
@@ -10,7 +9,7 @@ READ = "\nfrom read_parquet($paths, hive_partitioning = false)\n"
 
 def remedies(project: Project) -> dict[str, str]:
     """What is said of columns, and what to do, for columns of the newest day."""
-    lines = (line for line in project.problems(Part.COLUMNS) if "earlier day" not in line)
+    lines = (line for line in project.problems() if "earlier day" not in line)
     return dict(line.split(": ", 1) for line in lines)
 
 
@@ -71,10 +70,11 @@ def test_earlier_days_that_differ_or_cannot_be_read_are_named_once(project: Proj
     project.damage("ads", "alter table t drop price", day=date(2026, 1, 2))  # before the window
     project.file("candidates", date(2026, 1, 6)).write_text("no parquet")
     project.file("requests", date(2026, 1, 7)).unlink()
-    requests, ads, candidates = project.problems(Part.COLUMNS)
-    assert requests.startswith("requests: 1 earlier day, 2026-01-07 first: ")
+    requests, ads, candidates = project.problems()
+    assert requests.startswith("requests (1 earlier day, 2026-01-07 first): ")
     assert "*.parquet does not exist" in requests
-    assert ads.startswith("ads: 2 earlier days, 2026-01-05 first: price: missing; must be FLOAT → deliver")
-    assert candidates.startswith(
-        "candidates: 1 earlier day, 2026-01-06 first: part-0.parquet can't be read: "
+    assert ads.startswith(
+        "ads.price (2 earlier days, 2026-01-05 first): missing; must be FLOAT → select it as price"
     )
+    assert candidates.startswith("candidates (1 earlier day, 2026-01-06 first): ")
+    assert "part-0.parquet can't be read" in candidates

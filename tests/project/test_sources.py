@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mtmd.project.findings import Part
 from tests.elsewhere import laid_out
 from tests.project.conftest import Project
 
@@ -32,13 +31,12 @@ def elsewhere(project: Project) -> Project:
 
 def test_logs_are_found_where_the_preset_says(elsewhere: Project) -> None:
     assert elsewhere.problems() == []
-    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in elsewhere.facts(Part.DAYS)
-    assert elsewhere.facts(Part.COST)[1].startswith("files: 105 files, ")
+    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in elsewhere.facts()
 
 
 def test_a_template_and_a_format_that_are_none_are_named_by_their_keys(project: Project) -> None:
     project.say('[sources.ads]\nfiles = "ads/*.csv"\nformat = "tsv"\n')
-    files, kind = project.problems(Part.PRESET)
+    files, kind = project.problems()
     assert "sources.ads.files: must name the day by year, month and day" in files
     assert "sources.ads.format ('tsv') must be 'parquet' or 'csv'" in kind
 
@@ -89,8 +87,7 @@ def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
     ]
     project.statement("ads", "select * exclude (day) from read_parquet($paths)")
     assert project.check().passed
-    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in project.facts(Part.DAYS)
-    assert project.facts(Part.COST)[1].startswith("files: 42 files, ")
+    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in project.facts()
     project.say(DELTA.replace('"day"', '"dy"'))
     (problem,) = project.problems()
     assert "ads ([sources.ads]): the table can't be read (" in problem

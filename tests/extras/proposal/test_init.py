@@ -122,7 +122,7 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
     assert proposal.understood[-1] == "left out: m (no score, no action of a score)"
     create_project(tmp_path / "their-ads", None, proposal)
     found = check_project(str(tmp_path / "their-ads" / "preset.toml")).findings
-    assert [finding for finding in found if finding.level is Level.ERROR] == []
+    assert [finding for finding in found if finding.level is Level.PROBLEM] == []
     preset = load_preset(str(tmp_path / "their-ads" / "preset.toml"))
     assert preset.domains.surfaces == ("home_feed", "home_find")
     assert preset.domains.products == ("any_ad",)
