@@ -274,7 +274,7 @@ def test_the_config_command_prints_every_value(capsys: pytest.CaptureFixture[str
     assert main(["config", "--preset", "scale"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["name"], printed["window_days"], printed["gates"]["min_requests"]) == (
-        "five-tasks",
+        "scale",
         24,
         100,
     )
