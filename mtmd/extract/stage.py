@@ -27,7 +27,7 @@ from mtmd.extract.shards import (
     reference,
 )
 from mtmd.extract.sources import load_sources
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import table_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
@@ -72,17 +72,16 @@ def extract_day(
     content is compared with its manifest; a damaged one is made again, with a warning.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
     """
-    at_hand = source.files_at_hand(day)  # files of a bucket are fetched if the shard is not there yet
 
     def read_now() -> Sources:
-        return source.digests(day, cache=digests_file(shards_root, day), at_hand=at_hand)
+        return source.digests(day, cache=digests_file(shards_root, day))
 
     sources = read_now()
     fingerprint = shard_fingerprint(source, sources, declarations)
     final = shards_root / f"date={day.isoformat()}" / fingerprint[:16]
     if (kept := _kept(final, fingerprint, sources)) is not None:
         return reference(final, kept, reused=True)
-    files = {table: at_hand[table] if table in at_hand else source.day_files(table, day) for table in TABLES}
+    files = source.source_files(day)
     with store_of(final).atomic_directory(final) as directory:
         with session(directory / "spill", source.readable(files)) as connection:
             load_sources(connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared)

@@ -11,9 +11,9 @@ from mtmd.config import Preset, SourcesConfig
 from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.digests import SourceFiles, read_sums, require_as_listed, source_digests
+from mtmd.logs.digests import SourceFiles, source_digests
 from mtmd.logs.places import DayTemplate
-from mtmd.logs.sql import SQL, bare_sql, linked, parameter_names, statement, without_end
+from mtmd.logs.sql import SQL, bare_sql, linked, parameter_names, without_end
 from mtmd.store.stores import in_bucket, resolve
 
 _LAYOUT = SourcesConfig()
@@ -78,26 +78,6 @@ class FolderTable(Table):
     def files(self, day: date) -> list[Path]:
         return self.template.files(self.name, day)
 
-    def require_as_listed(self, day: date, digests: dict[str, str], files: list[Path]) -> None:
-        """Compare the files with the list of checksums beside them, if there is one."""
-        place: Path = self.template.sums(day)
-        try:
-            content = place.read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise LogsError(
-                f"{self.name} of {day}: {place} can't be read ({error.strerror})", "mend or remove it"
-            ) from error
-        found = dict(zip(map(str, files), digests.values(), strict=True))
-        try:
-            listed = read_sums(str(place), content)
-        except LogsError as error:
-            raise LogsError(f"{self.name} of {day}: {error.problem}", error.remedy) from error
-        require_as_listed(
-            self.name, day, found, str(place), listed, lambda path: self.template.is_of_day(path, day)
-        )
-
 
 @dataclass(frozen=True)
 class LogSource:
@@ -156,8 +136,6 @@ class LogSource:
         read `$paths`.
         """
         path = self.file(table)
-        if self.sql is None:
-            return statement(path.stem)
         try:
             text, second_line = without_end(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -178,13 +156,9 @@ class LogSource:
             )
         return text
 
-    def bare_statement(self, table: str) -> str:
-        """A table's statement without comments: what it computes."""
-        return bare_sql(self.statement(table))
-
     def bare_statements(self) -> dict[str, str]:
         """What the three statements compute, by name: part of the names of what is read by them."""
-        return {f"source_{table}": self.bare_statement(table) for table in TABLES}
+        return {f"source_{table}": bare_sql(self.statement(table)) for table in TABLES}
 
     def day_files(self, table: str, day: date) -> list[Path]:
         """The files of one table and day.
@@ -207,33 +181,18 @@ class LogSource:
         """Each table's files of the day; raises LogsError naming the table that has none."""
         return {table: self.day_files(table, day) for table in TABLES}
 
-    def files_at_hand(self, day: date, tables: Iterable[str] = TABLES) -> SourceFiles:
-        """As `source_files`, without those of a bucket."""
-        return {table: self.day_files(table, day) for table in tables if not self.is_in_bucket(table)}
-
     def digests(
-        self,
-        day: date,
-        tables: Iterable[str] = TABLES,
-        *,
-        cache: Path | None = None,
-        at_hand: SourceFiles | None = None,
+        self, day: date, tables: Iterable[str] = TABLES, *, cache: Path | None = None
     ) -> dict[str, dict[str, str]]:
         """sha256 of each of the day's files, by table and file name; raises as `day_files` does.
 
-        Raises LogsError where a file is not as the checksums beside it say, too.
-        `cache` remembers those of files, and `at_hand` are these files if they were listed before. Objects of a bucket
-        have theirs since they were fetched first: they need not be there now.
+        `cache` remembers those of files. Objects of a bucket have theirs since they were fetched first: they need not
+        be there now.
         """
-        sources = {table: self._table(table) for table in tables}
-        files = self.files_at_hand(day, tables) if at_hand is None else at_hand
-        digests = source_digests(files, cache) if files else {}
-        for table, source in sources.items():
-            if (known := source.digests(day)) is not None:
-                digests[table] = known
-            elif isinstance(source, FolderTable) and table in files:
-                source.require_as_listed(day, digests[table], files[table])
-        return digests
+        known = {table: self._table(table).digests(day) for table in tables}
+        files = {table: self.day_files(table, day) for table, found in known.items() if found is None}
+        read = source_digests(files, cache)
+        return {table: read[table] if found is None else found for table, found in known.items()}
 
     def table_days(self, table: str) -> set[date]:
         """Days that one table has; raises LogsError where a name has a day that is none."""

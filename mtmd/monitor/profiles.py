@@ -79,7 +79,7 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
         files = {table: source.day_files(table, day) for table in tables}
         with session(directory / "spill", source.readable(files)) as connection:
             rows = _counts(connection, source, files, day, declarations)
-        if source.digests(day, tables, cache=cache, at_hand=files) != sources:
+        if source.digests(day, tables, cache=cache) != sources:
             raise LogsError(
                 f"logs of {day} changed while they were profiled; run again when they are complete"
             )

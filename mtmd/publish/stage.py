@@ -127,7 +127,9 @@ def _publish(
             f"ads of {wanted} changed after the model was evaluated on them; run the day again, or publish the "
             "snapshot that is there now with `mtmd publish`"
         )
-    read_by = [] if source.sql is None else [source.bare_statement("ads")]  # a bid may be computed there
+    read_by = (
+        [] if source.sql is None else [source.bare_statements()["source_ads"]]
+    )  # a bid may be computed there
     name = f"{wanted}-{digest([scorer.info.bundle_id, sources, *read_by])[:16]}"
     served, made = _serving(catalogue, model_id, scorer), False
     named = day is not None and held_out is None

@@ -121,7 +121,7 @@ def day_records(plan: RunPlan, day: date, sources: Sources, earlier: int) -> lis
                 table: [one.model_dump(mode="json") for one in suite]
                 for table, suite in day_expectations(plan.preset).items()
             },
-            "sql": {table: plan.source.bare_statement(table) for table in TABLES},
+            "sql": plan.source.bare_statements(),
         }
     )
     enough = limits.min_trailing_days

@@ -14,9 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from mtmd.logs.digests import SUMS
-from mtmd.store.files import sha256_file
-from tests.faults.line import Fault, Line, Outcome
+from tests.faults.line import Fault, Line
 from tests.flows.runs import NEXT
 
 GROUP = "source data"
@@ -56,10 +54,7 @@ _FILES: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 # Of columns one of each way that a value, a key, a type or a name can be wrong: tests/validate has the others.
-_QUICK = (
-    "with checksums: a bit flipped in a data page",
-    "requests: missing",
-)
+_QUICK = ("requests: missing",)
 
 
 def faults() -> Iterator[Fault]:
@@ -68,21 +63,10 @@ def faults() -> Iterator[Fault]:
         for way, (damage, words) in _FILES.items():
             yield _fault(f"{table}: {way}", partial(_strike, table, damage), words)
     yield _fault("all tables: yesterday's once more", _copy_of_yesterday, "copy|same|yesterday|ts")
-    for name, strike, words in (
-        (
-            "a bit flipped in a data page",
-            partial(_flip_beside_checksums, "candidates"),
-            r"is \w+ by its sha256, and",
-        ),
-        ("a file beside the listed ones", partial(_add_beside_checksums, "requests"), "lists no file"),
-        ("a listed file not there", partial(_list_more, "ads"), r"is not there by its sha256"),
-    ):
-        yield _fault(f"with checksums: {name}", strike, words)
-    yield _fault("with checksums: nothing wrong", partial(_list_files, "candidates"), "", "harmless")
 
 
-def _fault(name: str, strike: Callable[[Line], object], words: str, outcome: Outcome = "refused") -> Fault:
-    return Fault(GROUP, name, outcome, strike, words=words, quick=name in _QUICK)
+def _fault(name: str, strike: Callable[[Line], object], words: str) -> Fault:
+    return Fault(GROUP, name, "refused", strike, words=words, quick=name in _QUICK)
 
 
 def _strike(table: str, damage: Callable[[Path], object], line: Line) -> None:
@@ -98,34 +82,3 @@ def _copy_of_yesterday(line: Line) -> None:
 def _become(other: Path, path: Path) -> None:
     path.unlink()
     shutil.copy(other, path)
-
-
-def _list_files(table: str, line: Line) -> Path:
-    """Write a table's checksums, as its producer would; the list."""
-    path = _file(line, table)
-    listing = path.with_name(SUMS)
-    listing.write_text(f"{sha256_file(path)}  {path.name}\n")
-    return listing
-
-
-def _flip_beside_checksums(table: str, line: Line) -> None:
-    _list_files(table, line)
-    line.strike(_file(line, table), _flip_in_a_data_page)
-
-
-def _add_beside_checksums(table: str, line: Line) -> None:
-    late = _list_files(table, line).with_name("late.parquet")
-    shutil.copy(_file(line, table), late)
-    line.causes.append(late.unlink)
-
-
-def _list_more(table: str, line: Line) -> None:
-    listing = _list_files(table, line)
-    line.strike(listing, lambda path: path.write_text(f"{path.read_text()}{'0' * 64}  part-1.parquet\n"))
-
-
-def _flip_in_a_data_page(path: Path) -> None:
-    column = parquet.read_metadata(path).row_group(0).column(2)  # a score's
-    content = bytearray(path.read_bytes())
-    content[column.data_page_offset + column.total_compressed_size // 2] ^= 4
-    path.write_bytes(content)

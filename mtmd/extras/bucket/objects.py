@@ -178,16 +178,12 @@ class ObjectPath:
         keys = sorted({*found["common_prefixes"], *(one["path"] for one in found["objects"])})
         return (ObjectPath(self.bucket, key) for key in keys)
 
-    def matching(self, *ways: tuple[re.Pattern[str], ...]) -> list["ObjectPath"]:
-        """The objects below this place whose way there has the names of one of these, in the order of their keys."""
+    def matching(self, names: tuple[re.Pattern[str], ...]) -> list["ObjectPath"]:
+        """The objects below this place whose way there has these names, in the order of their keys."""
         found = []
         for listed in self.below():
             way = PurePath(listed.key).relative_to(self.key).parts
-            if any(
-                len(way) == len(names)
-                and all(name.fullmatch(part) for name, part in zip(names, way, strict=True))
-                for names in ways
-            ):
+            if len(way) == len(names) and all(map(re.Pattern.fullmatch, names, way)):
                 found.append(ObjectPath(self.bucket, listed.key, listed))
         return found
 

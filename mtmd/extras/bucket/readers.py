@@ -88,7 +88,8 @@ class BucketTable(Table):
             except _ChangedError:
                 time.sleep(_PAUSE_S * attempt)
                 continue
-            listing = listing.model_copy(update={"sha256": self._digests(local, day)})
+            sha256 = local.digests(day, [self.name])[self.name]
+            listing = listing.model_copy(update={"sha256": sha256})
             write_record(self._record(day), listing, seal=True)
             return
         raise UnreachableError(
@@ -133,10 +134,10 @@ class BucketTable(Table):
         return self.root.rstrip("/"), text
 
     def _list(self, day: date) -> _Listing:
-        """The day's objects now, with the lists of checksums beside them; raises LogsError for none."""
+        """The day's objects now; raises LogsError for none."""
         found = (
             _Object(place.key, place.listed.size, place.listed.e_tag)
-            for place in self._template.listed(self.name, day)
+            for place in self._template.files(self.name, day)
         )
         return _Listing(asked=digest([self.root, self.text]), objects=tuple(found))
 
@@ -172,14 +173,6 @@ class BucketTable(Table):
                     f"{self.name} of {day}: objects in {self.place} changed since they were listed; run again when the "
                     "day is complete"
                 )
-
-    def _digests(self, local: LogSource, day: date) -> dict[str, str]:
-        """Of the day's files; raises LogsError where they are not as the checksums beside them say, with their URLs."""
-        try:
-            return local.digests(day, [self.name])[self.name]
-        except LogsError as error:
-            scheme, _, _ = str(self._template.folder).partition("://")
-            raise LogsError(str(error).replace(f"{local.root}/", f"{scheme}://")) from error
 
     def _record(self, day: date) -> Path:
         return self.folder / self.name / day.isoformat() / "listed.json"

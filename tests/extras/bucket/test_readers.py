@@ -9,7 +9,6 @@ import pytest
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError, StorageError, UnreachableError
 from mtmd.extras.bucket.readers import _way
-from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from tests.buckets import S3, listing
 
@@ -122,18 +121,6 @@ def test_an_object_that_is_not_as_it_is_listed_is_listed_again_and_then_an_error
     s3.frozen = {}
     logs.refresh(DAY, ["ads"])
     assert logs.digests(DAY, ["ads"]) == LogSource(s3.path(URL)).digests(DAY, ["ads"])
-
-
-def test_a_list_of_checksums_that_is_wrong_is_no_missing_day(s3: S3, logs: LogSource) -> None:
-    for table in TABLES:
-        s3.put(f"{URL}/{table}/date={DAY}/part-0.parquet", b"")
-    s3.put(f"{URL}/ads/date={DAY}/SHA256SUMS", b"no sum\n")
-    assert logs.has_day("ads", DAY)
-    for read in (logs.refresh, logs.digests):
-        with pytest.raises(
-            LogsError, match=rf"^ads of {DAY}: {URL}/ads/.*/SHA256SUMS, line 1 \('no sum'\) is no checksum"
-        ):
-            read(DAY, ["ads"])
 
 
 def test_an_object_that_leads_out_of_the_spool_is_refused(s3: S3, logs: LogSource, tmp_path: Path) -> None:
