@@ -1,10 +1,8 @@
 """The daily job: from the window's logs to a promoted model, or to the words why not."""
 
 import sys
-from typing import Any
 
-from prefect import Flow, flow
-from prefect.client.schemas.objects import FlowRun, State
+from prefect import flow
 
 from mtmd import command_line, extension
 from mtmd.config import variants
@@ -31,19 +29,7 @@ from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 
 
-def _failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """A hook of Prefect's, which calls it by these names."""
-    extension.tell("failed", flow_run, state)
-
-
-@flow(
-    name="daily-retrain",
-    flow_run_name=parameters.of_day,
-    persist_result=False,
-    on_failure=[_failed],
-    on_crashed=[_failed],
-    on_cancellation=[_failed],
-)
+@flow(name="daily-retrain", flow_run_name=parameters.of_day, persist_result=False)
 @described
 def daily_retrain(
     as_of: AsOf | None = None,
@@ -57,7 +43,6 @@ def daily_retrain(
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day = as_of or scheduled_day()
-    extension.tell("started", day, preset, logs, artifacts)
     try:
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
         summary = steps.decide(run, promote, override)

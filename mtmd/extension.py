@@ -67,9 +67,8 @@ def required(extra: str, seam: str, wanted: str) -> ModuleType:
 def tell(moment: str, *given: object) -> None:
     """Tell the extras what happened: calls the function of this name in the module `hooks` of each that has it.
 
-    Moments are `started(day, preset, logs, artifacts)` and `decided(summary, preset, logs, artifacts)` of a daily run,
-    `failed(flow_run, state)` of one that did not end well, and `changed(preset, artifacts)` after a rollback or a
-    reinstatement. What has happened stands: whatever goes wrong with an extra is a warning.
+    Moments are `decided(summary, preset, logs, artifacts)` of a daily run, and `changed(preset, artifacts)` after a
+    rollback or a reinstatement. What has happened stands: whatever goes wrong with an extra is a warning.
     """
     for name, there in modules("hooks").items():
         try:

@@ -167,7 +167,6 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.monitoring / f"date={day}.json",
         workspace.monitoring / "profiles",
         workspace.failure(day),
-        workspace.root / "mirrors" / "events",
         Catalogue(workspace.root).path("MODEL", ""),
         workspace.root / "shadow" / "<host>-<port>.jsonl",
         workspace.root / "champion.json",

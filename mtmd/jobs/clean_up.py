@@ -37,7 +37,6 @@ _BY_DAY = (
     ("validation", "validation/date=*", "runs"),
     ("validation", "validation/as_of=*.json", "runs"),
     ("failures", "failures/as_of=*.json", "runs"),
-    ("mirrors", "mirrors/events/*.json", "runs"),
     ("runs", "runs/*", "runs"),
 )
 _BY_CLOCK = ("trained", "evaluations", "proofs", "graphs", "work")

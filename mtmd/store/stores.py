@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 from urllib.parse import unquote, urlparse
 
 from mtmd import extension
@@ -22,93 +21,61 @@ ARTIFACTS = "MTMD_ARTIFACTS"
 BUCKET = re.compile(r"(s3|gs|az):/+([^/]+)/*(.*)")
 
 
-class Store(Protocol):
-    """What stages ask of a line's store; all of it raises StorageError where the store can't do it."""
+class Store:
+    """What stages ask of a line's store; here the disk is the store. Another one replaces every method.
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it has more than this machine's disk."""
+    All of it raises StorageError where the store can't do it.
+    """
+
+    elsewhere = False  # whether it has more than this machine's disk
 
     def place(self, path: Path) -> str:
         """Where a path is, for people."""
+        return str(path)
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a record, in place of one that is there."""
+        files.write_text(path, text)
 
     def read(self, path: Path) -> bytes | None:
         """A record as the store has it now; None where it is not there."""
+        return path.read_bytes() if path.is_file() else None
 
     def replace(self, path: Path, content: bytes, seen: bytes | None) -> bool:
         """Write a record if it still is what was `seen` there, None for nothing; whether it has this content now.
 
         Of several machines one wins. On a disk callers hold the lock of what the record belongs to.
         """
-
-    def names(self, folder: Path) -> list[str]:
-        """Names of the records and folders in a folder."""
-
-    def atomic_directory(self, final: Path) -> AbstractContextManager[Path]:
-        """Yield a directory to fill; on success it is the output `final`, unless another one was first."""
-
-    def commit(self, directory: Path) -> None:
-        """Have an output that is whole on the disk in the store, before something there points to it."""
-
-    def fetch(self, path: Path) -> bool:
-        """Bring an output or a record to the disk; whether a store elsewhere has it, so False for a folder."""
-
-    def touch(self, path: Path) -> None:
-        """Let an output be of this moment."""
-
-    def discard(self, path: Path) -> None:
-        """Remove an output, a record, or a folder of them."""
-
-    def size(self, path: Path) -> int:
-        """Bytes of an output or a record."""
-
-    def refresh(self, line: Path) -> None:
-        """Bring the records of a line to the disk, before many are read."""
-
-
-class Folder:
-    """A store that is the disk itself."""
-
-    elsewhere = False
-
-    def place(self, path: Path) -> str:
-        return str(path)
-
-    def write_text(self, path: Path, text: str) -> None:
-        files.write_text(path, text)
-
-    def read(self, path: Path) -> bytes | None:
-        return path.read_bytes() if path.is_file() else None
-
-    def replace(self, path: Path, content: bytes, seen: bytes | None) -> bool:
         if self.read(path) != seen:
             return False
         files.write_text(path, content)
         return True
 
     def names(self, folder: Path) -> list[str]:
+        """Names of the records and folders in a folder."""
         return [path.name for path in files.matching(folder, "*")]
 
     def atomic_directory(self, final: Path) -> AbstractContextManager[Path]:
+        """Yield a directory to fill; on success it is the output `final`, unless another one was first."""
         return files.atomic_directory(final)
 
     def commit(self, directory: Path) -> None:
-        """It is there."""
+        """Have an output that is whole on the disk in the store, before something there points to it."""
 
     def fetch(self, path: Path) -> bool:
+        """Bring an output or a record to the disk; whether a store elsewhere has it, so False for a folder."""
         return False
 
     def touch(self, path: Path) -> None:
+        """Let an output be of this moment."""
         files.touch(path)
 
     def discard(self, path: Path) -> None:
+        """Remove an output, a record, or a folder of them."""
         files.discard(path)
 
     def size(self, path: Path) -> int:
-        """What another process removes meanwhile is left out."""
+        """Bytes of an output or a record; what another process removes meanwhile is left out."""
         found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
         total = 0
         for file in found or (path,):
@@ -117,10 +84,10 @@ class Folder:
         return total
 
     def refresh(self, line: Path) -> None:
-        """They are there."""
+        """Bring the records of a line to the disk, before many are read."""
 
 
-FOLDER: Store = Folder()
+FOLDER = Store()
 
 
 def in_bucket(location: str | Path) -> bool:

@@ -41,7 +41,6 @@ def line(tmp_path: Path) -> Workspace:
             f"validation/date={day}/a.json",
             f"validation/as_of={day}.json",
             f"failures/as_of={day}.json",
-            f"mirrors/events/{day}T031500.000+0000-START-0198c1de.json",
             f"runs/{day}-0123456789/summary.json",
         ):
             write_text(root / place, "x" * 10)
@@ -102,7 +101,6 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
         f"validation/date={older}",
         f"validation/as_of={older}.json",
         f"failures/as_of={older}.json",
-        f"mirrors/events/{older}T031500.000+0000-START-0198c1de.json",
         f"runs/{older}-0123456789",
         "trained/mtmd-old",
         "graphs/mtmd-old",

@@ -28,7 +28,6 @@ _LOCAL = (  # folders of a line that are this machine's
     ("shards", "pending"),
     ("shards", "digests"),  # of files on this machine's disk
     ("monitoring", "profiles", "digests"),
-    ("mirrors", "events"),
 )
 _TAKEN_BACK = ("failures",)  # folders of records that are removed when they no longer hold
 _SEEN = ".seen.json"  # the e-tag of each record when it was brought to the disk
@@ -60,7 +59,7 @@ def _all_lines() -> Path:
     return Path(os.environ.get(WORK) or usual).expanduser().absolute()
 
 
-class BucketStore:
+class BucketStore(Store):
     """The store of all lines below a bucket's prefix, which are worked on in `folder`."""
 
     elsewhere = True

@@ -1,1 +1,1 @@
-"""Runs and models, shown once more in MLflow and by OpenLineage events: never read back, never decided by."""
+"""Runs and models, shown once more in MLflow: never read back, never decided by."""

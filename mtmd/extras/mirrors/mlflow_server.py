@@ -28,7 +28,7 @@ from mtmd.extras.mirrors.settings import Settings
 from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.report.tables import report_url
-from mtmd.store.files import read_json
+from mtmd.store.files import locked, read_json
 from mtmd.store.workspace import Workspace
 
 _ADDRESS, _CHAMPION, _ROLLED_BACK = "MLFLOW_TRACKING_URI", "champion", "mtmd.rolled_back"
@@ -40,17 +40,23 @@ _MANNERS = {  # of MLflow's client, unless the environment says otherwise
 }
 _AT_ONCE = 100  # parameters, metrics or tags of a request
 _PAGE = 1000
+_PATIENCE_S = 600.0  # with another process that mirrors
 _Value = TypeVar("_Value")
 _BUNDLE, _RECORDS = "bundle", "records"  # folders of a run's artifacts
 
 
-def mirror(workspace: Workspace, preset: Preset) -> tuple[str, bool]:
-    """Tell the server what it lacks; what came of it in words, and whether that is all.
+def mirror(workspace: Workspace, preset: Preset) -> tuple[str, list[str]]:
+    """Tell the server what it lacks; what it has now in words, and why a run is not there.
 
     The oldest runs first, so that later models have higher versions. A run whose records or model can't be read is
     named, and holds up no other. Raises ConfigError where the library or the address is missing, and MLflow's errors.
     """
-    place = _Place(workspace, preset)
+    Registry(workspace.root).refresh()
+    with locked(workspace.root / "mirror.lock", _PATIENCE_S):
+        return _mirror(workspace, _Place(workspace, preset))
+
+
+def _mirror(workspace: Workspace, place: "_Place") -> tuple[str, list[str]]:
     known = {one.data.tags.get(RUN): one for one in place.runs()}
     paths, problems = sorted(run_paths(workspace), key=lambda path: path.name[:10]), []
     place.align()  # at once: what is missing may take its time
@@ -62,7 +68,7 @@ def mirror(workspace: Workspace, preset: Preset) -> tuple[str, bool]:
             problems.append(f"{path.name} is not mirrored: {error}")
     place.align()
     words = f"{len(paths) - len(problems)} of {len(paths)} runs are in MLflow's experiment {place.experiment_name!r}"
-    return "; ".join([words, *problems]), not problems
+    return words, problems
 
 
 class _Place:

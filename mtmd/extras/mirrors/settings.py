@@ -1,21 +1,17 @@
-"""`[extras.mirrors]` of a preset: where runs and models are shown once more; nothing is ever read back from there.
+"""`[extras.mirrors]` of a preset: whether runs and models are shown once more in MLflow, and under which names.
 
-Addresses and credentials are in the environment, under the names that MLflow and OpenLineage have for them.
+The address and credentials are in the environment, under MLflow's own names.
 """
-
-from typing import Literal
 
 from pydantic import Field
 
 from mtmd.config.base import ExtraSettings
 
-MirrorName = Literal["mlflow", "openlineage"]
-
 
 class Settings(ExtraSettings):
-    """Which mirrors a line of models has, and what it is called there."""
+    """What a line of models is called in MLflow."""
 
-    to: tuple[MirrorName, ...] = Field((), description='any of "mlflow" and "openlineage"')
+    mlflow: bool = Field(False, description="whether MLflow gets the runs and models")
     experiment: str | None = Field(
         None,
         pattern=r"\S",
@@ -26,11 +22,10 @@ class Settings(ExtraSettings):
         pattern=r"^[\w. -]*\w$",
         description="MLflow's registered model; mtmd-<preset's name> when left out",
     )
-    namespace: str = Field("mtmd", pattern=r"\S", description="OpenLineage's namespace of the jobs")
     seconds: int = Field(
         60,
         ge=5,
         le=600,
-        description="how long a run waits for its mirrors, after everything else; what is missing then follows with "
-        "the next run, or by `mtmd mirror`",
+        description="how long a run waits for MLflow, after everything else; what is missing then follows with the "
+        "next run, or by `mtmd mirror`",
     )

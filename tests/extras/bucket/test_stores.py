@@ -269,7 +269,6 @@ def test_what_something_points_to_is_in_the_bucket(s3: S3, machine: Machine) -> 
         "work/mtmd-1/checkpoint.safetensors",
         "spool/ads/2026-01-01/listed.json",
         "shards/digests/date=2026-01-01.json",
-        "mirrors/events/a.json",
         "champion.lock",
         "models/.fetch-a.lock",
     ],

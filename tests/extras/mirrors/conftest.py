@@ -1,4 +1,4 @@
-"""A line of two decided days, written by hand, whose preset mirrors to both places."""
+"""A line of two decided days, written by hand, whose preset mirrors to MLflow."""
 
 import os
 from collections.abc import Callable
@@ -52,8 +52,7 @@ class Mirrored:
 @pytest.fixture
 def mirrored(tmp_path: Path, build: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Mirrored:
     """`a1`, the champion, of the first day; `b1`, which was kept, of the next day; the environment says no address."""
-    for name in ("MLFLOW_TRACKING_URI", "OPENLINEAGE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     file = mirrored_preset(tmp_path)
     preset = load_preset(file)
     line = Line(Workspace.of(str(tmp_path / "artifacts"), preset), preset, build)
@@ -63,9 +62,9 @@ def mirrored(tmp_path: Path, build: Callable[..., None], monkeypatch: pytest.Mon
 
 
 def mirrored_preset(folder: Path) -> str:
-    """The file of the tiny preset with mirrors."""
+    """The file of the tiny preset with a mirror."""
     file = folder / "mirrored.toml"
-    chosen = '[extras.mirrors]\nto = ["mlflow", "openlineage"]\nseconds = 30\n'
+    chosen = "[extras.mirrors]\nmlflow = true\nseconds = 30\n"
     write_text(file, f'base = "{PRESETS / "tiny.toml"}"\nname = "tiny"\n{chosen}')
     return str(file)
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from mtmd.extras.mirrors.stage import Mirrored as State
-from mtmd.extras.mirrors.stage import mirror_within
 from mtmd.store.files import discard
 from tests.extras.mirrors.conftest import KEPT, LIVE, Mirrored
 from tests.inspect.conftest import SECOND
@@ -67,7 +65,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
 def test_a_line_is_mirrored_once_and_aliases_follow_the_champion(mirrored: Mirrored, ask: Ask) -> None:
     first, second = (run.name for run in mirrored.runs)
     cut_off = ask(_CUT_OFF, first)
-    assert _mirror(mirrored).words == "2 of 2 runs are in MLflow's experiment 'mtmd-tiny'"
+    assert _mirror(mirrored) == "2 of 2 runs are in MLflow's experiment 'mtmd-tiny'\n"
     told = _snapshot(ask)
     assert told["runs"].keys() == {first, second}
     run = told["runs"][first]
@@ -80,21 +78,21 @@ def test_a_line_is_mirrored_once_and_aliases_follow_the_champion(mirrored: Mirro
     assert told["versions"][LIVE]["run"] == cut_off
     assert told["aliases"] == {"champion": "1"}
 
-    assert _mirror(mirrored).current
+    _mirror(mirrored)
     assert _snapshot(ask) == told  # the same thing once
     assert set(run["points"].values()) == {1}
 
     registry = mirrored.line.registry
     registry.promote(KEPT, SECOND, "by hand", 1)
     registry.rollback("bad", lambda directory: None)
-    assert _mirror(mirrored).current
+    _mirror(mirrored)
     told = _snapshot(ask)
     assert told["aliases"] == {"champion": "1"}
     assert [name for name, one in told["versions"].items() if "mtmd.rolled_back" in one["tags"]] == [KEPT]
 
     registry.reinstate(KEPT, "it was the logs")
     registry.promote(KEPT, SECOND, "by hand", 4)
-    assert _mirror(mirrored).current
+    _mirror(mirrored)
     told = _snapshot(ask)
     assert told["aliases"] == {"champion": "2"}
     assert not [one for one in told["versions"].values() if "mtmd.rolled_back" in one["tags"]]
@@ -102,10 +100,9 @@ def test_a_line_is_mirrored_once_and_aliases_follow_the_champion(mirrored: Mirro
 
 def test_an_altered_bundle_is_no_version_and_the_words_say_so(mirrored: Mirrored, ask: Ask) -> None:
     (mirrored.line.registry.path(KEPT) / "metrics.json").write_text("altered")
-    state = _mirror(mirrored)
-    assert not state.current
-    words = f"1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; {mirrored.runs[1].name} is not mirrored: "
-    assert state.words.startswith(words)
+    said = _mirror(mirrored, 1)
+    assert said.startswith("1 of 2 runs are in MLflow's experiment 'mtmd-tiny'\n")
+    assert f"error: MLflow is not up to date: {mirrored.runs[1].name} is not mirrored: " in said
     told = _snapshot(ask)
     assert told["versions"].keys() == {LIVE}
     assert told["aliases"] == {"champion": "1"}
@@ -116,25 +113,26 @@ def test_a_run_whose_record_cannot_be_read_is_named_and_holds_up_no_other(
 ) -> None:
     damaged = mirrored.runs[0]
     (damaged / "summary.json").write_text("{")
-    state = _mirror(mirrored)
-    assert not state.current
-    words = f"1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; {damaged.name} is not mirrored: {damaged}"
-    assert state.words.startswith(words)
+    assert f"{damaged.name} is not mirrored: {damaged}" in _mirror(mirrored, 1)
     assert _snapshot(ask)["runs"].keys() == {mirrored.runs[1].name}
 
 
 def test_a_run_whose_model_the_clean_up_removed_is_mirrored_without_it(mirrored: Mirrored, ask: Ask) -> None:
     discard(mirrored.line.registry.path(LIVE))
-    assert "1 of 2 runs" not in _mirror(mirrored).words
+    _mirror(mirrored)
     told = _snapshot(ask)
     assert told["runs"].keys() == {run.name for run in mirrored.runs}
     assert told["versions"].keys() == {KEPT}
 
 
-def _mirror(mirrored: Mirrored) -> State:
-    said, _ = mirror_within(mirrored.file, mirrored.artifacts, 300)
-    (line,) = [one for one in said.splitlines() if one[1:].startswith(" mlflow: ")]
-    return State("mlflow", line[len("✓ mlflow: ") :], line.startswith("✓"))
+def _mirror(mirrored: Mirrored, status: int = 0) -> str:
+    """What the command says, with this exit status."""
+    command = ["mirror", "--preset", mirrored.file, "--artifacts", mirrored.artifacts]
+    done = subprocess.run(
+        [sys.executable, "-m", "mtmd.cli", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
 
 
 def _snapshot(ask: Ask) -> Any:
