@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from mtmd.logs.sql import BELIEVE_ROWS, literal, memory, shut_in, statement
-from mtmd.store.files import remove, scratch
+from mtmd.store.files import remove
 
 _ROWS = 32_768  # of a batch
 _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
@@ -36,7 +37,7 @@ def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb
 @contextmanager
 def reading(roots: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A `session` for what writes no output to spill beside: it spills to a folder of its own, below TMPDIR."""
-    with scratch() as folder, session(folder / "spill", roots) as connection:
+    with TemporaryDirectory(prefix="mtmd-") as folder, session(Path(folder) / "spill", roots) as connection:
         yield connection
 
 
@@ -64,10 +65,10 @@ def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
     # Opened through duckdb-engine, as great-expectations will: DuckDB refuses a second connection to one
     # database whose settings differ, and duckdb-engine sends a user agent of its own.
     url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
-    with scratch() as spill:
+    with TemporaryDirectory(prefix="mtmd-") as spill:
         raw = create_engine(url, poolclass=NullPool).raw_connection()
         try:
-            _set_up(raw.dbapi_connection, spill, _VALIDATION_MEMORY, roots)
+            _set_up(raw.dbapi_connection, Path(spill), _VALIDATION_MEMORY, roots)
             yield Database(url=url, connection=raw.dbapi_connection)
         finally:
             raw.close()

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
+from pydantic_core import to_json
 
 from mtmd.command_line import Artifacts, AsJson, PresetName, app, console, literal
 from mtmd.config import Frozen, load_preset
@@ -16,7 +17,7 @@ from mtmd.registry.registry import Registry
 from mtmd.report import index
 from mtmd.report.evaluation import metrics_table
 from mtmd.report.line import read_line
-from mtmd.report.past import RunRecord, decision, made_by
+from mtmd.report.past import decision, made_by
 from mtmd.report.tables import Table, columns_of, number, short
 from mtmd.store.files import read_json
 from mtmd.store.workspace import Workspace
@@ -26,6 +27,7 @@ MARKDOWN = "report.md"  # of a run, as the run's page has it
 commands = app()
 _A_MODEL = "champion, a model_id, or the beginning of one"
 _REASON = 40  # characters of a reason in a table
+_LATEST = 10  # changes of the champion
 
 
 class StoredModel(Frozen):
@@ -102,24 +104,24 @@ def markdown_of(workspace: Workspace, run: str | None) -> str:
 def status(preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJson = False) -> None:
     """Show the champion and recent changes."""
     workspace = _workspace(preset, artifacts)
-    found = Registry(workspace.root).status()
+    registry = Registry(workspace.root)
+    champion, latest = registry.champion(), registry.history()[-_LATEST:]
     if as_json:
-        _print_json(found)
+        _print_json({"champion": champion, "history": latest})
         return
-    champion = found.champion
     if champion is None:
         facts: list[tuple[str, object]] = [("champion", "none: no run has promoted a model yet")]
     else:
         facts = [
             ("champion", champion.model_id),
             ("as_of", champion.as_of),
-            ("before it", found.rolls_back_to or "none: there is nothing to roll back to"),
+            ("before it", champion.previous or "none: there is nothing to roll back to"),
             ("rolled back", ", ".join(champion.rolled_back) or "none"),
         ]
-    _print_facts([("line", workspace.place), *facts, ("models", found.candidates)])
+    _print_facts([("line", workspace.place), *facts])
     rows = [
         (f"{one.at:%Y-%m-%d %H:%M}", one.action, one.about or one.model_id, one.model_id, one.reason)
-        for one in found.history
+        for one in latest
     ]
     if rows:
         names = ("at (UTC)", "change", "of model", "live then", "reason")
@@ -144,7 +146,7 @@ def runs(
     line = read_line(workspace.root)
     found = sorted(line.runs, key=lambda run: (run.at, run.as_of), reverse=True)[:last]
     if as_json:
-        console.print(TypeAdapter(list[RunRecord]).dump_json(found, indent=2).decode(), markup=False)
+        _print_json(found)
         return
     rows = [
         (
@@ -197,8 +199,8 @@ def _workspace(preset: str, artifacts: str) -> Workspace:
     return workspace
 
 
-def _print_json(found: BaseModel) -> None:
-    console.print(found.model_dump_json(indent=2), markup=False)
+def _print_json(found: object) -> None:
+    console.print(to_json(found, indent=2).decode(), markup=False)
 
 
 def _print_table(title: str, names: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:

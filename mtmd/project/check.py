@@ -6,6 +6,8 @@ right, and rows once all columns are.
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
@@ -24,7 +26,6 @@ from mtmd.logs.sql import sql_name
 from mtmd.project.findings import Finding, ProjectCheck, counted, fact, problem, stopped_by
 from mtmd.project.rows import check_rows
 from mtmd.run import require_days, training_days
-from mtmd.store.files import scratch
 
 
 def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | None = None) -> ProjectCheck:
@@ -60,8 +61,8 @@ def check_preset(name_or_path: str) -> tuple[Preset | None, list[Finding]]:
 def _check_logs(preset: Preset, logs: str, as_of: date | None) -> Iterator[Finding]:
     """Days, columns and rows, as far as each can be read."""
     try:
-        with scratch() as folder:
-            yield from _check_source(preset, LogSource.of(preset, logs, folder / "spool"), as_of)
+        with TemporaryDirectory(prefix="mtmd-") as folder:
+            yield from _check_source(preset, LogSource.of(preset, logs, Path(folder) / "spool"), as_of)
     except (ConfigError, LogsError, StorageError) as wrong:
         yield stopped_by(logs, wrong)
 

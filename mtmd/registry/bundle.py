@@ -58,14 +58,16 @@ class BundleInfo(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        """A width for each task, and one file for each domain; `load_bundle` says which file is missing."""
+        """A width for each task, and one file for each domain."""
         tasks, domains = set(self.declarations.domains.task_names), self.declarations.domains
         if self.widths.keys() != tasks:
             raise ValueError(f"widths are of tasks {sorted(self.widths)}; they must be of {sorted(tasks)}")
-        known = [("query", name) for name in domains.surfaces] + [("item", name) for name in domains.products]
+        wanted = [("query", name) for name in domains.surfaces] + [
+            ("item", name) for name in domains.products
+        ]
         towers = [(tower.side, tower.domain) for tower in self.files]
-        if wrong := [tower for tower in towers if tower not in known or towers.count(tower) > 1]:
-            raise ValueError(f"towers {wrong} are of no declared domain, or there twice")
+        if sorted(towers) != sorted(wanted):
+            raise ValueError(f"towers are {towers}; they must be {wanted}, each once")
         return self
 
     def file_of(self, side: TowerSide, domain: str) -> TowerFile:
@@ -80,7 +82,7 @@ class BundleInfo(Frozen):
 def load_bundle(directory: Path) -> BundleInfo:
     """Read and check `bundle.json`; the files' content is checked by `verify_files`.
 
-    Raises BundleError when it is missing, malformed, of another format, or lacks a file of a declared domain.
+    Raises BundleError when it is missing, malformed, or of another format.
     """
     path = directory / BUNDLE_FILE
     try:
@@ -93,11 +95,6 @@ def load_bundle(directory: Path) -> BundleInfo:
         raise BundleError(
             f"{path} has format {info.format}; this version reads {BUNDLE_FORMAT}. Export again"
         )
-    domains = info.declarations.domains
-    for surface in domains.surfaces:
-        info.file_of("query", surface)
-    for product in domains.products:
-        info.file_of("item", product)
     return info
 
 
@@ -105,14 +102,10 @@ def verify_files(info: BundleInfo, directory: Path) -> None:
     """Raise BundleError naming the first file that is missing, differs from its digest, or is not all of its model."""
     for tower in info.files:
         path = directory / tower.file
-        if not path.is_file():
+        if (actual := sha256_file(path) if path.is_file() else "missing") != tower.sha256:
             raise BundleError(
-                f"{path} is missing; bundle {info.bundle_id} needs it. Copy the whole directory"
-            )
-        if (actual := sha256_file(path)) != tower.sha256:
-            raise BundleError(
-                f"{path} has sha256 {actual}, but bundle {info.bundle_id} was exported with {tower.sha256}; "
-                "the file was altered: export or copy the bundle again"
+                f"{path} is {actual}; bundle {info.bundle_id} needs it with sha256 {tower.sha256}: export or copy the "
+                "whole directory again"
             )
         if _ELSEWHERE in path.read_bytes():
             raise BundleError(

@@ -15,7 +15,6 @@ from mtmd.store.files import read_json
 from mtmd.store.workspace import Workspace, differing_file, read_record
 
 MANIFEST = "manifest.json"
-_REQUIRED = ("bundle.json", "metrics.json")
 _REMEDY = "Restore it from a copy, or remove the model's directory and run its day again"
 SUMMARY, ORIGIN = "summary.json", "origin.json"  # of a decided run
 REGISTRY_FORMAT = 2  # of the champion's records
@@ -138,6 +137,11 @@ class Champion(Frozen):
         return tuple(model for model in self.standing if model.bundle_id != self.content)
 
     @property
+    def copies(self) -> tuple[KnownModel, ...]:
+        """What a rollback takes down: the live model, last, and the same content under other ids."""
+        return tuple(model for model in self.standing if model.bundle_id == self.content)
+
+    @property
     def previous(self) -> str | None:
         """The model that a rollback would go to; None where there is none."""
         return self.below[-1].model_id if self.below else None
@@ -149,17 +153,6 @@ class Promotion(Frozen):
     outcome: Literal["promoted", "already champion", "refused"]
     champion: Champion = Field(description="the live model afterwards")
     words: str
-
-
-class RegistryStatus(Frozen):
-    """The state of one line of models."""
-
-    champion: Champion | None
-    rolls_back_to: str | None = Field(
-        description="the model that a rollback goes to: the newest champion before the live one that is another model"
-    )
-    candidates: int = Field(description="models in the registry, the champion included")
-    history: tuple[ChampionChange, ...] = Field(description="latest changes, oldest first")
 
 
 def run_paths(workspace: Workspace, as_of: date | None = None) -> list[Path]:
@@ -258,10 +251,9 @@ def stored_manifest(directory: Path) -> ModelManifest:
 
 
 def check_built(directory: Path, manifest: ModelManifest) -> None:
-    """Raise RegistryError where a model lacks a file, or holds another bundle than its manifest says."""
-    missing = [name for name in _REQUIRED if not (directory / name).is_file()]
-    if missing:
-        raise RegistryError(f"model {manifest.model_id!r} was built without {missing}; export writes them")
+    """Raise RegistryError where a model lacks its metrics, or holds another bundle than its manifest says."""
+    if not (directory / "metrics.json").is_file():
+        raise RegistryError(f"model {manifest.model_id!r} was built without metrics.json; export writes it")
     if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
         raise RegistryError(
             f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
@@ -270,15 +262,6 @@ def check_built(directory: Path, manifest: ModelManifest) -> None:
 
 def check_stored(directory: Path, manifest: ModelManifest) -> None:
     """Raise BundleError where a stored model is not, file by file, what its manifest says."""
-    if lacking := [name for name in _REQUIRED if name not in manifest.files]:
-        raise BundleError(
-            f"the manifest of model {manifest.model_id!r} has no digest of {lacking}, so nothing says what "
-            f"they must be. {_REMEDY}"
-        )
     whose = f" of model {manifest.model_id!r}"
     if (differing := differing_file(directory, manifest.files, whose)) is not None:
         raise BundleError(f"{differing}. {_REMEDY}")
-    try:
-        check_built(directory, manifest)
-    except RegistryError as error:
-        raise BundleError(f"{error}. {_REMEDY}") from error

@@ -25,7 +25,6 @@ from mtmd.registry.records import (
     ModelManifest,
     Promotion,
     Registered,
-    RegistryStatus,
     check_built,
     check_sequence,
     check_stored,
@@ -160,11 +159,10 @@ class Registry:
         with locked(self._lock):
             champion = require_rollback(self._mended(), only)
             below = champion.below
-            taken = (model for model in champion.standing if model.bundle_id == champion.content)
             target = below[-1].model_id
             check(self.verify(target))
             as_of = self.manifest(target).as_of
-            taken_down = (*champion.taken_down, *taken)
+            taken_down = (*champion.taken_down, *champion.copies)
             back = self._changed(champion, "rollback", as_of, reason, below, taken_down)
             return champion, back
 
@@ -204,15 +202,10 @@ class Registry:
         return () if champion is None else tuple(model.model_id for model in champion.standing)
 
     def one_rollback(self) -> tuple[str, ...]:
-        """The end of `standing` that one rollback is about: the model that it goes to first, the champion last.
-
-        Between them are the champion's own copies under other ids, which a rollback takes down too.
-        """
+        """The models that one rollback is about: the one that it goes to, then those that it takes down."""
         if (champion := self.champion()) is None:
             return ()
-        others = [n for n, model in enumerate(champion.standing) if model.bundle_id != champion.content]
-        first = others[-1] if others else len(champion.standing) - 1
-        return tuple(model.model_id for model in champion.standing[first:])
+        return tuple(model.model_id for model in (*champion.below[-1:], *champion.copies))
 
     def history(self) -> tuple[ChampionChange, ...]:
         """Every change of the champion, oldest first; one that was lost or damaged is left out, with a warning."""
@@ -221,17 +214,6 @@ class Registry:
     def refresh(self) -> None:
         """Bring the records of a line in a bucket to its working folder, before many are read; elsewhere nothing."""
         self._store.refresh(self.root)
-
-    def status(self, latest: int = 10) -> RegistryStatus:
-        """The champion, how many models there are, and the latest changes."""
-        champion, history = self.champion(), self.history()
-        stored = [path for path in self.models.glob("[!.]*") if (path / MANIFEST).is_file()]
-        return RegistryStatus(
-            champion=champion,
-            rolls_back_to=champion.previous if champion else None,
-            candidates=len(stored),
-            history=history[-latest:],
-        )
 
     def _was_promoted(self, model_id: str) -> bool:
         return any(change.action == "promote" and change.model_id == model_id for change in self.history())

@@ -206,7 +206,6 @@ def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> int:
                 writers[block.product] = stack.enter_context(writer)
             matrices = {OUTPUT_PREFIX + task: matrix for task, matrix in block.tasks.items()}
             writers[block.product].write({_ID: block.ad_id, _BID: block.bid} | matrices)
-            writers[block.product].sync()
             count += len(block)
     return count
 

@@ -5,11 +5,10 @@ file and an array can view it. A matrix is a fixed-size list column; one without
 texts, which is numpy's bytes in UTF-8, is a large_string column; reading it copies it.
 """
 
-import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,21 +28,14 @@ _DTYPES = {
 Columns = dict[str, NDArray[Any]]
 
 
-class ColumnWriter:
+class ColumnWriter(AbstractContextManager["ColumnWriter"]):
     """An Arrow IPC file that grows by batches of the same columns, and texts about them; memory holds one batch."""
 
     def __init__(self, path: Path, texts: Mapping[str, str] | None = None) -> None:
-        self._path, self._texts = path, dict(texts or {})
-        self._sink: Any = None
+        self._sink, self._texts = path.open("wb"), dict(texts or {})
         self._writer: Any = None
 
-    def __enter__(self) -> Self:
-        self._sink = self._path.open("wb")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.close()
         self._sink.close()
@@ -58,11 +50,6 @@ class ColumnWriter:
             schema = batch.schema.with_metadata(self._texts) if self._texts else batch.schema
             self._writer = pa.ipc.new_file(self._sink, schema)
         self._writer.write_batch(batch)
-
-    def sync(self) -> None:
-        """Wait until all batches so far are on the disk: whoever makes the next one meanwhile waits less in the end."""
-        self._sink.flush()
-        os.fdatasync(self._sink.fileno())
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:

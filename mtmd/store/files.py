@@ -14,11 +14,10 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import gettempdir
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -26,29 +25,15 @@ from mtmd.errors import MtmdError, StorageError
 from mtmd.store.sealed import json_text, parsed_json, plain, sealed_text
 
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
-_SCRATCH = "mtmd-scratch"
 _SHOWN = 100  # characters of a name that its temporary has
-_REMEDIES = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room in the quota",
-    errno.EROFS: "mount the file system for writing",
-    errno.ENAMETOOLONG: "use a shorter path or name",
-    errno.EIO: "look after the disk",
-    **dict.fromkeys((errno.EACCES, errno.EPERM), "let this user write there"),
-    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move away the file that is where a folder must be"),
-    errno.EISDIR: "move away the folder that is where a file must be",
+_OF_THE_PLACE = {  # errors that a person mends where the path is
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+    *(errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
 }
 # Libraries in other languages have errors of their own classes, with the system's number in their words: the first is
 # what safetensors and obstore say, the second Arrow, the third DuckDB.
 _NUMBER = re.compile(r'\(os error (\d+)\)|\[errno (\d+)\]|"errno":"(\d+)"', re.IGNORECASE)
 _log = logging.getLogger(__name__)
-
-
-class Readable(Protocol):
-    """A file, or what is like one elsewhere."""
-
-    def read_bytes(self) -> bytes:
-        """Its content; raises FileNotFoundError."""
 
 
 @contextmanager
@@ -58,10 +43,11 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         number = _number(error)
-        if number not in _REMEDIES:
+        if number not in _OF_THE_PLACE:
             raise
         raise StorageError(
-            f"{path} can't be written ({os.strerror(number)}); {_REMEDIES[number]}, then run again"
+            f"{path} can't be written ({os.strerror(number)}); let this user write there, with room and nothing else in "
+            "the way, then run again"
         ) from error
 
 
@@ -90,7 +76,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_json(path: Readable) -> Any:
+def read_json(path: Path) -> Any:
     """Parse a JSON file, without its seal.
 
     Raises StorageError that names the file when it is missing, not JSON, or not as it was sealed.
@@ -134,8 +120,15 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     """
     with _claimed(final) as temporary:
         yield temporary
-        _fsync_all(temporary)
-        _rename_unless_there(temporary, final)
+        for path in sorted(temporary.rglob("*"), reverse=True):
+            _fsync(path)
+        _fsync(temporary)
+        try:
+            temporary.rename(final)
+        except OSError:
+            if not final.exists():  # otherwise another writer was first
+                raise
+        _fsync(final.parent)
 
 
 def touch(path: Path) -> None:
@@ -208,32 +201,7 @@ def sweep(root: Path, *, below: bool = True) -> list[Path]:
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """Yield a locked folder below TMPDIR, for what no output is made of; it is removed afterwards.
-
-    What killed processes left of such folders goes first.
-    """
-    place = Path(gettempdir())
-    for left in matching(place, f"{TEMPORARY}{_SCRATCH}*"):
-        with suppress(OSError):  # another user's
-            _remove_unless_claimed(left)
-    with _claimed(place / _SCRATCH, mode=0o700) as folder:
-        yield folder
-
-
-def _rename_unless_there(temporary: Path, final: Path) -> None:
-    if final.exists():
-        return
-    try:
-        temporary.rename(final)
-    except OSError:
-        if not final.exists():  # otherwise another writer was first, a moment ago
-            raise
-    _fsync(final.parent)
-
-
-@contextmanager
-def _claimed(final: Path, mode: int = 0o777) -> Iterator[Path]:
+def _claimed(final: Path) -> Iterator[Path]:
     """Yield a locked temporary directory beside `final`, which is removed afterwards.
 
     A file has one too: a lock on the file itself is lost where a writer replaces the file, as safetensors does.
@@ -241,7 +209,7 @@ def _claimed(final: Path, mode: int = 0o777) -> Iterator[Path]:
     with writing(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(final)
-        held = _claim(temporary, lambda path: path.mkdir(mode))
+        held = _claim(temporary)
         try:
             yield temporary
         finally:
@@ -254,10 +222,10 @@ def _temporary(final: Path) -> Path:
     return final.parent / f"{TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
 
 
-def _claim(temporary: Path, make: Callable[[Path], None]) -> int:
-    """Make a temporary and lock it, as a descriptor; again if a sweeper took it in between for a dead writer's."""
+def _claim(temporary: Path) -> int:
+    """Make a temporary folder and lock it, as a descriptor; again if a sweeper took it for a dead writer's."""
     while True:
-        make(temporary)
+        temporary.mkdir()
         with suppress(FileNotFoundError):
             held = os.open(temporary, os.O_RDONLY)
             fcntl.flock(held, fcntl.LOCK_EX)
@@ -281,12 +249,6 @@ def _remove_unless_claimed(path: Path) -> bool:
     finally:
         os.close(held)
     return True
-
-
-def _fsync_all(directory: Path) -> None:
-    for path in sorted(directory.rglob("*"), reverse=True):
-        _fsync(path)
-    _fsync(directory)
 
 
 def _fsync(path: Path) -> None:

@@ -16,33 +16,29 @@ def sealed(value: dict[str, Any]) -> dict[str, Any]:
     return value | {_SEAL: _digest(value)}
 
 
-def parsed(content: bytes) -> Any:
+def parsed_json(content: bytes, path: object) -> Any:
     """A JSON value without its seal, from the bytes of a file.
 
-    Raises ValueError where the content is no JSON, or not what was sealed.
+    Raises StorageError where the content is no JSON, or not what was sealed.
     """
-    value = json.loads(content)
+    try:
+        value = json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
     if not isinstance(value, dict) or _SEAL not in value:
         return value
     seal = value.pop(_SEAL)
     if (found := _digest(value)) != seal:
-        raise ValueError(f"its content has sha256 {found}, but it was written with {seal}")
+        raise StorageError(
+            f"{path} was altered: its content has sha256 {found}, but it was written with {seal}; remove it and run "
+            "again"
+        )
     return value
 
 
 def _digest(value: dict[str, Any]) -> str:
     """NaN is allowed, unlike in `mtmd.store.files.digest`."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def parsed_json(content: bytes, path: object) -> Any:
-    """What `read_json` makes of the content of a path."""
-    try:
-        return parsed(content)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
-    except ValueError as error:
-        raise StorageError(f"{path} was altered: {error}; remove it and run again") from error
 
 
 def sealed_text(value: Any) -> str:

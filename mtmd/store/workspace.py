@@ -103,8 +103,6 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
         if not path.exists():  # removed a moment ago
             return None
         why = str(error).splitlines()[0]
-        if isinstance(error, ValidationError):
-            why = f"{error.error_count()} wrong, the first: {error.errors()[0]['msg']}"
         _log.warning("%s is not used, because it can't be read as a %s: %s", path, kind.__name__, why)
         return None
 

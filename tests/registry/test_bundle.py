@@ -20,7 +20,7 @@ def test_an_intact_bundle_loads_and_verifies(bundle: Path) -> None:
 def test_an_altered_or_missing_file_is_named(bundle: Path, tmp_path: Path) -> None:
     info, file = load_bundle(bundle), bundle / "query_search.onnx"
     file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(BundleError, match=r"query_search\.onnx has sha256"):
+    with pytest.raises(BundleError, match=r"query_search\.onnx is [0-9a-f]{64}; bundle"):
         verify_files(info, bundle)
     file.unlink()
     with pytest.raises(BundleError, match=r"query_search\.onnx is missing"):
@@ -34,11 +34,11 @@ def test_an_altered_or_missing_file_is_named(bundle: Path, tmp_path: Path) -> No
     [
         (lambda _: {"format": 99}, "has format 99; this version reads 1"),
         (lambda _: {"bundle_id": "short"}, "is not a bundle of this version"),
-        (lambda _: {"files": []}, "query domain 'home_feed' is not in bundle"),
+        (lambda _: {"files": []}, r"towers are \[\]; they must be"),
         (lambda _: {"widths": {"ctr": -1, "gctr": 1, "octr": 1}}, "greater than or equal to 1"),
         (lambda _: {"widths": {"ctr": 1}}, r"widths are of tasks \['ctr'\]"),
-        (lambda files: {"files": [*files, files[0]]}, "are of no declared domain, or there twice"),
-        (lambda files: {"files": [*files, files[0] | {"domain": "billboard"}]}, "are of no declared domain"),
+        (lambda files: {"files": [*files, files[0]]}, "they must be .*, each once"),
+        (lambda files: {"files": [*files, files[0] | {"domain": "billboard"}]}, "they must be"),
         (lambda files: {"files": [files[0] | {"file": "../query_search.onnx"}]}, "should match pattern"),
     ],
 )

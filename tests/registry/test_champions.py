@@ -130,7 +130,7 @@ def test_a_line_of_another_format_is_refused_and_left_as_it_is(registry: Registr
     registry.root.mkdir(parents=True)
     pointer(registry).write_text(json.dumps({"model_id": "a", "sequence": 1}))
     (registry.root / "history.jsonl").write_text("{}\n")
-    for ask in (registry.champion, registry.status, lambda: registry.rollback("bad", trust)):
+    for ask in (registry.champion, registry.history, lambda: registry.rollback("bad", trust)):
         with pytest.raises(
             RegistryError, match=r"has format None; this version reads 2\. Leave .* begin another"
         ):
@@ -143,7 +143,7 @@ def test_a_line_that_cannot_be_written_can_be_read(registry: Registry, promote: 
     promote("b", 6)
     (registry.root / "champion.lock").unlink()
     (registry.root / "champion.lock").mkdir()
-    assert [line.model_id for line in registry.status().history] == ["a", "b"]
+    assert [line.model_id for line in registry.history()] == ["a", "b"]
     with pytest.raises(StorageError, match=r"champion\.lock can't be written"):
         promote("c", 7)
 

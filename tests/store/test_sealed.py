@@ -8,7 +8,7 @@ import pytest
 
 from mtmd.errors import StorageError
 from mtmd.store.files import read_json, write_json, write_text
-from mtmd.store.sealed import parsed, sealed
+from mtmd.store.sealed import parsed_json, sealed
 
 VALUES: dict[str, Any] = {
     "plain": {"a": 1, "z": [0.1, 1e-7, None, True], "nested": {"b": {}, "c": []}},
@@ -30,7 +30,7 @@ def test_what_was_sealed_is_read_back_as_it_was(tmp_path: Path, value: dict[str,
     write_json(place, value, seal=True)
     assert repr(read_json(place)) == repr(json.loads(json.dumps(value, sort_keys=True)))
     other = json.dumps(sealed(value)).encode()  # laid out in another way, by another program
-    assert repr(parsed(other)) == repr(value)
+    assert repr(parsed_json(other, "a record")) == repr(value)
 
 
 @pytest.mark.parametrize(
