@@ -46,8 +46,8 @@ def writing(path: Path) -> Iterator[None]:
         if number not in _OF_THE_PLACE:
             raise
         raise StorageError(
-            f"{path} can't be written ({os.strerror(number)}); let this user write there, with room and nothing else in "
-            "the way, then run again"
+            f"{path} can't be written ({os.strerror(number)}); let this user write there, with room and nothing else "
+            "in the way, then run again"
         ) from error
 
 
