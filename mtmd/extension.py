@@ -12,6 +12,8 @@ module of a fixed name in its folder, which the core asks for here.
     daily.py      `tested`: a test of the day's candidate, whose result is a gate       mtmd.flows.daily_retrain
     rivals.py     `registered`, `GATES`: further registered models that the             mtmd.evaluate.stage,
                   candidate is compared with, and the gates about them                  mtmd.promote.gates
+    evaluation.py `write`: further files beside an evaluation, of the same predictions, mtmd.evaluate.stage
+                  and their `FORMAT`
     observer.py   `observer(preset, line, settings, name)`: sees the calls of /rank     mtmd.serve.http
     hooks.py      functions that are told of what happens: see `tell`                   flows, mtmd.cli
     stores.py     `store_of`, `working_folder`: where a line's outputs and records are  mtmd.store.stores

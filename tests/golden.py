@@ -25,7 +25,6 @@ from safetensors import safe_open
 from mtmd.config import Preset, load_preset
 from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.replay import REPLAY_FORMAT, replay_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.bundle import EXPORT_FORMAT
 from mtmd.extract.shards import SHARD_FORMAT, open_shard
@@ -52,7 +51,6 @@ NUMBERS = {
     "mtmd.validate.runner.VALIDATION_FORMAT": VALIDATION_FORMAT,
     "mtmd.train.trainer.TRAINING_FORMAT": TRAINING_FORMAT,
     "mtmd.evaluate.evaluation.METRICS_FORMAT": METRICS_FORMAT,
-    "mtmd.evaluate.replay.REPLAY_FORMAT": REPLAY_FORMAT,
     "mtmd.export.bundle.EXPORT_FORMAT": EXPORT_FORMAT,
     "mtmd.registry.bundle.BUNDLE_FORMAT": BUNDLE_FORMAT,
     "mtmd.serve.published.ADS_FORMAT": ADS_FORMAT,
@@ -85,7 +83,6 @@ def golden(made: Made) -> dict[str, Pinned]:
         "VALIDATION_FORMAT": _validation,
         "TRAINING_FORMAT": _weights,
         "METRICS_FORMAT": _metrics,
-        "REPLAY_FORMAT": _replay,
         "EXPORT_FORMAT": _graphs,
         "BUNDLE_FORMAT": _bundle,
         "ADS_FORMAT": _ads,
@@ -205,13 +202,6 @@ def _metrics(made: Made) -> Any:
     return evaluate_predictors(
         AS_OF, made.preset.declarations, day, predictions, made.preset.evaluation, groups=groups
     )
-
-
-def _replay(made: Made) -> Any:
-    day, predictions = _day(made)
-    bid = 1.0 + np.arange(len(day.domain)) % 5
-    config = made.preset.evaluation
-    return replay_day(AS_OF, made.preset.declarations, day, bid, predictions, config, reference="per_slice")
 
 
 def _model(made: Made) -> Path:

@@ -57,7 +57,6 @@ def test_a_rival_is_named_by_its_own_configuration_only(tiny_preset: Preset) -> 
         ("TRAINING_FORMAT", {"training"}),
         ("EXPORT_FORMAT", {"candidate", "graph"}),
         ("METRICS_FORMAT", {"candidate", "evaluation"}),
-        ("REPLAY_FORMAT", {"evaluation"}),
     ],
 )
 def test_a_raised_format_renames_what_it_stands_for(
@@ -89,10 +88,9 @@ def test_an_evaluation_is_named_by_what_was_compared(tiny_preset: Preset) -> Non
         evaluation_key(given, "later data", None, tiny_preset),
         evaluation_key(given, "day", "champion", tiny_preset),
         evaluation_key(given, "day", None, _changed(tiny_preset, "evaluation", buckets=7)),
-        evaluation_key(given, "day", None, _changed(tiny_preset, "evaluation", replay_kept=(3, 9))),
         base,
     }
-    assert len(others) == 7
+    assert len(others) == 6
 
 
 def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics(tiny_preset: Preset) -> None:
@@ -105,7 +103,7 @@ def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics
     }
     assert len(others) == 4
     assert candidate_key("trained", "day", _changed(tiny_preset, "gates", min_requests=7)) == base
-    assert candidate_key("trained", "day", _changed(tiny_preset, "evaluation", replay_top=1)) == base
+    assert candidate_key("trained", "day", _changed(tiny_preset, "evaluation", resamples=200)) == base
 
 
 def test_graphs_are_named_by_the_model_without_its_training(tiny_preset: Preset) -> None:

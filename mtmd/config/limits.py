@@ -4,10 +4,9 @@ What no preset sets is a constant of its section, with the reason beside it. `[s
 """
 
 from datetime import date
-from itertools import pairwise
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mtmd.config.base import Section
 
@@ -58,29 +57,6 @@ class EvaluationConfig(Section):
     confidence: ClassVar[float] = 0.95  # of the intervals
     bootstrap_seed: ClassVar[int] = 0  # so that the same day has the same intervals
     seed_noise: ClassVar[float] = 0.05  # that another training seed changes; with one seed, less is noise
-    replay_top: int = Field(
-        3, ge=1, description="ads of a request that the heavyweight ranker takes in a replay"
-    )
-    replay_kept: tuple[int, ...] = Field(
-        (3, 4, 6, 8),
-        min_length=1,
-        description="ads of a request that a predictor keeps for the heavyweight ranker in a replay, ascending; "
-        "none below replay_top, which fewer could not fill",
-    )
-    value_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        {},
-        description="weight of each task in the value bid × Σ weight × P(task); empty: the first root task alone",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        kept = self.replay_kept
-        if kept[0] < self.replay_top or any(more <= less for less, more in pairwise(kept)):
-            raise ValueError(
-                f"replay_kept {list(kept)} must ascend from replay_top ({self.replay_top}) or more; fewer ads than "
-                "that could not fill the top"
-            )
-        return self
 
 
 class GatesConfig(Section):

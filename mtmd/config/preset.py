@@ -137,10 +137,6 @@ class Preset(Frozen):
         ):
             if isinstance(given, dict) and set(given) != tasks:
                 raise ValueError(f"{key} has {sorted(given)}; it must have exactly the tasks {sorted(tasks)}")
-        if unknown := set(self.evaluation.value_weights) - tasks:
-            raise ValueError(
-                f"evaluation.value_weights names {sorted(unknown)}; it may name {sorted(tasks)} only"
-            )
         _ = self.declarations
         return self
 

@@ -45,7 +45,7 @@ def features_over(base: list[Any] | None, values: dict[str, Any], path: Path) ->
 
 _OF_PROJECT = "preset.toml"
 _PLACES = ("sql", "expectations")  # seen from the file that names them
-_PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
+_PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"))
 PRESETS = Path(__file__).parent / "presets"
 
 

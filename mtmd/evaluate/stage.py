@@ -14,10 +14,8 @@ from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors, row_groups
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, score_shard, window_medians
-from mtmd.evaluate.replay import REPLAY_FORMAT, ReplayReport, replay_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days, Shard, open_shard
-from mtmd.extract.snapshot import day_bids
 from mtmd.extract.stage import extract_day
 from mtmd.registry.incumbent import Incumbent, incumbent
 from mtmd.registry.registry import Registry
@@ -27,11 +25,11 @@ from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.workspace import make_once
 from mtmd.train.stage import Trained, load_for_scoring
 
-REPORT, REPLAY = "report.json", "replay.json"
+REPORT = "report.json"
 
 
 class Evaluated(Frozen):
-    """Where an evaluation's report and its replay are, and which champion it was compared with."""
+    """Where an evaluation's report is, and which champion it was compared with."""
 
     key: str
     path: str
@@ -45,10 +43,6 @@ class Evaluated(Frozen):
     def report(self) -> EvaluationReport:
         return EvaluationReport.model_validate(read_json(Path(self.path) / REPORT))
 
-    @property
-    def replay(self) -> ReplayReport:
-        return ReplayReport.model_validate(read_json(Path(self.path) / REPLAY))
-
 
 def evaluation_key(
     trained: Mapping[str, str],
@@ -60,7 +54,10 @@ def evaluation_key(
     """Name of an evaluation: what was compared (name → key), on which day, and in which buckets."""
     return digest(
         {
-            "formats": [METRICS_FORMAT, REPLAY_FORMAT],
+            "formats": [
+                METRICS_FORMAT,
+                *(there.FORMAT for there in extension.modules("evaluation").values()),
+            ],
             "trained": dict(trained),
             "held_out": held_out,
             "champion": champion,
@@ -71,13 +68,13 @@ def evaluation_key(
 
 
 def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: str) -> Evaluated:
-    """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
+    """Metrics of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
 
-    An extra may have further registered models compared (seam `rivals`).
+    An extra may have further registered models compared (seam `rivals`), or write what else it makes of the same
+    predictions beside the report (seam `evaluation`).
 
     `candidate` is the model id that MTMD will have, by which the registry knows whether it was promoted before.
-    Raises EvaluationError when a prediction is not finite, or the champion's domains are others; LogsError when the
-    day's bids are no longer those of its shard.
+    Raises EvaluationError when a prediction is not finite, or the champion's domains are others.
     """
     opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
     champion = opponent.compared
@@ -92,17 +89,15 @@ def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: s
         registered = {name: model_id for name, model_id in further.items() if model_id != champion}
         if champion is not None:
             registered = {"champion": champion} | registered
-        report, replay = _reports(plan, trained, days, registered)
-        write_json(directory / REPORT, report.model_dump(mode="json"))
-        write_json(directory / REPLAY, replay.model_dump(mode="json"))
+        _write_reports(plan, trained, days, registered, directory)
 
     reused = make_once(final, build)
     return Evaluated(key=key, path=str(final), incumbent=opponent, further=further, reused=reused)
 
 
-def _reports(
-    plan: RunPlan, trained: Sequence[Trained], days: Days, registered: Mapping[str, str]
-) -> tuple[EvaluationReport, ReplayReport]:
+def _write_reports(
+    plan: RunPlan, trained: Sequence[Trained], days: Days, registered: Mapping[str, str], directory: Path
+) -> None:
     declarations, shard = plan.preset.declarations, open_shard(Path(days.held_out.path))
     window = [open_shard(Path(ref.path)) for ref in days.window]
     day = HeldOutDay.of(shard, declarations)
@@ -116,10 +111,9 @@ def _reports(
     groups = row_groups(shard, day, window, declarations)
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
     report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, groups=groups, ages=ages)
-    bids = day_bids(plan.source, shard, declarations, plan.workspace.shards / "digests")
-    reference = next(name for name in ("champion", "per_slice", "constant") if name in predictions)
-    bid = bids[shard.ad_row.numpy()]
-    return report, replay_day(plan.as_of, declarations, day, bid, predictions, config, reference=reference)
+    write_json(directory / REPORT, report.model_dump(mode="json"))
+    for there in extension.modules("evaluation").values():
+        there.write(plan, shard, day, predictions, directory)
 
 
 def registered_scores(plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.float32]:

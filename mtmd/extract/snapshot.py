@@ -17,7 +17,6 @@ from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import batches, reading
-from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import load_sources, make_keys
 from mtmd.logs.contract import arrow_ids, table_columns
 from mtmd.logs.digests import identities
@@ -50,26 +49,6 @@ def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterat
         for index in np.unique(product):
             rows = slice(*np.searchsorted(product, [index, index + 1]))
             yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])
-
-
-def day_bids(source: LogSource, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:
-    """The bid of each ad of a day's shard, in its order: (A,) float32, NaN where it is unknown.
-
-    `cache` is as in `ads_digests`. Raises LogsError as `read_ads` does, and when the snapshot is not the one that the
-    shard was extracted from.
-    """
-    _require_extracted(source, shard, cache)
-    bids = np.concatenate([_bids(raw) for _, raw in _rows(source, shard.day, declarations, ["bid"])])
-    _require_extracted(source, shard, cache)  # what was read is what was there before
-    return bids
-
-
-def _require_extracted(source: LogSource, shard: Shard, cache: Path) -> None:
-    if ads_digests(source, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
-        raise LogsError(
-            f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
-            "again, which extracts it anew"
-        )
 
 
 def _rows(

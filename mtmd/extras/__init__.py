@@ -11,6 +11,7 @@ EXTRAS: tuple[str, ...] = (
     "mirrors",
     "proposal",
     "ranks",
+    "replay",
     "shadow",
     "tables",
     "warmstart",

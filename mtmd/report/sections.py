@@ -1,9 +1,8 @@
-"""What the sections of a run say of its decision: gates, rivals, rank buckets, and a replay of the cut."""
+"""What the sections of a run say of its decision: gates, rivals and rank buckets."""
 
 from collections.abc import Iterable
 
 from mtmd.config import GatesConfig
-from mtmd.evaluate.replay import DIFFERENCE, QUANTITIES, RANDOM, ReplayReport
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Tally, Verdict
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
@@ -23,7 +22,6 @@ COUNTING = (
     "than the tolerance, better is an interval above zero. Where no gate judges a rival, the same rule is used with no "
     "tolerance."
 )
-_QUANTITIES = {"recall": "the top {top}", "value": "value"}
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
 
@@ -114,39 +112,3 @@ def buckets(report: EvaluationReport) -> Section:
         how=f"Rows of each slice, cut by teacher score into {report.buckets} equal buckets. Bucket 0 has the highest "
         "scores: only the top buckets survive the cut of a funnel.",
     )
-
-
-def replay(report: ReplayReport) -> Section:
-    """What a cut would cost on logged requests, by value over whole requests."""
-    weights = " + ".join(f"{weight:g} · {task}" for task, weight in report.weights.items())
-    lead = f"{report.requests:,} of {report.requests + report.alone:,} requests have two candidates, and are replayed"
-    if report.without_bid:
-        lead += f". {report.without_bid:,} candidates have no bid, so no value"
-    return Section(
-        anchor="replay",
-        title="Replay",
-        order=60,
-        lead=lead,
-        blocks=[replay_table(report)],
-        how=f"Each predictor keeps the best candidates of a request by bid × ({weights}), and the heavyweight ranker "
-        f"takes its top {report.top} of what was kept: shares of what it takes without a cut. The difference is of "
-        f"{report.candidate} to {report.reference}, in percentage points, with {report.confidence:.0%} intervals.",
-    )
-
-
-def replay_table(report: ReplayReport) -> Table:
-    """A row per number of kept candidates that cuts a request, and quantity."""
-    names = [report.candidate, report.reference, DIFFERENCE, RANDOM]
-    rows = [
-        (kept, cut, _QUANTITIES[quantity].format(top=report.top),
-         *(getattr(report.share(name, kept), quantity) for name in names))
-        for kept, cut in zip(report.kept, report.cut, strict=True)
-        if cut  # whoever keeps everything loses nothing
-        for quantity in QUANTITIES
-    ]  # fmt: skip
-    columns = (
-        *columns_of("count", ("kept", "requests cut")),
-        Column(name="share of", kind="text"),
-        *columns_of("estimate", (*names[:3], "at random")),
-    )
-    return Table(title=f"Replay on {report.as_of}: what survives a cut", columns=columns, rows=tuple(rows))

@@ -59,7 +59,6 @@ def view(found: RunRecords) -> Document:
         sections.rivals(report, bounds),
         sections.buckets(report),
         stages.ablations(*((found.ablated.reports, found.ablated.missing) if found.ablated else ((), ()))),
-        sections.replay(run.evaluated.replay),
         stages.training(run.trained, plan.as_of, summary.start),
         stages.data(run.quality.validations, run.days, len(run.quality.reused)),
         _past(found.past),
@@ -186,14 +185,10 @@ def data_quality(plan: RunPlan, quality: DataQuality) -> Document:
 
 
 def metrics(plan: RunPlan, evaluated: Evaluated) -> Document:
-    """Where the candidate stands against its rivals: by slice and rank bucket, on actions, and after a cut."""
+    """Where the candidate stands against its rivals: by slice and rank bucket, and on actions."""
     report, opponent = evaluated.report, evaluated.incumbent
     against = opponent.left_out or f"champion {opponent.model_id}" if opponent.model_id else "no champion"
-    parts = (
-        sections.rivals(report, plan.preset.gates),
-        sections.buckets(report),
-        sections.replay(evaluated.replay),
-    )
+    parts = (sections.rivals(report, plan.preset.gates), sections.buckets(report))
     title = f"Metrics of {report.candidate.upper()} on {report.as_of}"
     return Document(title, "", (head(plan), f"Compared with {against}."), sections=parts)
 

@@ -86,8 +86,6 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
          r"model\.emb_deep has \['ctr', 'gctr'\]; it must have exactly the tasks \['ctr', 'gctr', 'octr'\]"),
         ("loss_weights = { ctr = 2.0, gctr = 1.0, octr = 1.0 }", "loss_weights = { click = 2.0 }",
          r"training\.loss_weights has \['click'\]; it must have exactly the tasks"),
-        ("buckets = 5\n", "buckets = 5\nvalue_weights = { ctr = 1.0, cvr = 2.0 }\n",
-         r"evaluation\.value_weights names \['cvr'\]; it may name \['ctr', 'gctr', 'octr'\] only"),
         ('name = "tiny"\n', "", r"\n  name: missing; add it: names the line"),
         ("buckets = 8192", "buckets = 0", r"feature 'category', buckets \(0\) must be greater than or equal to 1"),
         ("buckets = 8192\n", "", r"feature 'category', buckets: missing; add it: hash buckets"),

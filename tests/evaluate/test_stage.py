@@ -1,16 +1,14 @@
-import shutil
 from pathlib import Path
 
 import pytest
 
 from mtmd.config import IdsConfig, Preset
-from mtmd.errors import BundleError, EvaluationError, LogsError
+from mtmd.errors import BundleError, EvaluationError
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.stage import registered_scores
 from mtmd.export import stage as export_stage
 from mtmd.extract.shards import open_shard
 from mtmd.registry.incumbent import Incumbent
-from mtmd.store.files import read_json
 from mtmd.train.stage import Trained
 from tests.daily import Done
 from tests.flows.runs import Run
@@ -39,33 +37,9 @@ def test_without_a_champion_every_rival_is_evaluated_on_every_slice(done: Done) 
     assert done.evaluated.reused
 
 
-def test_the_days_requests_are_replayed_beside_the_report(done: Done) -> None:
-    replay = done.evaluated.replay
-    assert replay.reference == "per_slice"  # there is no champion
-    assert replay.requests + replay.alone == done.days.held_out.requests
-    assert replay.without_bid == 0
-    for kept in replay.kept:
-        own, floor = (replay.share(name, kept) for name in ("mtmd", "random"))
-        assert own.recall is not None
-        assert floor.recall is not None
-        assert floor.recall.value < own.recall.value <= 1.0
-
-
-def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> None:
-    logs = shutil.copytree(done.plan.logs, tmp_path / "logs")
-    (table,) = (logs / "ads" / f"date={done.plan.as_of}").glob("*.parquet")
-    table.write_bytes(table.read_bytes() + b" ")
-    plan = done.plan.model_copy(update={"logs": str(logs)})
-    trained = (_named(done.trained[0]), *done.trained[1:])
-    with pytest.raises(LogsError, match="changed after the day was extracted"):
-        evaluate_stage.evaluate(plan, trained, done.days, done.exported.model_id)
-
-
 def test_the_champions_own_files_are_scored(first_run: Run, next_day: Run) -> None:
     report = next_day.summary.report
     assert "champion" in report.predictors
-    replay = read_json(Path(next_day.summary.places["evaluation"]) / "replay.json")
-    assert replay["reference"] == "champion"
     # The champion has seen all but one day of the challenger's window: close, and not the same.
     for where in report.aggregates:
         champion, challenger = report.get("champion", where).logmae, report.get("mtmd", where).logmae

@@ -10,9 +10,8 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract.shards import Shard, open_shard
-from mtmd.extract.snapshot import day_bids, read_ads
-from mtmd.extract.stage import extract_day
+from mtmd.extract.shards import Shard
+from mtmd.extract.snapshot import read_ads
 from mtmd.logs.source import LogSource
 
 DAY = date(2026, 3, 1)
@@ -32,35 +31,6 @@ def test_ads_are_those_of_the_shard_with_their_bids(
     bids = {int(key): float(bid) for part in parts for key, bid in zip(part.ad_id, part.bid, strict=True)}
     assert {key: bid for key, bid in bids.items() if key != 5} == {6: 1.5, 7: 1.5, 9: 1.5}
     assert np.isnan(bids[5])
-
-
-def test_bids_are_in_the_order_of_the_shard(
-    logs: Path, tmp_path: Path, declarations: Declarations, day: dict, write: Callable[..., Path]
-) -> None:
-    """Standard 7 and 9, then shopping 5, whose bid is unknown, and 6."""
-    for row in day["ads"]:
-        row["bid"] = None if row["ad_id"] == 5 else row["ad_id"] / 2
-    write(logs, "ads", DAY, day["ads"])
-    shard = open_shard(Path(extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").path))
-    bids = day_bids(LogSource(logs), shard, declarations, tmp_path / "digests")
-    assert bids.dtype == np.float32
-    np.testing.assert_array_equal(bids, [3.5, 4.5, np.nan, 3.0])
-
-
-def test_bids_of_another_snapshot_than_the_shards_are_refused(
-    logs: Path,
-    tmp_path: Path,
-    declarations: Declarations,
-    shard: Shard,
-    day: dict,
-    write: Callable[..., Path],
-) -> None:
-    day["ads"][1] |= {"bid": 8.0}
-    write(logs, "ads", DAY, day["ads"])
-    with pytest.raises(
-        LogsError, match=r"ads of 2026-03-01 changed after .* was extracted.* run the day again"
-    ):
-        day_bids(LogSource(logs), shard, declarations, tmp_path / "digests")
 
 
 def test_files_that_change_meanwhile_are_noticed(

@@ -106,7 +106,6 @@ KINDS = (
     Kind("the champion", "champion.json", "champion.json", "healed"),
     Kind("the history of champions", "history/*.json", "history/*.json", "healed"),
     Kind("an evaluation", "evaluations/*/report.json", "evaluations/*/report.json", "healed"),
-    Kind("a replay", "evaluations/*/replay.json", "evaluations/*/replay.json", "healed"),
     Kind("an evaluation's manifest", "evaluations/*/manifest.json", "evaluations/*/manifest.json", "healed"),
     Kind("proofs", "proofs/*.json", "proofs/*.json", "healed"),
     Kind(

@@ -5,10 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from mtmd.config import EvaluationConfig, GatesConfig, Preset
+from mtmd.config import GatesConfig, Preset
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.replay import ReplayReport, replay_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.fresh_process import FreshProcessReport
@@ -76,21 +75,6 @@ def changed(report: EvaluationReport, **fields: object) -> EvaluationReport:
 def report(day: HeldOutDay, tiny_preset: Preset) -> EvaluationReport:
     """MTMD is 50 % better than the baselines and 20 % than pooled, and 25 % worse than the champion."""
     return evaluate(day, tiny_preset, mtmd=0.1, per_slice=0.2, pooled=0.125, constant=1.0, champion=0.08)
-
-
-@pytest.fixture(scope="session")
-def replay(day: HeldOutDay, tiny_preset: Preset) -> ReplayReport:
-    """One of four candidates is taken; the champion errs least, the constant knows bids alone."""
-    rng = np.random.default_rng(1)
-    errors = {"mtmd": 0.5, "per_slice": 1.0, "pooled": 0.7, "champion": 0.3}
-    predictions = {
-        name: np.minimum(off_by(day, 0.0) + error * rng.normal(size=day.teacher.shape), -1e-3)
-        for name, error in errors.items()
-    }
-    predictions["constant"] = np.full(day.teacher.shape, -2.0)
-    config = EvaluationConfig(replay_top=1, replay_kept=(1, 2, 3), resamples=200)
-    bid = rng.uniform(1, 5, len(day.domain))
-    return replay_day(AS_OF, tiny_preset.declarations, day, bid, predictions, config, reference="champion")
 
 
 @pytest.fixture(scope="session")
@@ -181,7 +165,6 @@ def records(
     tmp_path_factory: pytest.TempPathFactory,
     tiny_preset: Preset,
     report: EvaluationReport,
-    replay: ReplayReport,
     verdict: Verdict,
     parity: ParityReport,
     fit: FitResult,
@@ -191,7 +174,6 @@ def records(
     """Of a run that kept its champion; the champion gate failed in every slice."""
     place = tmp_path_factory.mktemp("evaluation")
     write_json(place / "report.json", report.model_dump(mode="json"))
-    write_json(place / "replay.json", replay.model_dump(mode="json"))
     plan = RunPlan(
         as_of=AS_OF,
         days=tuple(shard.day for shard in days.window),

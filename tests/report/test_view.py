@@ -24,7 +24,7 @@ from tests.report.conftest import CANDIDATE, CHAMPION, GATES, evaluate, thirty_r
 from tests.report.hostile import HOSTILE, markup
 
 CORE = (
-    "gates", "since", "rivals", "buckets", "ablations", "replay", "training", "data", "past", "parity",
+    "gates", "since", "rivals", "buckets", "ablations", "training", "data", "past", "parity",
     "lineage",
 )  # fmt: skip
 
@@ -119,7 +119,6 @@ def test_page_and_markdown_have_every_section(whole: RunRecords) -> None:
         "2 of 3 models trained now, in 6.0 s",
         "1 of 1 days hold, the window does not, 1 warning",
         "division by",
-        "480 of 480 requests have two candidates",
         "The last 30 runs",
         "0123abcd",
         "preset.a",
