@@ -9,20 +9,20 @@ from mtmd.logs.source import LogSource
 
 SOURCES = {
     "requests": {"files": "r/{day}.parquet"},
-    "ads": {"files": "a/year={day:%Y}/month={day:%-m}/{day:%d}-*.csv.gz", "format": "csv"},
+    "ads": {"files": "a/year={day:%Y}/month={day:%-m}/{day:%d}-*.parquet"},
     "candidates": {"files": "c/{day:%Y%m%d}/*/*.parquet"},
 }
 
 
 def laid_out(logs: Path, folder: Path) -> SourcesConfig:
-    """Write all days of `logs` to `folder`: requests a file a day, ads as CSV, candidates in two folders a day."""
+    """Write all days of `logs` to `folder`: requests a file a day, ads and candidates in two."""
     with duckdb.connect() as connection:
         for day in LogSource(logs).available_days():
             ads = folder / f"a/year={day.year}/month={day.month}/{day:%d}"
             for table, part, path in (
                 ("requests", "", folder / f"r/{day}.parquet"),
-                ("ads", "limit 3", Path(f"{ads}-0.csv.gz")),
-                ("ads", "offset 3", Path(f"{ads}-1.csv.gz")),
+                ("ads", "limit 3", Path(f"{ads}-0.parquet")),
+                ("ads", "offset 3", Path(f"{ads}-1.parquet")),
                 ("candidates", "where ad_id % 2 = 0", folder / f"c/{day:%Y%m%d}/eu/part-0.parquet"),
                 ("candidates", "where ad_id % 2 = 1", folder / f"c/{day:%Y%m%d}/us/part-0.parquet"),
             ):

@@ -39,16 +39,12 @@ class Files(Frozen):
         None,
         description="where a day's files are, seen from `logs`, absolute, or a bucket's URL, with {day} for 2026-01-05 "
         "or strftime codes such as {day:%Y%m%d}, and * in names behind the day. Left out: "
-        "<table>/date={day}/*.parquet, or *.csv",
-    )
-    format: Literal["parquet", "csv"] = Field(
-        "parquet",
-        description="csv: comma-separated with a header, .gz or not; its text is read as the declared types",
+        "<table>/date={day}/*.parquet",
     )
 
     def template(self, table: str) -> str:
         """Where the table's files are."""
-        return self.files or f"{table}/date={{day}}/*.{self.format}"
+        return self.files or f"{table}/date={{day}}/*.parquet"
 
 
 _KINDS: dict[str, type[Frozen]] = {"files": Files}

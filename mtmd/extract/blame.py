@@ -95,7 +95,9 @@ def _attempt(connection: Connection, sql: str, values: dict[str, Any]) -> str | 
 
 def _unreadable_file(connection: Connection, source: LogSource, files: SourceFiles) -> str | None:
     for table, path in ((table, path) for table, paths in files.items() for path in paths):
-        query = _whole(f"({as_it_is(source, table)})")
+        if (there := as_it_is(source, table)) is None:
+            continue
+        query = _whole(f"({there})")
         if (words := _attempt(connection, query, {"paths": duckdb_paths([path])})) is not None:
             return f"{path} can't be read ({_first_line(words)}); write the file again"
     return None
@@ -112,8 +114,7 @@ def _wrong_statement(connection: Connection, source: LogSource, files: SourceFil
             others = f" and {len(read) - 1} more" if len(read) > 1 else ""
             return (
                 f"{source.file(table)}{place}: {_first_line(words)}. The fault is in this statement: what it reads "
-                f"({read[0]}{others}) is sound {'CSV' if source.is_csv(table) else 'Parquet'}; correct the statement "
-                "and run again"
+                f"({read[0]}{others}) is sound, where it is Parquet; correct the statement and run again"
             )
     return None
 
@@ -127,7 +128,7 @@ def _readings(
     """
     text = source.statement(table)
     for path in paths:
-        yield f"describe {text}", [path]
+        yield f"describe ({text}\n)", [path]
     columns = {path: file_columns(connection, source, table, path, day) for path in paths}
     for together in files_alike(connection, source, table, columns):
         yield _whole(f"({text}\n)"), together

@@ -14,7 +14,8 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from mtmd.logs.sql import BELIEVE_ROWS, literal, memory, shut_in, statement
+from mtmd.errors import ConfigError
+from mtmd.logs.sql import BELIEVE_ROWS, MEMORY, literal, memory, shut_in, statement
 from mtmd.store.files import remove
 
 _ROWS = 32_768  # of a batch
@@ -77,7 +78,12 @@ def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
 def _set_up(connection: Any, spill: Path, default_memory: str, roots: Sequence[Path] | None) -> None:
     """Let a new connection spill to a folder, beyond so much memory, and read files below `roots` only."""
     connection.execute(f"set temp_directory = {literal(str(spill))}")
-    connection.execute(f"set memory_limit = {literal(memory(default_memory))}")
+    try:
+        connection.execute(f"set memory_limit = {literal(amount := memory(default_memory))}")
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"{MEMORY} ({amount!r}) must be an amount with its unit ({error})", "set it to one such as 8GiB"
+        ) from error
     connection.execute("set autoinstall_known_extensions = false")  # nothing here may reach for a network
     connection.execute(BELIEVE_ROWS)
     for setting in () if roots is None else shut_in(roots):

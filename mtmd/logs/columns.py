@@ -11,9 +11,8 @@ from typing import NamedTuple
 from mtmd.logs.contract import ID_COLUMNS, read_text_id_sql
 from mtmd.logs.sql import quoted, sql_name
 
-TEXT = "text of a CSV file"  # what a VARCHAR of a CSV file is: any type's values are written as text there
 _SMALL = "U?(TINYINT|SMALLINT)"
-_READABLE = {  # of each declared type, the types that are cast to it; values may be compared with _EXACT_TO
+_READABLE = {  # of each declared type, the types that are cast to it
     "INTEGER": _SMALL,
     "BIGINT": rf"{_SMALL}|U?INTEGER",
     "FLOAT": rf"{_SMALL}|U?INTEGER|BIGINT|DOUBLE|DECIMAL\(\d+,\d+\)",
@@ -24,18 +23,6 @@ _READABLE = {  # of each declared type, the types that are cast to it; values ma
     "INTEGER[]": rf"({_SMALL})\[\]|INTEGER\[\d+\]",
     "BIGINT[]": rf"({_SMALL}|U?INTEGER)\[\]|(INTEGER|BIGINT)\[\d+\]",
     "VARCHAR[]": r"VARCHAR\[\d+\]|ENUM\(.*\)\[\d*\]",
-}
-_EXACT_TO = {  # of each declared type, types of whole numbers, and up to where it has every one of them
-    "FLOAT": (("INTEGER", "UINTEGER", "BIGINT"), 2**24),
-    "DOUBLE": (("BIGINT",), 2**53),
-}
-# of a time as text, behind its minutes or seconds: +01:00, Z, Europe/Berlin
-_OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{1,2}(:?\d{2}){0,2}|[A-Za-z][\w/+-]*)\s*$"
-_WHOLE_AS_TEXT = {  # texts of whole numbers: a cast alone rounds fractions
-    "INTEGER": r"\s*[+-]?\d+(\.0*)?\s*",
-    "BIGINT": r"\s*[+-]?\d+(\.0*)?\s*",
-    "INTEGER[]": r"\s*\[[^.eE]*\]\s*",
-    "BIGINT[]": r"\s*\[[^.eE]*\]\s*",
 }
 
 
@@ -73,8 +60,7 @@ def column_problems(
 def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str, str]) -> str:
     """The select list that gives the declared columns, in their order, of a statement that gives `found`.
 
-    Columns that have no problem only; a missing one is null. `table` is named where a value has no place in its type,
-    or is no id.
+    Columns that have no problem only; a missing one is null. `table` is named where a value is no id.
     """
     return ", ".join(
         _read_as(table, column, found.get(column), kind) + f" as {quoted(column)}"
@@ -83,9 +69,8 @@ def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str,
 
 
 def _is_readable(found: str, declared: str) -> bool:
-    """Whether a column of one DuckDB type is read as another without loss, or with a check of each value."""
-    pattern = _READABLE.get(declared, "")
-    return found in (declared, TEXT) or re.fullmatch(pattern, found, re.DOTALL) is not None
+    """Whether a column of one DuckDB type is read as another without loss, or rounded."""
+    return found == declared or re.fullmatch(_READABLE.get(declared, ""), found, re.DOTALL) is not None
 
 
 def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
@@ -96,39 +81,6 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
         return read_text_id_sql(f"{table}.{column}", name)
     if found == declared:
         return name
-    return text_as(column, declared) if found == TEXT else _cast(table, column, found, declared)
-
-
-def _cast(table: str, column: str, found: str, declared: str) -> str:
-    """A plain cast of a time would use the session's zone, and round nanoseconds up into the next day."""
-    name = quoted(column)
-    if declared == "TIMESTAMP":
-        microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
-        return f"make_timestamp({microseconds})"
-    kinds, limit = _EXACT_TO.get(declared, ((), 0))
-    if found not in kinds:
-        return f"cast({name} as {declared})"
-    words = (
-        f"', but {declared} has every whole number only up to {limit}: declare {found}, or cast it yourself'"
-    )
-    return (
-        f"case when {name} is null or {name} between -{limit} and {limit} then cast({name} as {declared}) "
-        f"else error(concat('{table}.{column} is {found} and has the value ', {name}, {words})) end"
-    )
-
-
-def text_as(column: str, declared: str) -> str:
-    """The SQL that reads a CSV file's text as a declared type, or raises DuckDB's error.
-
-    A cast alone would leave out a time's offset, round a fraction to a whole number, and make 1e60 infinite.
-    """
-    name = quoted(column)
-    if declared == "TIMESTAMP":
-        in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
-        return (
-            f"case when regexp_matches({name}, '{_OFFSET}') then {in_utc} else cast({name} as timestamp) end"
-        )
-    if (pattern := _WHOLE_AS_TEXT.get(declared)) is not None:
-        is_whole = f"{name} is null or regexp_full_match({name}, '{pattern}')"
-        return f"cast(case when {is_whole} then {name} else {name} || ', no whole number' end as {declared})"
-    return f"cast(cast({name} as double) as float)" if declared == "FLOAT" else f"cast({name} as {declared})"
+    if declared == "TIMESTAMP":  # a plain cast would use the session's zone, and round up into the next day
+        return f"make_timestamp({f'epoch_ns({name}) // 1000' if found == 'TIMESTAMPTZ_NS' else f'epoch_us({name})'})"
+    return f"cast({name} as {declared})"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtmd.errors import LogsError
-from mtmd.logs.columns import TEXT, column_problems, select_declared
+from mtmd.logs.columns import column_problems, select_declared
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import MEMORY, bare_sql, duckdb_paths, parameter_names, statement
 
@@ -44,13 +44,13 @@ def parameters(text: str, paths: Sequence[Path], day: date) -> dict[str, Any]:
 def file_columns(
     connection: Connection, source: LogSource, table: str, file: Path, day: date
 ) -> dict[str, str]:
-    """Columns and DuckDB types that a table's statement gives of one file; reads no rows.
+    """Columns and DuckDB types that a table's statement gives of one file; reads no rows."""
+    text = source.statement(table)
+    return _described(connection, text, parameters(text, [file], day))
 
-    The text of a CSV file is told from other text.
-    """
-    text, csv = source.statement(table), source.is_csv(table)
-    rows = connection.execute(f"describe {text}", parameters(text, [file], day)).fetchall()
-    return {row[0]: TEXT if csv and row[1] == "VARCHAR" else row[1] for row in rows}
+
+def _described(connection: Connection, text: str, values: dict[str, Any]) -> dict[str, str]:
+    return {row[0]: row[1] for row in connection.execute(f"describe ({text}\n)", values).fetchall()}
 
 
 def create_checked_view(
@@ -74,16 +74,10 @@ def create_checked_view(
         problems = column_problems(declared, found, optional=optional, ignore_undeclared=ignore_undeclared)
         if listed := ", ".join(f"{column} ({problem})" for column, problem in problems):
             raise LogsError(
-                f"{path} has other columns than declared: {listed}. Correct the file, the preset's features, or "
-                f"{_where_to_cast(source, table)}"
+                f"{path} has other columns than declared: {listed}. Correct the file, the preset's features, or a "
+                f"source_{table}.sql of your own, in a folder that the preset names as `sql`"
             )
     create_source_view(connection, view, source, table, day, declared, files)
-
-
-def _where_to_cast(source: LogSource, table: str) -> str:
-    if source.sql is None:
-        return f"write a source_{table}.sql of your own, in a folder that the preset names as `sql`"
-    return f"the statement in {source.file(table)}"
 
 
 def create_source_view(
@@ -120,31 +114,17 @@ def files_alike(
 ) -> list[list[Path]]:
     """A table's files in groups that a statement may read together; `files` has the columns that it gives of each.
 
-    DuckDB casts all files that it reads together to the types of the first one. So the files of a group give the same
-    columns, and what the statement names has one type in all of them. A statement that reads with `union_by_name`
-    leaves the types to DuckDB.
+    DuckDB casts all files that it reads together to the types of the first one. So the files of a group have and give
+    the same columns. A statement that reads with `union_by_name` leaves the types to DuckDB.
     """
-    text = bare_sql(source.statement(table))
-    own = len(files) > 1 and source.sql is not None and _PARQUET.search(text) and not _UNITED.search(text)
-    stored = {path: _stored(connection, source, table, path) if own else {} for path in files}
-    named = {column for columns in stored.values() for column in columns if _is_named(column, text)}
+    whole = as_it_is(source, table)
+    if source.sql is None or _UNITED.search(bare_sql(source.statement(table))):
+        whole = None
     groups: dict[Any, list[Path]] = {}
     for path, found in files.items():
-        types = frozenset((column, stored[path].get(column)) for column in named)
-        groups.setdefault((frozenset(found.items()), types), []).append(path)
+        stored = {} if whole is None else _described(connection, whole, {"paths": duckdb_paths([path])})
+        groups.setdefault((frozenset(found.items()), frozenset(stored.items())), []).append(path)
     return list(groups.values())
-
-
-def _is_named(column: str, text: str) -> bool:
-    """Whether a statement may compute with the column; what it only passes on is among the columns that it gives."""
-    word = rf"(?<!\w){re.escape(column)}(?!\w)|\bcolumns\s*\("
-    return re.search(word, text, re.IGNORECASE) is not None
-
-
-def _stored(connection: Connection, source: LogSource, table: str, path: Path) -> Columns:
-    """The columns of a Parquet file as they are, whatever a statement makes of them."""
-    query = f"describe {as_it_is(source, table)}"
-    return {row[0]: row[1] for row in connection.execute(query, {"paths": duckdb_paths([path])}).fetchall()}
 
 
 def is_without_memory(error: Exception) -> bool:
@@ -152,13 +132,10 @@ def is_without_memory(error: Exception) -> bool:
     return _NO_MEMORY.search(str(error)) is not None and NO_ROOM.search(str(error)) is None
 
 
-def as_it_is(source: LogSource, table: str) -> str:
-    """The statement that gives all that a table's files have, whatever the table's own statement makes of them."""
-    if source.is_csv(table):
-        # Which separators a file has, only a statement of the team's own may know.
-        return (
-            bare_sql(statement("source_csv"))
-            if source.sql is None
-            else "from read_csv($paths, all_varchar = true, hive_partitioning = false)"
-        )
-    return bare_sql(statement(f"source_{table}"))
+def as_it_is(source: LogSource, table: str) -> str | None:
+    """The statement that gives all that a table's Parquet files have, whatever the table's own statement makes of them.
+
+    None where the own statement reads files of another kind.
+    """
+    reads = bare_sql(source.statement(table))
+    return bare_sql(statement(f"source_{table}")) if _PARQUET.search(reads) else None

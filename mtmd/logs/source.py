@@ -109,11 +109,6 @@ class LogSource:
         each = (path for tables in files for paths in tables.values() for path in paths)
         return [*folders, *linked(each)]
 
-    def is_csv(self, table: str) -> bool:
-        """Whether the table's files are text, of which every column is read as its declared type."""
-        config = self.tables.of(table)
-        return isinstance(config, Files) and config.format == "csv"
-
     def is_remote(self, table: str) -> bool:
         """Whether the table's days are fetched before they are read: from a bucket, or a table that is no files."""
         return self.is_in_bucket(table) or not isinstance(self.tables.of(table), Files)
@@ -125,30 +120,22 @@ class LogSource:
 
     def file(self, table: str) -> Path:
         """Where the statement of a table is."""
-        if self.sql is None:
-            return SQL / ("source_csv.sql" if self.is_csv(table) else f"source_{table}.sql")
-        return Path(self.sql) / f"source_{table}.sql"
+        return Path(SQL if self.sql is None else self.sql) / f"source_{table}.sql"
 
     def statement(self, table: str) -> str:
         """The statement that gives a table's columns, without the semicolon that ends it.
 
-        Raises ConfigError where the folder has none that can be read, for a second statement, and for one that does not
-        read `$paths`.
+        Raises ConfigError where the folder has none that can be read, and for one that does not read `$paths`.
         """
         path = self.file(table)
         try:
-            text, second_line = without_end(path.read_text(encoding="utf-8"))
+            text = without_end(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{path} can't be read ({error}); the preset's `sql` ({self.sql}) must be a folder with a statement "
                 "for each table, in UTF-8",
                 "write it, or leave `sql` out where the files have the contract's columns",
             ) from error
-        if second_line is not None:
-            raise ConfigError(
-                f"{path}, line {second_line}: a second statement begins here; a table has one",
-                "remove the second",
-            )
         if "paths" not in parameter_names(text):
             raise ConfigError(
                 f"{path} does not read $paths, the day's files, by whose content shards are named",

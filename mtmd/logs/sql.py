@@ -12,24 +12,11 @@ from pathlib import Path
 from mtmd.errors import ConfigError
 
 MEMORY = "MTMD_DUCKDB_MEMORY"  # of one session, such as 8GiB
-_AMOUNT = re.compile(
-    r"(-1|(?=[\d.]*[1-9])(\d*\.?\d+ *(b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?)"
-    r"|(100(\.0*)?|\d{0,2}(\.\d+)?) *%))",
-    re.IGNORECASE,
-)
 
 
 def memory(default: str) -> str:
-    """How much memory a session may hold before it spills to disk.
-
-    Raises ConfigError for a text that is no amount with its unit.
-    """
-    text = os.environ.get(MEMORY, "").strip() or default
-    if _AMOUNT.fullmatch(text) is None:
-        raise ConfigError(
-            f"{MEMORY} ({text!r}) must be an amount above 0 with its unit, such as 8GiB, or up to 100%"
-        )
-    return text
+    """How much memory a session may hold before it spills to disk."""
+    return os.environ.get(MEMORY, "").strip() or default
 
 
 def shut_in(roots: Iterable[Path]) -> Iterator[str]:
@@ -69,6 +56,8 @@ _SQL_PARTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
 )
 
+_END = re.compile(r";(?:\s|;|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
+
 # The likeliest names of columns among the words that DuckDB keeps for itself.
 _RESERVED = frozenset(
     re.findall(
@@ -89,18 +78,9 @@ def statement(name: str) -> str:
     return path.read_text()
 
 
-def without_end(text: str) -> tuple[str, int | None]:
-    """A statement without the semicolon that ends it and the comments behind that; it may be part of others then.
-
-    The second value is the line on which a second statement begins, None where there is none.
-    """
-    parts = [match for match in _SQL_PARTS.finditer(text) if match[1] or match[2]]
-    ends = [n for n, match in enumerate(parts) if match[2] == ";"]
-    if not ends:
-        return text, None
-    behind = (match for match in parts[ends[0] :] if match[2] != ";")
-    line = next((text.count("\n", 0, match.start()) + 1 for match in behind), None)
-    return text[: parts[ends[0]].start()], line
+def without_end(text: str) -> str:
+    """A statement without the semicolon that ends it and the comments behind that; it may be part of others then."""
+    return _END.sub("", text)
 
 
 def bare_sql(text: str) -> str:

@@ -108,8 +108,7 @@ def _protected(query: str) -> str:
     It ends in no comment and no semicolon, because great-expectations makes it a part of others; of two statements
     DuckDB says that it can't. One that does not read the batch names it in a comment, or great-expectations warns.
     """
-    first, second = without_end(query)
-    query = bare_sql(first if second is None else query)
+    query = bare_sql(without_end(query))
     if "{batch}" not in query:
         query += "/* {batch} */"
     parts = (

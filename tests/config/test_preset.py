@@ -143,10 +143,10 @@ def test_a_rival_trains_as_the_preset_says_but_at_rates_of_its_own(tmp_path: Pat
 
 def test_a_source_takes_the_place_of_the_bases(tmp_path: Path) -> None:
     """The keys of files mean nothing to another kind, and the derived preset could not take them away."""
-    csv = 'files = "logs/{day}.csv"', 'format = "csv"'
-    derived(tmp_path, "[sources.requests]", *csv, "[sources.ads]", *csv, name="files")
+    files = 'files = "logs/{day}.parquet"'
+    derived(tmp_path, "[sources.requests]", files, "[sources.ads]", files, name="files")
     sources = load_preset(derived(tmp_path, "[sources.ads]", 'kind = "files"', base="files.toml")).sources
-    assert (sources.requests.files, sources.ads) == ("logs/{day}.csv", Files())
+    assert (sources.requests.files, sources.ads) == ("logs/{day}.parquet", Files())
 
 
 def test_lists_and_values_of_a_base_are_replaced_as_a_whole(tmp_path: Path) -> None:

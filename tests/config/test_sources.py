@@ -10,7 +10,6 @@ from mtmd.config.sources import Files, SourcesConfig
 
 def test_left_out_the_layout_is_that_of_the_simulated_platform() -> None:
     assert SourcesConfig().ads.template("ads") == "ads/date={day}/*.parquet"
-    assert Files(format="csv").template("ads") == "ads/date={day}/*.csv"
     assert Files(files="a/{day}.parquet").template("ads") == "a/{day}.parquet"
 
 

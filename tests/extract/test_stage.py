@@ -183,7 +183,7 @@ def test_a_shard_is_the_same_wherever_and_however_the_logs_are_kept(
     assert other.fingerprint != usual.fingerprint
     manifest = read_manifest(Path(other.path))
     assert manifest.files == read_manifest(Path(usual.path)).files
-    assert list(manifest.sources["ads"]) == ["01-0.csv.gz", "01-1.csv.gz"]
+    assert list(manifest.sources["ads"]) == ["01-0.parquet", "01-1.parquet"]
     assert list(manifest.sources["candidates"]) == ["eu/part-0.parquet", "us/part-0.parquet"]
 
 

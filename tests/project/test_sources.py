@@ -14,7 +14,7 @@ NO_SQL = 'base = "tiny"\nname = "mine"\n'
 SOURCES = """
 [sources]
 requests = { files = "r/{day}.parquet" }
-ads = { files = "a/year={day:%Y}/month={day:%-m}/{day:%d}-*.csv.gz", format = "csv" }
+ads = { files = "a/year={day:%Y}/month={day:%-m}/{day:%d}-*.parquet" }
 candidates = { files = "c/{day:%Y%m%d}/*/*.parquet" }
 """
 
@@ -34,30 +34,10 @@ def test_logs_are_found_where_the_preset_says(elsewhere: Project) -> None:
     assert "ads: 23 days, 2026-01-01 to 2026-01-23" in elsewhere.facts()
 
 
-def test_a_template_and_a_format_that_are_none_are_named_by_their_keys(project: Project) -> None:
-    project.say('[sources.ads]\nfiles = "ads/*.csv"\nformat = "tsv"\n')
-    files, kind = project.problems()
-    assert "sources.ads.files: must name the day by year, month and day" in files
-    assert "sources.ads.format ('tsv') must be 'parquet' or 'csv'" in kind
-
-
-def test_a_teams_own_statement_knows_the_separators_of_its_files(project: Project) -> None:
-    path = project.file("ads")
-    whole = pq.read_table(path, partitioning=None).to_pylist()
-    for number in range(1, 24):
-        (project.logs / "csv").mkdir(exist_ok=True)
-        lines = [";".join([*whole[0], "note"]), *map(_line, whole)]
-        (project.logs / "csv" / f"2026-01-{number:02}.csv").write_text("\n".join(lines) + "\n")
-    project.say('[sources.ads]\nfiles = "csv/{day}.csv"\nformat = "csv"\n')
-    project.statement(
-        "ads",
-        "select * exclude (note)\nfrom read_csv($paths, delim = ';', header = true, all_varchar = true, skip = 0)\n",
-    )
-    assert project.problems() == []
-
-
-def _line(row: dict[str, object]) -> str:
-    return ";".join("" if value is None else str(value) for value in row.values()) + ";a, b, and c"
+def test_a_template_that_is_none_is_named_by_its_key(project: Project) -> None:
+    project.say('[sources.ads]\nfiles = "ads/*.parquet"\n')
+    (said,) = project.problems()
+    assert "sources.ads.files: must name the day by year, month and day" in said
 
 
 needs_tables = pytest.mark.skipif(
