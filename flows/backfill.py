@@ -10,7 +10,7 @@ from pydantic import Field
 from mtmd.flows import prefect_artifacts, steps
 from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
-from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
+from mtmd.jobs.backfill import BackfillDay, Reprocess
 from mtmd.promote.findings import RunSummary
 
 
@@ -32,7 +32,7 @@ def backfill(
     ] = "none",
     newest_first: Annotated[bool, Field(description="Run the newest day first")] = False,
     dry_run: Annotated[bool, Field(description="Only publish what is blocked and what would run")] = False,
-) -> list[DayOutcome]:
+) -> list[BackfillDay]:
     """Run every day even when one fails, without ablations; ends failed, naming the days, when any did or is blocked.
 
     Started again after a crash it goes on: days that were decided are skipped, the others reuse what is complete.
@@ -43,47 +43,33 @@ def backfill(
         "logs": logs,
         "artifacts": artifacts,
     }
-    plan = steps.plan_backfill(first, last, reprocess=reprocess, newest_first=newest_first, **given)
-    prefect_artifacts.backfill_plan(plan)
+    days: list[BackfillDay] = steps.plan_backfill(
+        first, last, reprocess=reprocess, newest_first=newest_first, **given
+    )
+    prefect_artifacts.backfill(days, artifacts)
     if dry_run:
-        return []
-    outcomes = _without_running(plan, preset, artifacts)
-    if not plan.running:
-        _publish(plan, outcomes, preset, artifacts)
-    for day in plan.running:
-        outcomes.append(outcome := _retrained(day, given | {"promote": promote}))
-        get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
-        _publish(plan, outcomes, preset, artifacts)
-    _require_completed(plan, outcomes)
-    return outcomes
+        return days
+    for place in [place for place, day in enumerate(days) if day.state == "to run"]:
+        days[place] = _retrained(days[place].as_of, given | {"promote": promote})
+        get_run_logger().info("%s: %s", days[place].as_of, days[place].words)
+        prefect_artifacts.backfill(days, artifacts)
+        steps.update_index(artifacts, preset)
+    _require_completed(days)
+    return days
 
 
-def _without_running(plan: BackfillPlan, preset: str, artifacts: str) -> list[DayOutcome]:
-    """Of the days that do not run: what they ended with before, or why they can't."""
-    skipped = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
-    left_out = [DayOutcome(as_of=day.as_of, state="left out", words=day.note) for day in plan.of("left out")]
-    blocked = [DayOutcome(as_of=day.as_of, state="blocked", words=day.note) for day in plan.of("blocked")]
-    return [*skipped, *left_out, *blocked]
-
-
-def _publish(plan: BackfillPlan, outcomes: list[DayOutcome], preset: str, artifacts: str) -> None:
-    """The artifact and the index, with what is known so far."""
-    prefect_artifacts.backfill(plan, outcomes, artifacts)
-    steps.update_index(artifacts, preset)
-
-
-def _require_completed(plan: BackfillPlan, outcomes: list[DayOutcome]) -> None:
+def _require_completed(days: list[BackfillDay]) -> None:
     """Raises RuntimeError, which names the days, where some failed or were blocked."""
-    if failed := [outcome for outcome in outcomes if outcome.state in {"failed", "blocked"}]:
-        days = ", ".join(f"{outcome.as_of} ({outcome.state})" for outcome in failed)
+    if failed := [day for day in days if day.state in {"failed", "blocked"}]:
+        named = ", ".join(f"{day.as_of} ({day.state})" for day in failed)
         raise RuntimeError(
-            f"{len(failed)} of {len(plan.days)} days did not complete: {days}; see the artifact backfill, then run the "
+            f"{len(failed)} of {len(days)} days did not complete: {named}; see the artifact backfill, then run the "
             "same backfill again: days that were decided are skipped"
         )
 
 
-def _retrained(day: date, given: dict[str, Any]) -> DayOutcome:
+def _retrained(day: date, given: dict[str, Any]) -> BackfillDay:
     state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():
-        return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
-    return DayOutcome.of(state.result())
+        return BackfillDay(as_of=day, state="failed", words=state.message or str(state.name))
+    return BackfillDay.of(state.result())

@@ -14,7 +14,7 @@ from prefect.events import emit_event
 
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import scheduled_day
-from mtmd.jobs.backfill import BackfillPlan, DayOutcome
+from mtmd.jobs.backfill import BackfillDay
 from mtmd.promote.findings import RunSummary
 from mtmd.report import jobs, view
 from mtmd.report.document import Document, Item, Items, Section, markdown
@@ -103,18 +103,9 @@ def stopped(as_of: date, words: str, live: str | None) -> None:
     publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", jobs.stopped(as_of, words, live))
 
 
-@task(persist_result=False, name="publish backfill-plan")
-def backfill_plan(planned: BackfillPlan) -> None:
-    """Which days would run, and which can't."""
-    words = f"{planned.first} to {planned.last}: {len(planned.running)} of {len(planned.days)} days run"
-    words += f", {len(blocked)} blocked" if (blocked := planned.of("blocked")) else ""
-    publish("backfill-plan", words, jobs.backfill_plan(planned))
-
-
 @task(persist_result=False, name="publish backfill")
-def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome], artifacts: str) -> None:
-    """Day by day: verdict and metrics, their trend, and links to the days' pages where these are served."""
-    urls = {outcome.as_of: report_url(artifacts, outcome.report) for outcome in outcomes if outcome.report}
-    pages = {day: url for day, url in urls.items() if url}
-    words = f"{planned.first} to {planned.last}: {len(outcomes)} of {len(planned.days)} days"
-    publish("backfill", words, jobs.backfill(planned, outcomes, pages))
+def backfill(days: Sequence[BackfillDay], artifacts: str) -> None:
+    """Day by day: what would run, what it ended with, and links to the days' pages where these are served."""
+    urls = {day.as_of: report_url(artifacts, day.report) for day in days if day.report}
+    document = jobs.backfill(days, {day: url for day, url in urls.items() if url})
+    publish("backfill", document.title, document)

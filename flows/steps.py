@@ -20,7 +20,6 @@ from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import parameters, prefect_artifacts
 from mtmd.jobs import backfill as backfill_job
-from mtmd.jobs.backfill import DayOutcome
 from mtmd.model.two_tower import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.findings import RunSummary
@@ -32,7 +31,6 @@ from mtmd.report import index as index_stage
 from mtmd.report import stage as report_stage
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
-from mtmd.store.workspace import Workspace
 from mtmd.train import rivals
 from mtmd.train import stage as train_stage
 from mtmd.train.results import ChosenStart, Progress, Start
@@ -93,7 +91,8 @@ ablate = task_of(ablation_stage.ablate)
 update_index = task_of(index_stage.update_index, name="index")
 record_failure = task_of(index_stage.record_failure, name="index")
 plan_backfill = task_of(
-    backfill_job.plan_backfill, lambda plan: f"{len(plan.running)} of {len(plan.days)} days run"
+    backfill_job.plan_backfill,
+    lambda days: f"{sum(day.state == 'to run' for day in days)} of {len(days)} days run",
 )
 
 
@@ -246,9 +245,3 @@ def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) ->
     """Write the run's page, then the index again, which links it."""
     get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
     index_stage.record_decision(run.plan.workspace, run.plan.as_of)
-
-
-@task(persist_result=False, task_run_name="skip {day}")
-def latest_outcome(preset: str, artifacts: str, day: date) -> DayOutcome:
-    """What a day that is not run again ended with."""
-    return backfill_job.latest_outcome(Workspace.of(artifacts, load_preset(preset)), day)

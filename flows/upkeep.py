@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
@@ -145,23 +145,19 @@ def publish_rollback(done: RolledBack, ads: Republished | None = None) -> None:
 def clean_up(
     dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"
 ) -> CleanUp:
-    """Publish what the preset's [retention] lets go, then remove it unless told to look only."""
+    """Remove what the preset's [retention] lets go, or only publish what that is."""
     chosen = load_preset(preset)
-    workspace = Workspace.of(artifacts, chosen)
-    planned = plan(workspace, chosen.retention)
-    publish_clean_up(planned, dry_run)
+    cleaned = clean(Workspace.of(artifacts, chosen), chosen.retention, dry_run=dry_run)
+    publish_clean_up(cleaned)
     if not dry_run:
-        remove(workspace, planned, lambda one: get_run_logger().info("removed %s (%s)", one.path, one.why))
         steps.update_index(artifacts, preset)  # without links to what is gone
-    return planned
+    return cleaned
 
 
-plan = steps.task_of(clean_up_job.plan_clean_up, name="plan")
-remove = steps.task_of(clean_up_job.clean_up, name="remove")
+clean = steps.task_of(clean_up_job.clean_up, lambda cleaned: cleaned.words, name="clean")
 
 
 @task(persist_result=False, name="publish clean-up")
-def publish_clean_up(planned: CleanUp, dry_run: bool) -> None:
-    """What goes, what stays, and how much that is."""
-    words = f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB{', dry run' if dry_run else ''}"
-    prefect_artifacts.publish("clean-up", words, jobs.clean_up(planned, dry_run))
+def publish_clean_up(cleaned: CleanUp) -> None:
+    """What goes, and how much that is."""
+    prefect_artifacts.publish("clean-up", cleaned.words, jobs.clean_up(cleaned))

@@ -1,4 +1,4 @@
-"""What may be removed of a line's outputs, and its removal.
+"""What is removed of a line's outputs, by [retention].
 
 Shards, runs, validations and models age by their day, against the newest run's; what is named by content alone ages
 by when it was written (rivals: or last compared). The champion, and every model that a rollback can go back to, stay
@@ -7,11 +7,10 @@ whatever their age; so do the ads and the trained weights of the champion and of
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import Field
 
@@ -25,7 +24,7 @@ from mtmd.store.workspace import Workspace
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _DAY_S = 24 * 3600
-_SUPERSEDED_DAYS = 1
+_SUPERSEDED_DAYS = 1  # readers may have those open that another publication took the place of
 # Outputs with a day in their names: kind, where they are, and the key of [retention] that says how long they stay.
 _BY_DAY = (
     ("shards", "shards/date=*", "shards"),
@@ -42,164 +41,127 @@ _BY_DAY = (
 _BY_CLOCK = ("trained", "evaluations", "proofs", "graphs", "work")
 
 
-class Removable(Frozen):
-    """One output that may go."""
+class Removed(Frozen):
+    """One output that is removed."""
 
     kind: str
     path: str
     bytes: int
     why: str
-    day: date | None = Field(None, description="what it aged by; None for what ages by a clock")
-
-
-class _Output(NamedTuple):
-    """How long an output is kept. Age counts from its day, or else from `since_s`; without either it stays."""
-
-    kind: str
-    path: Path
-    days: int
-    day: date | None = None
-    since_s: float | None = None
 
 
 class CleanUp(Frozen):
-    """What a clean-up removes, and what it looked at."""
+    """What a clean-up removed, or would remove where it is a dry run."""
 
     newest: date | None = Field(
         description="newest day that a run or a model is of; None where nothing ran yet"
     )
-    removable: tuple[Removable, ...]
-    kept: dict[str, int] = Field(description="outputs of each kind that stay")
+    dry_run: bool
+    removed: tuple[Removed, ...]
     standing: tuple[str, ...] = Field(description="models that stay whatever their age, the champion last")
 
     @property
-    def bytes(self) -> int:
-        return sum(output.bytes for output in self.removable)
+    def words(self) -> str:
+        """How much it is."""
+        size = sum(output.bytes for output in self.removed) / 1e6
+        verb = "would be removed (dry run)" if self.dry_run else "were removed"
+        return f"{len(self.removed)} outputs, {size:,.1f} MB, {verb}"
 
 
-def plan_clean_up(workspace: Workspace, retention: RetentionConfig) -> CleanUp:
-    """Look at everything below the line's directory."""
+def clean_up(workspace: Workspace, retention: RetentionConfig, *, dry_run: bool) -> CleanUp:
+    """Remove what is too old below the line's directory, or only say what that is."""
     registry = Registry(workspace.root)
     registry.refresh()
-    newest, standing, clock = _newest(workspace), registry.standing(), time.time()
-    if newest is None:
-        return CleanUp(newest=None, removable=(), kept={}, standing=standing)
-    needed = _needed(registry)
-    removable: list[Removable] = []
-    kept: dict[str, int] = {}
-    for output in _outputs(workspace, retention):
-        why = _age(output, newest, clock)
-        if why and not _stays(output.kind, output.path, needed):
-            size = store_of(output.path).size(output.path)
-            removable.append(
-                Removable(kind=output.kind, path=str(output.path), bytes=size, why=why, day=output.day)
-            )
-        else:
-            kept[output.kind] = kept.get(output.kind, 0) + 1
-    return CleanUp(newest=newest, removable=tuple(removable), kept=kept, standing=standing)
+    newest, removed = _newest(workspace, registry), []
+    for kind, path, why in () if newest is None else _too_old(workspace, registry, retention, newest):
+        store = store_of(path)
+        output = Removed(kind=kind, path=str(path), bytes=store.size(path), why=why)
+        if not dry_run and kind == "models":
+            if not registry.discard(path.name):  # it was made live meanwhile
+                continue
+        elif not dry_run:
+            store.discard(path)
+        removed.append(output)
+    standing = registry.standing()
+    return CleanUp(newest=newest, dry_run=dry_run, removed=tuple(removed), standing=standing)
 
 
-def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
-    """Remove what was planned, but for what a rollback can reach by now, and ads that serve or are newer by now."""
-    registry = Registry(workspace.root)
-    needed = _needed(registry)
-    for output in planned.removable:
-        if not _stays(output.kind, Path(output.path), needed) and _remove(registry, output):
-            on_removed(output)
-
-
-def _remove(registry: Registry, output: Removable) -> bool:
-    """Whether it was removed: since the plan a model may have been made live, and ads published."""
-    path = Path(output.path)
-    if output.kind == "models":
-        return registry.discard(path.name)
-    if output.kind == "ads":
-        return _remove_ads(registry, path, output.day)
-    store_of(path).discard(path)
-    return True
-
-
-def _remove_ads(registry: Registry, path: Path, newest: date | None) -> bool:
-    """Remove one publication, or all of a model's, whose newest day was `newest`; returns whether it was removed.
-
-    Under this machine's lock of whoever publishes. An operator may have gone back to a publication that another had
-    taken the place of, have published newer ads for the model, or have made it live.
-    """
-    catalogue = Catalogue(registry.root)
-    with catalogue.publishing():
-        if path.parent == catalogue.root:
-            current = catalogue.known(path.name)
-            older = current is None or newest is None or current.day <= newest
-            goes = older and path.name not in registry.one_rollback()
-        else:
-            goes = catalogue.superseded(path.parent.name, path)
-        if goes:
-            store_of(path).discard(path)
-        return goes
-
-
-def _age(output: _Output, newest: date, now_s: float) -> str | None:
-    """Why an output is too old; None where it is not."""
-    if output.day is not None and newest - output.day > timedelta(days=output.days):
-        return f"{(newest - output.day).days} days before {newest}"
-    if output.since_s is not None and now_s - output.since_s > output.days * _DAY_S:
-        return f"written, or out of service, for over {output.days} days"
-    return None
-
-
-def _needed(registry: Registry) -> dict[str, Sequence[str]]:
-    """Names that stay whatever their age, by kind."""
-    close, trained = registry.one_rollback(), []
-    for model_id in close:
-        with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
-            if (training := registry.manifest(model_id).training) is not None:
-                trained.append(Workspace(registry.root).trained("mtmd", training).name)
-    return {"models": registry.standing(), "ads": close, "trained": trained}
-
-
-def _stays(kind: str, path: Path, needed: Mapping[str, Sequence[str]]) -> bool:
-    return path.name in needed.get(kind, ())
-
-
-def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Output]:
-    root, registry = workspace.root, Registry(workspace.root)
+def _too_old(
+    workspace: Workspace, registry: Registry, retention: RetentionConfig, newest: date
+) -> Iterator[tuple[str, Path, str]]:
+    """Kind, path and reason of each output that may go at this moment."""
+    root = workspace.root
     for kind, pattern, key in _BY_DAY:
         for path in sorted(root.glob(pattern)):
-            if (day := _day_of(path.name)) is not None:
-                yield _Output(kind, path, getattr(retention, key), day)
-    for path in sorted(root.glob("models/[!.]*")):
-        if (path / "manifest.json").is_file():
-            yield _Output("models", path, retention.models, _as_of(registry, path.name))
-    yield from _published(Catalogue(root), retention)
+            if why := _days_before(newest, _day_of(path.name), getattr(retention, key)):
+                yield kind, path, why
+    yield from _old_models(registry, retention, newest)
+    yield from _old_ads(registry, Catalogue(root), retention, newest)
+    needed = set(_trainings(registry))
     for kind in _BY_CLOCK:
         for path in sorted(root.glob(f"{kind}/[!.]*")):
-            with suppress(FileNotFoundError):  # a run that ends removes its work
-                yield _Output(kind, path, retention.caches, since_s=path.stat().st_mtime)
+            if path.name not in needed and _is_older(path, retention.caches):
+                yield kind, path, f"not written or used for over {retention.caches} days"
 
 
-def _published(catalogue: Catalogue, retention: RetentionConfig) -> Iterator[_Output]:
-    """A model's ads age together; those that others took the place of go a day later, when no reader opens them."""
-    newest: dict[str, date] = {}
-    for model_id, path, day in catalogue.publications():
-        newest[model_id] = max(day, newest.get(model_id, day))
-        if catalogue.superseded(model_id, path):
-            yield _Output("ads", path, _SUPERSEDED_DAYS, since_s=path.stat().st_mtime)
-    for model_id, day in newest.items():
-        yield _Output("ads", catalogue.root / model_id, retention.ads, day)
+def _old_models(
+    registry: Registry, retention: RetentionConfig, newest: date
+) -> Iterator[tuple[str, Path, str]]:
+    """Models that no rollback goes back to. One that cannot be read stays: a person may want to restore it."""
+    for model in sorted(path.parent for path in registry.models.glob("[!.]*/manifest.json")):
+        with suppress(BundleError, RegistryError):  # or a directory that has no model's name
+            why = _days_before(newest, registry.manifest(model.name).as_of, retention.models)
+            if why and model.name not in registry.standing():
+                yield "models", model, why
 
 
-def _as_of(registry: Registry, model_id: str) -> date | None:
-    """A model's day; None for one that cannot be read, which stays: it may be one that a person wants to restore."""
-    try:
-        return registry.manifest(model_id).as_of
-    except (BundleError, RegistryError):  # or a directory that has no model's name
+def _old_ads(
+    registry: Registry, catalogue: Catalogue, retention: RetentionConfig, newest: date
+) -> Iterator[tuple[str, Path, str]]:
+    """Ads of models that no rollback goes to, all of a model's together; and those that others took the place of.
+
+    What is given is removed under this machine's lock of whoever publishes: an operator may let older ads serve again.
+    """
+    if not catalogue.root.is_dir():
+        return
+    with catalogue.publishing():
+        days: dict[str, date] = {}
+        for model_id, path, day in catalogue.publications():
+            days[model_id] = max(day, days.get(model_id, day))
+            if catalogue.superseded(model_id, path) and _is_older(path, _SUPERSEDED_DAYS):
+                yield "ads", path, f"out of service for over {_SUPERSEDED_DAYS} day"
+        for model_id, day in days.items():
+            why = _days_before(newest, day, retention.ads)
+            if why and model_id not in registry.one_rollback():
+                yield "ads", catalogue.root / model_id, why
+
+
+def _trainings(registry: Registry) -> Iterator[str]:
+    """Names of the trained weights that a next day may go on from."""
+    for model_id in registry.one_rollback():
+        with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
+            if (training := registry.manifest(model_id).training) is not None:
+                yield Workspace(registry.root).trained("mtmd", training).name
+
+
+def _days_before(newest: date, day: date | None, kept_days: int) -> str | None:
+    """Why a day is too old; None where it is not, or not known."""
+    if day is None or newest - day <= timedelta(days=kept_days):
         return None
+    return f"{(newest - day).days} days before {newest}"
 
 
-def _newest(workspace: Workspace) -> date | None:
+def _is_older(path: Path, days: int) -> bool:
+    """By this machine's clock. What a run removed meanwhile is not."""
+    with suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime > days * _DAY_S
+    return False
+
+
+def _newest(workspace: Workspace, registry: Registry) -> date | None:
     """Of runs that decided: a directory without a summary is no run, whatever its name says."""
     days = [_day_of(path.name) for path in run_paths(workspace)]
-    champion = Registry(workspace.root).champion()
+    champion = registry.champion()
     return max((day for day in (*days, champion.as_of if champion else None) if day), default=None)
 
 

@@ -4,15 +4,16 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from mtmd.jobs.backfill import BackfillPlan, DayOutcome
+from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.monitor.health import Finding, MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Code, Document, Item, Items, Kind, Picture, Section
-from mtmd.report.tables import Column, Table, columns_of, number
+from mtmd.report.tables import Table, columns_of, number
 
 _STATES: dict[str, Kind] = {
+    "to run": "",
     "completed": "good",
     "failed": "bad",
     "blocked": "bad",
@@ -28,50 +29,22 @@ def _of(title: str, kind: Kind, words: str, *blocks: Block) -> Document:
     return Document(title, kind, (words,), sections=(Section("", "", 0, blocks),))
 
 
-def backfill_plan(plan: BackfillPlan) -> Document:
-    """Which days are blocked and why, which would run, and which would not."""
-    items = [Item("bad", f"{day.as_of} blocked", day.note) for day in plan.of("blocked")]
-    for day in plan.days:
-        if day.status != "blocked":
-            words = f"would run, {day.status}" if day.runs else day.status
-            items.append(Item("" if day.runs else "held", f"{day.as_of} {words}", day.note))
-    blocked = f", {len(plan.of('blocked'))} blocked" if plan.of("blocked") else ""
-    title = f"{len(plan.running)} of {len(plan.days)} days would run{blocked}"
-    words = f"{plan.first} to {plan.last}, reprocess {plan.reprocess}."
-    return _of(title, "bad" if blocked else "good", words, Items(items))
-
-
-def backfill(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> Document:
-    """What did not complete first; then day × metrics, oldest first, with their trend and the days' `pages` (URLs)."""
-    ordered = sorted(outcomes, key=lambda outcome: outcome.as_of)
-    tasks = list(dict.fromkeys(task for outcome in ordered for task in outcome.logmae))
-    missed = [outcome for outcome in ordered if _STATES[outcome.state] == "bad"]
+def backfill(days: Sequence[BackfillDay], pages: Mapping[date, str]) -> Document:
+    """What is blocked or failed first; then the other days in their order, with links to their `pages` (URLs)."""
+    missed = [day for day in days if _STATES[day.state] == "bad"]
     items = [
         Item(
-            _STATES[one.state],
-            f"{one.as_of} {one.model_id or ''}".strip(),
-            one.words,
-            pages.get(one.as_of, ""),
+            _STATES[day.state],
+            " ".join(filter(None, (f"{day.as_of} {day.state}", day.model_id))),
+            day.words,
+            pages.get(day.as_of, ""),
         )
-        for one in sorted(ordered, key=lambda outcome: outcome not in missed)
+        for day in (*missed, *(day for day in days if day not in missed))
     ]
-    table = Table(
-        title="The days so far, oldest first",
-        columns=(
-            *columns_of("text", ("as_of", "state")),
-            *columns_of("number", (f"LogMAE {task}" for task in tasks)),
-            Column(name="vs per-slice", kind="percent"),
-        ),
-        rows=tuple(
-            (f"{one.as_of}", one.state, *(one.logmae.get(task) for task in tasks), one.gain)
-            for one in ordered
-        ),
-    )
-    series = {task: [one.logmae.get(task) for one in ordered] for task in tasks}
-    title = f"{len(ordered)} of {len(plan.days)} days" + (f", {len(missed)} not completed" if missed else "")
-    words = f"{plan.first} to {plan.last}, reprocess {plan.reprocess}."
-    trend = _trend("LogMAE of the candidates, oldest day first", series)
-    return _of(title, "bad" if missed else "good", words, Items(items), table, *trend)
+    running = sum(day.state == "to run" for day in days)
+    title = f"{len(days)} days, {running} to run" + (f", {len(missed)} not completed" if missed else "")
+    words = "Days that were decided are skipped, unless reprocess says otherwise."
+    return _of(title, "bad" if missed else "good", words, Items(items))
 
 
 def _trend(title: str, series: Mapping[str, Sequence[float | None]]) -> Iterator[Picture]:
@@ -129,20 +102,19 @@ def _verdict(finding: Finding) -> str:
     return "ok" if finding.judged else "too few rows"
 
 
-def clean_up(planned: CleanUp, dry_run: bool) -> Document:
-    """What goes and what stays, by kind; then path by path, at most a hundred."""
-    verb = "would be removed (dry run)" if dry_run else "are removed"
+def clean_up(cleaned: CleanUp) -> Document:
+    """What goes, by kind; then path by path, at most a hundred."""
     rows = []
-    for kind in dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable))):
-        going = [output.bytes for output in planned.removable if output.kind == kind]
-        rows.append((kind, len(going), f"{sum(going) / 1e6:,.1f}", planned.kept.get(kind, 0)))
-    columns = (*columns_of("text", ("kind",)), *columns_of("count", ("go", "MB", "stay")))
-    paths = [Item("", output.path, output.why) for output in planned.removable[:_MOST_PATHS]]
-    more = len(planned.removable) - _MOST_PATHS
+    for kind in dict.fromkeys(output.kind for output in cleaned.removed):
+        sizes = [output.bytes for output in cleaned.removed if output.kind == kind]
+        rows.append((kind, len(sizes), f"{sum(sizes) / 1e6:,.1f}"))
+    columns = (*columns_of("text", ("kind",)), *columns_of("count", ("outputs", "MB")))
+    paths = [Item("", output.path, output.why) for output in cleaned.removed[:_MOST_PATHS]]
+    more = len(cleaned.removed) - _MOST_PATHS
     return _of(
-        f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}",
+        cleaned.words,
         "",
-        f"Newest run: {planned.newest}; kept for rollbacks: {', '.join(planned.standing) or 'none'}.",
+        f"Newest run: {cleaned.newest}; kept for rollbacks: {', '.join(cleaned.standing) or 'none'}.",
         Table(title="By kind", columns=columns, rows=tuple(rows)),
         Items(paths),
         *([f"And {more} more."] if more > 0 else []),

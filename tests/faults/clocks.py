@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 
 from mtmd.config import load_preset
-from mtmd.jobs.clean_up import clean_up, plan_clean_up
+from mtmd.jobs.clean_up import clean_up
 from mtmd.store.workspace import Workspace
 from tests.faults.line import Fault, Line
 from tests.flows.runs import TINY
@@ -35,6 +35,5 @@ def _written_by(seconds: float, line: Line) -> None:
 
 
 def _clean_up(seconds: float, line: Line) -> None:
-    workspace = Workspace(line.root)
-    plan = plan_clean_up(workspace, load_preset(TINY).retention, time.time() + seconds)
-    clean_up(workspace, plan, lambda _: None)
+    _written_by(-seconds, line)
+    clean_up(Workspace(line.root), load_preset(TINY).retention, dry_run=False)

@@ -16,7 +16,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from mtmd.errors import ConfigError
 from mtmd.flows.backfill import backfill
-from mtmd.jobs.backfill import DayOutcome
+from mtmd.jobs.backfill import BackfillDay
 from mtmd.registry.registry import Registry
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 BEFORE = AS_OF - timedelta(days=1)  # its window would start before the first day of logs
 
 
-def _backfill(run: Run, artifacts: Path, **parameters: Any) -> State[list[DayOutcome]]:
+def _backfill(run: Run, artifacts: Path, **parameters: Any) -> State[list[BackfillDay]]:
     return backfill(
         **({"first": AS_OF, "last": NEXT} | parameters),
         preset=TINY,
@@ -58,7 +58,6 @@ def test_with_promote_days_run_oldest_first_and_go_live_in_turn(next_day: Run, t
     assert [change.model_id for change in history] == [one.model_id for one in outcomes]
     text = published(_identity(state))["backfill"]
     assert str(outcomes[-1].model_id) in text
-    assert "data:image/svg+xml;base64," in text
 
 
 def test_a_newer_champion_is_never_displaced(next_day: Run, tmp_path: Path) -> None:
@@ -85,12 +84,10 @@ def test_days_that_are_blocked_or_fail_are_reported_and_days_that_are_done_are_s
     with pytest.raises(RuntimeError, match=words):
         state.result()
     assert _children(state) == [f"daily-retrain {NEXT}"]
-    found = published(_identity(state))
-    assert found["backfill-plan"].startswith("## ✗ 1 of 3 days would run, 1 blocked\n")
-    table = found["backfill"]
-    assert re.search(rf"^- ✗ \*\*{BEFORE}\*\*: logs .* lack 1 of the 21 days", table, re.MULTILINE)
-    assert f"| {AS_OF} | skipped |" in table
-    assert f"- ○ **{AS_OF} {first_run.summary.model_id}**: promoted" in table
+    found = published(_identity(state))["backfill"]
+    assert found.startswith("## ✗ 3 days, 0 to run, 2 not completed\n")
+    assert re.search(rf"^- ✗ \*\*{BEFORE} blocked\*\*: logs .* lack 1 of the 21 days", found, re.MULTILINE)
+    assert f"- ○ **{AS_OF} skipped {first_run.summary.model_id}**: promoted" in found
     again = _backfill(first_run, artifacts, last=AS_OF)
     assert [one.state for one in again.result()] == ["skipped"]
     assert first_run.summary.model_id in published(_identity(again))["backfill"]
@@ -99,13 +96,11 @@ def test_days_that_are_blocked_or_fail_are_reported_and_days_that_are_done_are_s
 def test_a_dry_run_publishes_the_plan_and_runs_nothing(first_run: Run, tmp_path: Path) -> None:
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     state = _backfill(first_run, artifacts, newest_first=True, dry_run=True)
-    assert state.result() == []
+    assert [day.state for day in state.result()] == ["to run", "skipped"]
     assert _children(state) == []
-    found = published(_identity(state))
-    assert set(found) == {"backfill-plan"}
-    assert found["backfill-plan"].startswith("## ✓ 1 of 2 days would run\n")
-    assert f"- **{NEXT} would run, new**\n" in found["backfill-plan"]
-    assert f"- ○ **{AS_OF} done**\n" in found["backfill-plan"]
+    text = published(_identity(state))["backfill"]
+    assert text.startswith("## ✓ 2 days, 1 to run\n")
+    assert f"- **{NEXT} to run**\n" in text
 
 
 def test_what_cannot_be_is_refused_before_anything_runs(prefect_server: str) -> None:

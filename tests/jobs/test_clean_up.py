@@ -1,8 +1,6 @@
 """What a clean-up lets go: by day, by age, and never a model that a rollback can reach."""
 
 import os
-import shutil
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import RetentionConfig, load_preset
-from mtmd.jobs.clean_up import CleanUp, Removable, clean_up, plan_clean_up
+from mtmd.jobs.clean_up import clean_up
 from mtmd.registry.registry import Registry
-from mtmd.report import jobs
-from mtmd.report.document import markdown
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.files import write_json, write_text
 from mtmd.store.workspace import Workspace
@@ -83,16 +79,16 @@ def _age(path: Path, days: float) -> None:
     os.utime(path, (0, time.time() - days * 86400))
 
 
-def _gone(planned: CleanUp, root: Path, below: str = "") -> set[str]:
-    names = {str(Path(one.path).relative_to(root)) for one in planned.removable}
+def _gone(line: Workspace, below: str = "", *, dry_run: bool = True) -> set[str]:
+    """What goes, as names below the line's folder."""
+    removed = clean_up(line, RETENTION, dry_run=dry_run).removed
+    names = {str(Path(one.path).relative_to(line.root)) for one in removed}
     return {name for name in names if name.startswith(below)}
 
 
 def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> None:
-    planned = plan_clean_up(line, RETENTION)
-    assert planned.newest == NEWEST
     old, older = NEWEST - timedelta(days=91), NEWEST - timedelta(days=401)
-    assert _gone(planned, line.root) == {
+    expected = {
         *(f"shards/date={day}" for day in (old, older)),
         *(f"shards/digests/date={day}.json" for day in (old, older)),
         *(f"spool/ads/{day}" for day in (old, older)),
@@ -107,25 +103,15 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
         "proofs/mtmd-old.json",
         "work/mtmd-old",
     }
-    assert planned.kept["runs"] == 3
-    assert (planned.kept["shards"], planned.kept["digests"]) == (2, 2)
-    text = markdown(jobs.clean_up(planned, dry_run=True))
-    assert "would be removed (dry run)" in text
-    assert "| trained | 1 | 0.0 | 1 |" in " ".join(text.split())
-    assert f"**{line.root}/shards/date={old}**: 91 days before {NEWEST}" in text
-
-
-def test_what_was_planned_is_removed_and_nothing_else(line: Workspace) -> None:
-    planned = plan_clean_up(line, RETENTION)
     before = {path for path in line.root.rglob("*") if path.is_file()}
-    removed: list[str] = []
-    clean_up(line, planned, lambda one: removed.append(one.path))
-    assert removed == [one.path for one in planned.removable]
+    assert clean_up(line, RETENTION, dry_run=True).newest == NEWEST
+    assert _gone(line) == expected
+    assert {path for path in line.root.rglob("*") if path.is_file()} == before
+    assert _gone(line, dry_run=False) == expected
     after = {path for path in line.root.rglob("*") if path.is_file()}
-    assert before - after == {
-        path for path in before if any(path.is_relative_to(one.path) for one in planned.removable)
-    }
-    assert plan_clean_up(line, RETENTION).removable == ()
+    gone = {path for path in before if any(path.is_relative_to(line.root / name) for name in expected)}
+    assert before - after == gone
+    assert _gone(line) == set()
 
 
 def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace) -> None:
@@ -136,24 +122,13 @@ def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace)
         registry.promote(name, long_ago + timedelta(days=number), "good", number + (name == "live"))
         if name == "bad":
             registry.rollback("it was bad", lambda _: None)
-    _model(registry, "never-promoted", long_ago)
-    planned = plan_clean_up(line, RETENTION)
-    assert planned.standing == ("first", "second", "live")
-    assert _gone(planned, line.root, "models/") == {"models/bad", "models/never-promoted"}
-    removed: list[str] = []
-    clean_up(line, planned, lambda one: removed.append(Path(one.path).name))
-    assert {"bad", "never-promoted"} <= set(removed)
+    for name in ("never-promoted", "damaged"):
+        _model(registry, name, long_ago)
+    (registry.path("damaged") / "manifest.json").write_text("{")  # a person may want to restore it
+    assert clean_up(line, RETENTION, dry_run=True).standing == ("first", "second", "live")
+    assert _gone(line, "models/", dry_run=False) == {"models/bad", "models/never-promoted"}
     assert registry.verify("second").is_dir()
-
-
-def test_a_model_that_was_promoted_after_the_plan_stays(line: Workspace) -> None:
-    registry = Registry(line.root)
-    _model(registry, "old", NEWEST - timedelta(days=300))
-    planned = plan_clean_up(line, RETENTION)
-    assert "models/old" in _gone(planned, line.root)
-    registry.promote("old", NEWEST - timedelta(days=300), "all we have", 0)
-    clean_up(line, planned, lambda _: None)
-    assert registry.verify("old").is_dir()
+    assert registry.path("damaged").is_dir()
 
 
 def test_published_ads_stay_where_they_serve_and_go_when_others_took_their_place(line: Workspace) -> None:
@@ -168,29 +143,9 @@ def test_published_ads_stay_where_they_serve_and_go_when_others_took_their_place
             catalogue.serve(model, Current(name=name, day=long_ago, ads=0))
         _age(catalogue.path(model, names[0]), 3)
     write_json(catalogue.root / "live" / "2026-02-31-0123456789abcdef" / "ads.json", {})
-    gone = _gone(plan_clean_up(line, RETENTION), line.root, "ads/")
+    gone = _gone(line, "ads/", dry_run=False)
     assert gone - {f"ads/first/{names[0]}"} == {"ads/first", f"ads/second/{names[0]}", f"ads/live/{names[0]}"}
-
-
-def test_ads_that_were_published_after_the_plan_stay(line: Workspace) -> None:
-    """The champion's older ads serve again, a candidate has newer ones; what nobody touched goes."""
-    catalogue = Catalogue(line.root)
-    _champions(line, "live", first=NEWEST)
-    days = [NEWEST - timedelta(days=back) for back in (32, 31, 30)]
-    for model in ("live", "shadow", "forgotten"):
-        older, old, _ = _publish(line, model, *days)
-        for current in (older, old):
-            _age(catalogue.path(model, current.name), 3)
-    planned = plan_clean_up(line, RETENTION)
-    superseded = {f"ads/live/{current.name}" for current in (older, old)}
-    assert {"ads/shadow", "ads/forgotten", *superseded} <= _gone(planned, line.root)
-    catalogue.serve("live", older)
-    (newer,) = _publish(line, "shadow", NEWEST)
-    clean_up(line, planned, lambda _: None)
-    assert catalogue.path("live", older.name).is_dir()
-    assert not catalogue.path("live", old.name).exists()
-    assert catalogue.path("shadow", newer.name).is_dir()
-    assert not (catalogue.root / "forgotten").exists()
+    assert catalogue.models() == ["live", "second"]
 
 
 def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
@@ -198,11 +153,10 @@ def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
     catalogue = Catalogue(line.root)
     older, _ = _publish(line, "live", NEWEST - timedelta(days=2), NEWEST - timedelta(days=1))
     _age(catalogue.path("live", older.name), 3)
-    planned = plan_clean_up(line, RETENTION)
-    assert f"ads/live/{older.name}" in _gone(planned, line.root)
+    assert _gone(line, "ads/") == {f"ads/live/{older.name}"}
     with ThreadPoolExecutor(1) as pool:
         with catalogue.publishing():
-            cleaning = pool.submit(clean_up, line, planned, lambda _: None)
+            cleaning = pool.submit(_gone, line, dry_run=False)
             with suppress(TimeoutError):  # long enough for one that does not wait
                 cleaning.result(timeout=0.5)
             catalogue.serve("live", older)
@@ -221,7 +175,7 @@ def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
         write_text(line.trained("mtmd", training) / "weights.safetensors", "x")
         _age(line.trained("mtmd", training), 15)
         _publish(line, name, day)
-    clean_up(line, plan_clean_up(line, RETENTION), lambda _: None)
+    clean_up(line, RETENTION, dry_run=False)
     assert catalogue.models() == sorted(kept)
     assert not line.trained("mtmd", "0" * 64).exists()
     assert all(line.trained("mtmd", f"{number}" * 64).is_dir() for number in range(1, 5))
@@ -229,55 +183,7 @@ def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
     assert catalogue.known(back.model_id) is not None
 
 
-def test_ads_stay_that_a_rollback_during_the_clean_up_brings_within_reach(line: Workspace) -> None:
-    """By the plan a rollback goes to second; after one it goes to first."""
-    first = NEWEST - timedelta(days=39)
-    registry = _champions(line, "first", "second", "third", first=first)
-    _model(registry, "forgotten", first)
-    for number, name in enumerate(("forgotten", "first", "second", "third")):
-        _publish(line, name, first + timedelta(days=number))
-    planned = plan_clean_up(line, RETENTION)
-    ads = [one for one in planned.removable if one.kind == "ads"]
-    assert {Path(one.path).name for one in ads} == {"forgotten", "first"}
-    forgotten_first = sorted(ads, key=lambda one: Path(one.path).name, reverse=True)
-
-    def roll_back(_: Removable) -> None:
-        registry.rollback("third was bad", lambda _: None)
-
-    clean_up(line, planned.model_copy(update={"removable": tuple(forgotten_first)}), roll_back)
-    assert Catalogue(line.root).models() == ["first", "second", "third"]
-
-
-def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) -> None:
-    registry = Registry(line.root)
-    for name in ("old", "damaged"):
-        _model(registry, name, NEWEST - timedelta(days=300))
-    (registry.path("damaged") / "manifest.json").write_text("{")
-    planned = plan_clean_up(line, RETENTION)
-    assert _gone(planned, line.root, "models/") == {"models/old"}
-    assert planned.kept["models"] == 1
-    assert "trained/mtmd-old" in _gone(planned, line.root)
-
-
-def test_a_run_may_begin_and_end_meanwhile(line: Workspace) -> None:
-    expected = plan_clean_up(line, RETENTION)
-    done = threading.Event()
-
-    def train() -> None:
-        while not done.is_set():
-            work = line.root / "work" / "mtmd-2"
-            write_text(work / "one" / "checkpoint.safetensors", "x")
-            os.utime(work, (0, 0))
-            shutil.rmtree(work)
-
-    with ThreadPoolExecutor(1) as pool:
-        training = pool.submit(train)
-        try:
-            until = time.monotonic() + 1.0
-            while time.monotonic() < until:
-                planned = plan_clean_up(line, RETENTION)
-                lasting = [one for one in planned.removable if "mtmd-2" not in one.path]
-                assert lasting == list(expected.removable)
-        finally:
-            done.set()
-    assert training.result() is None
+def test_a_line_without_a_run_keeps_everything(tmp_path: Path) -> None:
+    write_text(tmp_path / "shards" / "date=2001-01-01" / "manifest.json", "{}")
+    cleaned = clean_up(Workspace(tmp_path), RETENTION, dry_run=False)
+    assert (cleaned.newest, cleaned.removed) == (None, ())

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
-from mtmd.jobs.clean_up import CleanUp, Removable
+from mtmd.jobs.backfill import BackfillDay
+from mtmd.jobs.clean_up import CleanUp, Removed
 from mtmd.monitor.health import Finding, MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.registry.records import Champion, ChampionChange, KnownModel
@@ -15,55 +15,27 @@ from mtmd.report.document import Document, markdown, page
 from tests.report.hostile import HOSTILE, markup
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 2)
-PLAN = BackfillPlan(
-    first=FIRST,
-    last=LAST,
-    reprocess="none",
-    days=(
-        PlannedDay(as_of=LAST, status="new", runs=True),
-        PlannedDay(as_of=FIRST, status="done", runs=False),
-    ),
-)
 
 
 def _lines(document: Document) -> list[str]:
     return [" ".join(line.split()) for line in markdown(document).splitlines() if line]
 
 
-def test_blocked_days_come_first_with_their_reasons_and_are_not_counted() -> None:
-    others = [
-        PlannedDay(as_of=date(2026, 1, 3), status="blocked", runs=False, note="logs lack\n2026-01-03"),
-        PlannedDay(as_of=date(2026, 1, 4), status="left out", runs=False, note="a holiday"),
+def test_days_that_did_not_complete_come_first_and_days_link_their_pages() -> None:
+    days = [
+        BackfillDay(as_of=FIRST, state="completed", words="promoted", model_id="m"),
+        BackfillDay(as_of=LAST, state="to run"),
+        BackfillDay(as_of=date(2026, 1, 3), state="blocked", words="logs lack\n2026-01-03"),
+        BackfillDay(as_of=date(2026, 1, 4), state="left out", words="a holiday"),
     ]
-    lines = _lines(jobs.backfill_plan(PLAN.model_copy(update={"days": (*PLAN.days, *others)})))
-    assert lines[:2] == [
-        "## ✗ 1 of 4 days would run, 1 blocked", "2026-01-01 to 2026-01-02, reprocess none."
-    ]  # fmt: skip
+    lines = _lines(jobs.backfill(days, {FIRST: "http://host/report.html"}))
+    assert lines[0] == "## ✗ 4 days, 1 to run, 1 not completed"
     assert [line for line in lines if line.startswith("-")] == [
         "- ✗ **2026-01-03 blocked**: logs lack 2026-01-03",
-        "- **2026-01-02 would run, new**",
-        "- ○ **2026-01-01 done**",
+        "- ✓ **2026-01-01 completed m**: promoted ([report.html](http://host/report.html))",
+        "- **2026-01-02 to run**",
         "- ○ **2026-01-04 left out**: a holiday",
     ]
-
-
-def test_outcomes_that_did_not_complete_come_first_and_days_link_their_pages() -> None:
-    outcomes = [
-        DayOutcome(as_of=LAST, state="failed", words="no logs"),
-        DayOutcome(
-            as_of=FIRST, state="completed", words="promoted", model_id="m", logmae={"ctr": 0.5}, gain=0.1
-        ),
-    ]
-    document = jobs.backfill(PLAN, outcomes, {FIRST: "http://host/report.html"})
-    lines = _lines(document)
-    assert lines[0] == "## ✗ 2 of 2 days, 1 not completed"
-    assert [line for line in lines if line.startswith("- ")] == [
-        "- ✗ **2026-01-02**: no logs",
-        "- ✓ **2026-01-01 m**: promoted ([report.html](http://host/report.html))",
-    ]
-    assert "| 2026-01-01 | completed | 0.5000 | +10.00% |" in lines
-    assert "| 2026-01-02 | failed | – | – |" in lines
-    assert markdown(document).count("data:image/svg+xml") == 1
 
 
 def _finding(**changes: object) -> Finding:
@@ -102,16 +74,14 @@ def test_a_monitored_day_has_breaches_first_then_figures_and_drift() -> None:
     assert (quiet.kind, quiet.words) == ("good", ("no champion",))
 
 
-def test_a_clean_up_says_what_goes_and_what_stays() -> None:
-    removable = tuple(Removable(kind="shards", path=f"a/{n}", bytes=10**6, why="91 days") for n in range(101))
-    planned = CleanUp(newest=LAST, removable=removable, kept={"runs": 3, "shards": 1}, standing=("m1", "m2"))
-    lines = _lines(jobs.clean_up(planned, dry_run=True))
+def test_a_clean_up_says_what_goes() -> None:
+    removed = tuple(Removed(kind="shards", path=f"a/{n}", bytes=10**6, why="91 days") for n in range(101))
+    lines = _lines(jobs.clean_up(CleanUp(newest=LAST, dry_run=True, removed=removed, standing=("m1", "m2"))))
     assert lines[:2] == [
         "## 101 outputs, 101.0 MB, would be removed (dry run)",
         "Newest run: 2026-01-02; kept for rollbacks: m1, m2.",
     ]
-    assert "| runs | 0 | 0.0 | 3 |" in lines
-    assert "| shards | 101 | 101.0 | 1 |" in lines
+    assert "| shards | 101 | 101.0 |" in lines
     assert ("- **a/99**: 91 days" in lines, "- **a/100**: 91 days" in lines) == (True, False)
     assert lines[-1] == "And 1 more."
 
@@ -163,17 +133,12 @@ def _hostile_monitor() -> Document:
     return jobs.monitor(_monitored(*found).model_copy(update={"champion": HOSTILE}), [])
 
 
-REMOVED = Removable(kind="a", path=HOSTILE, bytes=1, why=HOSTILE)
+REMOVED = Removed(kind="a", path=HOSTILE, bytes=1, why=HOSTILE)
 ALL: dict[str, Callable[[], Document]] = {
-    "plan": lambda: jobs.backfill_plan(
-        PLAN.model_copy(update={"days": tuple(
-            PlannedDay(as_of=FIRST, status=status, runs=False, note=HOSTILE) for status in ("blocked", "left out")
-        )})
-    ),
-    "backfill": lambda: jobs.backfill(PLAN, [DayOutcome(as_of=FIRST, state="failed", words=HOSTILE)], {}),
+    "backfill": lambda: jobs.backfill([BackfillDay(as_of=FIRST, state="failed", words=HOSTILE)], {}),
     "monitor": _hostile_monitor,
     "clean-up": lambda: jobs.clean_up(
-        CleanUp(newest=LAST, kept={}, standing=(HOSTILE,), removable=(REMOVED,)), dry_run=False
+        CleanUp(newest=LAST, dry_run=False, standing=(HOSTILE,), removed=(REMOVED,))
     ),
     "rollback": lambda: jobs.rollback(_rolled_back(HOSTILE), Republished(words=HOSTILE, failed=True)),
     "stopped": lambda: jobs.stopped(FIRST, HOSTILE, HOSTILE),

@@ -11,7 +11,7 @@ import pytest
 from mtmd.cli import main
 from mtmd.config import load_preset
 from mtmd.extract.shards import read_manifest
-from mtmd.jobs.clean_up import clean_up, plan_clean_up
+from mtmd.jobs.clean_up import clean_up
 from mtmd.promote.rollback import rollback
 from mtmd.publish.stage import publish
 from mtmd.registry.registry import Registry
@@ -96,11 +96,9 @@ def _two_documents(text: str) -> tuple[dict, list]:  # type: ignore[type-arg]
 def _clean_up_removes_old_outputs_of_the_bucket(buckets: S3, workspace: Workspace) -> None:
     """Shards of days that are too old; the champion and its ads stay."""
     retention = load_preset(TINY).retention.model_copy(update={"shards": 10})
-    planned = plan_clean_up(workspace, retention)
-    assert {output.kind for output in planned.removable} >= {"shards"}
-    assert min(output.bytes for output in planned.removable if output.kind == "shards") > 1000
-    gone: list[str] = []
-    clean_up(workspace, planned, lambda output: gone.append(output.path))
+    cleaned = clean_up(workspace, retention, dry_run=False)
+    assert {output.kind for output in cleaned.removed} >= {"shards"}
+    assert min(output.bytes for output in cleaned.removed if output.kind == "shards") > 1000
     days = {
         path.name
         for path in buckets.path(f"{ARTIFACTS}/{LINE}/shards").glob("*")

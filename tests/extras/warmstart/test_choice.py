@@ -91,8 +91,8 @@ def test_a_run_that_is_repeated_chooses_alike_and_trains_nothing(warm_line: Line
         update={"reused": True}
     )
     places = {"logs": str(warm_line.logs), "artifacts": str(warm_line.artifacts)}
-    (day,) = plan_backfill(NEXT, NEXT, warm_line.preset, **places).days
-    assert day.status == "done"
+    (day,) = plan_backfill(NEXT, NEXT, warm_line.preset, **places)
+    assert day.state == "skipped"
 
 
 def test_the_third_day_goes_on_from_the_second_and_is_anchored_to_the_first(warm_line: Line) -> None:
