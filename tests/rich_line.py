@@ -42,7 +42,6 @@ kind = "multivalued"
 type = "INTEGER"
 buckets = 2048
 max_length = 10
-pooling = "sum"
 table = "topic"
 
 [[more_features]]
@@ -53,8 +52,6 @@ type = "BIGINT"
 buckets = 2000
 max_length = 5
 pooling = "attention"
-actions = "recent_ad_actions"
-ages = "recent_ad_hours"
 table = "ad_id"
 """
 SQL = {
@@ -62,9 +59,7 @@ SQL = {
 select
     * exclude (past),
     list_transform(range(past), lambda i: ((user_id + i) % 6)::integer) as recent_topics,
-    list_transform(range(past), lambda i: 1 + (7 * user_id + i) % 150) as recent_ads,
-    list_transform(range(past), lambda i: if((user_id + i) % 3 = 0, 'good_click', 'click')) as recent_ad_actions,
-    list_transform(range(past), lambda i: (5 * i)::float) as recent_ad_hours
+    list_transform(range(past), lambda i: 1 + (7 * user_id + i) % 150) as recent_ads
 from (select *, request_id % 9 as past from read_parquet($paths, hive_partitioning = false))
 """,
     "ads": "from read_parquet($paths, hive_partitioning = false)",

@@ -180,7 +180,7 @@ class SideColumns(nn.Module):
     def _pooled(self, side: SideInput) -> Iterator[Tensor]:
         """Each list's (N, w)."""
         for table, pooling, lists in zip(self.tables, self.pooling, side.lists, strict=True):
-            yield pooling(table.get_parameter("weight"), lists.ids[None], lists, sparse=False)[0][0]
+            yield pooling(table.get_parameter("weight"), lists.ids[None], lists, sparse=False)[0]
 
 
 class PairColumns(nn.Module):

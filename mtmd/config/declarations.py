@@ -47,8 +47,7 @@ class SideSchema(Frozen):
     @property
     def columns(self) -> dict[str, str]:
         """Columns of the logs that the features are read from, with their DuckDB types."""
-        own = {feature.name: feature.column_type for feature in self.fields}
-        return own | {column: kind for feature in self.fields for column, kind in feature.columns.items()}
+        return {feature.name: feature.column_type for feature in self.fields}
 
     @property
     def vector_width(self) -> int:
@@ -101,14 +100,7 @@ class Declarations(Frozen):
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
-        names = {(feature.side, feature.name) for feature in self.features}
         for feature in self.features:
-            for column in feature.columns.keys() - {feature.name}:
-                if (feature.side, column) in names:
-                    raise ValueError(
-                        f"feature {feature.name!r} reads {column!r} too, which is a feature itself; give it its own "
-                        "column"
-                    )
             if isinstance(feature, Hashed) and feature.table is not None:
                 self._check_table(feature)
         return self

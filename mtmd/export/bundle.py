@@ -21,7 +21,7 @@ from mtmd.registry.bundle import (
     BUNDLE_FILE,
     BUNDLE_FORMAT,
     INPUT_PREFIX,
-    LIST_INPUTS,
+    LIST_INPUT,
     MODEL_KIND,
     OUTPUT_PREFIX,
     BundleInfo,
@@ -230,16 +230,14 @@ def _dynamic(matrix: str) -> dict[int, Any]:
 
 
 def _example(schema: SideSchema) -> dict[str, Tensor]:
-    """Inputs that are not of width 0, by name: the matrices, then each list with what is beside it."""
+    """Inputs that are not of width 0, by name: the matrices, then each list."""
     matrices = {
         "continuous": torch.zeros(_EXAMPLE_ROWS, len(schema.continuous)),
         "categorical": torch.zeros(_EXAMPLE_ROWS, len(schema.categorical), dtype=torch.int64),
         "embedding": torch.zeros(_EXAMPLE_ROWS, schema.vector_width),
     }
     for length, feature in enumerate(schema.lists, start=_EXAMPLE_ROWS + 1):  # no two sizes are the same
-        for what in ("ids", *feature.companions):
-            kind = torch.float32 if what == "weights" else torch.int64
-            matrices[LIST_INPUTS[what] + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=kind)
+        matrices[LIST_INPUT + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=torch.int64)
     return {name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 

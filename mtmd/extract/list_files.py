@@ -49,7 +49,7 @@ class ListFiles:
     def write(self, columns: Columns, place: NDArray[np.int32], encoded: EncodedSide) -> None:
         """Append the values of a batch, whose rows go to `place` in the side's columns."""
         for (name, writer), lists in zip(self._writers.items(), encoded.lists, strict=True):
-            writer.write(lists.values)
+            writer.write({"ids": lists.ids})
             columns[f"{name}{START}"][place] = lists.start + self._written[name]
             columns[f"{name}{LENGTH}"][place] = lists.length
             self._written[name] += len(lists.ids)
@@ -58,11 +58,7 @@ class ListFiles:
 def take_lists(columns: Columns, values: dict[str, Columns]) -> tuple[EncodedList, ...]:
     """The lists of a side, taken out of its columns; `values` has the columns of each feature's file, in order."""
     return tuple(
-        EncodedList(
-            start=columns.pop(f"{name}{START}"),
-            length=columns.pop(f"{name}{LENGTH}"),
-            **of_feature,
-        )
+        EncodedList(columns.pop(f"{name}{START}"), columns.pop(f"{name}{LENGTH}"), of_feature["ids"])
         for name, of_feature in values.items()
     )
 
@@ -79,14 +75,9 @@ def _parts(path: Path) -> Path:
 def _join(path: Path) -> None:
     """Copy the batches of a feature into one, so that its values can be mapped as one array."""
     batches, _ = map_batches(_parts(path))
-    shapes = {
-        name: (values.dtype, (sum(len(batch[name]) for batch in batches),))
-        for name, values in (batches[0] if batches else {}).items()
-    }
-    joined, start = create_columns(path, shapes), 0
-    for batch in batches:
-        stop = start + len(batch["ids"])
-        for name, values in batch.items():
-            joined[name][start:stop] = values
-        start = stop
+    parts = [batch["ids"] for batch in batches]
+    joined, start = create_columns(path, {"ids": (np.int32, (sum(map(len, parts)),))}), 0
+    for part in parts:
+        joined["ids"][start : start + len(part)] = part
+        start += len(part)
     _parts(path).unlink()

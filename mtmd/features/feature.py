@@ -112,11 +112,6 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         return self.type or self.types[0]
 
     @property
-    def columns(self) -> dict[str, str]:
-        """The columns of the logs that it is read from, with their DuckDB types."""
-        return {self.name: self.column_type}
-
-    @property
     def size(self) -> int:
         """Columns of its matrix that it takes."""
         return 1

@@ -32,35 +32,21 @@ class ListInput:
 
     ids      (L,) int64, 1..buckets = hashed value
     lengths  (N,) int64, values of each row; they sum to L
-    weights  (L,) float32, 0 or more; None where each counts once
-    actions  (L,) int64, 1..ACTIONS; None where the feature has none
-    ages     (L,) int64, 1..AGES; None where the feature has none
     """
 
     ids: Tensor
     lengths: Tensor
-    weights: Tensor | None = None
-    actions: Tensor | None = None
-    ages: Tensor | None = None
 
     @classmethod
     def of(cls, lists: EncodedList) -> Self:
         """All rows, whose values must lie row after row, as `take` leaves them."""
-        values = {name: torch.from_numpy(column) for name, column in lists.values.items()}
-        values |= {name: column.long() for name, column in values.items() if name != "weights"}
-        return cls(lengths=torch.from_numpy(lists.length).long(), **values)
-
-    @property
-    def values(self) -> dict[str, Tensor]:
-        """The ids and what is beside them, by name."""
-        columns = {"ids": self.ids, "weights": self.weights, "actions": self.actions, "ages": self.ages}
-        return {name: column for name, column in columns.items() if column is not None}
+        return cls(torch.from_numpy(lists.ids).long(), torch.from_numpy(lists.length).long())
 
     def only(self, kept: Tensor) -> "ListInput":
         """The same rows with some of their values, (L,) bool."""
         row = torch.repeat_interleave(self.lengths)
         lengths = torch.zeros_like(self.lengths).index_add_(0, row, kept.long())
-        return ListInput(lengths=lengths, **{name: column[kept] for name, column in self.values.items()})
+        return ListInput(self.ids[kept], lengths)
 
     def take(self, rows: Tensor) -> "ListInput":
         """Some rows (N',), in the given order."""
@@ -68,7 +54,7 @@ class ListInput:
         starts = (self.lengths.cumsum(0) - self.lengths)[rows]
         row = torch.repeat_interleave(lengths)
         places = torch.arange(len(row), device=row.device) + (starts - (lengths.cumsum(0) - lengths))[row]
-        return ListInput(lengths=lengths, **{name: column[places] for name, column in self.values.items()})
+        return ListInput(self.ids[places], lengths)
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,6 @@ class EmbeddingTable:
     def multi(self) -> bool:
         return isinstance(self.features[0], MultiValued)
 
-    @property
-    def list(self) -> MultiValued:
-        """The feature of a table of lists."""
-        (feature,) = self.features
-        assert isinstance(feature, MultiValued)  # as `_tables` groups them
-        return feature
-
 
 class FieldLayout:
     """Column order of a tower's input: numbers, vectors, deep-only categoricals, then shallow ones.
@@ -174,8 +167,8 @@ class FieldTables(nn.Module):
             if table.shared is not None:
                 others[table.shared] = parameter
             self.read.append(parameter)
-            if table.multi:
-                self.pooling[str(index)] = ListPooling(table.list, copies)
+            if isinstance(feature := table.features[0], MultiValued):
+                self.pooling[str(index)] = ListPooling(feature, copies)
             if any(feature.min_count is not None for feature in table.features):
                 self.admission[str(index)] = Admission(table.features, table.offsets, table.rows)
             first = torch.arange(copies)[:, None, None] * table.rows + torch.tensor(table.offsets)
@@ -202,8 +195,8 @@ class FieldTables(nn.Module):
                 self.on_read(parameter, rows)
             sparse = self.on_read is not None
             if isinstance(values, ListInput):
-                pooled, known = self.pooling[str(index)](parameter, rows, values, sparse=sparse)
-                found.append((pooled.unsqueeze(2), known.unsqueeze(1)))
+                pooled = self.pooling[str(index)](parameter, rows, values, sparse=sparse)
+                found.append((pooled.unsqueeze(2), values.lengths.unsqueeze(1) > 0))
             else:
                 found.append((nn.functional.embedding(rows, parameter, sparse=sparse), values > 0))
         return found

@@ -28,13 +28,13 @@ _LOWEST = -1e9
 
 def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
     """A domain's tables; present and default of the categorical columns, in the tables' order."""
-    served, start, inputs = nn.ModuleList(), 0, _list_inputs(tables)
+    served, start = nn.ModuleList(), 0
     for index, table in enumerate(tables.layout):
         shape = (len(table.features), table.width)
         columns = slice(start, start + shape[0] * shape[1])
         here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
         if table.multi:
-            served.append(ServedList(tables, index, here[0], defaults[0], inputs[table.columns[0]]))
+            served.append(ServedList(tables, index, here[0], defaults[0]))
         else:
             served.append(ServedTable(tables, index, here, defaults))
         start = columns.stop
@@ -82,24 +82,18 @@ class ServedTable(nn.Module):
 
 
 class ServedList(nn.Module):
-    """A multi-valued field in one domain, as `mtmd.model.pooling` has it, of padded lists.
-
-    inputs: where its ids, and what is beside them, are among the tensors of all lists.
-    """
+    """A multi-valued field in one domain, as `mtmd.model.pooling` has it, of padded lists."""
 
     present: Tensor
     admitted: Tensor | None
 
-    def __init__(
-        self, tables: FieldTables, index: int, present: Tensor, default: Tensor, inputs: slice
-    ) -> None:
+    def __init__(self, tables: FieldTables, index: int, present: Tensor, default: Tensor) -> None:
         """Of one of the tables: present, whether the domain has the field; default (w,)."""
         super().__init__()
-        feature, weight = tables.layout[index].list, tables.read[index]
+        table, weight = tables.layout[index], tables.read[index]
         pooling, admission = tables.pooling[str(index)], tables.admission_of(index)
         assert isinstance(pooling, ListPooling)  # as FieldTables builds them; nn.ModuleDict has no types
-        self.inputs, self.pooling = inputs, pooling.pooling
-        self.beside: tuple[str, ...] = tuple(feature.companions)
+        (self.place,), (feature,) = table.columns, table.features
         # Row 0 is read for what is behind a list's end, and by a domain that lacks the field.
         self.weight = copied(weight if present else weight[:1])
         self.default = copied(default)
@@ -107,37 +101,24 @@ class ServedList(nn.Module):
         admitted = None if admission is None else admission.admitted(0, feature.buckets)
         self.register_buffer("admitted", admitted)
         self.attention = copy.deepcopy(pooling.attention)
-        self.notes = nn.ParameterDict({what: copied(rows[0]) for what, rows in pooling.notes.items()})
 
-    def forward(self, ids: Tensor, *beside: Tensor) -> Tensor:
-        """ids (N, L), 0 behind the end, and what is beside them, (N, L) each → (N, w)"""
-        given = dict(zip(self.beside, beside, strict=True))
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (N, L), 0 behind the end → (N, w)"""
         ids = ids * self.present
         if self.admitted is not None:
             ids = ids * self.admitted[ids]
         filled = ids > 0
         embedded = F.embedding(ids, self.weight)  # (N, L, w)
-        for what, rows in self.notes.items():
-            embedded = embedded + F.embedding(given[what], rows)
         share = filled.to(embedded.dtype)
-        if "weights" in given:
-            share = share * given["weights"]
         if self.attention is not None:
             scores = self.attention(embedded).masked_fill(~filled, _LOWEST)
             share = share * torch.softmax(scores, dim=1)
         total = share.sum(dim=1, keepdim=True)  # (N, 1)
         known = total > 0
-        if self.pooling == "mean":
+        if self.attention is None:
             share = share / torch.where(known, total, 1.0)
         sums = (share.unsqueeze(1) @ embedded).squeeze(1)  # (N, w)
         return torch.where(known, sums, self.default)
-
-
-def _list_inputs(tables: FieldTables) -> dict[int, slice]:
-    """Of each list, by its column: its places among the tensors of all lists, in the order of the columns."""
-    features = sorted((t.columns[0], 1 + len(t.list.companions)) for t in tables.layout if t.multi)
-    ends = accumulate(size for _, size in features)
-    return {column: slice(end - size, end) for (column, size), end in zip(features, ends, strict=True)}
 
 
 class DomainModule(nn.Module):
@@ -175,12 +156,12 @@ class DomainModule(nn.Module):
     ) -> tuple[Tensor, ...]:
         """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t).
 
-        lists: of each multi-valued feature its ids (N, L), 0 behind the last one, and what is beside them (N, L).
+        lists: of each multi-valued feature its ids (N, L), 0 behind the last one.
         """
         numbers = torch.cat([continuous, embedding], dim=1)
         parts = [self.fields.adapt_numbers(numbers, self.present, (self.centre, self.scale, self.shift))]
         parts += [
-            table(*lists[table.inputs]) if isinstance(table, ServedList) else table(categorical)
+            table(lists[table.place]) if isinstance(table, ServedList) else table(categorical)
             for table in self.tables
         ]
         x = self.fields.gate(torch.cat(parts, dim=1))  # (N, D)

@@ -15,12 +15,7 @@ MODEL_KIND = "mtmd"
 # The dots matter: the exporter names inner values after operators (`embedding`, `cat_1`) and does not look
 # whether an input or output is called the same.
 INPUT_PREFIX, OUTPUT_PREFIX = "features.", "embedding."
-LIST_INPUTS = {  # of a multi-valued feature, by what it is of: after INPUT_PREFIX, before the feature's name
-    "ids": "list.",
-    "weights": "weights.",
-    "actions": "actions.",
-    "ages": "ages.",
-}
+LIST_INPUT = "list."  # of a multi-valued feature: after INPUT_PREFIX, before the feature's name
 
 # The key of an ONNX tensor that is in a file of its own, as protobuf writes it.
 _ELSEWHERE = b"\x0a\x08location\x12"
@@ -42,8 +37,7 @@ class BundleInfo(Frozen):
 
     Inputs of every file, N rows: `features.continuous` (N, C) float32, `features.categorical` (N, K) int64,
     `features.embedding` (N, V) float32, without those of width 0. And of each multi-valued feature
-    `features.list.<name>` (N, L) int64, its ids with 0 behind the end of a list, L ≥ 1; and if it has them
-    `features.weights.<name>` (N, L) float32, `features.actions.<name>` and `features.ages.<name>` (N, L) int64.
+    `features.list.<name>` (N, L) int64, its ids with 0 behind the end of a list, L ≥ 1.
     Outputs: one `embedding.<task>` (N, widths[task]) float32 per task.
     """
 

@@ -20,7 +20,7 @@ from mtmd.features import Hashed
 from mtmd.logs.encoding import EncodedSide, encode, table_from_rows
 from mtmd.registry.bundle import (
     INPUT_PREFIX,
-    LIST_INPUTS,
+    LIST_INPUT,
     OUTPUT_PREFIX,
     BundleInfo,
     TowerSide,
@@ -190,8 +190,7 @@ def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:
         "embedding": np.ascontiguousarray(rows.embedding),
     }
     for feature, lists in zip(schema.lists, rows.lists, strict=True):
-        for what, matrix in lists.padded().items():
-            matrices[LIST_INPUTS[what] + feature.name] = matrix
+        matrices[LIST_INPUT + feature.name] = lists.padded()
     return {INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 

@@ -38,7 +38,7 @@ def stage_day(
     with blaming(database.connection, source, files, day, columns):
         for table, side in (("requests", declarations.query), ("ads", declarations.item)):
             staged = [feature.staged_columns() for feature in side.fields]
-            read = {column for feature in side.fields for column in feature.columns}
+            read = set(side.columns)
             kept = ", ".join([*(name(column) for column in columns[table] if column not in read), *staged])
             # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
             vectors = {feature.name for feature in side.embedding if table == "requests"}

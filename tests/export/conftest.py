@@ -31,9 +31,9 @@ features = [
   {name = "pace", side = "query", kind = "continuous"},
   {name = "vector", side = "query", kind = "embedding", width = 3, domains = ["search"]},
   {name = "words", side = "query", kind = "multivalued", buckets = 60, max_length = 4, min_count = 3, \
-weights = "word_weights", actions = "word_actions", domains = ["search"]},
+domains = ["search"]},
   {name = "recent_topics", side = "query", kind = "multivalued", type = "INTEGER", buckets = 100, \
-max_length = 3, ages = "topic_ages", table = "topic"},
+max_length = 3, table = "topic"},
   {name = "labels", side = "item", kind = "multivalued", buckets = 30, max_length = 5, \
 pooling = "attention"},
   {name = "bid", side = "item", kind = "continuous"},
@@ -137,10 +137,7 @@ def _write_logs(logs: Path) -> None:
             "pace": pa.float32(),
             "vector": pa.list_(pa.float32()),
             "words": pa.list_(pa.string()),
-            "word_weights": pa.list_(pa.float32()),
-            "word_actions": pa.list_(pa.string()),
             "recent_topics": pa.list_(pa.int32()),
-            "topic_ages": pa.list_(pa.float32()),
         },
         "ads": {
             "ad_id": pa.int64(),
@@ -172,12 +169,7 @@ def _request(rng: np.random.Generator, number: int, surface: str) -> dict[str, A
         "pace": [None, 2.5, 2.5, float(number)][number % 4],
         "vector": rng.normal(size=3).tolist() if surface == "search" and number % 5 else None,
         "words": words,
-        "word_weights": None if words is None else [float(place % 3) for place in range(len(words))],
-        "word_actions": None
-        if words is None
-        else ["typed" if place else "spoken" for place in range(len(words))],
         "recent_topics": list(range(number % 7)),
-        "topic_ages": [10.0**place for place in range(number % 7)],
     }
 
 

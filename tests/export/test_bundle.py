@@ -86,10 +86,7 @@ def test_inputs_of_width_0_are_left_out(exported: Any) -> None:
         "features.categorical",
         "features.embedding",
         "features.list.words",
-        "features.weights.words",
-        "features.actions.words",
         "features.list.recent_topics",
-        "features.ages.recent_topics",
     ]
 
 

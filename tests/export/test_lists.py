@@ -10,30 +10,19 @@ from mtmd.export.parity import BATCH_SIZES, hard_rows, side_input
 from mtmd.serve.scorer import Scorer
 
 
-def query(words: list[str], weights: list[float], topics: list[int]) -> dict[str, Any]:
-    return {
-        "words": words,
-        "word_weights": weights,
-        "word_actions": ["typed", "spoken", "typed", "pasted", "typed", "typed"][: len(words)],
-        "recent_topics": topics,
-        "topic_ages": [float(2**place) for place in range(len(topics))],
-    }
+def query(words: list[str], topics: list[int]) -> dict[str, Any]:
+    return {"words": words, "recent_topics": topics}
 
 
-EMPTY = query([], [], [])
-ONE = query(["word 1"], [0.5], [4])
-FULL = query(["word 1", "word 2", "word 1", "word 3"], [1.0, 0.0, 2.0, 0.25], [1, 2, 3])
-OVERLONG = query(
-    ["word 1", "word 2", "word 1", "word 3", "word 4", "word 5"],
-    [1.0, 0.0, 2.0, 0.25, 9.0, 9.0],
-    [1, 2, 3, *range(20)],
-)
-UNWEIGHTED = query(["word 1", "word 2"], [0.0, 0.0], [])
+EMPTY = query([], [])
+ONE = query(["word 1"], [4])
+FULL = query(["word 1", "word 2", "word 1", "word 3"], [1, 2, 3])
+OVERLONG = query([*FULL["words"], "word 4", "word 5"], [1, 2, 3, *range(20)])
 
 
 @pytest.mark.parametrize("rows", BATCH_SIZES)
 def test_files_compute_what_torch_does_for_lists_of_any_length(exported: Any, rows: int) -> None:
-    raw = [[EMPTY, ONE, FULL, OVERLONG, UNWEIGHTED, {}][row % 6] for row in range(5, 5 + rows)]
+    raw = [[EMPTY, ONE, FULL, OVERLONG, {}][row % 5] for row in range(5, 5 + rows)]
     scorer = Scorer.load(exported.directory)
     encoded = scorer.encode(raw, "query")
     with torch.inference_mode():
@@ -43,10 +32,9 @@ def test_files_compute_what_torch_does_for_lists_of_any_length(exported: Any, ro
         assert np.abs(embedded.tasks[task] - own.numpy()).max() <= 2e-6
 
 
-def test_values_behind_max_length_and_of_weight_0_change_nothing(exported: Any) -> None:
+def test_values_behind_max_length_change_nothing(exported: Any) -> None:
     scorer = Scorer.load(exported.directory)
-    unread = {**FULL, "words": ["word 1", "word 9", "word 1", "word 3"]}
-    embedded = scorer.embed("query", "search", scorer.encode([FULL, OVERLONG, unread], "query")).tasks["ctr"]
+    embedded = scorer.embed("query", "search", scorer.encode([FULL, OVERLONG], "query")).tasks["ctr"]
     assert np.abs(embedded - embedded[0]).max() <= 1e-6
 
 
@@ -55,7 +43,3 @@ def test_hard_rows_have_empty_short_and_full_lists_with_both_ends_of_the_table(e
     assert words.length[:7].tolist() == [0, 1, 4, 3, 2, 1, 4]
     assert topics.length[:5].tolist() == [0, 1, 3, 2, 1]
     assert (words.ids.min(), words.ids.max()) == (1, 60)
-    assert words.values.keys() == {"ids", "weights", "actions"}
-    assert words.values["weights"][:6].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 0.0]
-    assert topics.values.keys() == {"ids", "ages"}
-    assert (topics.values["ages"].min(), topics.values["ages"].max()) == (1, 32)

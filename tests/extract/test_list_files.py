@@ -27,7 +27,6 @@ TOPICS = feature(
     type="INTEGER",
     buckets=100,
     max_length=3,
-    weights="topic_weights",
     table="topic",
 )
 LISTS: dict[int, tuple[list[str] | None, list[int] | None]] = {  # words and topics by request_id
@@ -49,19 +48,16 @@ def listed(declarations: Declarations) -> Declarations:
 
 @pytest.fixture
 def listed_logs(tmp_path: Path) -> Callable[..., Path]:
-    """The hand-made day with lists, of which some may be others."""
+    """The hand-made day with lists, of which those of topics may be others."""
 
-    def write(**topic_weights: list[float]) -> Path:
+    def write(**topics_of: list[int | None]) -> Path:
         columns = {"words": pa.list_(pa.string()), "topics": pa.list_(pa.int32())}
-        columns["topic_weights"] = pa.list_(pa.float32())
         schemas = SCHEMAS | {"requests": pa.schema([*SCHEMAS["requests"], *columns.items()])}
         root = tmp_path / "listed"
         for table, rows in hand_made_day().items():
             for row in rows if table == "requests" else ():
                 words, topics = LISTS[row["request_id"]]
-                weights = None if topics is None else [0.5 * (place + 1) for place in range(len(topics))]
-                weights = topic_weights.get(f"of_{row['request_id']}", weights)
-                row |= {"words": words, "topics": topics, "topic_weights": weights}
+                row |= {"words": words, "topics": topics_of.get(f"of_{row['request_id']}", topics)}
             write_table(root, table, DAY, rows, schema=schemas[table])
         return root
 
@@ -85,21 +81,15 @@ def test_a_shard_has_the_first_values_of_each_list_in_the_order_of_its_rows(list
     assert topics.length.tolist() == [3, 0, 1, 0]
     every = np.arange(4)
     assert words.take(every).ids.tolist() == hashed("words", 50, "b", "a", "b")
-    taken = topics.take(every)
-    assert taken.ids.tolist() == hashed("topic", 100, 9, 4, 4, 4)
-    assert taken.weights is not None
-    assert taken.weights.tolist() == [0.5, 1.0, 1.5, 0.5]
+    assert topics.take(every).ids.tolist() == hashed("topic", 100, 9, 4, 4, 4)
 
 
 def test_a_batch_has_the_lists_of_its_requests(listed_shard: Shard, listed: Declarations) -> None:
     batch = gather_batch(listed_shard, torch.tensor([0, 2]), listed)  # requests 11 and 10
     words, topics = batch.query.lists
     assert (words.lengths.tolist(), words.ids.tolist()) == ([0, 2], hashed("words", 50, "a", "b"))
-    assert words.weights is None
     assert topics.lengths.tolist() == [3, 1]
     assert topics.ids.dtype == torch.int64
-    assert topics.weights is not None
-    assert topics.weights.tolist() == [0.5, 1.0, 1.5, 0.5]
     assert batch.item.lists == ()
 
 
@@ -120,9 +110,9 @@ def test_shards_are_the_same_bytes_again_and_damage_is_found(
         open_shard(listed_shard.path)
 
 
-def test_weights_that_do_not_fit_stop_the_extraction(
+def test_a_null_in_a_list_stops_the_extraction(
     listed: Declarations, listed_logs: Callable[..., Path], tmp_path: Path
 ) -> None:
-    logs = LogSource(listed_logs(of_11=[1.0]))
-    with pytest.raises(LogsError, match=f"logs of {DAY}: feature 'topics': 1 of its weights"):
+    logs = LogSource(listed_logs(of_11=[1, None]))
+    with pytest.raises(LogsError, match=f"logs of {DAY}: feature 'topics' has 1 nulls inside of lists"):
         extract_day(logs, DAY, listed, tmp_path / "shards")

@@ -64,7 +64,7 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "categorical", "buckets": 4, "dropout": 0.1}, "has `dropout` and no `min_count`"),
         ({"kind": "categorical", "buckets": 4, "min_count": 1, "dropout": 1.0}, "less than 1"),
         (LIST | {"max_length": 1_001}, "less than or equal to 1000"),
-        (LIST | {"pooling": "attention", "weights": "w"}, "has `weights`, which go with pooling mean"),
+        (LIST | {"pooling": "sum"}, "Input should be 'mean' or 'attention'"),
     ],
 )
 def test_a_wrong_feature_is_refused(given: dict[str, object], message: str) -> None:
@@ -124,27 +124,20 @@ def test_declarations_survive_json_and_are_frozen() -> None:
         declarations.hash_seed = 4  # type: ignore[misc]
 
 
-TERMS = feature(
-    name="terms",
-    side="query",
-    kind="multivalued",
-    buckets=9,
-    max_length=5,
-    weights="term_weights",
-)
+TERMS = feature(name="terms", side="query", kind="multivalued", buckets=9, max_length=5)
 
 
-def test_lists_are_apart_from_single_categories_and_bring_the_columns_of_their_weights() -> None:
+def test_lists_are_apart_from_single_categories() -> None:
     query = Declarations(domains=DOMAINS, features=(TERMS, *FEATURES)).query
     assert [f.name for f in query.categorical] == ["term", "country"]
     assert [f.name for f in query.lists] == ["terms"]
     assert query.fields[-1] is TERMS
-    assert list(query.columns.items())[-2:] == [("terms", "VARCHAR[]"), ("term_weights", "FLOAT[]")]
+    assert query.columns["terms"] == "VARCHAR[]"
     assert query.present[:, -1].all()
 
 
 def test_features_of_either_side_share_a_table_and_its_hash() -> None:
-    formats = TERMS.model_copy(update={"name": "formats", "table": "format", "buckets": 4, "weights": None})
+    formats = TERMS.model_copy(update={"name": "formats", "table": "format", "buckets": 4})
     declarations = Declarations(domains=DOMAINS, features=(formats, *FEATURES))
     assert formats.hashed_as == "format"
     assert TERMS.hashed_as == "terms"
@@ -160,7 +153,6 @@ def test_features_of_either_side_share_a_table_and_its_hash() -> None:
         ({"table": "twice"}, "'terms' has table 'twice', which names 2 features"),
         ({"table": "term", "width": 8}, r"and \(9, 8\) buckets and width; they must be \(9, 16\)"),
         ({"table": "format"}, r"and \(9, 16\) buckets and width; they must be \(4, 16\)"),
-        ({"weights": "age"}, "'terms' reads 'age' too, which is a feature itself"),
     ],
 )
 def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], message: str) -> None:

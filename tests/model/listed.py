@@ -1,6 +1,6 @@
-"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables.
+"""A preset with lists of every kind: pooled in each way, shallow, lacking in a domain, sharing tables.
 
-Some lists have actions and ages, and some admit only values that were seen often enough.
+Some admit only values that were seen often enough.
 """
 
 from typing import Any
@@ -26,19 +26,14 @@ FEATURES = [
     _category("country", "query", 9, 3, shallow=True, min_count=3),
     *(_number(name) for name in ("age", "spend", "wait")),
     _number("rank", domains=["search"]),
-    _list(
-        "topics", 12, 3, 6, type="INTEGER", weights="topic_weights", actions="topic_actions", table="topic"
-    ),
-    _list(
-        "recent_ads", 30, 4, 4, type="BIGINT", pooling="attention", actions="ad_actions", ages="ad_ages",
-        min_count=2, table="ad_id",
-    ),
-    _list("words", 20, 4, 5, ages="word_ages", domains=["search"]),
-    _list("tags", 7, 2, 3, pooling="sum", weights="tag_weights", shallow=True),
+    _list("topics", 12, 3, 6, type="INTEGER", table="topic"),
+    _list("recent_ads", 30, 4, 4, type="BIGINT", pooling="attention", min_count=2, table="ad_id"),
+    _list("words", 20, 4, 5, domains=["search"]),
+    _list("tags", 7, 2, 3, pooling="attention", shallow=True),
     _number("price", "item"),
     _category("ad_id", "item", 30, 4, type="BIGINT"),
     _category("topic", "item", 12, 3, type="INTEGER", shallow=True, min_count=8),
-    _list("further_topics", 12, 3, 3, side="item", type="INTEGER", pooling="sum", table="topic"),
+    _list("further_topics", 12, 3, 3, side="item", type="INTEGER", table="topic"),
 ]  # fmt: skip
 
 

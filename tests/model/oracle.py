@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from mtmd.config import Declarations, ModelConfig, SideSchema
 from mtmd.features import Feature
-from mtmd.features.multivalued import ACTIONS, AGES, MultiValued
+from mtmd.features.multivalued import MultiValued
 from mtmd.model.adaptation import DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.layers import CLIP, EPSILON, Stack
@@ -162,10 +162,9 @@ class PlainAdaptation(nn.Module):
 
 @dataclass(frozen=True)
 class PlainTable:
-    """The table that a feature reads; of a list also those of actions and ages, and q · tanh(W e + b) for attention."""
+    """The table that a feature reads; of a list also q · tanh(W e + b) for attention."""
 
     embedding: nn.Embedding
-    notes: dict[str, nn.Embedding]
     attention: nn.Sequential | None
     least: int
     seen: Counter[int]
@@ -180,26 +179,14 @@ def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tupl
     for length in lists.lengths.tolist():
         places = [next(values) for _ in range(length)]
         places = [place for place in places if table.admits(lists.ids[place])]
-        weights = [1.0 if lists.weights is None else float(lists.weights[place]) for place in places]
-        vectors = [
-            table.embedding.weight[lists.ids[place]]
-            + sum(
-                (note.weight[lists.values[what][place]] for what, note in table.notes.items()),
-                torch.zeros(()),
-            )
-            for place in places
-        ]
-        known.append(sum(weights) > 0)
-        total = torch.zeros(feature.width)
-        for weight, vector in zip(weights, vectors, strict=True):
-            total = total + weight * vector
+        vectors = [table.embedding.weight[lists.ids[place]] for place in places]
+        known.append(len(vectors) > 0)
+        shares = torch.full((len(vectors),), 1.0 / max(len(vectors), 1))
         if table.attention is not None and vectors:
             shares = torch.softmax(torch.cat([table.attention(vector) for vector in vectors]), dim=0)
-            total = sum(
-                (share * vector for share, vector in zip(shares, vectors, strict=True)), torch.zeros(())
-            )
-        elif feature.pooling in (None, "mean") and known[-1]:
-            total = total / sum(weights)
+        total = torch.zeros(feature.width)
+        for share, vector in zip(shares, vectors, strict=True):
+            total = total + share * vector
         rows.append(total)
     return torch.stack(rows) if rows else torch.zeros(0, feature.width), torch.tensor(known, dtype=torch.bool)
 
@@ -275,22 +262,18 @@ class PlainTowerOracle(nn.Module):
         self.widths = [
             deep + (config.shallow_widths[-1] if config.shallow_expert else 0) for deep in deep_widths
         ]
-        self.attention, self.notes = nn.ModuleDict(), nn.ModuleDict()
+        self.attention = nn.ModuleDict()
         self.tables: dict[str, PlainTable] = {}
         for f in (*schema.categorical, *schema.lists):
             owner = f.hashed_as if f.hashed_as in schema.shared else f"{schema.side}.{f.name}"
             key = owner.replace(".", "_of_")
             if key not in tables:
                 tables[key] = nn.Embedding(f.buckets + 1, f.width)
-            listed = isinstance(f, MultiValued)
-            if listed and f.pooling == "attention":
+            if isinstance(f, MultiValued) and f.pooling == "attention":
                 layers = nn.Linear(f.width, f.width), nn.Tanh(), nn.Linear(f.width, 1, bias=False)
                 self.attention[f.name] = nn.Sequential(*layers)
-            sizes = {"actions": ACTIONS, "ages": AGES} if listed else {}
-            notes = {what: nn.Embedding(n + 1, f.width) for what, n in sizes.items() if what in f.companions}
-            self.notes[f.name] = nn.ModuleDict(notes)
             attention = dict(self.attention.items()).get(f.name)
-            self.tables[f.name] = PlainTable(tables[key], notes, attention, f.min_count or 0, Counter())
+            self.tables[f.name] = PlainTable(tables[key], attention, f.min_count or 0, Counter())
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
         width = sum(field_width(f) for f in schema.fields)
@@ -413,8 +396,6 @@ def _table_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
             if not table.multi:
                 continue
             pooling = tables.pooling[str(place)]
-            for what, note in own.notes.items():
-                yield read(getattr(pooling, what))[0], note.weight
             if own.attention is not None:
                 attention = pooling.attention
                 yield read(attention.weight)[0].T, own.attention[0].weight

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from mtmd.config import Declarations, SideSchema
 from mtmd.features import Feature
-from mtmd.features.multivalued import ACTIONS, AGES
 from mtmd.model.batch import Batch, ListInput, SideInput
 
 
@@ -34,17 +33,10 @@ def random_side(
 
 
 def _random_lists(feature: Feature, rows: int, generator: torch.Generator) -> ListInput:
-    """Lists of every length that is allowed; a third of the weights is 0."""
+    """Lists of every length that is allowed."""
     lengths = torch.randint(0, (feature.max_length or 0) + 1, (rows,), generator=generator)
-    values = int(lengths.sum())
-    weights = torch.rand(values, generator=generator)
-    return ListInput(
-        torch.randint(1, feature.buckets + 1, (values,), generator=generator),
-        lengths,
-        None if feature.weights is None else torch.where(weights < 1 / 3, 0.0, weights),
-        None if feature.actions is None else torch.randint(1, ACTIONS + 1, (values,), generator=generator),
-        None if feature.ages is None else torch.randint(1, AGES + 1, (values,), generator=generator),
-    )
+    ids = torch.randint(1, feature.buckets + 1, (int(lengths.sum()),), generator=generator)
+    return ListInput(ids, lengths)
 
 
 def random_batch(

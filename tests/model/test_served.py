@@ -25,7 +25,7 @@ def test_the_export_module_equals_the_tower(
 
 @pytest.mark.parametrize("domain", [0, 1, 2])
 def test_the_export_module_equals_a_tower_with_lists(domain: int) -> None:
-    """Shorter than declared, empty, and with weights of 0; two domains lack one of them."""
+    """Shorter than declared, and empty; two domains lack one of them."""
     assert_alike(listed_preset(), {}, domain)
 
 
@@ -49,9 +49,7 @@ def padded(lists: tuple[ListInput, ...]) -> list[Tensor]:
     inputs = []
     for one in lists:
         filled = torch.arange(int(one.lengths.max()) + 1) < one.lengths[:, None]
-        for name, column in one.values.items():
-            values = column.double() if name == "weights" else column
-            inputs.append(values.new_zeros(filled.shape).masked_scatter(filled, values))
+        inputs.append(one.ids.new_zeros(filled.shape).masked_scatter(filled, one.ids))
     return inputs
 
 

@@ -42,10 +42,6 @@ def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
     for i in range(REQUESTS):
         surface = surfaces[i % len(surfaces)]
         row = {f.name: _value(f, surface, i, day) for f in preset.declarations.query.fields}
-        for feature in preset.declarations.query.lists:
-            beside = {"weights": 1.0, "actions": "click", "ages": 3.0}
-            count = len(row[feature.name] or ())
-            row |= {column: [beside[what]] * count for what, column in feature.companions.items()}
         row |= {"request_id": day.toordinal() * 1000 + i, "surface": surface, "user_id": i}
         requests.append(row | {"ts": start + timedelta(minutes=20 * i)})
     ads = []

@@ -83,23 +83,8 @@ OF_LISTS = [
     # what is not read of a list may be long
     ("words = ['a', 'a', 'a', 'a', repeat('b', 2000000)] where {row} = 1", "lists_within_max_length", 1),
     ("words = ['a', repeat('b', 1025)] where {row} in (1, 2)", "categories_short", 2),
-    ("tag_actions = ['a', repeat('b', 1025), 'a'] where {row} = 1", "categories_short", 1),
     ("words = ['a'] where {row} in (0, 3)", "features_null_where_lacking", 2),
-    (
-        "tag_weights = case {row} when 0 then [1, 2] when 1 then null when 2 then [1, null, 1] "
-        "when 3 then [1, 'nan'::float, 1] when 4 then [1, 'inf'::float, 1] else [1, -0.5, 1] end where {row} < 6",
-        "list_weights_sound",
-        6,
-    ),
-    (
-        "tag_actions = case {row} when 0 then ['a'] when 1 then null else ['a', null, 'b'] end where {row} < 3",
-        "list_actions_sound",
-        3,
-    ),
-    ("tag_ages = [1, -0.5, 1] where {row} < 2", "list_ages_sound", 2),
-    # nanoseconds since 1970: the service refuses them, and every candidate would fail its proof
-    ("tag_ages = [1, 1.77e18, 1] where {row} < 2", "list_ages_sound", 2),
-    ("tags = [], tag_weights = null, tag_actions = [], tag_ages = null where {row} = 1", None, 0),
+    ("tags = [] where {row} = 1", None, 0),
 ]
 
 
@@ -209,13 +194,7 @@ def test_what_is_less_than_the_stopping_share_is_only_shown(logs, yesterday) -> 
 def listed(tmp_path: Path, strict_preset: Preset) -> Logs:
     lists = [
         {"name": "words", "max_length": 4, "domains": ["search", "related_pin"]},
-        {
-            "name": "tags",
-            "max_length": 3,
-            "weights": "tag_weights",
-            "actions": "tag_actions",
-            "ages": "tag_ages",
-        },
+        {"name": "tags", "max_length": 3},
     ]
     kind = {"side": "query", "kind": "multivalued", "buckets": 100}
     content = strict_preset.model_dump()
@@ -248,8 +227,5 @@ def test_values_of_lists_and_lists_that_go_missing_are_compared_with_earlier_day
     yesterday = validate_day(listed.source, YESTERDAY, listed.preset).profile
     (cells,) = [side.cells["tags"] for side in yesterday.sides if side.domain == "search"]
     assert sum(cells.values()) == 3 * 18
-    listed.damage(
-        "requests",
-        "update t set tags = [], tag_weights = [], tag_actions = [], tag_ages = [] where surface = 'search'",
-    )
+    listed.damage("requests", "update t set tags = [] where surface = 'search'")
     assert listed.failing(yesterday) == {"requests.null_rates_steady": 1}
