@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,16 +27,9 @@ def test_the_bundle_answers_raw_lists_of_any_length(rich_line: RichLine) -> None
     sampled = sample_raw_rows(plan.source, shard, plan.preset.declarations, per_domain=2)
     ads = [ad["ad_id"] for ad in sampled.ads]
 
-    def clicked(history: list[int]) -> dict[str, Any]:
-        actions, hours = ["click"] * len(history), [float(place) for place in range(len(history))]
-        return {"recent_ads": history, "recent_ad_actions": actions, "recent_ad_hours": hours}
-
-    nothing = dict.fromkeys(clicked([]))
     requests = tuple(
-        sampled.requests[0] | {"request_id": number} | history
-        for number, history in enumerate(
-            [nothing, clicked([]), clicked(ads[:1]), clicked(ads * 9), clicked((ads * 9)[:5])]
-        )
+        sampled.requests[0] | {"request_id": number, "recent_ads": history}
+        for number, history in enumerate([None, [], ads[:1], ads * 9, (ads * 9)[:5]])
     )
     asked = Asked(ads=sampled.ads, bodies=({"requests": requests, "top_k": 50},))
     (ranked,) = answer(Path(rich_line.done.exported.path), asked).answers
