@@ -183,7 +183,7 @@ def test_the_service_ranks_with_ids_as_the_logs_have_them(client: Client, text_i
     for own in answer["requests"]:
         assert {ad["ad_id"] for ad in own["ads"]} == {row["ad_id"] for row in text_ids.rows.ads}
     assert answer["unpublished"] == [unknown]
-    _, every = client.post("/rank", {"requests": requests[:1], "top_k": 500, "ids": "string"})
+    _, every = client.post("/rank", {"requests": requests[:1], "top_k": 500})
     assert len(every["requests"][0]["ads"]) == text_ids.shards[-1].ads
 
 
@@ -200,7 +200,7 @@ def test_the_service_ranks_with_ids_as_the_logs_have_them(client: Client, text_i
 def test_a_wrong_id_is_one_clear_refusal(client: Client, question: Any, where: str) -> None:
     status, problem = client.post("/rank", question)
     assert status == 422
-    assert [detail["where"] for detail in problem["details"]] == [where]
+    assert [".".join(map(str, wrong["loc"])) for wrong in problem["detail"]] == [where]
 
 
 @pytest.mark.parametrize(

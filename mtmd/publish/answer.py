@@ -19,11 +19,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from mtmd.config import Frozen
-from mtmd.errors import LogsError, MtmdError
-from mtmd.logs.contract import id_array, is_id
+from mtmd.errors import MtmdError
+from mtmd.logs.contract import id_array
 from mtmd.logs.encoding import EncodedAds
 from mtmd.serve.http.answers import RankAnswer, answer_rank
-from mtmd.serve.http.intake import Bodies, Refused, Settings
+from mtmd.serve.http.intake import Bodies, Settings
 from mtmd.serve.http.live import Serving
 from mtmd.serve.published import open_ads, publish_ads
 from mtmd.serve.ranker import Ranker, Row
@@ -46,8 +46,8 @@ class Answered(Frozen):
 def answer(bundle_dir: Path, asked: Asked) -> Answered:
     """Publish the ads with the bundle and answer every body.
 
-    Raises BundleError for a bundle or an embedding that can't be used, LogsError for an ad that is not as the contract
-    says or a body that the service would refuse.
+    Raises BundleError for a bundle or an embedding that can't be used, LogsError or ValidationError for a body that the
+    service would refuse.
     """
     scorer = Scorer.load(bundle_dir)
     settings = Settings(requests=1_000, top_k=max(len(asked.ads), Settings().top_k))
@@ -56,25 +56,13 @@ def answer(bundle_dir: Path, asked: Asked) -> Answered:
         publish_ads(scorer, _encoded(scorer, asked.ads), publication)
         ranker = Ranker("unregistered", scorer, open_ads(publication, scorer.info))
         serving = Serving(ranker, Bodies(scorer.info.declarations, settings), "ads", date.min)
-        return Answered(answers=tuple(_answer(serving, body) for body in asked.bodies))
-
-
-def _answer(serving: Serving, body: dict[str, Any]) -> RankAnswer:
-    try:
-        return RankAnswer.model_validate_json(answer_rank(serving, json.dumps(body).encode()))
-    except Refused as refused:
-        raise LogsError(f"the service refuses the request: {refused.problem.model_dump_json()}") from refused
+        answers = (answer_rank(serving, json.dumps(body).encode()) for body in asked.bodies)
+        return Answered(answers=tuple(map(RankAnswer.model_validate_json, answers)))
 
 
 def _encoded(scorer: Scorer, rows: Sequence[Row]) -> Iterator[EncodedAds]:
     """The ads of each product, encoded as the bundle declares."""
     products, kind = scorer.info.declarations.domains.products, scorer.info.declarations.ids.ad
-    for number, row in enumerate(rows):
-        if row.get("product") not in products or not is_id(row.get("ad_id"), kind):
-            raise LogsError(
-                f"ad {number} has ad_id {row.get('ad_id')!r} and product {row.get('product')!r}; the id must be a "
-                f"{kind} and the product one of {list(products)}"
-            )
     for product in products:
         if own := [row for row in rows if row["product"] == product]:
             ids = id_array([row["ad_id"] for row in own], kind)

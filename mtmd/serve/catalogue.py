@@ -47,27 +47,20 @@ class Catalogue:
         """A publication's directory; raises RegistryError for what can't be a model's id."""
         return self.root / require_id(model_id) / name
 
-    def current(self, model_id: str) -> Current | None:
-        """The publication that serves a model; None before the first. Raises BundleError when that can't be told."""
+    def current(self, model_id: str) -> Current:
+        """The publication that serves a model; raises BundleError where there is none, or that can't be told."""
         path = self._pointer(model_id)
-        content = self._store.read(path)
+        content, place = self._store.read(path), self._store.place(path)
         self._seen.setdefault(model_id, content)
         if content is None:
-            return None
-        place = self._store.place(path)
+            raise BundleError(f"no ads are published for champion {model_id}; run `mtmd publish`")
         try:
             return Current.model_validate(parsed_json(content, place))
         except (StorageError, ValidationError) as error:
             raise BundleError(f"{place} cannot be read; remove it and publish again: {error}") from error
 
-    def require_current(self, model_id: str) -> Current:
-        """The publication that serves a model; raises BundleError where there is none, or that can't be told."""
-        if (current := self.current(model_id)) is None:
-            raise BundleError(f"no ads are published for champion {model_id}; run `mtmd publish`")
-        return current
-
     def known(self, model_id: str) -> Current | None:
-        """The same; None as well where it can't be told."""
+        """The same; None where there is none, or that can't be told."""
         try:
             return self.current(model_id)
         except (BundleError, RegistryError, OSError):

@@ -7,7 +7,7 @@ Shapes: R requests or queries, k ads of each, N ads, n ads of a chunk or rows of
 K_t embedding width of task t.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import Domains
-from mtmd.errors import BundleError, LogsError
+from mtmd.errors import LogsError
 from mtmd.logs.contract import Id, id_array
 from mtmd.serve.published import LARGEST, PublishedAds, rows_beyond
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer, tree_log_probability
@@ -27,60 +27,51 @@ Row = dict[str, Any]  # raw, as the log contract has it: an absent column is nul
 
 @dataclass(frozen=True)
 class Ranking:
-    """What ads are ranked by.
+    """What ads are ranked by: P(task | impression), or what showing an ad is worth.
 
-    tasks    the tasks whose logits it reads
-    reduce   their logits (R, n, T) float32 and the ads' bids (n,) float32 → scores (R, n) float32, finite; higher is
-             better
-    partial  whether ads of a product that lacks some of the tasks rank, with logits of −∞ for those: nothing happens
-             there. Otherwise they rank nowhere, as do ads of a product that lacks all of them
+    tasks    the tasks whose logits it reads, a parent before its children
+    parents  the place of each one's parent among them
+    weights  of each task in a worth; None ranks by the last of the tasks, whose parents the others are
     """
 
     tasks: tuple[str, ...]
-    reduce: Callable[[Floats, Floats], Floats]
-    partial: bool = False
+    parents: tuple[int | None, ...]
+    weights: Floats | None = None
 
     def takes(self, tasks: Collection[str]) -> bool:
-        """Whether the ads of a product that has these tasks rank."""
-        return (any if self.partial else all)(task in tasks for task in self.tasks)
+        """Whether the ads of a product that has these tasks rank: it has the task, or any that is worth something."""
+        return (all if self.weights is None else any)(task in tasks for task in self.tasks)
+
+    def scores(self, logits: Floats, bid: Floats) -> Floats:
+        """(R, n), finite; higher is better. From logits (R, n, T), −∞ for a task that a product lacks, and bids (n,).
+
+        A task without a parent ranks by its logit, others by the logarithm of P. A worth is bid × Σ weight × P.
+        """
+        if self.weights is None and len(self.tasks) == 1:
+            return logits[..., 0]
+        log_p = tree_log_probability(logits, self.parents)
+        if self.weights is None:
+            return log_p[..., -1]
+        worth: Floats = (np.exp(log_p) @ self.weights) * bid
+        return worth
 
 
 def ranking_by(domains: Domains, by: str | Mapping[str, float]) -> Ranking:
-    """Rank by P(task | impression), or by what showing an ad is worth: its bid × Σ weight of a task × P(task).
-
-    A task without a parent ranks by its logit, others by the logarithm. A task that the ad's product lacks adds nothing
-    to its worth. Raises ValueError for an unknown task.
-    """
+    """Rank by a task, or by weights of tasks; raises ValueError for an unknown task."""
     wanted = {by} if isinstance(by, str) else set(by)
     places = sorted({place for task in wanted for place in _chain(domains, task)})
-    parents = [None if (up := domains.parents[place]) is None else places.index(up) for place in places]
+    parents = tuple(None if (up := domains.parents[place]) is None else places.index(up) for place in places)
     names = tuple(domains.task_names[place] for place in places)
-    if isinstance(by, str):
-        return Ranking(names, lambda logits, _: _by_task(logits, parents))
-    factors = np.array([by.get(name, 0.0) for name in names], np.float32)
-
-    def worth(logits: Floats, bid: Floats) -> Floats:
-        value: Floats = (np.exp(tree_log_probability(logits, parents)) @ factors) * bid
-        return value
-
-    return Ranking(names, worth, partial=True)
+    weights = None if isinstance(by, str) else np.array([by.get(name, 0.0) for name in names], np.float32)
+    return Ranking(names, parents, weights)
 
 
-def _chain(domains: Domains, task: str) -> list[int]:
-    """The places of a task and of all its parents, the root first; a parent comes before its children."""
-    chain = [domains.task_names.index(task)]
-    while (parent := domains.parents[chain[0]]) is not None:
-        chain.insert(0, parent)
-    return chain
-
-
-def _by_task(logits: Floats, parents: Sequence[int | None]) -> Floats:
-    """Of the last of a chain of tasks, each the parent of the next."""
-    only: Floats = logits[..., 0]
-    if len(parents) == 1:
-        return only
-    last: Floats = tree_log_probability(logits, parents)[..., -1]
-    return last
+def _chain(domains: Domains, task: str) -> Iterator[int]:
+    """The places of a task and of all its parents."""
+    place: int | None = domains.task_names.index(task)
+    while place is not None:
+        yield place
+        place = domains.parents[place]
 
 
 def search(
@@ -91,15 +82,19 @@ def search(
     queries  task → (R, K_t) float32, of the ads' bundle
     All that rank where these are fewer; equal scores are in the ads' order.
     """
-    best = [_Best(k) for _ in queries[ranking.tasks[0]]]
-    for start in range(0, len(best), QUERIES):
-        group = slice(start, start + QUERIES)
-        for first, scores in _scored([queries[task][group] for task in ranking.tasks], ads, ranking):
-            for kept, of_query in zip(best[group], scores, strict=True):
-                kept.offer(first, of_query)
-    tops = [kept.best_first() for kept in best]
-    rows = np.stack([rows for rows, _ in tops]) if tops else np.empty((0, 0), np.int64)
-    return rows, np.stack([scores for _, scores in tops]) if tops else np.empty((0, 0), np.float32)
+    matrices = [queries[task] for task in ranking.tasks]
+    tops: list[tuple[Integers, Floats]] = []
+    for start in range(0, len(matrices[0]), QUERIES):
+        group = [matrix[start : start + QUERIES] for matrix in matrices]
+        best = [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in group[0]]
+        for first, scores in _scored(group, ads, ranking):
+            best = [_better(own, first, new, k) for own, new in zip(best, scores, strict=True)]
+        tops += best
+    orders = [np.argsort(-scores, kind="stable") for _, scores in tops]
+    shape = (len(tops), len(orders[0]) if orders else 0)
+    rows = [rows[order] for (rows, _), order in zip(tops, orders, strict=True)]
+    values = [scores[order] for (_, scores), order in zip(tops, orders, strict=True)]
+    return np.array(rows, np.int64).reshape(shape), np.array(values, np.float32).reshape(shape)
 
 
 def _scored(queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking) -> Iterator[tuple[int, Floats]]:
@@ -117,33 +112,19 @@ def _scored(queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking) -> I
                 for task, query in zip(ranking.tasks, queries, strict=True)
             ]
             stacked = logits[0][..., None] if len(logits) == 1 else np.stack(logits, axis=-1)  # (R, n, T)
-            yield int(block_start) + start, ranking.reduce(stacked, bid)
+            yield int(block_start) + start, ranking.scores(stacked, bid)
 
 
-class _Best:
-    """The k best of the scores that were offered, in ascending order of their rows."""
-
-    def __init__(self, k: int) -> None:
-        self.k = k
-        self.rows: Integers = np.empty(0, np.int64)
-        self.scores: Floats = np.empty(0, np.float32)
-        self.floor = -np.inf
-
-    def offer(self, first: int, scores: Floats) -> None:
-        """Scores of rows from `first` on, all later than any before: one that equals the k-th best is too late."""
-        new = np.flatnonzero(scores > self.floor)
-        if not len(new):
-            return
-        rows, scores = np.concatenate([self.rows, first + new]), np.concatenate([self.scores, scores[new]])
-        kept = first_best(scores, self.k)
-        self.rows, self.scores = rows[kept], scores[kept]
-        if len(kept) == self.k:
-            self.floor = self.scores.min()
-
-    def best_first(self) -> tuple[Integers, Floats]:
-        """Rows and scores, best first; equal scores in the order of their rows."""
-        order = np.argsort(-self.scores, kind="stable")
-        return self.rows[order], self.scores[order]
+def _better(best: tuple[Integers, Floats], first: int, scores: Floats, k: int) -> tuple[Integers, Floats]:
+    """The k best of those so far and of (n,) scores of rows from `first` on, in ascending order of their rows."""
+    rows, values = best
+    floor = values.min() if len(rows) == k else -np.inf
+    new = np.flatnonzero(
+        scores > floor
+    )  # all later than any before: one that equals the k-th best is too late
+    rows, values = np.concatenate([rows, first + new]), np.concatenate([values, scores[new]])
+    kept = first_best(values, k)
+    return rows[kept], values[kept]
 
 
 def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -179,12 +160,6 @@ class Ranker:
     """One model and its ads; nothing in it ever changes, so threads may share it."""
 
     def __init__(self, model_id: str, scorer: Scorer, ads: PublishedAds) -> None:
-        """Raises BundleError, naming both ids, for ads of another bundle."""
-        if scorer.info.bundle_id != ads.bundle_id:
-            raise BundleError(
-                f"model {model_id!r} is bundle {scorer.info.bundle_id}, the ads are of bundle {ads.bundle_id}; "
-                "embeddings of different bundles do not work together"
-            )
         self.model_id, self.scorer, self.ads = model_id, scorer, ads
 
     @property
@@ -194,15 +169,9 @@ class Ranker:
     def embed(self, requests: Sequence[Row]) -> Embeddings:
         """Embeddings of raw requests of any surfaces; each runs through its own surface's experts alone.
 
-        Raises LogsError for an unknown surface, a value not as declared, or features so far out that an embedding is
-        not a number.
+        Raises LogsError for a value not as declared, or features so far out that an embedding is not a number.
         """
         surfaces = self.scorer.info.declarations.domains.surfaces
-        for number, row in enumerate(requests):
-            if row.get("surface") not in surfaces:
-                raise LogsError(
-                    f"request {number} has surface {row.get('surface')!r}; it must be one of {list(surfaces)}"
-                )
         domain = np.array([surfaces.index(row["surface"]) for row in requests], np.int64)
         queries = self.scorer.embed_rows("query", domain, self.scorer.encode(requests, "query"))
         for task, matrix in queries.tasks.items():

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from mtmd.config import SideSchema
 from mtmd.errors import BundleError
-from mtmd.features import Hashed
 from mtmd.logs.encoding import EncodedSide, encode, table_from_rows
 from mtmd.registry.bundle import (
     INPUT_PREFIX,
@@ -84,11 +83,10 @@ class Scorer:
     def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
         """Embed N encoded requests of one surface, or N encoded ads of one product, in one batch.
 
-        Raises BundleError for an unknown domain, rows that are encoded by other declarations, or a file that can't be
-        run on so many rows.
+        The rows must be encoded by the bundle's own declarations. Raises BundleError for an unknown domain, or a file
+        that can't be run on such rows.
         """
         file, schema = self.info.file_of(side, domain).file, self._schema(side)
-        _check_rows(rows, schema)
         index = np.full(len(rows), schema.domains.index(domain), np.int64)
         if not len(index):  # not every kernel takes zero rows
             return Embeddings(self.info.bundle_id, side, index, self._empty(0))
@@ -192,27 +190,3 @@ def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:
     for feature, lists in zip(schema.lists, rows.lists, strict=True):
         matrices[LIST_INPUT + feature.name] = lists.padded()
     return {INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
-
-
-def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
-    """Raise BundleError for rows of other declarations: onnxruntime wraps negative ids silently."""
-    widths = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1], len(rows.lists))
-    wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width, len(schema.lists))
-    if widths != wanted:
-        raise BundleError(
-            f"{schema.side} rows have {widths} numbers, categories, vector components and lists; the bundle's "
-            f"declarations want {wanted}: encode the rows with these"
-        )
-    for column, feature in enumerate(schema.categorical):
-        _check_ids(rows.categorical[:, column], 0, feature)
-    for listed, lists in zip(schema.lists, rows.lists, strict=True):
-        _check_ids(lists.ids, 1, listed)
-
-
-def _check_ids(ids: NDArray[np.int32], lowest: int, feature: Hashed) -> None:
-    bad = ids[(ids < lowest) | (ids > feature.buckets)]
-    if len(bad):
-        raise BundleError(
-            f"feature {feature.name!r} has id {bad[0]}; it must be between {lowest} and {feature.buckets}, its "
-            "buckets: encode the rows with the bundle's own declarations"
-        )

@@ -118,7 +118,7 @@ def test_compose_names_what_is_there() -> None:
 
 
 def test_the_dashboard_shows_metrics_that_the_service_has() -> None:
-    metrics = Metrics(lambda: 0.0)
+    metrics = Metrics()
     metrics.latency.labels("/rank", 200).observe(0.01)
     served = generate_latest(metrics.registry).decode()
     names = set(re.findall(r"^(mtmd_\w+)", served, re.MULTILINE)) | set(

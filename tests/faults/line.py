@@ -106,7 +106,7 @@ class Line:
         champion = Registry(self.root).require_champion()
         info = load_bundle(Registry(self.root).verify(champion.model_id))
         catalogue = Catalogue(self.root)
-        current = catalogue.require_current(champion.model_id)
+        current = catalogue.current(champion.model_id)
         open_ads(catalogue.path(champion.model_id, current.name), info)
         return champion.model_id
 

@@ -89,7 +89,7 @@ def reinstate(root: Path, rng: random.Random) -> None:
 def publish(root: Path, _: random.Random) -> None:
     with Catalogue(root).publishing():
         model = Registry(root).require_champion().model_id
-        if Catalogue(root).current(model) is None:
+        if Catalogue(root).known(model) is None:
             Line(root, None).publish(model, DAY)  # type: ignore[arg-type]  # it makes no bundle
 
 
@@ -133,6 +133,6 @@ def check(root: Path) -> None:
     assert history[-1] == champion.change
     for model_id in registry.standing():  # what is live, and what rollbacks go to
         info = load_bundle(registry.verify(model_id))
-        if (current := catalogue.current(model_id)) is not None:
+        if (current := catalogue.known(model_id)) is not None:
             open_ads(catalogue.path(model_id, current.name), info)
     assert [path for path in root.rglob("*") if path.name.startswith(".tmp-") or "damaged" in path.name] == []

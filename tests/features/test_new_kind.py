@@ -95,7 +95,7 @@ print(json.dumps({
     "hours": sorted({row["bin"] for row in profile if row["feature"] == "hour"}) != [],
     "on the circle": bool(np.allclose(np.square(circle).sum(axis=1), 1.0)),
     "parity": [parity.passed, parity.worst],
-    "request": call.requests,
+    "request": call["requests"],
 }))
 """
 

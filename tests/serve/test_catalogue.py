@@ -12,13 +12,14 @@ CURRENT = Current(name="2026-01-21-0123456789abcdef", day=DAY, ads=3)
 
 def test_what_serves_a_model_is_what_was_said_last(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path)
-    assert catalogue.current("model") is None
+    assert catalogue.known("model") is None
+    with pytest.raises(BundleError, match="no ads are published for champion model; run `mtmd publish`"):
+        catalogue.current("model")
     with catalogue.publishing():
         catalogue.serve("model", CURRENT)
         catalogue.serve("model", CURRENT.model_copy(update={"ads": 4}))
         catalogue.serve("another", CURRENT)
     found = catalogue.current("model")
-    assert found is not None
     assert found.ads == 4
     assert catalogue.path("model", found.name) == tmp_path / "ads" / "model" / "2026-01-21-0123456789abcdef"
 

@@ -1,24 +1,21 @@
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mtmd.config import Declarations
 from mtmd.errors import BundleError, LogsError
-from mtmd.features.encoded_list import EncodedList
 from mtmd.logs.encoding import EncodedSide
 from mtmd.serve.scorer import Scorer, tree_log_probability
 
 A, B = "a" * 64, "b" * 64
 
 
-def encoded(numbers: list[list[float]], ids: list[int] | None = None) -> EncodedSide:
+def encoded(numbers: list[list[float]]) -> EncodedSide:
     return EncodedSide(
         np.array(numbers, np.float32).reshape(-1, 2),
-        np.array(ids or [0] * len(numbers), np.int32).reshape(-1, 1),
+        np.zeros((len(numbers), 1), np.int32),
         np.zeros((len(numbers), 0), np.float32),
     )
 
@@ -93,38 +90,6 @@ def test_files_that_are_not_the_bundles_are_refused(bundle: Path, make_bundle: C
     file.write_bytes(whole)
     with pytest.raises(BundleError, match="item domain 'video' is not in bundle"):
         Scorer.load(bundle).embed("item", "video", encoded([[0.0, 0.0]]))
-
-
-@pytest.fixture
-def listed_scorer(scorer: Scorer) -> Scorer:
-    """Its surfaces have a list too, of at most two values, which the towers of this bundle do not read."""
-    declarations = scorer.info.declarations
-    words = {"name": "words", "side": "query", "kind": "multivalued", "buckets": 50}
-    content = declarations.model_dump()
-    content["features"] = [*content["features"], words | {"max_length": 2}]
-    info = scorer.info.model_copy(update={"declarations": Declarations.model_validate(content)})
-    return Scorer(info, scorer._sessions)
-
-
-@pytest.mark.parametrize(
-    ("country", "words", "message"),
-    [
-        (-1, [1], "'country' has id -1; it must be between 0 and 50"),
-        (51, [1], "'country' has id 51"),
-        (1, [1, 51], "'words' has id 51; it must be between 1 and 50"),
-        (1, [0], "'words' has id 0"),
-        (1, None, r"query rows have \(2, 1, 0, 0\) numbers, .* want \(2, 1, 0, 1\)"),
-    ],
-)
-def test_rows_of_other_declarations_are_refused(
-    listed_scorer: Scorer, country: int, words: list[int] | None, message: str
-) -> None:
-    rows = encoded([[0.0, 0.0]], ids=[country])
-    if words is not None:
-        length = np.array([len(words)], np.int32)
-        rows = replace(rows, lists=(EncodedList(np.zeros(1, np.int64), length, np.array(words, np.int32)),))
-    with pytest.raises(BundleError, match=message):
-        listed_scorer.embed("query", "search", rows)
 
 
 def test_a_child_multiplies_its_parents_probability_and_extremes_stay_finite() -> None:

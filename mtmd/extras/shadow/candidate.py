@@ -24,7 +24,6 @@ from mtmd.logs.contract import Id
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.answers import answer_rank
-from mtmd.serve.http.intake import Refused
 from mtmd.serve.http.intake import Settings as ServiceSettings
 from mtmd.serve.http.live import Live, Serving
 
@@ -154,8 +153,7 @@ def outcome(candidate: Serving | None, body: bytes, answered: bytes, log: loggin
         lines = [found.model_dump_json() for found in _compared(candidate, json.loads(body), live)]
         result = "compared"
     except Exception as error:  # noqa: BLE001 - whatever a candidate does: the next call is compared again
-        words = error.problem.model_dump_json() if isinstance(error, Refused) else f"{error!r}"
-        failed = Failed(at=datetime.now(UTC), candidate=candidate.ranker.model_id, error=words[:1000])
+        failed = Failed(at=datetime.now(UTC), candidate=candidate.ranker.model_id, error=f"{error!r}"[:1000])
         lines, result = [failed.model_dump_json()], "failed"
     for line in lines:
         log.info(line)  # a line that can't be written is said on standard error
@@ -187,7 +185,7 @@ def _compared(candidate: Serving, body: dict[str, Any], live: dict[str, Any]) ->
 
 
 def _answer(candidate: Serving, body: dict[str, Any]) -> dict[str, Any]:
-    """Raises Refused for a body that the candidate's bundle does not understand."""
+    """Raises as `answer_rank` does for a body that the candidate's bundle does not understand."""
     answer: dict[str, Any] = json.loads(answer_rank(candidate, json.dumps(body).encode()))
     return answer
 

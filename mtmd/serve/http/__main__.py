@@ -16,12 +16,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 import uvicorn
-from pydantic import ValidationError
 
 from mtmd import command_line, extension
 from mtmd.config import load_preset
-from mtmd.config.base import wrong_values
-from mtmd.errors import ConfigError
 from mtmd.serve.http.app import Observer, create_app
 from mtmd.serve.http.intake import Settings
 
@@ -43,18 +40,17 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="0 chooses a free one, and the log says which")
     ] = 8080,
-    threads: Annotated[int, typer.Option(help="calls answered at once, a core each")] = _DEFAULTS.threads,
-    queue: Annotated[int, typer.Option(help="calls that wait beside them")] = _DEFAULTS.queue,
-    timeout: Annotated[float, typer.Option(help="seconds for a call")] = _DEFAULTS.timeout_s,
+    threads: Annotated[
+        int, typer.Option(min=1, max=256, help="calls answered at once, a core each")
+    ] = _DEFAULTS.threads,
+    queue: Annotated[int, typer.Option(min=0, help="calls that wait beside them")] = _DEFAULTS.queue,
+    timeout: Annotated[float, typer.Option(min=0.001, help="seconds for a call")] = _DEFAULTS.timeout_s,
     preset: Annotated[
         str | None, typer.Option(help="whose extras see the calls too: a name, or a path to a .toml")
     ] = None,
 ) -> None:
     """Serve the champion of a line of models over HTTP, until a signal."""
-    try:
-        settings = Settings(threads=threads, queue=queue, timeout_s=timeout)
-    except ValidationError as error:
-        raise ConfigError(f"the options of the service are wrong:\n{wrong_values(error)}") from error
+    settings = Settings(threads=threads, queue=queue, timeout_s=timeout)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     observers = [] if preset is None else _observers(preset, line, settings, f"{gethostname()}-{port}")
     config = uvicorn.Config(

@@ -1,17 +1,13 @@
 """What the service answers, and the work of answering: all of it on one thread, with one model."""
 
 from datetime import date
-from http import HTTPStatus
 from math import isfinite
-from typing import Any
 
-from numpy.typing import NDArray
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.errors import LogsError
 from mtmd.logs.contract import Id, id_list
-from mtmd.serve.http.intake import Call, IdsAs, Refused, parsed
+from mtmd.serve.http.intake import parsed
 from mtmd.serve.http.live import Serving
 from mtmd.serve.ranker import Ranked, ranking_by
 
@@ -67,63 +63,49 @@ class ReadyAnswer(Frozen):
 
 
 def answer_rank(serving: Serving, body: bytes) -> bytes:
-    """Raises Refused for a body that this bundle does not understand."""
+    """Raises ValidationError or LogsError for a body that this bundle does not understand."""
     call, ranker = parsed(serving.bodies.rank, body), serving.ranker
     domains = ranker.scorer.info.declarations.domains
-    by = call.rank_by or domains.task_names[0]
-    try:
-        ranked = ranker.rank(call.requests, ranking_by(domains, by), call.top_k, call.ad_ids)
-    except LogsError as error:
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    by = call.get("rank_by", domains.task_names[0])
+    ranked = ranker.rank(call["requests"], ranking_by(domains, by), call["top_k"], call.get("ad_ids"))
     answer = RankAnswer(
         model_id=ranker.model_id,
         bundle_id=ranker.bundle_id,
         day=serving.day,
         requests=tuple(
-            RankedAds(request_id=request_id, ads=_ads(ranked, place, by, call.ids, domains.task_names))
-            for place, request_id in enumerate(_request_ids(call))
+            RankedAds(request_id=row.get("request_id"), ads=_ads(ranked, place, by, domains.task_names))
+            for place, row in enumerate(call["requests"])
         ),
-        unpublished=tuple(_written(ranked.unpublished, call.ids)),
+        unpublished=tuple(id_list(ranked.unpublished)),
     )
     return answer.model_dump_json().encode()
 
 
 def answer_embed(serving: Serving, body: bytes) -> bytes:
     """Raises as `answer_rank` does."""
-    call, ranker = parsed(serving.bodies.embed, body), serving.ranker
-    try:
-        vectors = {task: matrix.tolist() for task, matrix in ranker.embed(call.requests).tasks.items()}
-    except LogsError as error:
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    requests, ranker = parsed(serving.bodies.embed, body)["requests"], serving.ranker
+    vectors = {task: matrix.tolist() for task, matrix in ranker.embed(requests).tasks.items()}
     answer = EmbedAnswer(
         model_id=ranker.model_id,
         bundle_id=ranker.bundle_id,
         requests=tuple(
             EmbeddedRequest(
-                request_id=request_id, embedding={task: rows[place] for task, rows in vectors.items()}
+                request_id=row.get("request_id"),
+                embedding={task: rows[place] for task, rows in vectors.items()},
             )
-            for place, request_id in enumerate(_request_ids(call))
+            for place, row in enumerate(requests)
         ),
     )
     return answer.model_dump_json().encode()
 
 
-def _request_ids(call: Call) -> list[Id | None]:
-    given = [row.get("request_id") for row in call.requests]
-    return [str(one) if one is not None and call.ids == "string" else one for one in given]
-
-
-def _written(ids: NDArray[Any], how: IdsAs) -> list[Id]:
-    return [str(one) if how == "string" else one for one in id_list(ids)]
-
-
 def _ads(
-    ranked: Ranked, place: int, by: str | dict[str, float], ids: IdsAs, tasks: tuple[str, ...]
+    ranked: Ranked, place: int, by: str | dict[str, float], tasks: tuple[str, ...]
 ) -> tuple[RankedAd, ...]:
     scores, probabilities = ranked.score[place], ranked.probability[place]
     if isinstance(by, str):  # a task may rank by its logit, which says the same and reads worse
         scores = probabilities[:, tasks.index(by)]
-    rows = zip(_written(ranked.ad_id[place], ids), scores.tolist(), probabilities.tolist(), strict=True)
+    rows = zip(id_list(ranked.ad_id[place]), scores.tolist(), probabilities.tolist(), strict=True)
     return tuple(
         RankedAd(
             ad_id=ad_id,

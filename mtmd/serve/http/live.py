@@ -75,7 +75,7 @@ class Live:
         wanted = None
         try:
             model_id = self._choose()
-            wanted = model_id, self._catalogue.require_current(model_id)
+            wanted = model_id, self._catalogue.current(model_id)
             if self._is_served(*wanted):
                 self.problem = None
                 return False

@@ -7,9 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-from mtmd.serve.http import __main__ as service
 from tests.serve.http.conftest import Client, Line
 
 
@@ -42,11 +39,3 @@ def test_a_killed_service_starts_again_and_a_terminated_one_ends(line: Line, tmp
         process.kill()
         process.wait()
     assert "serving model-0 with the ads of 2026-01-21" in (tmp_path / "2.log").read_text()
-
-
-def test_a_limit_that_is_none_is_an_error_that_names_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert service.main([str(tmp_path), "--threads", "0"]) == 1
-    words = "error: the options of the service are wrong:\n  threads (0) must be greater than or equal to 1\n"
-    assert capsys.readouterr().err == words
