@@ -209,11 +209,6 @@ class PairColumns(nn.Module):
 class Peer(RankingModel):
     """A peer's network behind our interface; task by task, without MTMD's task tree."""
 
-    @property
-    def embedding_parameter_count(self) -> int:
-        tables = (module for module in self.modules() if isinstance(module, nn.Embedding))
-        return sum(table.weight.numel() for table in tables)
-
 
 def mean_logits(base_rates: Tensor) -> Tensor:
     """(|domains|, T) mean teacher scores, NaN where there are none → (T,) logits for the peers' output biases."""

@@ -51,11 +51,6 @@ class RankingModel(nn.Module):
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
-    @property
-    def embedding_parameter_count(self) -> int:
-        """Parameters of the embedding tables of categorical features."""
-        return sum(p.numel() for name, p in self.named_parameters() if ".tables.tables." in f".{name}")
-
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     """The device that `training.device` means; `auto` is a GPU where torch finds one, and the CPU elsewhere.

@@ -13,7 +13,6 @@ from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Fold, Item, Items, Picture, Section
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns
 from mtmd.report.tables import Column, Table, columns_of, short, time_words
-from mtmd.train.results import FitResult
 from mtmd.train.stage import Trained
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
 
@@ -71,14 +70,14 @@ def training(trained: Sequence[Trained], as_of: date, start: str = "") -> Sectio
         fit = model.fit
         best = fit.epochs[fit.best_epoch - 1].validation_loss
         numbers = f"{best:.5f}", time_words(fit.seconds), f"{fit.rows_per_s:,.0f}"
-        sizes = fit.parameters, fit.embedding_parameters, fit.precision
-        rows.append((model.name, _epochs(fit), *numbers, *sizes, _when(model, as_of)))
+        kept = f"{fit.best_epoch} of {len(fit.epochs)}"
+        rows.append((model.name, kept, *numbers, fit.parameters, fit.precision, _when(model, as_of)))
     table = Table(
         title="Trainings (KL: on the validation rows, in nats)",
         columns=(
             *columns_of("text", ("model", "kept epoch")),
             *columns_of("number", ("validation KL", "time", "rows/s")),
-            *columns_of("count", ("parameters", "in embeddings")),
+            *columns_of("count", ("parameters",)),
             *columns_of("text", ("precision", "made")),
         ),
         rows=tuple(rows),
@@ -93,10 +92,6 @@ def training(trained: Sequence[Trained], as_of: date, start: str = "") -> Sectio
         blocks=[table, *(_curve(model) for model in trained)],
         how="Losses are means of the task-weighted KL per epoch. The dashed line is the epoch whose weights are kept.",
     )
-
-
-def _epochs(fit: FitResult) -> str:
-    return f"{fit.best_epoch} of {len(fit.epochs)}"
 
 
 def _when(model: Trained, as_of: date) -> str:

@@ -1,13 +1,12 @@
 """What a training needs of its data, reports while it runs, and leaves: its record, weights and checkpoints.
 
 Weights and checkpoints are safetensors, never a pickle. A checkpoint is the state of a training between two epochs: one
-file, replaced atomically, that carries its own digest. It can be made again by training again, so a damaged checkpoint
-is never resumed from: `load_checkpoint` warns, and the training begins anew.
+file, replaced atomically, that carries its own digest. A damaged one is never resumed from: the training begins anew.
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,7 +73,6 @@ class ChosenStart(Frozen):
 class Progress(Frozen):
     """One report: every few steps, and at each epoch's end, when `validation_loss` is given."""
 
-    kind: str
     epoch: int = Field(description="1-based")
     epochs: int
     step: int = Field(description="steps done, over all epochs")
@@ -92,28 +90,37 @@ OnProgress = Callable[[Progress], None]
 class EpochRecord(Frozen):
     """One epoch."""
 
-    epoch: int
     train_loss: float
     validation_loss: float
     validation_logmae: dict[str, float]
-    seconds: float
+    seconds: float = Field(description="of training; validation is not part of it")
+    rows: int = Field(description="pairs trained on")
 
 
 class FitResult(Frozen):
     """A finished training."""
 
-    kind: str
     epochs: tuple[EpochRecord, ...]
-    best_epoch: int = Field(description="1-based; its weights are the ones kept")
-    rows_per_s: float = Field(description="pairs trained on per second of training, validation excluded")
     parameters: int
-    embedding_parameters: int
     precision: Precision
 
     @property
+    def best_epoch(self) -> int:
+        """1-based; its weights are the ones kept."""
+        return best_of(self.epochs)
+
+    @property
     def seconds(self) -> float:
-        """Of training; validation is not part of it."""
         return sum(record.seconds for record in self.epochs)
+
+    @property
+    def rows_per_s(self) -> float:
+        return sum(record.rows for record in self.epochs) / self.seconds
+
+
+def best_of(epochs: Sequence[EpochRecord]) -> int:
+    """The first epoch, 1-based, with the least validation loss."""
+    return 1 + min(range(len(epochs)), key=lambda place: epochs[place].validation_loss)
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -147,8 +154,6 @@ class TrainingState(Frozen):
 
     key: str
     epochs: tuple[EpochRecord, ...] = ()
-    best_epoch: int = 0
-    trained_rows: int = 0
 
 
 def save_checkpoint(
@@ -202,7 +207,7 @@ def load_checkpoint(
 
 def _is_best(state: TrainingState) -> bool:
     """Whether the latest epoch is the best one."""
-    return state.best_epoch == len(state.epochs)
+    return best_of(state.epochs) == len(state.epochs)
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

@@ -8,7 +8,6 @@ last whole epoch ends with the same bits too.
 
 import math
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from mtmd.train.results import (
     Progress,
     TrainingData,
     TrainingState,
+    best_of,
     load_checkpoint,
     save_checkpoint,
 )
@@ -164,18 +164,12 @@ class _Run:
         seconds = time.perf_counter() - started
         validation_loss, logmae = self._validate(epoch)
         record = EpochRecord(
-            epoch=epoch, train_loss=train_loss, validation_loss=validation_loss, validation_logmae=logmae,
-            seconds=seconds,
+            train_loss=train_loss, validation_loss=validation_loss, validation_logmae=logmae, seconds=seconds,
+            rows=rows,
         )  # fmt: skip
-        best = self.state.best_epoch
-        if best == 0 or validation_loss < self.state.epochs[best - 1].validation_loss:
-            best, self.best = epoch, self._copy()
-        self.state = TrainingState(
-            key=self.state.key,
-            epochs=(*self.state.epochs, record),
-            best_epoch=best,
-            trained_rows=self.state.trained_rows + rows,
-        )
+        self.state = TrainingState(key=self.state.key, epochs=(*self.state.epochs, record))
+        if best_of(self.state.epochs) == epoch:
+            self.best = self._copy()
         if self.ranks.rank == 0:
             save_checkpoint(self.work, self.state, self.model, self.optimizer, self.best)
         self._report(epoch, epoch * self.steps, train_loss, validation_loss, rows / seconds)
@@ -187,22 +181,15 @@ class _Run:
             self.opening.end(self.model, self.optimizer)
         self.model.load_state_dict(self.best)
         self.model.eval()
-        epochs = self.state.epochs
         return self.model.cpu(), FitResult(
-            kind=self.kind,
-            epochs=epochs,
-            best_epoch=self.state.best_epoch,
-            rows_per_s=self.state.trained_rows / sum(record.seconds for record in epochs),
-            parameters=self.model.parameter_count,
-            embedding_parameters=self.model.embedding_parameter_count,
-            precision=self.precision,
+            epochs=self.state.epochs, parameters=self.model.parameter_count, precision=self.precision
         )
 
     def _train(self, epoch: int, started: float) -> tuple[float, int]:
         """The mean loss of the epoch's steps, and the pairs trained on."""
         self.model.train()
         total, rows, done = 0.0, 0, (epoch - 1) * self.steps
-        batches = self._moved(self.data.epoch(epoch, self.batch_requests))
+        batches = on_device(self.data.epoch(epoch, self.batch_requests), self.device)
         kept = with_dropped_values(
             batches, self.preset.declarations, (self.config.seed, epoch, 1, self.ranks.rank)
         )
@@ -247,7 +234,7 @@ class _Run:
         """Weighted KL and LogMAE per task on the validation requests, in float32, whatever is trained on."""
         self.model.eval()
         sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=self.device)
-        for batch in self._moved(self.data.validation(self.batch_requests)):
+        for batch in on_device(self.data.validation(self.batch_requests), self.device):
             log_p = self.model(batch)
             kl, count = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher)
             error, _ = task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)
@@ -263,9 +250,6 @@ class _Run:
             raise self._not_finite(f"validation loss {loss}", f"epoch {epoch}")
         return loss, dict(zip(self.tasks, (error / count).tolist(), strict=True))
 
-    def _moved(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        return on_device(batches, self.device)
-
     def _copy(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
@@ -273,7 +257,7 @@ class _Run:
         if self.on_progress is not None:
             epochs = self.config.epochs
             progress = Progress(
-                kind=self.kind, epoch=epoch, epochs=epochs, step=step, steps=epochs * self.steps, train_loss=train,
+                epoch=epoch, epochs=epochs, step=step, steps=epochs * self.steps, train_loss=train,
                 validation_loss=validation, rows_per_s=speed,
             )  # fmt: skip
             self.on_progress(progress)

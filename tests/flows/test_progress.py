@@ -17,7 +17,7 @@ def _said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, lin
         for step in (3, 6, 10, 13, 16, 20):
             tell(
                 Progress(
-                    kind="mtmd", epoch=1 + (step - 1) // 10, epochs=2, step=step, steps=20, train_loss=0.5,
+                    epoch=1 + (step - 1) // 10, epochs=2, step=step, steps=20, train_loss=0.5,
                     validation_loss=0.25 if step % 10 == 0 else None, rows_per_s=1000.0,
                 )
             )  # fmt: skip

@@ -104,18 +104,12 @@ def verdict(report: EvaluationReport, parity: ParityReport) -> Verdict:
 @pytest.fixture(scope="session")
 def fit() -> FitResult:
     epochs = [
-        EpochRecord(epoch=e, train_loss=1.0 / e, validation_loss=1.5 / e, validation_logmae={}, seconds=1.0)
+        EpochRecord(
+            train_loss=1.0 / e, validation_loss=1.5 / e, validation_logmae={}, seconds=1.0, rows=12346
+        )
         for e in (1, 2, 3)
     ]
-    return FitResult(
-        kind="mtmd",
-        epochs=tuple(epochs),
-        best_epoch=3,
-        rows_per_s=12345.6,
-        parameters=1_234_567,
-        embedding_parameters=1_000_000,
-        precision="float32",
-    )
+    return FitResult(epochs=tuple(epochs), parameters=1_234_567, precision="float32")
 
 
 @pytest.fixture(scope="session")

@@ -21,16 +21,11 @@ from mtmd.train.results import (
 from tests.model.random_batches import random_batch
 from tests.small_disk import small_disk
 
-STATE = TrainingState(
-    key="abc",
-    epochs=(
-        EpochRecord(
-            epoch=1, train_loss=0.1 + 0.2, validation_loss=1 / 3, validation_logmae={"ctr": 0.7}, seconds=1.5
-        ),
-    ),
-    best_epoch=1,
-    trained_rows=123,
+EPOCH = EpochRecord(
+    train_loss=0.1 + 0.2, validation_loss=1 / 3, validation_logmae={"ctr": 0.7}, seconds=1.5, rows=123
 )
+STATE = TrainingState(key="abc", epochs=(EPOCH,))
+WORSE = TrainingState(key="abc", epochs=(EPOCH, EPOCH))  # no better than the first
 
 
 def trained(seed: int, width: int = 3) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -62,9 +57,6 @@ def flipped(content: bytes, place: int) -> bytes:
     changed = bytearray(content)
     changed[place] ^= 1
     return bytes(changed)
-
-
-WORSE = STATE.model_copy(update={"epochs": (*STATE.epochs, STATE.epochs[0].model_copy(update={"epoch": 2}))})
 
 
 def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:

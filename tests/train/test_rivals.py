@@ -52,11 +52,8 @@ def store(preset: Preset, as_of: date, place: Path, days: int = DAYS) -> Path:
     final = planned(preset, as_of, place).workspace.trained(
         "per_slice", training_key("per_slice", days_fingerprint(shards), preset)
     )
-    epoch = EpochRecord(epoch=1, train_loss=1.0, validation_loss=1.0, validation_logmae={}, seconds=1.0)
-    fit = FitResult(
-        kind="per_slice", epochs=(epoch,), best_epoch=1, rows_per_s=1.0, parameters=1, embedding_parameters=1,
-        precision="float32",
-    )  # fmt: skip
+    epoch = EpochRecord(train_loss=1.0, validation_loss=1.0, validation_logmae={}, seconds=1.0, rows=1)
+    fit = FitResult(epochs=(epoch,), parameters=1, precision="float32")
 
     def build(directory: Path) -> None:
         write_json(directory / "fit.json", fit.model_dump(mode="json"))
