@@ -46,7 +46,7 @@ def random_rows(schema: SideSchema, rows: int, seed: int) -> EncodedSide:
         matrix[:] = rng.standard_normal(matrix.shape, dtype=np.float32)
         matrix[rng.random(matrix.shape) < 0.1] = np.nan
     for column, feature in enumerate(schema.categorical):
-        known = rng.integers(1, (feature.buckets or 0) + 1, rows)
+        known = rng.integers(1, feature.buckets + 1, rows)
         side.categorical[:, column] = np.where(rng.random(rows) < 0.1, 0, known)
     return side
 

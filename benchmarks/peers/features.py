@@ -147,7 +147,7 @@ class SideColumns(nn.Module):
         super().__init__()
         self._categorical = [f"{schema.side}_{feature.name}" for feature in schema.categorical]
         self._domain = "surface" if schema.side == "query" else "product"
-        buckets = [feature.buckets or 0 for feature in schema.categorical]  # never None: see Feature
+        buckets = [feature.buckets for feature in schema.categorical]
         self.sizes = dict(zip(self._categorical, (b + 1 for b in buckets), strict=True))  # with 0 = missing
         self.sizes[self._domain] = len(schema.domains)
         self.numbers = f"{schema.side}_numbers"

@@ -74,11 +74,7 @@ class Declarations(Frozen):
     domains: Domains
     features: tuple[AnyFeature, ...] = Field(min_length=2)
     hash_seed: int = Field(0, ge=0, description="seed of the categorical hash")
-    ids: IdsConfig = Field(
-        IdsConfig(),
-        exclude_if=lambda ids: ids == IdsConfig(),  # so that ids of the usual type change no output's name
-        description="types of the ids",
-    )
+    ids: IdsConfig = IdsConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -92,7 +88,7 @@ class Declarations(Frozen):
                     f"feature {feature.name!r} names domains {sorted(bad)}; declared: {list(known)}"
                 )
         for side in ("query", "item"):
-            if not any(feature.side == side and feature.shallow for feature in self.features):
+            if not any(feature.side == side and feature.shallow for feature in self._hashed):
                 raise ValueError(
                     f"the {side} side has no shallow feature; mark one categorical with shallow = true"
                 )

@@ -43,8 +43,8 @@ _NO_NAME = 65_536  # characters that no category has: a document, or the rest of
 class Hashed(Feature):
     """What categories of one value and of many have: buckets, and the embedding table that they are read in."""
 
-    takes: ClassVar[frozenset[str]] = frozenset(("shallow", "buckets", "type"))
-
+    type: Literal["VARCHAR", "INTEGER", "BIGINT"] = "VARCHAR"
+    shallow: bool = Field(False, description="read by the shallow experts too; paper §2.1.3")
     buckets: int = Field(ge=1, le=2**31 - 2, description="hash buckets")
     table: str | None = Field(
         None,
@@ -83,7 +83,6 @@ class Categorical(Hashed):
     """A category of one value; 0 is missing, 1..buckets the hashed value."""
 
     matrix: ClassVar[Matrix] = "categorical"
-    types: ClassVar[tuple[str, ...]] = ("VARCHAR", "INTEGER", "BIGINT")
 
     kind: Literal["categorical"] = "categorical"
     dropout: float | None = Field(

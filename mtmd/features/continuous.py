@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import Field
 
 from mtmd.features.feature import LARGEST_NUMBER, NUMBERS, Check, Counted, Feature, Matrix, refuse_infinite
 
@@ -15,10 +16,10 @@ class Continuous(Feature):
     """One number, normalised by its domain; NaN is missing."""
 
     matrix: ClassVar[Matrix] = "continuous"
-    takes: ClassVar[frozenset[str]] = frozenset(("type", "log1p"))
-    types: ClassVar[tuple[str, ...]] = ("FLOAT", "DOUBLE", "INTEGER", "BIGINT")
 
     kind: Literal["continuous"] = "continuous"
+    type: Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT"] = "FLOAT"
+    log1p: bool = Field(False, description="read as sign(x) · ln(1 + |x|)")
 
     @property
     def _is_floating(self) -> bool:

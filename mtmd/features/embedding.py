@@ -26,10 +26,9 @@ class Embedding(Feature):
     """`width` numbers, each normalised by its domain; a vector that lacks any of them is missing as a whole."""
 
     matrix: ClassVar[Matrix] = "embedding"
-    takes: ClassVar[frozenset[str]] = frozenset(("type",))
-    types: ClassVar[tuple[str, ...]] = ("FLOAT",)
 
     kind: Literal["embedding"] = "embedding"
+    type: Literal["FLOAT"] = "FLOAT"
 
     @property
     def column_type(self) -> str:

@@ -3,19 +3,12 @@
 import re
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field
 
 from mtmd.errors import LogsError
 from mtmd.features.encoded_list import EncodedList
@@ -25,9 +18,6 @@ Matrix = Literal["continuous", "categorical", "embedding", "lists"]
 # Where encoded values go, in the order of a tower's fields. Numbers and vectors pass the norm of their domain,
 # categories and lists are read in embedding tables; lists are in files of their own.
 MATRICES: tuple[Matrix, ...] = ("continuous", "categorical", "embedding", "lists")
-
-_SHARED = ("shallow", "buckets", "type", "log1p")  # settings that only some kinds take
-_ALWAYS_STORED = frozenset(("domains", "buckets", "type"))
 
 
 class Check(NamedTuple):
@@ -55,8 +45,6 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
     """One column of `requests` (query side) or `ads` (item side) that a tower reads."""
 
     matrix: ClassVar[Matrix]
-    takes: ClassVar[frozenset[str]] = frozenset()  # which of the settings that only some kinds take
-    types: ClassVar[tuple[str, ...]] = ()  # DuckDB types of a value, the usual one first
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
     side: Side
@@ -66,36 +54,10 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         min_length=1,
         description="surfaces (query side) or products (item side) that have it; all when omitted",
     )
-    shallow: bool = Field(
-        False, description="read by the shallow experts too (categories only; paper §2.1.3)"
-    )
-    buckets: int | None = Field(None, ge=1, le=2**31 - 2, description="hash buckets (categories only)")
     width: int = Field(
         16, ge=1, le=4096, description="of a category's embedding; for `embedding`, the vector's length"
     )
-    type: str | None = Field(None, description="column type in the logs, of one value; the kind's usual one")
-    log1p: bool = Field(False, description="read as sign(x) · ln(1 + |x|) (continuous only)")
-
-    @model_validator(mode="after")
-    def _check_shared(self) -> Self:
-        fields = Feature.model_fields
-        for setting in _SHARED:
-            if setting not in self.takes and getattr(self, setting) != fields[setting].default:
-                raise ValueError(
-                    f"feature {self.name!r} is {self.kind}, which takes no `{setting}`; remove it"
-                )
-        if self.type not in {None, *self.types}:
-            raise ValueError(
-                f"feature {self.name!r} is {self.kind}: type {self.type} must be one of {sorted(self.types)}"
-            )
-        return self
-
-    @model_serializer(mode="wrap")
-    def _stored(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the settings of a kind that are not set: so a new one renames no output of features without it."""
-        return {
-            key: value for key, value in handler(self).items() if value is not None or key in _ALWAYS_STORED
-        }
+    type: str = Field(description="DuckDB type of one value in the logs; the kind's usual one when omitted")
 
     @property
     def quoted(self) -> str:
@@ -109,7 +71,7 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
     @property
     def column_type(self) -> str:
         """The DuckDB type that the column is read as: `mtmd/logs/columns.py` says which types are cast to it."""
-        return self.type or self.types[0]
+        return self.type
 
     @property
     def size(self) -> int:

@@ -27,7 +27,6 @@ class MultiValued(Hashed):
     """A category with any number of values in a row; no value is missing."""
 
     matrix: ClassVar[Matrix] = "lists"
-    types: ClassVar[tuple[str, ...]] = ("VARCHAR", "INTEGER", "BIGINT")
 
     kind: Literal["multivalued"] = "multivalued"
     max_length: int = Field(

@@ -16,7 +16,7 @@ from mtmd.expectations import Expect, Needs, Severity, day_expectations
 from mtmd.expectations.common import listed
 from mtmd.extract.database import Database
 from mtmd.extract.sources import load_sources
-from mtmd.features import Feature
+from mtmd.features import Feature, Hashed
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
@@ -103,7 +103,7 @@ def _hints(place: str, feature: Feature, present: int, distinct: int) -> Iterato
         yield hint(place, "no row has a value", "deliver it, or take it out of the preset")
     elif feature.kind == "continuous" and distinct == 1:
         yield hint(place, "all rows have one value", "it says nothing: deliver it, or take it out")
-    elif feature.buckets is not None and colliding_share(distinct, feature.buckets) > MOST_COLLIDING:
+    elif isinstance(feature, Hashed) and colliding_share(distinct, feature.buckets) > MOST_COLLIDING:
         share = colliding_share(distinct, feature.buckets)
         text = f"about {distinct:,} values in {feature.buckets:,} buckets: {share:.0%} share one with another"
         yield hint(

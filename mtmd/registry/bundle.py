@@ -9,7 +9,7 @@ from mtmd.config import Declarations, Frozen
 from mtmd.errors import BundleError, StorageError
 from mtmd.store.files import read_json, sha256_file
 
-BUNDLE_FORMAT = 1  # raise it whenever the same weights and declarations must be served differently
+BUNDLE_FORMAT = 2  # raise it whenever the same weights and declarations must be served differently
 BUNDLE_FILE = "bundle.json"
 MODEL_KIND = "mtmd"
 # The dots matter: the exporter names inner values after operators (`embedding`, `cat_1`) and does not look

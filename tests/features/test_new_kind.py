@@ -1,4 +1,4 @@
-"""A new kind of feature is one module and its line in `KINDS`: it goes from the logs to the served model."""
+"""A new kind of feature is one module and its name in `AnyFeature`: it goes from the logs to the served model."""
 
 import shutil
 import subprocess
@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KIND = '''
 """An hour of the day, which the model sees as a point on a circle."""
+
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +25,9 @@ class Clock(Feature):
     """(cos, sin) of the hour; missing where it is null."""
 
     matrix = "embedding"
-    types = ("INTEGER",)
 
-    kind: str = "clock"
+    kind: Literal["clock"] = "clock"
+    type: Literal["INTEGER"] = "INTEGER"
 
     @property
     def size(self):
@@ -110,8 +112,7 @@ def with_clock(tmp_path: Path) -> Path:
     (place / "mtmd" / "features" / "clock.py").write_text(KIND)
     registry = place / "mtmd" / "features" / "__init__.py"
     text = registry.read_text().replace(
-        "KINDS: dict[str, type[Feature]] = {\n",
-        'from mtmd.features.clock import Clock\n\nKINDS: dict[str, type[Feature]] = {\n    "clock": Clock,\n',
+        "AnyFeature = Annotated[", "from mtmd.features.clock import Clock\n\nAnyFeature = Annotated[Clock | "
     )
     registry.write_text(text)
     tiny = (place / "mtmd" / "config" / "presets" / "tiny.toml").read_text()

@@ -32,7 +32,7 @@ def test_an_altered_or_missing_file_is_named(bundle: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda _: {"format": 99}, "has format 99; this version reads 1"),
+        (lambda _: {"format": 99}, "has format 99; this version reads 2"),
         (lambda _: {"bundle_id": "short"}, "is not a bundle of this version"),
         (lambda _: {"files": []}, r"towers are \[\]; they must be"),
         (lambda _: {"widths": {"ctr": -1, "gctr": 1, "octr": 1}}, "greater than or equal to 1"),
