@@ -4,7 +4,6 @@ Each process has a record, so that `down` ends exactly what `up` started, and `u
 Everything else lives in the server's database below `home` and survives.
 """
 
-import argparse
 import os
 import socket
 import subprocess
@@ -12,17 +11,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from contextlib import chdir
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import psutil
+import typer
 
 from deploy import processes
-from mtmd.command_line import console, errors, literal
+from mtmd import command_line
+from mtmd.command_line import console, literal
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import ConfigError
 from mtmd.flows.automations import apply, packaged
 from mtmd.report.index import unless_it_fails, write_index
 from mtmd.store.files import remove
@@ -42,8 +43,7 @@ _SERVER = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
 _PATIENCE_S = 300.0
-_PORT_PATIENCE_S = 5.0  # a process of ours that was killed lets go of its port in a moment
-_LAST_PORT = 65535
+commands = command_line.app()
 
 
 @dataclass(frozen=True)
@@ -65,25 +65,27 @@ class Platform:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of everything that talks to the server: this platform's settings, whatever the shell has of Prefect's."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        return own | {
-            "PREFECT_HOME": str(self.home / "prefect"),
-            "PREFECT_API_URL": self.api,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_CLI_PROMPT": "false",
-            "PREFECT_WORKER_QUERY_SECONDS": "2",
-            "DO_NOT_TRACK": "1",
-            "MTMD_REPORTS_URL": os.environ.get("MTMD_REPORTS_URL") or self.reports,
-            "PROJECT_ROOT": str(ROOT),
+        """Of every process: this platform's settings; the shell's of Prefect only where they are a server's."""
+        own = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PREFECT_") or name.startswith("PREFECT_SERVER_")
         }
-
-    @property
-    def server_environment(self) -> dict[str, str]:
-        """The server's own: without its address, and with the shell's settings of a server, such as its database."""
-        given = {name: value for name, value in os.environ.items() if name.startswith("PREFECT_SERVER_")}
-        own = {name: value for name, value in self.environment.items() if name != "PREFECT_API_URL"}
-        return given | own | _SERVER | {"PREFECT_SERVER_UI_API_URL": self.api}
+        return (
+            own
+            | _SERVER
+            | {
+                "PREFECT_HOME": str(self.home / "prefect"),
+                "PREFECT_API_URL": self.api,
+                "PREFECT_SERVER_UI_API_URL": self.api,
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "PREFECT_CLI_PROMPT": "false",
+                "PREFECT_WORKER_QUERY_SECONDS": "2",
+                "DO_NOT_TRACK": "1",
+                "MTMD_REPORTS_URL": os.environ.get("MTMD_REPORTS_URL") or self.reports,
+                "PROJECT_ROOT": str(ROOT),
+            }
+        )
 
 
 def up(platform: Platform, preset: str | None = None) -> None:
@@ -95,7 +97,7 @@ def up(platform: Platform, preset: str | None = None) -> None:
     if preset is not None:
         load_preset(preset)
     server = (_PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(platform.port))
-    _start(platform, "server", server, platform.server_environment, platform.port)
+    _start(platform, "server", server, platform.port)
     _await(platform, "server", f"{platform.api}/health")
     _prefect(platform, "work-pool", "create", "local", "--type", "process", "--overwrite")
     if preset is not None:
@@ -107,12 +109,12 @@ def up(platform: Platform, preset: str | None = None) -> None:
     for words in apply(packaged(), platform.api):
         console.print(literal(words))
     worker = (_PREFECT, "worker", "start", "--pool", "local", "--name", "mtmd")
-    _start(platform, "worker", worker, platform.environment)
+    _start(platform, "worker", worker)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
     unless_it_fails(platform.artifacts, lambda: write_index(platform.artifacts))
     address = (str(platform.reports_port), "--bind", "127.0.0.1", "--directory", str(platform.artifacts))
     pages = (sys.executable, "-m", "http.server", *address)
-    _start(platform, "reports", pages, platform.environment, platform.reports_port)
+    _start(platform, "reports", pages, platform.reports_port)
     _await(platform, "reports", platform.reports)
     console.print(
         f"UI: http://127.0.0.1:{platform.port}   reports: {platform.reports}   logs: {platform.home}"
@@ -139,13 +141,7 @@ def _running(platform: Platform, name: str) -> psutil.Process | None:
     return processes.recorded(_record(platform, name))
 
 
-def _start(
-    platform: Platform,
-    name: str,
-    command: tuple[str, ...],
-    environment: Mapping[str, str],
-    port: int | None = None,
-) -> None:
+def _start(platform: Platform, name: str, command: tuple[str, ...], port: int | None = None) -> None:
     """Start a process unless it runs. Raises ConfigError where it runs otherwise, or its port is another program's."""
     if (process := _running(platform, name)) is not None:
         if (found := tuple(process.cmdline()[1 - len(command) :])) != command[1:]:
@@ -155,22 +151,12 @@ def _start(
             )
         console.print(f"{name}: running already (pid {process.pid})")
         return
-    if port is not None:
-        _require_free(name, port)
-    process = processes.start(_record(platform, name), command, cwd=ROOT, environment=environment)
-    console.print(f"{name}: started (pid {process.pid})")
-
-
-def _require_free(name: str, port: int) -> None:
-    """A port that another program listens on would be taken for ours: deployments would go to somebody's server."""
-    deadline = time.monotonic() + _PORT_PATIENCE_S
-    while 1 <= port <= _LAST_PORT and _listens(port) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    if not 1 <= port <= _LAST_PORT or _listens(port):
+    if port is not None and _listens(port):  # deployments would go to somebody's server
         raise ConfigError(
-            f"port {port} of the {name} must be from 1 to {_LAST_PORT} and free; choose others: "
-            "`make up PORT=… REPORTS_PORT=…`"
+            f"port {port} of the {name} is another program's; choose others: `make up PORT=… REPORTS_PORT=…`"
         )
+    process = processes.start(_record(platform, name), command, cwd=ROOT, environment=platform.environment)
+    console.print(f"{name}: started (pid {process.pid})")
 
 
 def _listens(port: int) -> bool:
@@ -203,31 +189,28 @@ def _prefect(platform: Platform, *command: str, may_fail: str | None = None) -> 
         raise ConfigError(f"prefect {' '.join(command)} failed:\n{said}")
 
 
-def main() -> int:
-    """Run one command from a terminal; exit status 1 for an error that the user can mend."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
-    parser.add_argument("command", choices=("up", "down"))
-    parser.add_argument("--port", type=int, default=Platform.port, help="of the server and its UI")
-    parser.add_argument("--reports-port", type=int, default=Platform.reports_port, help="of the report pages")
-    parser.add_argument(
-        "--preset", help="that the deployments run from now on; the one they have when omitted"
-    )
-    options = parser.parse_args()
-    platform = Platform(port=options.port, reports_port=options.reports_port)
-    try:
-        if options.command == "down":
-            down(platform)
-        else:
-            with chdir(
-                ROOT
-            ):  # where the worker's runs are: MTMD_ARTIFACTS, or `artifacts`, is seen from there
-                platform = replace(platform, artifacts=artifacts_folder("artifacts"))
-            up(platform, options.preset)
-    except MtmdError as error:
-        errors.print(literal(f"error: {error}"))
-        return 1
-    return 0
+_Port = Annotated[int, typer.Option(min=1, max=65535)]
+
+
+@commands.command("up")
+def _up(
+    port: _Port = Platform.port,
+    reports_port: _Port = Platform.reports_port,
+    preset: Annotated[
+        str | None, typer.Option(help="that the deployments run from now on; else the one that they have")
+    ] = None,
+) -> None:
+    """Start what is missing, and bring the deployments up to the files."""
+    with chdir(ROOT):  # where the worker's runs are: MTMD_ARTIFACTS, or `artifacts`, is seen from there
+        artifacts = artifacts_folder("artifacts")
+    up(Platform(port=port, reports_port=reports_port, artifacts=artifacts), preset)
+
+
+@commands.command("down")
+def _down() -> None:
+    """End what `up` started."""
+    down(Platform())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line.run(commands, "python -m deploy.local"))

@@ -12,7 +12,7 @@ from mtmd import command_line
 from mtmd.config import variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.flows import parameters, prefect_artifacts, steps
+from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, require_days, show_ablation
 from mtmd.flows.parameters import (
     Artifacts,
@@ -23,6 +23,8 @@ from mtmd.flows.parameters import (
     described,
     scheduled_day,
 )
+from mtmd.flows.prefect_artifacts import publish_of_day
+from mtmd.report import view
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
 
@@ -69,7 +71,7 @@ def ablate(
     changing, missing = to_train(plan, names)
     trained, failed = train_variants(plan, changing, [model.seed for model in full], list(days.window))
     ablated = steps.ablate(plan, [*full, *trained], days.held_out, [*missing, *failed])
-    prefect_artifacts.ablation(plan, ablated, page)
+    publish_of_day("ablation", plan, view.ablation(plan, ablated), page)
     return ablated
 
 
@@ -77,19 +79,10 @@ def train_variants(
     plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
 ) -> tuple[list[Trained], list[str]]:
     """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
+    given = {"planned": plan, "kind": "mtmd", "window": window}
     with parameters.runner_of_trainings() as runner:
         runs = {
-            f"{name}, seed {seed}": runner.submit(
-                steps.train,
-                {
-                    "planned": plan,
-                    "kind": "mtmd",
-                    "variant": name,
-                    "seed": seed,
-                    "window": window,
-                    "start": None,
-                },
-            )
+            f"{name}, seed {seed}": runner.submit(steps.train, given | {"variant": name, "seed": seed})
             for name in names
             for seed in seeds
         }

@@ -7,11 +7,14 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from mtmd.flows import prefect_artifacts, steps
+from mtmd.flows import steps
 from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
+from mtmd.flows.prefect_artifacts import publish
 from mtmd.jobs.backfill import BackfillDay, Reprocess
 from mtmd.promote.findings import RunSummary
+from mtmd.report import jobs
+from mtmd.report.tables import report_url
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}", persist_result=False)
@@ -46,16 +49,23 @@ def backfill(
     days: list[BackfillDay] = steps.plan_backfill(
         first, last, reprocess=reprocess, newest_first=newest_first, **given
     )
-    prefect_artifacts.backfill(days, artifacts)
+    _publish(days, artifacts)
     if dry_run:
         return days
     for place in [place for place, day in enumerate(days) if day.state == "to run"]:
         days[place] = _retrained(days[place].as_of, given | {"promote": promote})
         get_run_logger().info("%s: %s", days[place].as_of, days[place].words)
-        prefect_artifacts.backfill(days, artifacts)
+        _publish(days, artifacts)
         steps.update_index(artifacts, preset)
     _require_completed(days)
     return days
+
+
+def _publish(days: list[BackfillDay], artifacts: str) -> None:
+    """Day by day: what would run, what it ended with, and links to the days' pages where these are served."""
+    urls = {day.as_of: report_url(artifacts, day.report) for day in days if day.report}
+    document = jobs.backfill(days, {day: url for day, url in urls.items() if url})
+    publish("backfill", document.title, document)
 
 
 def _require_completed(days: list[BackfillDay]) -> None:

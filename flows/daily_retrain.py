@@ -21,10 +21,11 @@ from mtmd.flows.parameters import (
     described,
     scheduled_day,
 )
-from mtmd.flows.prefect_artifacts import Event, tell
+from mtmd.flows.prefect_artifacts import Event, publish, publish_of_day, tell
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
+from mtmd.report import jobs, view
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 
@@ -47,7 +48,8 @@ def daily_retrain(
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
         summary = steps.decide(run, promote, override)
     except Exception as error:
-        prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
+        live = promote_stage.live_model(preset, artifacts)
+        publish("verdict", f"as_of {day}: stopped", jobs.stopped(day, f"{error}", live))
         steps.record_failure(artifacts, preset, day, error)
         raise
     if summary.is_news:
@@ -76,15 +78,15 @@ def _until_proved(plan: RunPlan) -> DayRun:
     starts = {"mtmd": chosen.start}
     kinds = compared(plan)
     trained = tuple(steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in kinds)
-    prefect_artifacts.training(plan, trained)
+    publish_of_day("training", plan, view.training(plan, trained))
 
     evaluated = steps.evaluate(plan, trained, days)
-    prefect_artifacts.metrics(plan, evaluated)
+    publish_of_day("metrics", plan, view.metrics(plan, evaluated))
     tests = [there.tested(plan, trained, evaluated) for there in extension.modules("daily").values()]
     tested = tuple(result for result in tests if result is not None)
     exported = steps.export(plan, trained[0], evaluated, days)
     proofs = steps.prove(plan, exported, trained[0], days.held_out)
-    prefect_artifacts.parity(plan, proofs)
+    publish_of_day("parity", plan, view.parity(plan, proofs))
 
     return DayRun(
         plan=plan,

@@ -18,7 +18,8 @@ from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.flows import parameters, prefect_artifacts
+from mtmd.flows import parameters
+from mtmd.flows.prefect_artifacts import publish_of_day
 from mtmd.jobs import backfill as backfill_job
 from mtmd.model.two_tower import ModelKind
 from mtmd.promote import stage as promote_stage
@@ -29,6 +30,7 @@ from mtmd.publish.stage import NoLongerLive, Published
 from mtmd.registry.registry import Registry
 from mtmd.report import index as index_stage
 from mtmd.report import stage as report_stage
+from mtmd.report import view
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
 from mtmd.train import rivals
@@ -36,7 +38,6 @@ from mtmd.train import stage as train_stage
 from mtmd.train.results import ChosenStart, Progress, Start
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate import stage as validate_stage
-from mtmd.validate.results import DayValidation
 from mtmd.validate.stage import DataQuality
 
 _LINE_S = 60.0
@@ -71,6 +72,13 @@ def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> boo
     return False
 
 
+validate = task_of(
+    validate_stage.validate,
+    lambda quality: (
+        f"data quality: {'ok' if quality.passed else 'FAILED'}; {len(quality.reused)} of "
+        f"{len(quality.days)} days were validated before"
+    ),
+)
 require = task_of(validate_stage.require)
 extract = task_of(
     extract_stage.extract,
@@ -110,29 +118,10 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
     return planned
 
 
-@task(persist_result=False)
-def validate(planned: RunPlan) -> DataQuality:
-    """Run the expectation suites on new days and on the window."""
-    logger = get_run_logger()
-
-    def say(result: DayValidation) -> None:
-        words = "ok" if result.passed else f"{len(result.failures)} FAILED"
-        logger.info("validated %s: %s", result.day, words)
-
-    quality = validate_stage.validate(planned, say)
-    logger.info(
-        "data quality: %s; %d of %d days were validated before",
-        "ok" if quality.passed else "FAILED",
-        len(quality.reused),
-        len(quality.days),
-    )
-    return quality
-
-
 def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
     quality = validate(planned)
-    prefect_artifacts.data_quality(planned, quality)
+    publish_of_day("data-quality", planned, view.data_quality(planned, quality))
     require(quality)
     with parameters.runner_of_days() as runner:
         days = zip(planned.all_days, quality.sources, strict=True)

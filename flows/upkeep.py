@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from prefect import flow, task
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
 from mtmd import extension
 from mtmd.config import load_preset
-from mtmd.flows import parameters, prefect_artifacts, steps
+from mtmd.flows import parameters, steps
 from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
-from mtmd.flows.prefect_artifacts import tell
+from mtmd.flows.prefect_artifacts import publish, tell
 from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.jobs.simulation import Simulated, simulate_days
@@ -81,19 +81,13 @@ def monitor(
     if report.breaches:  # first, so that nobody misses it where the artifact can't be published
         tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
     steps.update_index(artifacts, preset)
-    publish_monitor(report, preset, artifacts)
+    trend = monitor_stage.monitored(preset, report.day, artifacts=artifacts)
+    publish("monitor", f"{report.day}: {report.words[:200]}", jobs.monitor(report, trend))
     name = BREACH if report.breaches else None
     return Completed(data=report, name=name, message=report.words)
 
 
 look = steps.task_of(monitor_stage.monitor, lambda report: f"{report.day}: {report.words}", name="look")
-
-
-@task(persist_result=False, name="publish monitor")
-def publish_monitor(report: MonitorReport, preset: str, artifacts: str) -> None:
-    """Breaches, figures, drift, and the trend with the days before."""
-    trend = monitor_stage.monitored(preset, report.day, artifacts=artifacts)
-    prefect_artifacts.publish("monitor", f"{report.day}: {report.words[:200]}", jobs.monitor(report, trend))
 
 
 @flow(name="rollback", flow_run_name="rollback of {preset}", persist_result=False)
@@ -114,14 +108,14 @@ def rollback(
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     done = roll_back(workspace, reason, model)
-    publish_rollback(done)  # at once: publication can take minutes
+    publish("rollback", done.words, jobs.rollback(done))  # at once: publication can take minutes
     steps.update_index(artifacts, preset)
     live = done.champion
     tell("mtmd.champion.rolled-back", chosen.name, live.as_of, live.model_id, f"{done.words} ({reason})")
     ads = Republished(words=done.ads_words, failed=False)
     if not keep_ads:
         ads = publish_ads(workspace, LogSource.of(chosen, logs, workspace.spool), done)
-        publish_rollback(done, ads)
+        publish("rollback", f"{done.words}; {ads.words}", jobs.rollback(done, ads))
     extension.tell("changed", preset, artifacts)
     name = UNPUBLISHED if ads.failed else "Completed"
     return Completed(data=done, name=name, message=f"{done.words}; {ads.words}")
@@ -133,13 +127,6 @@ roll_back = steps.task_of(
 publish_ads = steps.task_of(rollback_stage.republish, lambda ads: ads.words, name="publish_ads")
 
 
-@task(persist_result=False, name="publish rollback")
-def publish_rollback(done: RolledBack, ads: Republished | None = None) -> None:
-    """What was taken down, what is live, why, and with which ads."""
-    words = f"{done.words}; {ads.words}" if ads else done.words
-    prefect_artifacts.publish("rollback", words, jobs.rollback(done, ads))
-
-
 @flow(name="clean-up", flow_run_name="clean-up of {preset}", persist_result=False)
 @described
 def clean_up(
@@ -148,16 +135,10 @@ def clean_up(
     """Remove what the preset's [retention] lets go, or only publish what that is."""
     chosen = load_preset(preset)
     cleaned = clean(Workspace.of(artifacts, chosen), chosen.retention, dry_run=dry_run)
-    publish_clean_up(cleaned)
+    publish("clean-up", cleaned.words, jobs.clean_up(cleaned))
     if not dry_run:
         steps.update_index(artifacts, preset)  # without links to what is gone
     return cleaned
 
 
 clean = steps.task_of(clean_up_job.clean_up, lambda cleaned: cleaned.words, name="clean")
-
-
-@task(persist_result=False, name="publish clean-up")
-def publish_clean_up(cleaned: CleanUp) -> None:
-    """What goes, and how much that is."""
-    prefect_artifacts.publish("clean-up", cleaned.words, jobs.clean_up(cleaned))

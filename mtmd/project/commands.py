@@ -79,6 +79,6 @@ def run() -> typer.Typer:
     return _command_of("mtmd.flows.daily_retrain")
 
 
-@commands.command(cls=Lazy, help="Bring the server's automations up to the files.")
+@commands.command(cls=Lazy, help="Give the server the automations that it lacks.")
 def automations() -> typer.Typer:
     return _command_of("mtmd.flows.automations")

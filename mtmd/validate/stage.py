@@ -1,6 +1,6 @@
 """Validate the window's days with their suites: a day once per content, then the window."""
 
-from collections.abc import Callable
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, 
 from mtmd.validate.runner import require as require_validation
 
 _AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
+_log = logging.getLogger(__name__)
 
 
 class DataQuality(Frozen):
@@ -39,7 +40,7 @@ class DataQuality(Frozen):
         return self.days if self.window is None else (*self.days, self.window)
 
 
-def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
+def validate(plan: RunPlan) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
     A day that passed before with the same files, declarations and suites is not run again (`day_records`); one that
@@ -68,8 +69,7 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         if result.passed:
             trailing.append(result.profile)
         days.append(result)
-        if on_day is not None:
-            on_day(result)
+        _log.info("validated %s: %s", day, "ok" if result.passed else f"{len(result.failures)} FAILED")
     window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
     quality = DataQuality(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))

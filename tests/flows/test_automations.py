@@ -1,15 +1,15 @@
 """The automation files: valid, and about events, tags and deployments that exist; and how they are applied."""
 
-import re
-import shutil
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
-from prefect.events.schemas.automations import AutomationCore
+from prefect.blocks.core import Block
+from prefect.blocks.notifications import SlackWebhook
 from prefect.server.utilities.user_templates import render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
 
 from mtmd.errors import ConfigError
 from mtmd.flows.automations import apply, automations, packaged
@@ -17,19 +17,11 @@ from mtmd.flows.prefect_artifacts import Event
 from mtmd.flows.upkeep import BREACH, UNPUBLISHED
 from tests.flows.runs import ROOT
 
-_FILES = sorted(packaged().glob("*.yaml"))
-_DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())["automations"]]
-
-
-@pytest.mark.parametrize("path", _FILES, ids=lambda path: str(path.stem))
-def test_automations_are_valid_and_refer_to_deployments_that_there_are(path: Path) -> None:
-    reference, text = r"<(deployment|block) ([^>]+)>", path.read_text()
-    resolved = re.sub(reference, "00000000-0000-0000-0000-000000000000", text)
-    found = [AutomationCore.model_validate(one) for one in yaml.safe_load(resolved)["automations"]]
-    assert all(one.name.startswith("mtmd-") for one in found)
-    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    named = {name for kind, name in re.findall(reference, text) if kind == "deployment"}
-    assert named <= {f"{one['name']}/{one['name']}" for one in deployments}
+_DECLARED = [
+    one
+    for path in sorted(packaged().glob("*.yaml"))
+    for one in yaml.safe_load(path.read_text())["automations"]
+]
 
 
 def test_a_message_of_a_line_without_a_champion_says_none() -> None:
@@ -53,12 +45,6 @@ def test_a_run_that_ends_in_a_state_of_its_own_is_no_zombie() -> None:
     (zombies,) = [one["trigger"] for one in _DECLARED if one["name"] == "mtmd-crash-zombies"]
     ends = {BREACH, UNPUBLISHED}
     assert {f"prefect.flow-run.{name}" for name in ends} <= set(zombies["expect"])
-
-
-def test_retraining_on_a_breach_is_off_and_zombies_are_looked_for() -> None:
-    on = {one["name"]: one.get("enabled", True) for one in _DECLARED}
-    assert on["mtmd-retrain-on-breach"] is False
-    assert on["mtmd-crash-zombies"] is True
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     assert deployments["definitions"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
 
@@ -103,17 +89,16 @@ def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
         automations()
 
 
-def test_files_are_applied_once_and_again_where_they_differ(prefect_server: str, tmp_path: Path) -> None:
-    """What lacks its deployment or block is left out; whether one is enabled is people's choice."""
-    file = tmp_path / "crash-zombies.yaml"
-    shutil.copy(packaged() / file.name, file)
-    shutil.copy(packaged() / "monitor-breach.yaml", tmp_path)
-    left_out = (
-        "automation mtmd-retrain-on-breach: left out, there is no deployment daily-retrain/daily-retrain"
-    )
-    said = list(apply(tmp_path, prefect_server))
-    assert said[0] == "automation mtmd-crash-zombies: created"
-    assert said[1].startswith(left_out)
-    assert next(apply(tmp_path, prefect_server)) == "automation mtmd-crash-zombies: unchanged"
-    file.write_text(file.read_text().replace("so that their slot is free", "and free their slot"))
-    assert next(apply(tmp_path, prefect_server)) == "automation mtmd-crash-zombies: updated"
+def test_what_the_server_lacks_is_made_once_and_messages_need_their_block(prefect_server: str) -> None:
+    names = [one["name"] for one in _DECLARED]
+    messages = [name for name in names if name.startswith("mtmd-tell")]
+    made = dict(said.split(": ", 1) for said in apply(packaged(), prefect_server))
+    assert made.pop("automation mtmd-crash-zombies") == "created"
+    assert list(made) == [f"automation {name}" for name in messages]
+    assert {words[:48] for words in made.values()} == {"left out: make the block custom-webhook or slack-"}
+    with temporary_settings({PREFECT_API_URL: prefect_server}):
+        SlackWebhook(url=SecretStr("http://127.0.0.1:9/")).save("mtmd-alerts")
+        again = dict(said.split(": ", 1) for said in apply(packaged(), prefect_server))
+        Block.delete("slack-webhook/mtmd-alerts")
+    assert again.pop("automation mtmd-crash-zombies") == "is there, and stays as it is"
+    assert set(again.values()) == {"created"}

@@ -67,9 +67,9 @@ def test_up_again_starts_and_creates_nothing_twice(
     assert {one["parameters"]["preset"] for one in deployed.ask("/deployments/filter")} == {TINY}
     for name in ("server", "worker", "reports"):
         assert f"{name}: running already" in said
-    assert "automation mtmd-crash-zombies: unchanged" in said
-    assert "automation mtmd-tell-breach: left out, there is no block custom-webhook/mtmd-alerts" in said
-    assert before == {"mtmd-crash-zombies", "mtmd-retrain-on-breach"}
+    assert "automation mtmd-crash-zombies: is there, and stays" in said
+    assert "automation mtmd-tell-breach: left out: make the block custom-webhook" in said
+    assert before == {"mtmd-crash-zombies"}
     assert len(deployed.ask("/automations/filter")) == len(before)
 
 

@@ -21,7 +21,6 @@ def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path
         "README.md",
         "automations/crash-zombies.yaml",
         "automations/messages.yaml",
-        "automations/monitor-breach.yaml",
         "expectations/checks.py",
         "prefect.yaml",
         "preset.toml",

@@ -176,10 +176,8 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     installed.run(project, "prefect", "work-pool", "create", "local", "--type", "process")
     deployed = installed.run(project, "prefect", "--no-prompt", "deploy", "--all")
     assert deployed.count("successfully created") == 6
-    made = installed.run(project, "mtmd", "automations").splitlines()
-    assert (made[0], made[-1]) == (
-        "automation mtmd-crash-zombies: created",
-        "automation mtmd-retrain-on-breach: created",
+    assert installed.run(project, "mtmd", "automations").startswith(
+        "automation mtmd-crash-zombies: created\n"
     )
 
 
