@@ -80,7 +80,7 @@ def train_variants(
 ) -> tuple[list[Trained], list[str]]:
     """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
     given = {"planned": plan, "kind": "mtmd", "window": window}
-    with parameters.runner_of_trainings() as runner:
+    with parameters.runner(1) as runner:  # each training takes all of a machine
         runs = {
             f"{name}, seed {seed}": runner.submit(steps.train, given | {"variant": name, "seed": seed})
             for name in names

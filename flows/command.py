@@ -8,15 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
-from threading import Event
-from types import FrameType, NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from types import FrameType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import psutil
 import typer
-from annotated_types import Ge, Le
 from httpx import HTTPStatusError, TransportError
-from prefect import Flow
+from prefect import Flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
@@ -27,13 +25,12 @@ from prefect.settings import (
     PREFECT_CLIENT_MAX_RETRIES,
     temporary_settings,
 )
-from pydantic.fields import FieldInfo
 
 from mtmd.command_line import PresetName, console, errors, literal, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.evaluate.ablation import Ablation
-from mtmd.flows.parameters import DAY_FORM, chosen_runner, scheduled_day
+from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
 from mtmd.promote.findings import RunSummary
 from mtmd.report import stages
 from mtmd.report.document import Document, markdown
@@ -46,7 +43,6 @@ _INTERRUPTED = 128 + signal.SIGINT
 _STOPPED = "stopped; the same command goes on where it was"
 _PATIENCE_S = 5.0  # for what Prefect has still to send
 _ANSWER_S = 60.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
-_ANSWERED = Event()  # set when a run begins: the temporary server has made its tables by then
 _Result = TypeVar("_Result")
 
 
@@ -66,6 +62,7 @@ def command_of(
             load_preset(given["preset"])  # a wrong one is refused before a server is started
         chosen_runner()  # likewise
         try:
+            flow.validate_parameters(given)
             if api := PREFECT_API_URL.value():
                 result = _with_server(flow, given, api)
             else:
@@ -110,9 +107,19 @@ def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -
 
 
 def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Result:
-    """Run the flow with a temporary server, and end it: what it says of its end comes before our last words."""
+    """Run the flow with a temporary server, and end it: what it says of its end comes before our last words.
+
+    It must not outlive this process when a signal ends it.
+    """
+    signal.signal(signal.SIGINT, _stop)
+
+    def stop_at_once(*_: Any, **__: Any) -> None:
+        # Prefect's own handler, which it installs when a run begins, raises wherever the process is just then: also in
+        # Prefect's bookkeeping, which fails at that.
+        signal.signal(signal.SIGTERM, _stop)
+
     try:
-        result: _Result = _on_its_own(flow)(**given)
+        result: _Result = flow.with_options(on_running=[*flow.on_running_hooks, stop_at_once])(**given)
         return result
     finally:
         EventsWorker.drain_all(timeout=_PATIENCE_S)
@@ -122,28 +129,15 @@ def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Res
                 server.stop()
 
 
-def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
-    """The flow with a temporary server, which must not outlive this process when a signal ends it."""
-    signal.signal(signal.SIGINT, _stop)
-
-    def stop_at_once(*_: Any, **__: Any) -> None:
-        _ANSWERED.set()
-        # Prefect's own handler, which it installs when a run begins, raises wherever the process is just then: also in
-        # Prefect's bookkeeping, which fails at that.
-        signal.signal(signal.SIGTERM, _stop)
-
-    return flow.with_options(on_running=[*flow.on_running_hooks, stop_at_once])
-
-
 def _stop(number: int, _frame: FrameType | None) -> None:
     """End at Ctrl-C or SIGTERM at once. The temporary server may have it too: nothing can be reported to it any more.
 
     What is written is written whole, so the next run goes on from it. A server that is asked to end may print
-    tracebacks of what it was doing, below our words. So it is killed, but not before its tables are made.
+    tracebacks of what it was doing, below our words. So it is killed, but not before a run has begun: it makes tables.
     """
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            child.kill() if _ANSWERED.is_set() else child.terminate()
+            child.kill() if runtime.flow_run.id else child.terminate()
     errors.print(_STOPPED)
     os._exit(128 + number)
 
@@ -183,33 +177,16 @@ def _print(document: Document) -> None:
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:
-    """A flow's parameter with what typer needs to know: type, description, bounds, and how a day is read."""
+    """A flow's parameter with what typer needs to know: type, description, and how a day is read."""
     keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
     if parameter.name == "preset":  # a deployment names its preset; a person stands in a project's folder
         return keyword.replace(annotation=PresetName, default=inspect.Parameter.empty)
-    kind, notes = _plain(parameter.annotation)
-    elements, of_elements = _plain(get_args(kind)[0]) if get_origin(kind) is list else (None, [])
-    option: typer.models.OptionInfo = typer.Option(
-        help=next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
-        or None
-    )
-    for bound in (bound for note in (*notes, *of_elements) for bound in note.metadata):
-        if isinstance(bound, Ge):
-            option.min = bound.ge  # type: ignore[assignment]  # a number, wherever typer reads numbers
-        if isinstance(bound, Le):
-            option.max = bound.le  # type: ignore[assignment]
+    kind, notes = plain_type(parameter.annotation)
+    if get_origin(kind) is list:
+        kind = list[plain_type(get_args(kind)[0])[0]]  # type: ignore[misc]
+    text = next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
+    option: typer.models.OptionInfo = typer.Option(help=text or None)
     if kind is date:
         option.parser, option.metavar = read_day, DAY_FORM  # in the place of the words
-    kind = list[elements] if elements else kind  # type: ignore[valid-type]
     optional = kind | None if parameter.default is None else kind
     return keyword.replace(annotation=Annotated[optional, option])
-
-
-def _plain(annotation: Any) -> tuple[Any, list[FieldInfo]]:
-    """A type without None and without notes, and the notes."""
-    if get_origin(annotation) in {Union, UnionType}:
-        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
-    if get_origin(annotation) is not Annotated:
-        return annotation, []
-    kind, *notes = get_args(annotation)
-    return kind, [note for note in notes if isinstance(note, FieldInfo)]

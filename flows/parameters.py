@@ -10,10 +10,10 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from types import ModuleType
-from typing import Annotated, Any, TypeVar, get_args
+from types import ModuleType, NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from prefect import runtime
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -31,7 +31,6 @@ _DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 RUNNER = "MTMD_RUNNER"
 HERE = "threads"
-_DAYS = 4  # extracted side by side; each holds its matrices
 
 DAY_FORM = "YYYY-MM-DD"
 
@@ -87,36 +86,28 @@ def scheduled_day() -> date:
 def described(function: _Function) -> _Function:
     """Add the parameters' descriptions to the docstring: Prefect's run form takes them from there alone."""
     lines = [
-        f"    {name}: {text}"
+        f"    {name}: {note.description}"
         for name, parameter in inspect.signature(function).parameters.items()
-        for text in _descriptions(parameter.annotation)
+        for note in plain_type(parameter.annotation)[1]
+        if note.description
     ]
     function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
     return function
 
 
-def _descriptions(annotation: Any) -> Iterator[str]:
-    """Of a type, and of the members of a union."""
-    for part in get_args(annotation):
-        if isinstance(part, FieldInfo) and part.description:
-            yield part.description
-        else:
-            yield from _descriptions(part)
+def plain_type(annotation: Any) -> tuple[Any, list[FieldInfo]]:
+    """A parameter's type without None and without notes, and the notes."""
+    if get_origin(annotation) in {Union, UnionType}:
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
+    if get_origin(annotation) is not Annotated:
+        return annotation, []
+    kind, *notes = get_args(annotation)
+    return kind, [note for note in notes if isinstance(note, FieldInfo)]
 
 
 def of_day() -> str:
     """`daily-retrain 2026-01-26`: the run's as_of, given or derived from the scheduled start."""
     return f"{runtime.flow_run.flow_name} {runtime.flow_run.parameters.get('as_of') or scheduled_day()}"
-
-
-def runner_of_days() -> AbstractContextManager[TaskRunner[Any]]:
-    """For the days of a window. Raises ConfigError like `chosen_runner`."""
-    return _started(ThreadPoolTaskRunner(_DAYS), min(_DAYS, os.cpu_count() or 1))
-
-
-def runner_of_trainings() -> AbstractContextManager[TaskRunner[Any]]:
-    """For trainings that do not need each other; on one machine one after the other, since each takes all of it."""
-    return _started(ThreadPoolTaskRunner(1), os.cpu_count() or 1)
 
 
 def chosen_runner() -> str:
@@ -132,8 +123,9 @@ def _clusters(kind: str) -> ModuleType:
 
 
 @contextmanager
-def _started(here: TaskRunner[Any], processes: int) -> Iterator[TaskRunner[Any]]:
-    """The chosen runner, started."""
+def runner(threads: int) -> Iterator[TaskRunner[Any]]:
+    """The chosen runner, started, with so many threads where it is this machine; raises like `chosen_runner`."""
     kind = chosen_runner()
-    with here if kind == HERE else _clusters(kind).started(kind, processes) as runner:
-        yield runner
+    here: TaskRunner[Any] = ThreadPoolTaskRunner(threads)
+    with here if kind == HERE else _clusters(kind).started(kind, os.cpu_count() or 1) as chosen:
+        yield chosen

@@ -41,6 +41,7 @@ from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
 
 _LINE_S = 60.0
+_DAYS = 4  # extracted side by side; each holds its matrices
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
@@ -123,7 +124,7 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     quality = validate(planned)
     publish_of_day("data-quality", planned, view.data_quality(planned, quality))
     require(quality)
-    with parameters.runner_of_days() as runner:
+    with parameters.runner(_DAYS) as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
         running = [
             runner.submit(extract, {"plan": planned, "day": day, "validated": seen}) for day, seen in days

@@ -75,7 +75,7 @@ class Preset(Frozen):
         description="names the line: artifacts/<name>/ has its champion",
     )
     logs: str = Field(
-        description="where the three log tables are: a path, a file:// URI, or a bucket's URL (s3://bucket/prefix)"
+        description="where the three log tables are: a path, or a bucket's URL (s3://bucket/prefix)"
     )
     sql: str | None = Field(
         None,

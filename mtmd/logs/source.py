@@ -83,7 +83,7 @@ class FolderTable(Table):
 class LogSource:
     """The three tables of the log contract, as their owner stores them.
 
-    `root` is what places are seen from: a folder's path, a file:// URI, or the URL of a bucket and prefix. `sql` is the
+    `root` is what places are seen from: a folder's path, or the URL of a bucket and prefix. `sql` is the
     folder of `source_requests.sql`, `source_ads.sql` and `source_candidates.sql`; None where the files have the
     contract's columns already. `tables` says where each table's days are, and `spool` is the folder of those that are
     fetched.

@@ -175,9 +175,9 @@ class Registry:
         with locked(self._lock):
             champion = self._mended()
             banned = () if champion is None else champion.taken_down
-            back = {model_id, self._content_of(model_id, banned)}
-            left = tuple(model for model in banned if not back & {model.model_id, model.bundle_id})
-            if champion is None or left == banned:
+            contents = {model.bundle_id for model in banned if model.model_id == model_id}
+            left = tuple(model for model in banned if model.bundle_id not in contents)
+            if champion is None or not contents:
                 names = [model.model_id for model in banned]
                 raise RegistryError(f"model {model_id!r} is not rolled back; these are: {names}")
             return self._changed(
@@ -217,14 +217,6 @@ class Registry:
 
     def _was_promoted(self, model_id: str) -> bool:
         return any(change.action == "promote" and change.model_id == model_id for change in self.history())
-
-    def _content_of(self, model_id: str, banned: tuple[KnownModel, ...]) -> str | None:
-        """A model's content; None where it is neither banned nor here."""
-        known = [model.bundle_id for model in banned if model.model_id == model_id]
-        try:
-            return known[0] if known else self.manifest(model_id).bundle_id
-        except (BundleError, RegistryError):
-            return None
 
     def _mended(self) -> Champion | None:
         """The champion before a change, with its record and its copy made whole; callers hold the lock."""

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import unquote, urlparse
 
 from mtmd import extension
 from mtmd.errors import StorageError
@@ -96,27 +95,15 @@ def in_bucket(location: str | Path) -> bool:
 
 
 def resolve(location: str | Path) -> Path:
-    """Turn a location (a path or a file:// URI) into an absolute path.
-
-    Raises StorageError for other schemes, such as a bucket's (`artifacts_folder` takes one), and for a file:// URI that
-    names a host or has an unquoted `?` or `#`.
-    """
+    """Turn a local path into an absolute one; raises StorageError for a URL, such as a bucket's."""
     if in_bucket(location):
         raise StorageError(
             f"{location} is in a bucket, where only logs that are read and artifacts may be; use a local folder, and "
             "copy what is written there"
         )
-    if isinstance(location, Path):
-        return location.absolute()
-    parts = urlparse(location)
-    if parts.scheme == "":
-        return Path(location).expanduser().absolute()
-    if parts.scheme != "file" or parts.netloc not in {"", "localhost"} or parts.query or parts.fragment:
-        raise StorageError(
-            f"location {location!r} must be a local path (one with a colon is written ./{location}) or a URI such as "
-            "file:///absolute/path, with %3F for ? and %23 for #"
-        )
-    return Path(unquote(parts.path)).absolute()
+    if "://" in str(location):
+        raise StorageError(f"location {location!r} must be a local path; write it without a scheme")
+    return Path(location).expanduser().absolute()
 
 
 def store_of(path: Path) -> Store:

@@ -58,16 +58,17 @@ def test_every_parameter_is_an_option_with_its_type_and_default(capsys: pytest.C
     assert "Usage: python -m mtmd.flows.of_a_test" in shown
     assert "What it does." in shown
     assert "And more" not in shown
-    assert "How many, 100 % at most [1<=x<=9; required]" in shown
+    assert "How many, 100 % at most [required]" in shown
 
 
 def test_values_out_of_bounds_and_unknown_ones_are_refused_before_anything_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     command = command_of(of_a_test, lambda *_: None)
+    for count, words in (("0", "greater than or equal to 1"), ("10", "less than or equal to 9")):
+        assert command_line.run(command, "command", ["--count", count]) == 1
+        assert f"count: Input should be {words}" in " ".join(capsys.readouterr().err.split())
     for arguments, words in (
-        (["--count", "0"], "'--count': Input should be greater than or equal to 1"),
-        (["--count", "10"], "'--count': Input should be less than or equal to 9"),
         (["--count", "1", "--kind", "c"], "'--kind': Value error, 'c' is not one of 'a', 'b'."),
         (["--count", "1", "--day", "25.1.2026"], "'25.1.2026' must be a day, YYYY-MM-DD"),
         (["--count", "1", "x"], "unexpected extra argument"),
