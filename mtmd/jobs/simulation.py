@@ -49,16 +49,10 @@ def simulate_days(
         first = until - timedelta(days=count - 1)
     except OverflowError as error:
         raise ConfigError(f"days ({count}) up to {until} begin before the calendar; choose fewer") from error
-    place, written = logs or chosen.logs, 0
+    place = logs or chosen.logs
     folder = resolve(place)  # which refuses a bucket before it is asked anything
-
-    def tell(day: date, rows: int) -> None:
-        nonlocal written
-        written += rows > 0
-        on_day()
-
     config = world_at(folder) if seed is None else None
     if config is None:
         config = WorldConfig.sized(seed or 0, **chosen.simulation.model_dump())
-    simulate(config, first, until, folder, on_day=tell)
+    written = simulate(config, first, until, folder, on_day)
     return Simulated(first=first, last=until, logs=place, written=written)

@@ -6,7 +6,6 @@ Only a template's own `*` stands for other text; what else a folder's name has, 
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,27 +13,17 @@ from typing import Any
 
 from mtmd.config import DAY, DAY_CODES
 from mtmd.errors import LogsError
-from mtmd.store.files import locked
 from mtmd.store.stores import resolve
 
 _DIGITS = {"%Y": r"(\d{4})", "%m": r"(\d{2})", "%d": r"(\d{2})", "%-m": r"(\d{1,2})", "%-d": r"(\d{1,2})"}
 _FIELDS = {"Y": "year", "m": "month", "d": "day"}
 _ISO = "%Y-%m-%d"
 _CODE = re.compile("|".join(DAY_CODES))
-_PATIENCE_S = 24 * 3600  # while another command writes the same folder
 
 
 def day_directory(logs: str | Path, table: str, day: date) -> Path:
     """Where one table's files of one day are, unless a preset says otherwise."""
     return resolve(logs) / table / f"date={day.isoformat()}"
-
-
-def alone(logs: Path) -> AbstractContextManager[None]:
-    """Hold the lock of whoever writes a folder of logs, since two would mix their days; waits for another one.
-
-    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume.
-    """
-    return locked(logs / ".lock", _PATIENCE_S)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _AS_FITTED = TeacherConfig()
 
 
 class ImportReport(Frozen):
-    """One import of KuaiRand-Pure: what was read, dropped and written."""
+    """One import of KuaiRand-Pure."""
 
     logs: str
     reused: bool = Field(
@@ -30,11 +30,6 @@ class ImportReport(Frozen):
     )
     first: date
     last: date
-    rows_read: int
-    duplicates_dropped: int = Field(description="rows equal to an earlier one in every column")
-    other_tabs_dropped: int = Field(description="rows of the ten tiny or inconsistent tabs")
-    repeats_dropped: int = Field(description="same user, surface, hour and video: the first exposure stays")
-    requests: int
     candidates: int
     teacher: TeacherReport
 
@@ -70,8 +65,8 @@ def import_kuairand(
 
     def make() -> tuple[ImportReport, Days]:
         tables = read_source(source)
-        exposures, dropped = map_exposures(tables)
-        on_progress(f"read {tables.rows} rows: {tables.duplicates} exact duplicates, {len(exposures)} kept")
+        exposures = map_exposures(tables)
+        on_progress(f"read {tables.exposures.num_rows} exposures; {len(exposures)} are candidates")
         rows = teaching_rows(exposures)
         log_tables = LogTables(tables, exposures, declarations)
         days = np.unique(exposures.day).tolist()
@@ -85,12 +80,8 @@ def import_kuairand(
             logs=str(target),
             first=EPOCH + timedelta(days=days[0]),
             last=EPOCH + timedelta(days=days[-1]),
-            rows_read=tables.rows,
-            duplicates_dropped=tables.duplicates,
-            requests=len(np.unique(exposures.request_id)),
             candidates=len(exposures),
             teacher=teacher_report(fitted, rows),
-            **dropped,
         )
         return report, written
 

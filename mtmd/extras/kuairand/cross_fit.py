@@ -18,10 +18,10 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import rankdata
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
+from mtmd.evaluate.metrics import area
 from mtmd.extras.kuairand.rows import EPOCH, Bools, Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
 from mtmd.extras.kuairand.teacher import TeacherFits
 
@@ -164,15 +164,6 @@ def teacher_report(fitted: TeacherScores, rows: TeachingRows) -> TeacherReport:
     )
 
 
-def ranking_auc(scores: NDArray[np.floating], labels: Bools) -> float | None:
-    """Area under the ROC curve, ties counted half; None without both kinds of rows."""
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
-    if not positives or not negatives:
-        return None
-    return float((rankdata(scores)[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
 def _quality(task: str, newest: bool, scores: NDArray[np.float32], action: Bools) -> TaskQuality:
     actions, score = int(action.sum()), scores.astype(np.float64)
     return TaskQuality(
@@ -180,6 +171,6 @@ def _quality(task: str, newest: bool, scores: NDArray[np.float32], action: Bools
         newest=newest,
         rows=len(score),
         actions=actions,
-        auc=ranking_auc(score, action),
+        auc=area(score, action),
         calibration=float(score.mean() / action.mean()) if actions else None,
     )

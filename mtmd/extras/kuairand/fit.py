@@ -121,7 +121,7 @@ def fit_teacher(
     """
     chosen = load_preset(preset)
     target = resolve(output)
-    source = LogSource.of(chosen, logs, target / ".spool")
+    source = LogSource.of(chosen, logs, target.with_name(f".{target.name}-spool"))
     if not in_bucket(source.root) and target.resolve() == resolve(source.root).resolve():
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
     read = _Read.of(source, chosen, first_day, last_day)

@@ -25,7 +25,7 @@ _UPLOAD_TYPES = ("LongImport", "Web")
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _CHINA_HOURS = 8
-_USER_BITS = 20
+_USER_BITS = 20  # KuaiRand-Pure has 27,285 users
 _TAB_BITS = 4
 
 
@@ -58,12 +58,11 @@ class Exposures:
         return len(self.user)
 
 
-def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
-    """Keep the five surfaces, label the rows, and name their requests; and what was left out, counted.
+def map_exposures(source: Source) -> Exposures:
+    """Keep the five surfaces, label the rows, and name their requests.
 
     A video shown twice to one user on one surface in one hour is one candidate: its first exposure stays.
-    Raises LogsError naming a user or video that its table lacks, or a user_id too large for a request id, and where
-    no exposure is on these surfaces.
+    Raises LogsError naming a user or video that its table lacks, and where no exposure is on these surfaces.
     """
     column = {name: source.exposures[name].to_numpy() for name in source.exposures.column_names}
     kept = np.isin(column["tab"], _TABS)
@@ -81,7 +80,7 @@ def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
     video = _rows("video_id", column["video_id"], source.videos)
     clicked = column["is_click"] == 1
     good = clicked & (column["play_time_ms"] > GOOD_CLICK_MS)
-    exposures = Exposures(
+    return Exposures(
         user=_rows("user_id", column["user_id"], source.users),
         video=video,
         surface=(column["tab"][:, None] == np.array(_TABS)).argmax(axis=1),
@@ -94,11 +93,6 @@ def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
         hidden=column["is_hate"] == 1,
         liked=column["is_like"] == 1,
     )
-    counts = {
-        "other_tabs_dropped": int((~kept).sum()),
-        "repeats_dropped": len(request_id) - len(first),
-    }
-    return exposures, counts
 
 
 def products(videos: pa.Table) -> Ints:
@@ -109,11 +103,6 @@ def products(videos: pa.Table) -> Ints:
 
 def _request_ids(user_id: Ints, tab: Ints, time_ms: Ints) -> Ints:
     """A user's exposures on one tab in one hour; a packed number cannot collide as a hash can."""
-    if len(user_id) and not 0 <= user_id.min() <= user_id.max() < 1 << _USER_BITS:
-        raise LogsError(
-            f"user_id is {user_id.min()} to {user_id.max()}; it must be in 0..{(1 << _USER_BITS) - 1} to fit"
-            " a request id; KuaiRand-Pure has 27,285 users, so check the download"
-        )
     return np.asarray((((time_ms // _HOUR_MS) << _USER_BITS | user_id) << _TAB_BITS) | tab)
 
 

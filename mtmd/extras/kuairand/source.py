@@ -23,7 +23,6 @@ _LOG_COLUMNS = (
     "is_forward", "is_hate", "long_view", "play_time_ms", "duration_ms", "profile_stay_time",
     "comment_stay_time", "is_profile_enter", "is_rand", "tab",
 )  # fmt: skip
-_LOG_FLAGS = ("is_click", "is_like", "is_hate", "is_profile_enter")  # those that become labels
 _USER_NUMBERS = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _USER_FLAGS = ("is_lowactive_period", "is_live_streamer", "is_video_author")
 _ONE_HOTS = tuple(f"onehot_feat{i}" for i in range(18))
@@ -52,18 +51,15 @@ _VIDEO_TYPES = {
 
 @dataclass(frozen=True)
 class Source:
-    """The published tables, untouched but for exact duplicates.
+    """The published tables, untouched but for rows that are equal in every column, of which one stays.
 
     exposures  one row per exposure, ordered by (time_ms, user_id, video_id, tab, play_time_ms)
     users      one row per user_id; videos likewise per video_id
-    rows       log rows read; duplicates of them dropped because every column was equal
     """
 
     exposures: pa.Table
     users: pa.Table
     videos: pa.Table
-    rows: int
-    duplicates: int
 
 
 def kuairand_files(folder: Path) -> list[Path]:
@@ -88,23 +84,16 @@ def kuairand_files(folder: Path) -> list[Path]:
 def read_source(folder: Path) -> Source:
     """Read every standard log in `folder`, the users and the videos.
 
-    Raises LogsError naming the file, and the column or the key, for whatever is missing or malformed.
+    Raises LogsError naming the file, and the column, for whatever is missing or malformed.
     """
     *logs, user_file, video_file = kuairand_files(folder)
-    tables = {path: _read(path, _LOG_TYPES, nullable=False) for path in logs}
-    for path, table in tables.items():
-        _check_log(path, table)
-    read = pa.concat_tables(tables.values())
+    read = pa.concat_tables([_read(path, _LOG_TYPES, nullable=False) for path in logs])
     distinct = read.group_by(read.column_names).aggregate([])
     order = ("time_ms", "user_id", "video_id", "tab", "play_time_ms")
     exposures = distinct.sort_by([(name, "ascending") for name in order])
-    if not exposures.num_rows:
-        raise LogsError(f"the standard logs in {folder} have no rows; download KuaiRand-Pure again")
     users = _read(user_file, _USER_TYPES, nullable=True)
     videos = _read(video_file, _VIDEO_TYPES, nullable=True)
-    _check_key(user_file, users, "user_id")
-    _check_key(video_file, videos, "video_id")
-    return Source(exposures, users, videos, read.num_rows, read.num_rows - exposures.num_rows)
+    return Source(exposures, users, videos)
 
 
 def video_attributes(videos: pa.Table) -> dict[str, pa.Array]:
@@ -148,25 +137,3 @@ def _read(path: Path, types: dict[str, pa.DataType], *, nullable: bool) -> pa.Ta
             f"{path}: column {gaps[0]!r} has {table[gaps[0]].null_count} empty values; it must have none"
         )
     return table
-
-
-def _check_log(path: Path, table: pa.Table) -> None:
-    """Raise LogsError for labels that are neither 0 nor 1, and for times in another unit than milliseconds."""
-    flags = {name: pc.is_in(table[name], pa.array([0, 1])) for name in _LOG_FLAGS}
-    in_2022 = pc.equal(pc.year(table["time_ms"].cast(pa.timestamp("ms"))), 2022)
-    for name, right in (flags | {"time_ms": in_2022}).items():
-        if len(wrong := table[name].filter(pc.invert(right))):
-            must_be = "milliseconds since 1970 that are in 2022" if name == "time_ms" else "0 or 1"
-            raise LogsError(
-                f"{path}: column {name!r} has {len(wrong)} values that are not as published, such as {wrong[0]}; they "
-                f"must be {must_be}: download KuaiRand-Pure again"
-            )
-
-
-def _check_key(path: Path, table: pa.Table, key: str) -> None:
-    distinct = pc.count_distinct(table[key], mode="all").as_py()
-    if table[key].null_count or distinct != table.num_rows:
-        raise LogsError(
-            f"{path}: {key} has {table[key].null_count} empty, {distinct} distinct values"
-            f" in {table.num_rows} rows; it must name each row"
-        )

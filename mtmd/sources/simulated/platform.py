@@ -8,14 +8,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtmd.config import IdsConfig, Preset
+from mtmd.config import Frozen, IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
-from mtmd.logs.places import alone, day_directory
+from mtmd.logs.places import day_directory
 from mtmd.logs.source import LogSource
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
@@ -24,11 +25,18 @@ from mtmd.sources.simulated.outcomes import TASKS, Actions, Scores, act, score
 from mtmd.sources.simulated.population import Population, generator
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
-from mtmd.store.files import atomic_directory, read_json, sweep, write_json
+from mtmd.store.files import atomic_directory, sweep
 from mtmd.store.stores import resolve
+from mtmd.store.workspace import read_record, write_record
 
-_FORMAT = 4  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
+
+
+class _World(Frozen):
+    """Whose logs a folder has."""
+
+    format: Literal[4] = 4  # raise when the same configuration means other rows
+    world: WorldConfig
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,9 @@ class SimulatedPlatform:
 
     def ads(self, day: date) -> Ads:
         """The ads alive at the start of a day; raises ConfigError before the world's origin."""
-        _require_origin(self.config, day)
+        if day < self.config.origin:
+            origin = self.config.origin
+            raise ConfigError(f"day {day} is before the world's origin ({origin}); set an earlier origin")
         return self.market.ads((day - self.config.origin).days)
 
     def blocks(self, day: date, ads: Ads) -> Iterator[_Block]:
@@ -70,21 +80,19 @@ class SimulatedPlatform:
             actions = act(self.config, ads, pairs, scores, acts)
             yield _Block(start, requests, pairs, scores, actions)
 
-    def write_day(self, day: date, logs: Path) -> int:
-        """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""
+    def write_day(self, day: date, logs: Path) -> bool:
+        """Write the tables of a day that are missing; returns whether one was."""
         missing = [table for table in TABLES if not day_directory(logs, table, day).exists()]
         if not missing:
-            return 0
+            return False
         ads = self.ads(day)
-        rows = 0
         with _day_writer(logs, day, missing) as write:
             write("ads", self.book.ads(ads))
             for block in self.blocks(day, ads):
                 requests, pairs = block.requests, block.pairs
                 write("requests", self.book.requests(requests, day.toordinal(), block.start))
                 write("candidates", self.book.candidates(requests, ads, pairs, block.scores, block.actions))
-                rows += len(pairs.ad)
-        return rows
+        return True
 
 
 @contextmanager
@@ -111,45 +119,28 @@ def simulate(
     first: date,
     last: date,
     logs: str | Path,
-    on_day: Callable[[date, int], None] | None = None,
-) -> None:
+    on_day: Callable[[], None] = lambda: None,
+) -> int:
     """Write the logs of `first`..`last` that are not there yet; each table's day appears whole or not at all.
 
-    Calls `on_day(day, candidate rows)` after each day, with 0 rows for one that was there. Raises ConfigError
-    for an empty range or days before the origin, LogsError when `logs` holds another world's days.
+    Returns the number of days of which a table was missing; calls `on_day` after each day. Raises ConfigError for days
+    before the origin, LogsError when `logs` holds another world's days.
     """
-    if last < first:
-        raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
-    _require_origin(config, first)  # before the folder is this world's
     root = resolve(logs)
     _claim(config, root)
     sweep(root)  # of writers that were killed
     platform = SimulatedPlatform(config)
+    written = 0
     for offset in range((last - first).days + 1):
-        day = first + timedelta(days=offset)
-        rows = platform.write_day(day, root)
-        if on_day is not None:
-            on_day(day, rows)
+        written += platform.write_day(first + timedelta(days=offset), root)
+        on_day()
+    return written
 
 
 def world_at(logs: str | Path) -> WorldConfig | None:
-    """The simulated world whose logs these are; None where there are none yet.
-
-    Raises LogsError where another version of this platform wrote them.
-    """
-    path = resolve(logs) / _IDENTITY
-    if not path.exists():
-        return None
-    found = read_json(path)
-    try:
-        if found["format"] == _FORMAT:
-            return WorldConfig.model_validate(found["world"])
-        why = f"it has format {found['format']}, and {_FORMAT} is needed"
-    except (KeyError, TypeError, ValueError) as error:
-        why = str(error)
-    raise LogsError(
-        f"{path} does not describe a simulated world of this version ({why}); use another folder, or remove this one"
-    )
+    """The simulated world whose logs these are; None where there are none of this version's."""
+    found = read_record(resolve(logs) / _IDENTITY, _World)
+    return None if found is None else found.world
 
 
 def world_of(preset: Preset, logs: str) -> WorldConfig:
@@ -182,33 +173,25 @@ def require_columns(preset: Preset) -> None:
         )
 
 
-def _require_origin(config: WorldConfig, day: date) -> None:
-    if day < config.origin:
-        raise ConfigError(f"day {day} is before the world's origin ({config.origin}); set an earlier origin")
-
-
 def _claim(config: WorldConfig, logs: Path) -> None:
     """Note which world the logs are of: days of two worlds in one folder would be one stream to readers.
 
     Raises LogsError where the folder has days of another world, or of none.
     """
-    path = logs / _IDENTITY
-    with alone(logs):  # two worlds that begin at once would both find an empty folder
-        if (found := world_at(logs)) is None:
-            if days := LogSource(logs).available_days():
-                raise LogsError(
-                    f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
-                    "use another folder, or remove this one"
-                )
-            write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
-        elif found != config:
-            before = found.model_dump()
-            differs = ", ".join(
-                f"{name}={before[name]!r}, not {value!r}"
-                for name, value in config.model_dump().items()
-                if before[name] != value
-            )
+    found = world_at(logs)
+    if found is None:
+        if days := LogSource(logs).available_days():
             raise LogsError(
-                f"{path} says that these logs are of another simulated world ({differs}); write to another folder, ask "
-                "for the same world, or remove this folder"
+                f"{logs} has logs of {len(days)} days and no {_IDENTITY} of this version: they are not of this world; "
+                "use another folder, or remove this one"
             )
+        write_record(logs / _IDENTITY, _World(world=config))
+    elif found != config:
+        asked = config.model_dump()
+        differs = ", ".join(
+            f"{name}={value!r}, not {asked[name]!r}" for name, value in found if value != asked[name]
+        )
+        raise LogsError(
+            f"{logs / _IDENTITY} says that these logs are of another simulated world ({differs}); write to another "
+            "folder, ask for the same world, or remove this folder"
+        )

@@ -1,7 +1,6 @@
 """Days are reproducible one by one, written once, and whole."""
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.places import alone
 from mtmd.sources.simulated.platform import require_columns, simulate, world_at, world_of
 from mtmd.store.files import sha256_file, write_json
 from tests.worlds import day_truth, tiny_world
@@ -42,26 +40,8 @@ def test_a_day_alone_has_the_bytes_that_it_has_in_a_range(logs: Path, tmp_path: 
 
 def test_running_again_writes_nothing(logs: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")}
-    reported: list[tuple[date, int]] = []
-    simulate(
-        TINY, FIRST, FIRST + timedelta(days=3), logs, on_day=lambda day, rows: reported.append((day, rows))
-    )
+    assert simulate(TINY, FIRST, FIRST + timedelta(days=3), logs) == 0
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
-    assert reported == [(FIRST + timedelta(days=offset), 0) for offset in range(4)]
-
-
-def test_the_second_of_two_worlds_that_begin_at_once_is_refused(logs: Path, tmp_path: Path) -> None:
-    """Both would find an empty folder, and mix their days."""
-    other = TINY.model_copy(update={"seed": 1})
-    with ThreadPoolExecutor(1) as pool:
-        with alone(tmp_path):
-            second = pool.submit(simulate, other, FIRST, FIRST, tmp_path)
-            with pytest.raises(TimeoutError):
-                second.result(timeout=1)
-            shutil.copy(logs / "world.json", tmp_path)
-        with pytest.raises(LogsError, match=r"of another simulated world \(seed=0, not 1\)"):
-            second.result()
-    assert not any((tmp_path / table).exists() for table in TABLES)
 
 
 def test_lost_tables_come_back_byte_for_byte_and_half_a_day_of_a_killed_writer_goes(
@@ -116,25 +96,15 @@ def test_days_of_two_worlds_do_not_mix(logs: Path, tmp_path: Path) -> None:
         simulate(TINY, FIRST, FIRST, copy)
 
 
-def test_ranges_and_days_outside_the_world_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"last \(2025-12-31\) must not be before first \(2026-01-01\)"):
-        simulate(TINY, FIRST, FIRST - timedelta(days=1), tmp_path)
+def test_days_before_the_world_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"day 2019-12-31 is before the world's origin \(2020-01-01\)"):
         simulate(TINY, date(2019, 12, 31), FIRST, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("written", "words"),
-    [
-        ({"format": 1, "world": {}}, "it has format 1, and 4 is needed"),
-        ({"format": 4, "world": {"moons": 2}}, "does not describe a simulated world"),
-        ({"world": {}}, "does not describe a simulated world"),
-    ],
-)
-def test_a_world_that_cannot_go_on_is_named(tmp_path: Path, written: object, words: str) -> None:
+@pytest.mark.parametrize("written", [{"format": 1, "world": {}}, {"format": 4, "world": {"moons": 2}}])
+def test_a_world_that_cannot_go_on_is_not_this_one(tmp_path: Path, written: object) -> None:
     write_json(tmp_path / "world.json", written)
-    with pytest.raises(LogsError, match=words):
-        world_at(tmp_path)
+    assert world_at(tmp_path) is None
 
 
 def with_task(name: str, label: str) -> Preset:
