@@ -1,11 +1,9 @@
 """Which days train a rival, and which stored one stands in for it on the others.
 
-A rival with `every_days = n` is due on days whose number from FIRST is a multiple of n, so that every run of a day, a
-backfill's too, agrees on it. On a day that is not due, the newest stored one since the last due day is compared as it
-is; where there is none, it is trained as on a due day. A stored one counts where the present preset would give it the
-same name over the window that it was trained on. It ends before the day that is held out, as every window does. None
-counts that saw a day which the preset leaves out by now, or which was delivered again and is in the present window: it
-would be easier to beat.
+A rival with `every_days = n` is due on days whose number from FIRST is a multiple of n. On the other days the newest
+stored one since the last due day is compared as it is, if the present preset would train it alike on its own window;
+where there is none, it is trained as on a due day. One that saw a day which the preset leaves out by now, or which was
+delivered again, does not count: it would be easier to beat.
 """
 
 import logging
@@ -50,11 +48,8 @@ def earlier(plan: RunPlan, kind: ModelKind, shards: Mapping[date, str]) -> Train
     found = {max(made.shards): (path, made) for path, made in _stored(plan, kind)}
     for last in sorted((day for day in found if oldest <= day < plan.as_of), reverse=True):
         path, made = found[last]
-        if not is_complete(path):
-            _log.warning("%s is not compared, because its files are not as its manifest says", path)
-            continue
-        if (why := _outdated(plan, made, shards)) is not None:
-            _log.info("%s is not compared, because %s", path, why)
+        if (why := _unfit(plan, path, made, shards)) is not None:
+            _log.warning("%s is not compared, because %s", path, why)
             continue
         plan.workspace.store.touch(path)
         return Trained(
@@ -84,8 +79,10 @@ def _stored(plan: RunPlan, kind: ModelKind) -> Iterator[tuple[Path, Made]]:
             yield path, made
 
 
-def _outdated(plan: RunPlan, made: Made, shards: Mapping[date, str]) -> str | None:
-    """Which day a rival was trained on that the plan has not, or has otherwise; None where there is none."""
+def _unfit(plan: RunPlan, path: Path, made: Made, shards: Mapping[date, str]) -> str | None:
+    """What is wrong with a rival: its files, or a day that the plan lacks or has otherwise; None where nothing is."""
+    if not is_complete(path):
+        return "its files are not as its manifest says"
     for day, fingerprint in made.shards.items():
         if day in plan.preset.left_out:
             return f"it was trained on {day}, which is left out by now ({plan.preset.left_out[day]})"

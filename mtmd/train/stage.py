@@ -64,13 +64,12 @@ class TrainingJob(Frozen):
     window: tuple[ShardRef, ...]
     start: Start | None
     work: str
-    directory: str = Field("", description="gets weights and record")
+    directory: str = Field(description="gets weights and record")
 
 
 class Made(Frozen):
     """What a training was made from: `recipe.json` beside its weights, whose directory's name is a digest."""
 
-    variant: str | None = None
     recipe: dict[str, Any]
     shards: dict[date, str] = Field(description="fingerprint of each day's shard")
 
@@ -104,25 +103,22 @@ def train(
     """Train `kind` on the window's shards, or take what an earlier run trained on the same inputs.
 
     `variant` and `seed` change the plan's preset. A run that was killed goes on from its last checkpoint.
-    With `start` the training goes on from that one, which is the preset's own MTMD.
     Raises TrainingError when the loss is not finite.
     """
     plan = plan.changed(variant, seed)
     key = training_key(kind, window_fingerprint(window), plan.preset, start)
     final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
-    job = TrainingJob(
-        plan=plan, kind=kind, variant=variant, window=tuple(window), start=start, work=str(work)
-    )
 
     def build(directory: Path) -> None:
-        here = job.model_copy(update={"directory": str(directory)})
+        job = TrainingJob(
+            plan=plan, kind=kind, variant=variant, window=tuple(window), start=start, work=str(work),
+            directory=str(directory),
+        )  # fmt: skip
         launchers = extension.modules("launcher").values()
-        if launcher := next((there for there in launchers if there.ranks(plan.preset) > 1), None):
-            launcher.run(here, on_progress)
-        else:
-            run_job(here, on_progress)
+        launcher = next((there for there in launchers if there.ranks(plan.preset) > 1), None)
+        (launcher.run if launcher else run_job)(job, on_progress)
         shards = {ref.day: ref.fingerprint for ref in window}
-        made = Made(variant=variant, recipe=recipe_of(kind, plan.preset), shards=shards)
+        made = Made(recipe=recipe_of(kind, plan.preset), shards=shards)
         write_json(directory / _MADE, made.model_dump(mode="json"))
 
     with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it
@@ -151,8 +147,8 @@ def run_job(job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | N
     if job.kind == "mtmd" and job.variant is None:
         for there in extension.modules("start").values():
             preset, data, opening = there.material(job, share) or (preset, data, opening)
-    work, directory = Path(job.work), Path(job.directory)
-    model, result = fit(job.kind, data, preset, work, on_progress, opening=opening, ranks=ranks)
+    directory = Path(job.directory)
+    model, result = fit(job.kind, data, preset, Path(job.work), on_progress, opening=opening, ranks=ranks)
     if ranks.rank == 0:
         save_weights(model, directory / WEIGHTS)
         write_json(directory / FIT, result.model_dump(mode="json"))

@@ -29,12 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 class Report(Frozen):
-    """A line that a rank writes on its standard output."""
+    """A line that a rank writes on its standard output: its progress, or why it failed."""
 
     rank: int
     progress: Progress | None = None
-    refused: str | None = None  # in words
-    broke: str | None = None  # an error that nobody expected; the rank's messages have more of it
+    failed: str = ""
+    refused: bool = False  # by a check of ours, which says what to do
 
 
 def ranks(preset: Preset) -> int:
@@ -43,13 +43,8 @@ def ranks(preset: Preset) -> int:
 
 
 def require_machine(preset: Preset) -> None:
-    """Raise ConfigError for more ranks than GPUs, or where torchrun started this process."""
+    """Raise ConfigError for more ranks than GPUs."""
     count = ranks(preset)
-    if (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
-        raise ConfigError(
-            f"WORLD_SIZE ({world}) must be 1, or not be set: a run starts the ranks of its trainings itself. Start it "
-            f"without torchrun; extras.ranks.count ({count}) of the preset says how many ranks there are"
-        )
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if preset.training.device != "cpu" and gpus and count > gpus:
         raise ConfigError(
@@ -77,10 +72,9 @@ def run(job: TrainingJob, on_progress: OnProgress | None) -> None:
     finally:
         file.unlink()
     # What a rank refused comes before what broke, as that breaks the others' connections.
-    for report in sorted(failed, key=lambda one: one.refused is None):
-        if report.refused is not None:
-            raise TrainingError(f"{report.refused} (said by rank {report.rank} of {count})")
-        raise TrainingError(f"rank {report.rank} of {count} (from 0) failed: {report.broke}. {_AGAIN}")
+    for report in sorted(failed, key=lambda one: not one.refused):
+        again = "" if report.refused else f". {_AGAIN}"
+        raise TrainingError(f"{report.failed} (said by rank {report.rank} of {count}){again}")
     if status:
         raise TrainingError(
             f"the training on {count} ranks ended with status {status} of torchrun, whose messages say which rank was "

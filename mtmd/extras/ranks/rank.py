@@ -136,11 +136,11 @@ def main(file: Path) -> int:
         finally:
             dist.destroy_process_group()
     except MtmdError as error:
-        _tell(Report(rank=rank, refused=str(error)))
+        _tell(Report(rank=rank, failed=str(error), refused=True))
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, the process that started this one says it
         traceback.print_exc()
-        _tell(Report(rank=rank, broke=f"{type(error).__name__}: {error}"))
+        _tell(Report(rank=rank, failed=f"{type(error).__name__}: {error}"))
         return 1
     return 0
 
@@ -151,10 +151,9 @@ def _tell(report: Report) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started the ranks has ended, however that ended.
+    """End this process when the one that started the ranks has ended: that closes the standard input, unwritten to.
 
-    Nothing is ever written to this process. The file is read without Python's buffer, whose lock would be in the way
-    when Python ends.
+    It is read without Python's buffer, whose lock would be in the way when Python ends.
     """
     while os.read(sys.stdin.fileno(), 1):
         pass

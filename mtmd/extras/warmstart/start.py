@@ -1,13 +1,8 @@
 """A training that goes on from an earlier one: which, and from its weights and moments, over the newest days.
 
 The registry and the day decide, so a run that is repeated chooses alike: the newest model that was champion before the
-day, and still can be. It never saw the held-out day or a later one. Where it can't be gone on from, the day makes a
-full retrain, and says why.
-
-A model is made anew on the whole window, as for a full retrain: that gives the statistics of norms and the counts of
-values. Then it takes the earlier model's parameters. Gains, shifts and weights were learned on values that an earlier
-window standardised, and are kept as they are: a value means how unusual it is in its window. Moments are those of the
-training's end.
+day, and still can be. Where it can't be gone on from, the day makes a full retrain, and says why. A model is made anew
+on the whole window, which gives the statistics of norms and the counts of values; then it takes the earlier parameters.
 """
 
 import logging
@@ -51,8 +46,7 @@ def choose(plan: RunPlan, window: Mapping[date, str]) -> ChosenStart | None:
     champion = next(earlier_champions(Registry(plan.workspace.root), plan.as_of), None)
     if champion is None:
         return _full("no model of an earlier day is champion, or could become it again")
-    reasons = (_due(plan, champion), _leak(plan, champion), _other_days(champion, window))
-    why = next(filter(None, reasons), None) or _damage(plan, champion)
+    why = next(_obstacles(plan, champion, window), None)
     if why is not None:
         return _full(f"{champion.model_id} is not gone on from, because {why}")
     return _warm(plan, champion, window)
@@ -82,27 +76,20 @@ def _warm(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) ->
     return ChosenStart(start=start, words=words)
 
 
-def _due(plan: RunPlan, champion: ModelManifest) -> str | None:
+def _obstacles(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) -> Iterator[str]:
+    """Why the day must make a full retrain."""
     _, full_as_of = champion.last_full
-    age, most = (plan.as_of - full_as_of).days, plan.preset.extra(Settings).full_every_days
-    return f"the last full retrain is of {full_as_of} (full_every_days {most})" if age >= most else None
-
-
-def _leak(plan: RunPlan, champion: ModelManifest) -> str | None:
-    """A model that saw the held-out day, or a later one, must not be judged on it."""
-    newest = max(champion.window, default=None)
-    if newest is None:
-        return "its manifest names no training days"
-    return f"it was trained on {newest}, which is not before {plan.as_of}" if newest >= plan.as_of else None
-
-
-def _other_days(champion: ModelManifest, window: Mapping[date, str]) -> str | None:
-    """Days of the window that it learned from, and that are not as they were."""
-    oldest = min(window)
-    other = sorted(
-        day for day, shard in champion.window.items() if day >= oldest and window.get(day) != shard
-    )
-    return f"logs of {', '.join(map(str, other[:3]))} are not those it was trained on" if other else None
+    if (plan.as_of - full_as_of).days >= (most := plan.preset.extra(Settings).full_every_days):
+        yield f"the last full retrain is of {full_as_of} (full_every_days {most})"
+    if not champion.window:
+        yield "its manifest names no training days"
+    elif (newest := max(champion.window)) >= plan.as_of:  # it must not be judged on a day that it saw
+        yield f"it was trained on {newest}, which is not before {plan.as_of}"
+    learned = {day: shard for day, shard in champion.window.items() if day >= min(window)}
+    if other := sorted(day for day, shard in learned.items() if window.get(day) != shard):
+        yield f"logs of {', '.join(map(str, other[:3]))} are not those it was trained on"
+    if why := _damage(plan, champion):
+        yield why
 
 
 def _damage(plan: RunPlan, champion: ModelManifest) -> str | None:
