@@ -21,7 +21,7 @@ from rich.console import Console
 from benchmarks.runs import add_seeds, platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.extract.database import database
-from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
+from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.places import day_directory
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
@@ -101,8 +101,7 @@ def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
     files, declared = source.source_files(day), table_columns(preset.declarations)
     with database() as opened:
         for table, columns in declared.items():
-            written = {name: kind for name, kind in columns.items() if name not in HOW_FOUND}
-            there = dict.fromkeys(files[table], written)
+            there = dict.fromkeys(files[table], columns)
             create_source_view(opened.connection, f"source_{table}", source, table, day, columns, there)
         stage_day(opened, source, files, day, preset.declarations)
         return profile_staged_day(opened, day, preset.declarations)

@@ -171,14 +171,13 @@ def _errors(part: SliceRows, shown: Floats, values: Values) -> dict[str, float]:
 def row_groups(
     shard: Shard, day: HeldOutDay, window: Iterable[Shard], declarations: Declarations
 ) -> dict[str, NDArray[np.bool_]]:
-    """`new user_id`, `new ad_id` and `explored` → which of the day's P candidates; a missing value is not new."""
+    """`new user_id` and `new ad_id` → which of the day's P candidates; a missing value is not new."""
     found = _ids(shard, declarations)
     seen = {name: {0} for name in found}
     for earlier in window:
         for name, values in _ids(earlier, declarations).items():
             seen[name].update(np.unique(values).tolist())
-    groups = {f"new {name}": ~np.isin(values, list(seen[name])) for name, values in found.items()}
-    return groups if day.explored is None else groups | {"explored": day.explored}
+    return {f"new {name}": ~np.isin(values, list(seen[name])) for name, values in found.items()}
 
 
 def group_metrics(

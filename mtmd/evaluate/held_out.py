@@ -26,7 +26,6 @@ class HeldOutDay:
     impressed   (P,) bool
     domain      (P,) integers, surface · |products| + product
     request     (P,) integers, row of the request
-    explored    (P,) bool, drawn at random from the eligible ads; None where the day has no such row
     """
 
     teacher: NDArray[np.float32]
@@ -34,19 +33,16 @@ class HeldOutDay:
     impressed: NDArray[np.bool_]
     domain: Integers
     request: Integers
-    explored: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, shard: Shard, declarations: Declarations) -> Self:
         """From a day's shard."""
-        explored = shard.explored.numpy().astype(np.bool_)
         return cls(
             teacher=shard.teacher.numpy(),
             labels=shard.labels.numpy(),
             impressed=shard.impressed.numpy().astype(np.bool_),
             domain=shard.domain(len(declarations.domains.products)).numpy(),
             request=shard.request_row.numpy().astype(np.int64),
-            explored=explored if explored.any() else None,
         )
 
 

@@ -20,7 +20,7 @@ from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.database import batches
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
-from mtmd.extract.shards import EXPLORED, FileRecord
+from mtmd.extract.shards import FileRecord
 from mtmd.extract.sources import MAX_ROWS, check_keys, make_keys
 from mtmd.logs.contract import TABLES, id_numbers
 from mtmd.logs.encoding import encode
@@ -65,7 +65,6 @@ def write_tables(
     columns["requests"]["candidate_count"][:] = np.diff(starts)
     with ThreadPoolExecutor(len(TABLES)) as pool:
         paths = [directory / name for name in _files(declarations)]
-        paths += [path for path in (directory / EXPLORED,) if path.exists()]
         return rows, {path.name: record for path, record in zip(paths, pool.map(_record, paths), strict=True)}
 
 
@@ -109,9 +108,8 @@ def _candidates(rows: _Rows, path: Path) -> Columns:
             "labels": (np.int8, (rows.count, len(tasks))),
         },
     )
-    explored: Columns = {}
     of_tasks = (name for task in tasks for name in (task.name, task.label))
-    for place, batch in rows.each(("impressed", "position", "explored", *of_tasks)):
+    for place, batch in rows.each(("impressed", "position", *of_tasks)):
         raw = batch.column("source_row")
         for name in ("request_row", "ad_row"):
             columns[name][place] = batch.column(name)
@@ -120,10 +118,6 @@ def _candidates(rows: _Rows, path: Path) -> Columns:
             raise LogsError("candidates have a null impressed; correct the day's files and run again")
         columns["impressed"][place] = raw.field("impressed").cast(pa.int8())
         columns["position"][place] = pc.fill_null(raw.field("position"), -1)
-        if pc.any(raw.field("explored")).as_py():  # a null is false, and null where there is nothing else
-            shape = {"explored": (np.int8, (rows.count,))}
-            explored = explored or create_columns(path.with_name(EXPLORED), shape)
-            explored["explored"][place] = pc.fill_null(raw.field("explored"), False).cast(pa.int8())
         for t, task in enumerate(tasks):
             columns["teacher"][place, t] = pc.fill_null(raw.field(task.name), float("nan"))
             columns["labels"][place, t] = pc.fill_null(raw.field(task.label).cast(pa.int8()), -1)

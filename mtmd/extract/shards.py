@@ -26,7 +26,6 @@ from mtmd.store.stores import store_of
 
 SHARD_FORMAT = 1  # raise it whenever the same logs would give other bytes: it is part of every fingerprint
 MANIFEST = "manifest.json"
-EXPLORED = "explored.arrow"  # of a day that has explored candidates: which of them are such
 
 
 class FileRecord(Frozen):
@@ -93,7 +92,6 @@ class Shard:
     teacher                                (P, T) float32, NaN where the task does not apply
     labels                                 (P, T) int8, 1 or 0, and -1 where not observed
     impressed (P,) int8, position (P,) int32 (-1 where not shown)
-    explored                               (P,) int8, 1 where the ad was drawn at random from the eligible ones
     """
 
     day: date
@@ -114,7 +112,6 @@ class Shard:
     labels: Tensor
     impressed: Tensor
     position: Tensor
-    explored: Tensor
 
     @property
     def requests(self) -> int:
@@ -182,12 +179,7 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     query = _side(path, "requests", columns["requests"], manifest.requests)
     item = _side(path, "ads", columns["ads"], manifest.ads)
     tensors = {name: torch.from_numpy(values) for table in columns.values() for name, values in table.items()}
-    explored = torch.zeros(1, dtype=torch.int8).expand(manifest.candidates)  # no memory
-    if EXPLORED in manifest.files:
-        explored = torch.from_numpy(map_columns(path / EXPLORED)["explored"])
-    return Shard(
-        manifest.day, manifest.fingerprint, path, query=query, item=item, explored=explored, **tensors
-    )
+    return Shard(manifest.day, manifest.fingerprint, path, query=query, item=item, **tensors)
 
 
 def check_fits(shard: Shard, declarations: Declarations) -> None:

@@ -38,14 +38,9 @@ OUTCOMES = {
     "hidden": "BOOLEAN",
     "repinned": "BOOLEAN",
 }
-# how a candidate came to be scored; logs without it have chosen ones only
-HOW_FOUND = {"explored": "BOOLEAN"}
-# what a query of candidates has from the other tables
-_JOINED = {"surface": "VARCHAR", "product": "VARCHAR"} | dict.fromkeys(
-    ("request_known", "ad_known"), "made by the join with other tables"
-)
-# the number of rows, where validation has a task's mean score under the task's name
-_COUNTED = {"candidates"}
+_LABELS = {name for name, kind in OUTCOMES.items() if kind == "BOOLEAN"}
+# what validation's queries of candidates have, too: from the other tables, and the number of rows
+_TAKEN = {*CANDIDATE_KEYS, *OUTCOMES, "surface", "product", "request_known", "ad_known", "candidates"}
 
 
 def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
@@ -53,20 +48,23 @@ def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
 
     Some columns may be missing: `optional_columns`. Files may have narrower types: `mtmd/logs/columns.py`. A feature
     declared on a contract column (`user_id`, `goal`, …) adds no column. Raises ConfigError when its type is another
-    one, when a task has the name of a contract column, and as `outcome_columns` does.
+    one, and when a task's name or label is a column of something else.
     """
     domains = declarations.domains
-    own = CANDIDATE_KEYS | HOW_FOUND | OUTCOMES | _JOINED
-    if taken := sorted(set(domains.task_names) & (own.keys() | _COUNTED)):
-        raise ConfigError(
-            f"tasks {taken} have names that logs or their checks have already; rename the tasks"
-        )
+    for task in domains.tasks:
+        if task.name in _TAKEN or task.label in (_TAKEN - _LABELS) | {*domains.task_names}:
+            raise ConfigError(
+                f"task {task.name!r} with label {task.label!r}: logs or their checks have such a column already; "
+                f"choose another name, and as label one of {sorted(_LABELS)} or a boolean column of your own"
+            )
     ids = {table: id_types(table, declarations.ids) for table in TABLES}
     requests, ads = _REQUESTS | ids["requests"], _ADS | ids["ads"]
     return {
         "requests": _features("requests", declarations.query, requests) | requests,
         "ads": _features("ads", declarations.item, ads) | ads,
-        "candidates": ids["candidates"] | _scores(domains) | outcome_columns(domains) | HOW_FOUND,
+        "candidates": ids["candidates"]
+        | dict.fromkeys(domains.task_names, "FLOAT")
+        | outcome_columns(domains),
     }
 
 
@@ -76,34 +74,16 @@ def id_types(table: str, ids: IdsConfig) -> dict[str, IdType]:
 
 
 def outcome_columns(domains: Domains) -> dict[str, str]:
-    """Columns of `candidates` that say what happened: the contract's own, then the labels that tasks bring themselves.
-
-    Raises ConfigError for a label that is a column of another type, such as a key, a position or a score.
-    """
-    labels = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
-    columns = dict.fromkeys(CANDIDATE_KEYS, "an id") | _JOINED | _scores(domains) | OUTCOMES
-    columns |= dict.fromkeys(HOW_FOUND, "how the row was found")
-    for task in domains.tasks:
-        if columns.get(task.label, "BOOLEAN") != "BOOLEAN":
-            booleans = [name for name, kind in OUTCOMES.items() if kind == "BOOLEAN"]
-            raise ConfigError(
-                f"task {task.name!r} has label {task.label!r}; it must be one of {booleans}, or a boolean column of "
-                f"your own: candidates have a {task.label} that is {columns[task.label]}; give the label another name"
-            )
-    return OUTCOMES | labels
+    """Columns of `candidates` that say what happened: the contract's own, then the labels of tasks."""
+    return OUTCOMES | dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
 
 
 def optional_columns(domains: Domains) -> frozenset[str]:
-    """Columns of `candidates` that logs may lack: `explored`, and the contract's outcomes that are no task's label.
+    """Columns of `candidates` that logs may lack: the contract's outcomes that are no task's label.
 
-    A missing one is read as nulls; a null `explored` is false. `impressed` is always needed, because labels are defined
-    for shown ads only.
+    A missing one is read as nulls. `impressed` is always needed, because labels are defined for shown ads only.
     """
-    return frozenset(OUTCOMES | HOW_FOUND) - {"impressed"} - {task.label for task in domains.tasks}
-
-
-def _scores(domains: Domains) -> dict[str, str]:
-    return dict.fromkeys(domains.task_names, "FLOAT")
+    return frozenset(OUTCOMES) - {"impressed"} - {task.label for task in domains.tasks}
 
 
 def _features(table: str, side: SideSchema, contract: dict[str, str]) -> dict[str, str]:

@@ -180,7 +180,7 @@ def estimate(
 
 
 def groups_table(report: EvaluationReport) -> Table:
-    """The candidate on rows of new ads and users, and on explored rows, beside the task's other rows."""
+    """The candidate on rows of new ads and users, beside the task's other rows."""
     name = report.candidate
     rows = []
     for one in report.groups:

@@ -89,7 +89,7 @@ def rivals(report: EvaluationReport, bounds: GatesConfig) -> Section:
     blocks: list[Block] = [rivals_table(report, bounds), gains_table(report)]
     blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
     if report.groups:
-        blocks.append(Fold("New ads, new users and explored candidates", [groups_table(report)]))
+        blocks.append(Fold("New ads and new users", [groups_table(report)]))
     return Section(
         anchor="rivals",
         title="Against its rivals",

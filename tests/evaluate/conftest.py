@@ -77,7 +77,6 @@ def make_shard(declarations: Declarations) -> MakeShard:
             labels=torch.from_numpy(labels.astype(np.int8)),
             impressed=torch.from_numpy(impressed.astype(np.int8)),
             position=torch.zeros(len(ad_row), dtype=torch.int32),
-            explored=torch.zeros(len(ad_row), dtype=torch.int8),
         )
 
     return make

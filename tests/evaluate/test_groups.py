@@ -1,6 +1,5 @@
 """Groups of rows: new values against sets of values, and errors and levels by hand."""
 
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -34,15 +33,6 @@ def test_a_row_is_new_whose_value_no_candidate_of_the_window_has(
         expected = [value not in known for value in values(day, declarations, name)]
         assert found[f"new {name}"].tolist() == expected
         assert any(expected)
-
-
-def test_explored_rows_are_a_group_of_their_own(declarations: Declarations, make_shard) -> None:
-    shard = make_shard(requests=4)
-    assert HeldOutDay.of(shard, declarations).explored is None
-    marked = shard.explored.clone()
-    marked[5] = 1
-    day = HeldOutDay.of(replace(shard, explored=marked), declarations)
-    assert np.flatnonzero(row_groups(shard, day, [], declarations)["explored"]).tolist() == [5]
 
 
 def test_errors_and_levels_are_means_over_a_tasks_rows_of_the_group_and_its_others(

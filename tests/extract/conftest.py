@@ -13,7 +13,7 @@ from mtmd.config import Declarations, Domains, Task
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.features import feature
-from mtmd.logs.contract import HOW_FOUND, table_columns
+from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
 from mtmd.logs.source import LogSource
 
@@ -109,10 +109,7 @@ DECLARED = Declarations(
     ),
     hash_seed=3,
 )
-SCHEMAS = {
-    table: arrow_schema({name: kind for name, kind in columns.items() if name not in HOW_FOUND})
-    for table, columns in table_columns(DECLARED).items()
-}
+SCHEMAS = {table: arrow_schema(columns) for table, columns in table_columns(DECLARED).items()}
 
 
 @pytest.fixture

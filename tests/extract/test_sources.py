@@ -171,29 +171,3 @@ def test_outcomes_that_are_no_tasks_label_may_be_missing(
     assert shard.position.tolist() == [-1] * 5
     assert shard.impressed.tolist() == [1, 0, 0, 1, 1]
     assert shard.labels.tolist() == [[0, 0], [-1, -1], [-1, -1], [1, 1], [1, -1]]
-
-
-@pytest.mark.parametrize(
-    ("explored", "expected"),
-    [
-        ([True, False, None, True, None], [1, 1, 0, 0, 0]),  # the file's order is another than the shard's
-        ([False, None, False, None, False], [0, 0, 0, 0, 0]),
-    ],
-)
-def test_explored_rows_are_told_from_chosen_ones_and_cost_nothing_where_there_are_none(
-    logs: Path,
-    tmp_path: Path,
-    declarations: Declarations,
-    explored: list[bool | None],
-    expected: list[int],
-) -> None:
-    shards = tmp_path / "shards"
-    plain = Path(extract_day(LogSource(logs), DAY, declarations, shards).path)
-    column = pa.array(explored, pa.bool_())
-    rewrite(logs, "candidates", lambda table: table.append_column("explored", column))
-    marked = Path(extract_day(LogSource(logs), DAY, declarations, shards).path)
-    assert open_shard(plain).explored.tolist() == [0] * 5
-    assert open_shard(marked, verify=True).explored.tolist() == expected
-    for table in ("requests", "ads", "candidates"):
-        assert (plain / f"{table}.arrow").read_bytes() == (marked / f"{table}.arrow").read_bytes()
-    assert (marked / "explored.arrow").exists() == any(expected)

@@ -120,7 +120,7 @@ def test_a_damaged_shard_is_made_again_with_a_warning(
         content[len(content) // 2] ^= 1
         largest.write_bytes(content)
     elif damage == "beside":
-        (path / "explored.arrow").write_bytes((path / "ads.arrow").read_bytes())
+        (path / "more.arrow").write_bytes((path / "ads.arrow").read_bytes())
     else:
         manifest = path / "manifest.json"
         texts = {

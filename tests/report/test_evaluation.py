@@ -97,8 +97,8 @@ def test_groups_of_rows_stand_beside_the_other_rows(day: HeldOutDay, tiny_preset
         "logmae": {"mtmd": 0.5}, "logmae_of_others": {"mtmd": 0.25}, "calibration": {"mtmd": 1.5},
         "calibration_of_others": {"mtmd": 1.25},
     }  # fmt: skip
-    group = GroupMetrics(group="explored", task="ctr", rows=9, others=90, **numbers)
+    group = GroupMetrics(group="new ad_id", task="ctr", rows=9, others=90, **numbers)
     assert groups_table(changed(report, groups=(group,))).texts() == [
-        ["ctr", "explored", "9", "0.5000", "1.5000"],
-        ["ctr", "not explored", "90", "0.2500", "1.2500"],
+        ["ctr", "new ad_id", "9", "0.5000", "1.5000"],
+        ["ctr", "not new ad_id", "90", "0.2500", "1.2500"],
     ]

@@ -15,7 +15,7 @@ from mtmd.errors import ConfigError
 from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
 from mtmd.extras.kuairand.rows import EarlierDays, Floats, Ints
 from mtmd.extras.kuairand.source import Source, video_attributes
-from mtmd.logs.contract import HOW_FOUND, table_columns
+from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
 
 Columns = dict[str, Any]
@@ -32,10 +32,7 @@ class LogTables:
     def __init__(self, source: Source, exposures: Exposures, declarations: Declarations) -> None:
         self._source = source
         self._exposures = exposures
-        self._schemas = {
-            name: arrow_schema({column: kind for column, kind in columns.items() if column not in HOW_FOUND})
-            for name, columns in table_columns(declarations).items()
-        }
+        self._schemas = {name: arrow_schema(columns) for name, columns in table_columns(declarations).items()}
         self._products = products(source.videos)
         self._uploaded = (
             pc.fill_null(source.videos["upload_dt"].cast(pa.int32()), _NO_DATE).to_numpy().astype(np.int64)

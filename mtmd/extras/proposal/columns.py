@@ -26,7 +26,6 @@ _WORDS = {  # that name a part of the contract, the likeliest first
     "bid": ("bid", "cpc", "price", "value", "budget"),
     "impressed": ("impressed", "impression", "shown", "displayed", "seen", "viewed", "served", "rendered"),
     "position": ("position", "rank", "place", "slot"),
-    "explored": ("explored", "exploration", "explore"),
 }
 
 

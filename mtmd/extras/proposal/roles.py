@@ -72,7 +72,6 @@ class Roles:
     bid: Column | None
     impressed: Column | None
     position: Column | None
-    explored: Column | None
 
     @property
     def taken(self) -> dict[str, set[str]]:
@@ -80,7 +79,7 @@ class Roles:
         parts = {
             "requests": (self.request.own, self.user, self.surface.column, self.time),
             "ads": (self.ad.own, self.product.column, self.bid),
-            "candidates": (self.request.other, self.ad.other, self.impressed, self.position, self.explored),
+            "candidates": (self.request.other, self.ad.other, self.impressed, self.position),
         }
         return {table: {column.name for column in found if column} for table, found in parts.items()}
 
@@ -106,7 +105,6 @@ def find_roles(database: Database, requests: Table, ads: Table, candidates: Tabl
         bid=_named("bid", (one for one in of_ads if one.least is not None and one.least >= 0)),
         impressed=_named("impressed", (one for one in pairs if one.is_truth and one.most != 0)),
         position=_named("position", (one for one in pairs if one.is_whole)),
-        explored=_named("explored", (one for one in pairs if one.is_truth)),
     )
 
 

@@ -10,7 +10,7 @@ from mtmd.logs.contract import OUTCOMES
 
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
 _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
-_KEYS = {"request_id", "ad_id", "impressed", "position", "explored", "surface", "product"}
+_KEYS = {"request_id", "ad_id", "impressed", "position", "surface", "product"}
 
 
 def _id_sql(column: Column, kind: str, name: str) -> str:
@@ -57,8 +57,6 @@ def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
         columns.append(_where([*shown, *defined], task.label.truth, names[task.label.name]))
     if roles.position is not None:
         columns.append(_where(shown, f"cast({roles.position.sql} as integer)", "position"))
-    if roles.explored is not None:
-        columns.append(sql_as(roles.explored.truth, "explored"))
     return columns
 
 

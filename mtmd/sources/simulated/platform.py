@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from mtmd.config import Frozen, IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
+from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.places import day_directory
 from mtmd.logs.source import LogSource
 from mtmd.sources.simulated.ads import AdMarket, Ads
@@ -162,7 +162,7 @@ def require_columns(preset: Preset) -> None:
     """Raise ConfigError for a preset whose logs have other columns than this platform writes."""
     differ = [f"[ids] {preset.ids}, not of BIGINT"] if preset.ids != IdsConfig() else []
     for table, columns in table_columns(preset.declarations).items():
-        declared, written = columns.keys() - HOW_FOUND.keys(), {*SCHEMAS[table].names}
+        declared, written = columns.keys(), {*SCHEMAS[table].names}
         differ += [f"{table} with {name}" for name in sorted(declared - written)]
         differ += [f"{table} without {name}" for name in sorted(written - declared)]
     if differ:

@@ -13,7 +13,7 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.adapter import ImportReport, import_kuairand
 from mtmd.extras.kuairand.rows import TeacherConfig
-from mtmd.logs.contract import HOW_FOUND, table_columns
+from mtmd.logs.contract import table_columns
 from mtmd.logs.source import LogSource
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)
@@ -51,10 +51,7 @@ def test_every_day_satisfies_the_contract_and_can_be_extracted(source: Path, tmp
     assert (days[0], days[-1], len(days)) == (FIRST, date(2022, 4, 23), 6)
     declarations = load_preset("kuairand").declarations
     for name, columns in table_columns(declarations).items():
-        assert (
-            set(pq.read_schema(LogSource(logs).day_files(name, FIRST)[0]).names)
-            == columns.keys() - HOW_FOUND.keys()
-        )
+        assert set(pq.read_schema(LogSource(logs).day_files(name, FIRST)[0]).names) == columns.keys()
     shards = [extract_day(LogSource(logs), day, declarations, tmp_path / "shards").path for day in days]
     assert sum(len(open_shard(Path(shard)).position) for shard in shards) == report.candidates
 

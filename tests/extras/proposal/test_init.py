@@ -113,12 +113,11 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
             country as "order", hour as surface
         from t
     """
-    scored = "select * exclude shown, cast(shown as integer) as shown, p_click > 0.1 as by_exploration, 5.5 as m from t"
+    scored = "select * exclude shown, cast(shown as integer) as shown, 5.5 as m from t"
     ads = "select * exclude kind from t"
     logs = _write(foreign_logs, tmp_path / 'team "a"', 8, requests=requests, ads=ads, candidates=scored)
     proposal = propose(logs)
     assert "make_timestamp(asked_at * 1000000) as ts" in proposal.statements["requests"]
-    assert "    by_exploration as explored" in proposal.statements["candidates"]
     assert proposal.understood[-1] == "left out: m (no score, no action of a score)"
     create_project(tmp_path / "their-ads", None, proposal)
     found = check_project(str(tmp_path / "their-ads" / "preset.toml")).findings
