@@ -24,7 +24,7 @@ from mtmd.flows.parameters import (
     scheduled_day,
 )
 from mtmd.flows.prefect_artifacts import publish_of_day
-from mtmd.report import view
+from mtmd.report import stages, view
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
 
@@ -71,7 +71,7 @@ def ablate(
     changing, missing = to_train(plan, names)
     trained, failed = train_variants(plan, changing, [model.seed for model in full], list(days.window))
     ablated = steps.ablate(plan, [*full, *trained], days.held_out, [*missing, *failed])
-    publish_of_day("ablation", plan, view.ablation(plan, ablated), page)
+    publish_of_day("ablation", plan, view.of_stage(plan, stages.ablations(ablated)), page)
     return ablated
 
 

@@ -145,7 +145,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 def show(summary: RunSummary, given: Mapping[str, Any]) -> None:
     """LogMAE by slice, the verdict gate by gate, where the files are, and what to do next."""
     print_table(gains_table(summary.report))
-    found = decision(summary, load_preset(given["preset"]).gates)
+    found = decision(summary)
     places = tuple((f"place of {name}", place) for name, place in summary.places.items())
     _print(Document(found.title, found.kind, found.words, (*found.facts, *places), found.sections[:1]))
     console.print(literal(what_next(summary.as_of, given["preset"], given["artifacts"])))
@@ -153,8 +153,7 @@ def show(summary: RunSummary, given: Mapping[str, Any]) -> None:
 
 def show_ablation(ablated: Ablation, _: Mapping[str, Any]) -> None:
     """What each factor is worth, where a variant was compared; and why others were not."""
-    section = stages.ablations(ablated.reports, ablated.missing)
-    _print(Document(section.title, "", (), sections=(section,)))
+    _print(Document("Ablations", "", sections=(stages.ablations(ablated),)))
 
 
 def what_next(as_of: date, preset: str, artifacts: str) -> str:

@@ -78,7 +78,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
     starts = {"mtmd": chosen.start}
     kinds = compared(plan)
     trained = tuple(steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in kinds)
-    publish_of_day("training", plan, view.training(plan, trained))
+    publish_of_day("training", plan, view.of_stage(plan, stages.training(trained)))
 
     evaluated = steps.evaluate(plan, trained, days)
     publish_of_day("metrics", plan, view.metrics(plan, evaluated))
@@ -86,7 +86,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
     tested = tuple(result for result in tests if result is not None)
     exported = steps.export(plan, trained[0], evaluated, days)
     proofs = steps.prove(plan, exported, trained[0], days.held_out)
-    publish_of_day("parity", plan, view.parity(plan, proofs))
+    publish_of_day("parity", plan, view.of_stage(plan, stages.parity(proofs)))
 
     return DayRun(
         plan=plan,

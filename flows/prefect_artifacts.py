@@ -63,4 +63,4 @@ def publish_of_day(key: str, plan: RunPlan, document: Document, page: str | None
 
 def verdict(plan: RunPlan, summary: RunSummary) -> None:
     """Publish whether the candidate was promoted, or kept and why."""
-    publish_of_day("verdict", plan, view.decision(summary, plan.preset.gates), summary.places["report"])
+    publish_of_day("verdict", plan, view.decision(summary), summary.places["report"])

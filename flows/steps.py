@@ -30,7 +30,7 @@ from mtmd.publish.stage import NoLongerLive, Published
 from mtmd.registry.registry import Registry
 from mtmd.report import index as index_stage
 from mtmd.report import stage as report_stage
-from mtmd.report import view
+from mtmd.report import stages, view
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
 from mtmd.train import rivals
@@ -122,7 +122,7 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
 def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
     quality = validate(planned)
-    publish_of_day("data-quality", planned, view.data_quality(planned, quality))
+    publish_of_day("data-quality", planned, view.of_stage(planned, stages.data(quality)))
     require(quality)
     with parameters.runner(_DAYS) as runner:
         days = zip(planned.all_days, quality.sources, strict=True)

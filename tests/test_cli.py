@@ -58,7 +58,7 @@ def test_index_writes_the_pages_again(
         main(["rollback", "--reason", "bad", "--keep-ads", "--preset", TINY, "--artifacts", str(artifacts)])
         == 0
     )
-    assert "1 day before the newest day, 2026-01-22" in (artifacts / "tiny" / "index.html").read_text()
+    assert "as_of 2026-01-21</dd>" in (artifacts / "tiny" / "index.html").read_text()
     assert main(["runs", "--write-index", "--artifacts", str(tmp_path / "gone")]) == 1
     assert "must be a directory" in capsys.readouterr().err
 

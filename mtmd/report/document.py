@@ -1,5 +1,5 @@
-"""What people read of a run or a job: a headline, facts and sections of blocks. One template makes a page of it, one
-Markdown; artifacts, the terminal and `mtmd show` have parts of that Markdown.
+"""What people read of a run, a line or a job: a headline, facts and sections of blocks. One template makes a page of
+it, one Markdown; artifacts, the terminal and `mtmd show` have parts of that Markdown.
 
 An extra adds sections to the page of a run by the seam `page.py`, which has
 
@@ -12,30 +12,23 @@ nothing to say of a run, it returns none. All texts are plain: whoever renders t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from typing import Literal
 
 from mtmd.report.charts import data_uri
-from mtmd.report.tables import Table, block, cell, is_sure, number, plain, time_words
+from mtmd.report.tables import Table, environment
 
 Kind = Literal["good", "bad", "held", ""]
-MARKS: dict[Kind, str] = {"good": "✓", "bad": "✗", "held": "○", "": "–"}
+MARKS: dict[Kind, str] = {"good": "✓ ", "bad": "✗ ", "held": "○ ", "": ""}
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item of a list: how good it is, a name, what is said of it, and where a link leads."""
+    """An item of a list: how good it is, a name, what is said of it, and where the name leads."""
 
     kind: Kind
     name: str
     words: str = ""
     url: str = ""
-
-    @property
-    def mark(self) -> str:
-        return MARKS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -54,13 +47,6 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Code:
-    """Text that is shown as it is, line by line."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Fold:
     """Blocks that the page shows when a reader asks for them."""
 
@@ -68,7 +54,7 @@ class Fold:
     blocks: Sequence["Block"]
 
 
-Block = str | Items | Picture | Code | Fold | Table  # a text is a paragraph
+Block = str | Items | Picture | Fold | Table  # a text is a paragraph
 
 
 @dataclass(frozen=True)
@@ -100,47 +86,17 @@ class Document:
     facts: Sequence[tuple[str, str]] = ()
     sections: Sequence[Section] = ()
 
-    @property
-    def mark(self) -> str:
-        return MARKS[self.kind]
 
-
-def page(document: Document, line: str) -> str:
-    """A self-contained page without network or script, in light and dark; `line` names the index that it links.
+def page(document: Document, up: str = "", words: str = "") -> str:
+    """A self-contained page without network or script, in light and dark; `words` above it lead `up` to another page.
 
     The same document gives the same bytes.
     """
-    return environment(html=True).get_template("page.html").render(document=document, line=line)
+    return environment().get_template("page.html").render(document=document, up=up, words=words, marks=MARKS)
 
 
 def markdown(document: Document, *, narrow: bool = False, pictures: bool = True) -> str:
     """The Markdown: `narrow` for Prefect's UI; a terminal, or a file that people read as text, has no pictures."""
-    shown = environment(html=False)
-    shown.filters["table"] = lambda table: table.markdown(narrow=narrow)
-    text = shown.get_template("document.md").render(document=document, pictures=pictures)
-    return f"{text.strip()}\n"
-
-
-def environment(*, html: bool) -> Environment:
-    """Templates of this package; texts are escaped for HTML, or left to the filters of Markdown."""
-    made = Environment(
-        loader=PackageLoader("mtmd.report"),
-        autoescape=html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = {"cell": cell, "plain": plain, "block": block, "data_uri": data_uri}
-    filters |= {"kind": _kind, "sure": is_sure, "shade": Table.shade, "tone": _tone, "svg": Markup}
-    made.filters |= filters | {"number": number, "duration": time_words}
-    return made
-
-
-def _kind(block: object) -> str:
-    """`str`, `Items`, `Table` …"""
-    return type(block).__name__
-
-
-def _tone(text: str) -> str:
-    """The class of a text that begins with a mark."""
-    return {"✓": "good", "✗": "bad", "○": "held"}.get(text[:1], "")
+    drawn = data_uri if pictures else None
+    template = environment().get_template("document.md")
+    return f"{template.render(document=document, marks=MARKS, narrow=narrow, data_uri=drawn).strip()}\n"

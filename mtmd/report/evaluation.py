@@ -3,11 +3,9 @@
 All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 """
 
-from mtmd.config import GatesConfig, Slice
+from mtmd.config import Slice
 from mtmd.evaluate.metrics import QUALITIES, Metric
 from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
-from mtmd.promote.findings import Tally
-from mtmd.promote.slice_gates import against
 from mtmd.report.tables import SLICE_COLUMNS, Column, Table, columns_of, enumerated, minus
 
 ALL_TASKS = "all tasks"
@@ -129,19 +127,17 @@ def gains_table(report: EvaluationReport) -> Table:
     )
 
 
-def rivals_table(report: EvaluationReport, gates: GatesConfig) -> Table:
-    """A row for each rival: in words, over all tasks and by task, and in how many slices as its gate decides it."""
+def rivals_table(report: EvaluationReport) -> Table:
+    """A row for each rival: in words, over all tasks and by task."""
     rows = []
     for rival in rivals_of(report):
         gains = (estimate(report, rival, where) for where in (EVERYTHING, *report.aggregates))
-        slices = Tally.of(against(rival, rival, gates.tolerance(rival), report, gates).slices).words
-        rows.append((rival_name(report, rival), standing_words(report, rival), *gains, slices))
+        rows.append((rival_name(report, rival), standing_words(report, rival), *gains))
     return Table(
         title=f"Improvement of LogMAE over each rival, all slices, with {report.confidence:.0%} intervals",
         columns=(
             *columns_of("text", ("against the", "in words")),
             *columns_of("estimate", (ALL_TASKS, *(where.task for where in report.aggregates))),
-            Column(name="slices", kind="text"),
         ),
         rows=tuple(rows),
     )

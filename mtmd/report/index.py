@@ -1,22 +1,32 @@
-"""The index of a line, a calendar and a list of its runs, and the list of lines: static files that load nothing.
+"""The index of a line, its newest run, trend, days and champions, and the list of lines: files that load nothing.
 
 They are written after every run, and never at the expense of one.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, timedelta
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal
 from urllib.parse import quote
 
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
+from mtmd.monitor.health import MonitorReport
+from mtmd.registry.records import ChampionChange
 from mtmd.registry.registry import Registry
-from mtmd.report.document import environment
-from mtmd.report.line import DAYS, RECORDS, LineIndex, LineRecords, read_line
-from mtmd.report.past import Failure, RunRecord
+from mtmd.report.charts import line_chart
+from mtmd.report.document import MARKS, Block, Document, Item, Items, Kind, Picture, Section, page
+from mtmd.report.line import (
+    DAYS,
+    LONGEST,
+    RECORDS,
+    LineIndex,
+    LineRecords,
+    RunRecord,
+    read_line,
+)
+from mtmd.report.tables import Column, Link, Table, columns_of, short
 from mtmd.store.files import locked, sweep
 from mtmd.store.stores import artifacts_folder, store_of
 from mtmd.store.workspace import INDEX_LOCK, Workspace, read_record, write_record
@@ -24,92 +34,91 @@ from mtmd.store.workspace import INDEX_LOCK, Workspace, read_record, write_recor
 PAGE = "index.html"
 # any of these makes a directory a line
 _OF_A_LINE = ("champion.json", "runs", "validation", "monitoring", "failures")
-# State → its sign in a day's cell, and what it means. Signs differ where colours do not show.
-STATES: Mapping[str, tuple[str, str]] = {
-    "promoted": ("P", "the candidate of the day went live"),
-    "rolled back": ("R", "it went live, and was taken down later"),
-    "kept": ("K", "a gate, or a person, kept the champion"),
-    "stopped": ("S", "the data suites stopped the run"),
-    "failed": ("F", "the run ended with an error"),
-    "left out": ("–", "the preset leaves the day out"),
-    "missing": ("·", "no run of the day has ended"),
-}
+_LEAST = 3  # runs of a trend
+_KINDS: dict[str, Kind] = {
+    "promoted": "good", "kept": "held", "rolled back": "held", "stopped": "bad", "failed": "bad",
+}  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
-class Day(NamedTuple):
-    """A day of the calendar: its state, what a reader is told who stays on the cell, and where the cell leads."""
-
-    day: date
-    state: str
-    words: str
-    link: str
-    breach: bool
-
-    @property
-    def sign(self) -> str:
-        return STATES[self.state][0]
-
-
-def days(line: LineRecords) -> Iterator[Day]:
-    """Every day from the first record to the newest, oldest first, and at most the newest 400."""
-    if line.newest is None:
-        return
-    monitored = {one.day: one for one in line.monitored}
-    known = {run.as_of for run in line.runs} | monitored.keys()
-    first = max(min(known, default=line.newest), line.newest - timedelta(days=DAYS - 1))
-    latest: dict[date, RunRecord] = {}
-    for run in line.runs:  # a promotion stands, whatever came later; else the latest run of the day
-        before = latest.get(run.as_of)
-        if before is None or (run.verdict == "promoted" and before.verdict != "promoted"):
-            latest[run.as_of] = run
-    for offset in range((line.newest - first).days + 1):
-        day = first + timedelta(days=offset)
-        last, monitor = latest.get(day), monitored.get(day)
-        state = line.verdict(last) if last else "left out" if day in line.left_out else "missing"
-        why = last.reason if last else line.left_out.get(day, "")
-        words = (f"{day}: {state}", why, f"monitor: {monitor.words}" if monitor else "")
-        link = page(line, last) if last else ""
-        yield Day(day, state, "; ".join(filter(None, words)), link, bool(monitor and monitor.breaches))
+def document(line: LineRecords) -> Document:
+    """The newest run and the live model, the trend, every day, and the changes of the champion."""
+    last, watched = next(iter(line.runs), None), next(iter(line.monitored.values()), None)
+    verdict = line.verdict(last) if last else ""
+    live = f"{line.champion.model_id}, as_of {line.champion.as_of}" if line.champion else "none"
+    chart = trend(line.runs[:DAYS][::-1])
+    empty = [] if line.history else ["No model was promoted yet."]
+    return Document(
+        title=f"{line.name}: {verdict}, {last.as_of}" if last else f"{line.name}: no run ended yet",
+        kind=_KINDS.get(verdict, ""),
+        words=(last.reason if last else "", f"The registry can't be read: {line.problem}" if line.problem else ""),
+        facts=(("champion", live), ("monitor", f"{watched.day}: {watched.words}" if watched else "no day yet")),
+        sections=(
+            *([Section("trend", "Trend", 0, chart)] if chart else []),
+            Section(
+                "days", "Days and runs", 1, [days_table(line)],
+                how="LogMAE is the mean |ln prediction − ln teacher score| on the run's held-out day: lower is better, "
+                "and days differ. A run without a link has no page: it was not written, or the clean-up removed it.",
+            ),
+            Section("champions", "Champions", 2, [champions_table(line.history), *empty]),
+        ),
+    )  # fmt: skip
 
 
-def _months(shown: list[Day]) -> Iterator[tuple[str, list[list[Day | None]]]]:
-    """Title and weeks from Monday on, oldest month first; None before the first day and after the last."""
-    for first, found in groupby(shown, key=lambda one: one.day.replace(day=1)):
-        month = list(found)
-        cells: list[Day | None] = [*[None] * month[0].day.weekday(), *month]
-        cells += [None] * (-len(cells) % 7)
-        yield f"{first:%B %Y}", [cells[start : start + 7] for start in range(0, len(cells), 7)]
-
-
-def page(line: LineRecords, run: RunRecord) -> str:
-    """The run's page, as a link from the line's; empty where it is not there."""
-    return f"runs/{quote(run.run)}/report.html" if run.run in line.pages else ""
-
-
-def render_line(line: LineRecords) -> str:
-    """The page of a line; the same records give the same bytes."""
-    shown, runs = list(days(line)), line.runs[:DAYS]
-    count = {state: sum(day.state == state for day in shown) for state in STATES}
-    return _rendered(
-        "line.html",
-        line=line,
-        months=list(_months(shown))[::-1],
-        states=[(state, *STATES[state], found) for state, found in count.items() if found],
-        breaches=sum(day.breach for day in shown),
-        runs=runs,
-        tasks=list(dict.fromkeys(task for run in runs for task in run.logmae if task != "all")),
-        page=lambda run: page(line, run),
+def days_table(line: LineRecords, most: int = DAYS) -> Table:
+    """The newest runs, and the days between them without one, each with what the monitor said of its day."""
+    rows = [
+        (
+            Link(text=f"{day}", url=line.page(run) if run else ""),
+            f"{MARKS[_KINDS[line.verdict(run)]]}{line.verdict(run)}" if run else "no run",
+            run.logmae if run else None,
+            run.rows if run else None,
+            (run.model_id if run else None) or "",
+            _watched(line.monitored.get(day)),
+            run.reason if run else "",
+        )
+        for day, run in _by_day(line)
+    ]
+    return Table(
+        title="",
+        columns=(
+            *columns_of("text", ("day", "verdict")),
+            Column(name="LogMAE"),
+            Column(name="held-out rows", kind="count"),
+            *columns_of("text", ("model", "monitor", "why")),
+        ),
+        rows=tuple(rows[:most]),
     )
 
 
-def render_lines(lines: Iterable[str]) -> str:
-    """The page that lists the lines by name."""
-    return _rendered("lines.html", lines=lines)
+def champions_table(history: Iterable[ChampionChange]) -> Table:
+    """Every change, the newest first, with the model that it is about and the one that was live afterwards."""
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", one.action, one.about or one.model_id, one.model_id, one.reason)
+        for one in history
+    ]
+    columns = columns_of("text", ("at (UTC)", "change", "of model", "live then", "reason"))
+    return Table(title="", columns=columns, rows=tuple(rows[::-1]))
 
 
-def _rendered(template: str, **values: Any) -> str:
-    return environment(html=True).get_template(template).render(quoted=quote, **values)
+def trend(runs: Iterable[RunRecord]) -> list[Block]:
+    """LogMAE from run to run, the oldest first; nothing of fewer than three."""
+    known = [run for run in runs if run.logmae is not None]
+    if len(known) < _LEAST:
+        return []
+    title = "LogMAE of the candidate over all tasks, run by run"
+    values = {"candidate": [run.logmae for run in known]}
+    return [Picture(line_chart(title, values, (f"{known[0].as_of}", f"{known[-1].as_of}")), title)]
+
+
+def lines_document(lines: Iterable[str]) -> Document:
+    """The lines by name."""
+    words = "A line is the models of one preset, with one champion (the live model)."
+    items = [Item("", line, url=f"{quote(line)}/{PAGE}") for line in lines]
+    blocks: list[Block] = [
+        Items(items) if items else "Nothing ran here yet. The first run of a day writes this page."
+    ]
+    return Document("Lines of models", "", (words,), sections=(Section("lines", "", 0, blocks),))
 
 
 def update_index(artifacts: str, preset: str) -> None:
@@ -140,8 +149,13 @@ def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -
             return
         if not isinstance(error, ConfigError):
             words = str(error) if isinstance(error, MtmdError) else repr(error)
-            failure = Failure(as_of=as_of, words=words, stopped=isinstance(error, ValidationError))
-            write_record(workspace.failure(as_of), failure)
+            verdict: Literal["stopped", "failed"] = (
+                "stopped" if isinstance(error, ValidationError) else "failed"
+            )
+            ended = RunRecord(
+                as_of=as_of, at=datetime.now(UTC), verdict=verdict, reason=short(words, LONGEST)
+            )
+            write_record(workspace.failure(as_of), ended)
         write_line(workspace.root)
 
     unless_it_fails(artifacts, write)
@@ -182,8 +196,8 @@ def write_line(root: Path) -> None:
     with locked(root / INDEX_LOCK):
         Registry(root).refresh()
         line, store = read_line(root), store_of(root)
-        store.write_text(root / PAGE, render_line(line))
-        decided = tuple(run for run in line.records if run.decided)
+        store.write_text(root / PAGE, page(document(line), "../index.html", "All lines"))
+        decided = tuple(run for run in line.runs if run.run)
         write_record(root / RECORDS, LineIndex(runs=decided))
     _write_lines(root.parent)
 
@@ -193,7 +207,7 @@ def _write_lines(artifacts: Path) -> None:
     with locked(artifacts / INDEX_LOCK):
         sweep(artifacts, below=False)  # of writers that were killed
         lines = [root.name for root in _lines(artifacts) if read_record(root / RECORDS, LineIndex)]
-        store_of(artifacts).write_text(artifacts / PAGE, render_lines(lines))
+        store_of(artifacts).write_text(artifacts / PAGE, page(lines_document(lines)))
 
 
 def _lines(artifacts: Path) -> list[Path]:
@@ -218,3 +232,20 @@ def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:
     except Exception as error:  # noqa: BLE001 - a disk, a record or a template: none of it may end a run
         again = "`mtmd runs --write-index` writes it again"
         _log.warning("the index of %s could not be written: %s; %s", place, error, again)
+
+
+def _by_day(line: LineRecords) -> Iterator[tuple[date, RunRecord | None]]:
+    """Each run, newest day first, and each day without one since the first run, or that the monitor alone saw."""
+    if not (days := {run.as_of for run in line.runs} | line.monitored.keys()):
+        return
+    newest = max(days)
+    for back in range(min(DAYS, (newest - min(days)).days + 1)):
+        day = newest - timedelta(days=back)
+        found: list[RunRecord | None] = [run for run in line.runs if run.as_of == day]
+        yield from ((day, run) for run in found or [None])
+
+
+def _watched(report: MonitorReport | None) -> str:
+    if report is None:
+        return ""
+    return short(f"✗ {report.words}", LONGEST) if report.breaches else "✓"

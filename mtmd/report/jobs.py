@@ -1,16 +1,15 @@
 """What people read of backfills, monitored days, clean-ups and rollbacks, and of a run that stopped."""
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
-from mtmd.monitor.health import Finding, MonitorReport
+from mtmd.monitor.health import MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.charts import line_chart
-from mtmd.report.document import Block, Code, Document, Item, Items, Kind, Picture, Section
-from mtmd.report.tables import Table, columns_of, number
+from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section
+from mtmd.report.tables import Column, Table, columns_of, number
 
 _STATES: dict[str, Kind] = {
     "to run": "",
@@ -20,9 +19,8 @@ _STATES: dict[str, Kind] = {
     "skipped": "held",
     "left out": "held",
 }
-_ROWS = 20
+_MOST = 40  # figures of a monitored day that are listed
 _MOST_PATHS = 100
-_CODE_CHARACTERS = 84  # in a line of a block of code, in a window of 1,024 px
 
 
 def _of(title: str, kind: Kind, words: str, *blocks: Block) -> Document:
@@ -47,11 +45,6 @@ def backfill(days: Sequence[BackfillDay], pages: Mapping[date, str]) -> Document
     return _of(title, "bad" if missed else "good", words, Items(items))
 
 
-def _trend(title: str, series: Mapping[str, Sequence[float | None]]) -> Iterator[Picture]:
-    if any(value is not None for values in series.values() for value in values):
-        yield Picture(line_chart(title, "", series), title)
-
-
 def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
     """A monitored day: breaches first, then the champion's figures and drift; `trend` has the days before it too."""
     champion = (
@@ -62,44 +55,46 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
         without = [finding for finding in report.of(signal) if not finding.judged]
         words = f"{len(without)} of {len(report.of(signal))}, such as {without[0].where}: {without[0].words}"
         items.append(Item("", f"not judged, {signal}", words))
-    days = {one.day: dict(_figures(one)) for one in trend}
-    tasks = dict.fromkeys(task for figures in days.values() for task in figures)
-    series = {task: [figures.get(task) for figures in days.values() if figures] for task in tasks}
-    pictures = _trend("LogMAE of the champion on each new day, oldest first", series)
     kind: Kind = "bad" if report.breaches else "good"
     title = f"{report.day}: {report.verdict}"
-    return _of(title, kind, champion, Items(items), *_figures_tables(report), *pictures)
+    return _of(title, kind, champion, Items(items), _figures(report), *_trend(trend))
 
 
-def _figures_tables(report: MonitorReport) -> Iterator[Table]:
-    """A table for each kind of number, breaches first."""
-    for signal in dict.fromkeys(finding.signal for finding in report.findings):
-        found = sorted(
-            report.of(signal), key=lambda one: (not one.breach, not one.judged, -(one.value or 0.0))
+def _figures(report: MonitorReport) -> Table:
+    """Breaches first, then what was judged."""
+    found = sorted(report.findings, key=lambda one: (not one.breach, not one.judged))
+    verdicts = {(True, True): "✗ breach", (False, True): "ok", (False, False): "too few rows"}
+    rows = (
+        (f"{one.signal}, {one.where}", number(one.value, ".4g"), number(one.reference, ".4g"),
+         verdicts[one.breach, one.judged])
+        for one in found[:_MOST]
+    )  # fmt: skip
+    columns = (
+        Column(name="of", kind="text"),
+        *columns_of("number", ("on the day", "at promotion, or its bound")),
+        Column(name="verdict", kind="text"),
+    )
+    return Table(title=f"{min(_MOST, len(found))} of {len(found)} numbers", columns=columns, rows=tuple(rows))
+
+
+def _trend(reports: Sequence[MonitorReport]) -> Iterator[Picture]:
+    """LogMAE of every task on each day that was scored, the oldest first; nothing of fewer than three days."""
+    days = [
+        (
+            report.day,
+            {
+                one.where.split(" × ")[-1]: one.value
+                for one in report.of("logmae")
+                if one.where.startswith("all ×")
+            },
         )
-        columns = (
-            *columns_of("text", ("of",)),
-            *columns_of("number", ("on the day", "at promotion, or its bound")),
-            *columns_of("text", ("verdict",)),
-        )
-        rows = tuple(
-            (one.where, number(one.value, ".4g"), number(one.reference, ".4g"), _verdict(one))
-            for one in found[:_ROWS]
-        )
-        yield Table(title=f"{signal}, {len(rows)} of {len(found)}", columns=columns, rows=rows)
-
-
-def _figures(report: MonitorReport) -> Iterator[tuple[str, float]]:
-    """LogMAE by task, of the tasks that have one."""
-    for finding in report.of("logmae"):
-        if finding.where.startswith("all × ") and finding.value is not None:
-            yield finding.where.removeprefix("all × all × "), finding.value
-
-
-def _verdict(finding: Finding) -> str:
-    if finding.breach:
-        return "✗ breach"
-    return "ok" if finding.judged else "too few rows"
+        for report in reports
+    ]
+    scored = [(day, figures) for day, figures in days if any(value is not None for value in figures.values())]
+    if len(scored) >= 3:
+        series = {task: [figures.get(task) for _, figures in scored] for task in scored[-1][1]}
+        title = "LogMAE of the champion on each new day"
+        yield Picture(line_chart(title, series, (f"{scored[0][0]}", f"{scored[-1][0]}")), title)
 
 
 def clean_up(cleaned: CleanUp) -> Document:
@@ -109,27 +104,22 @@ def clean_up(cleaned: CleanUp) -> Document:
         sizes = [output.bytes for output in cleaned.removed if output.kind == kind]
         rows.append((kind, len(sizes), f"{sum(sizes) / 1e6:,.1f}"))
     columns = (*columns_of("text", ("kind",)), *columns_of("count", ("outputs", "MB")))
-    paths = [Item("", output.path, output.why) for output in cleaned.removed[:_MOST_PATHS]]
-    more = len(cleaned.removed) - _MOST_PATHS
     return _of(
         cleaned.words,
         "",
         f"Newest run: {cleaned.newest}; kept for rollbacks: {', '.join(cleaned.standing) or 'none'}.",
         Table(title="By kind", columns=columns, rows=tuple(rows)),
-        Items(paths),
-        *([f"And {more} more."] if more > 0 else []),
+        Items([Item("", output.path, output.why) for output in cleaned.removed[:_MOST_PATHS]]),
     )
 
 
 def stopped(as_of: date, words: str, live: str | None) -> Document:
     """A run that ended before its decision was recorded; `live` is the champion afterwards."""
-    wrapper = textwrap.TextWrapper(_CODE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
-    told = "\n".join(wrapper.fill(line) for line in words.strip().splitlines())
     return _of(
         "Stopped before a decision was recorded",
         "bad",
         f"as_of {as_of} · live now: {live or 'no model found'}",
-        Code(told or "an error without words; see the log of the run"),
+        *(words.strip() or "an error without words; see the log of the run").splitlines(),
         "Mend what it names, then run the day again: what is complete is reused.",
     )
 

@@ -1,110 +1,84 @@
-"""All that is stored of a line of models, day by day.
+"""All that is stored of a line of models: runs that decided or ended before that, monitored days, and champions.
 
 `index.json` keeps what is shown of each decided run. So a summary is parsed once, and a run stays listed when the
 clean-up has removed its directory.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
-from functools import cached_property
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
+from urllib.parse import quote
 
-from pydantic import BaseModel
+from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
-from mtmd.registry.records import Champion, ChampionChange, origin
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.monitor.health import MonitorReport
+from mtmd.promote.findings import RunSummary
+from mtmd.registry.records import SUMMARY, Champion, ChampionChange, ModelManifest, run_paths
 from mtmd.registry.registry import Registry
-from mtmd.report.past import RunRecord, failure_record, run_record
-from mtmd.report.tables import short
-from mtmd.store.workspace import read_record, written
+from mtmd.report.tables import Table, columns_of, short
+from mtmd.store.workspace import Workspace, read_record, written
 
 RECORDS = "index.json"
-DAYS = 400  # what is shown: so many days up to the newest, and so many runs
+MARKDOWN = "report.md"  # of a run, as its page has it
+DAYS = 400  # so many days up to the newest are shown
 _MONITORED = 60  # days whose monitor's record is read
-_AHEAD = timedelta(days=31)
-_Record = TypeVar("_Record")
+LONGEST = 300  # characters of a text
 
 
-class _Finding(BaseModel):
-    breach: bool
-    words: str
+class RunRecord(Frozen):
+    """One run of a day; figures are the candidate's."""
 
+    as_of: date
+    at: datetime = Field(description="when its record was written")
+    verdict: Literal["promoted", "kept", "stopped", "failed"]
+    run: str = Field("", description="its directory in runs/; empty for a run that did not decide")
+    model_id: str | None = None
+    rows: int | None = Field(None, description="candidate rows of the held-out day")
+    reason: str = Field("", description="the first failed gate, the refusal, or the error; empty for none")
+    logmae: float | None = Field(None, description="of all tasks: each row of each task counts once")
 
-class MonitorRecord(BaseModel):
-    """What the monitor said of a day, as far as it is shown."""
-
-    day: date
-    findings: tuple[_Finding, ...]
-
-    @property
-    def breaches(self) -> int:
-        return sum(finding.breach for finding in self.findings)
-
-    @property
-    def words(self) -> str:
-        """The first breaches."""
-        said = "; ".join([one.words for one in self.findings if one.breach][:3])
-        return short(said, 300) or "all is well"
+    @classmethod
+    def of(cls, path: Path, summary: RunSummary) -> "RunRecord":
+        """Of a run's `summary.json`."""
+        failed = [f"{gate.name}: {gate.detail}" for gate in summary.verdict.gates if not gate.passed]
+        rows, logmae = _over_tasks(summary.report)
+        return cls(
+            as_of=summary.as_of,
+            at=written(path),
+            verdict="promoted" if summary.promoted else "kept",
+            run=path.parent.name,
+            model_id=summary.model_id,
+            rows=rows,
+            reason=short(next(iter(failed), summary.verdict.refusal or ""), LONGEST),
+            logmae=logmae,
+        )
 
 
 @dataclass(frozen=True)
 class LineRecords:
     """One line of models.
 
-    records     every run that ended
-    monitored   the monitor's days, the newest first
+    runs        every run that ended, the newest day first; of a day the latest run first
+    monitored   what the monitor found, by day
     champion    the live model
     history     every change of the champion, oldest first
     problem     why the registry could not be read; empty where it was
-    left_out    days that the preset of the newest run leaves out, and why
     pages       runs whose page is there
     """
 
     name: str
-    records: tuple[RunRecord, ...]
-    monitored: tuple[MonitorRecord, ...] = ()
-    champion: Champion | None = None
-    history: tuple[ChampionChange, ...] = ()
-    problem: str = ""
-    left_out: dict[date, str] = field(default_factory=dict)
-    pages: frozenset[str] = frozenset()
-
-    @cached_property
-    def runs(self) -> tuple[RunRecord, ...]:
-        """The newest day first; of a day the latest run first."""
-        return tuple(sorted(self.records, key=lambda run: (run.as_of, run.at, run.run), reverse=True))
-
-    @cached_property
-    def newest(self) -> date | None:
-        """The newest day that a record is of; a mistyped day, which had no logs and is far ahead, does not count."""
-        had_logs = [run.as_of for run in self.records if run.verdict != "failed"]
-        last = max(had_logs, default=date.max - _AHEAD) + _AHEAD
-        days = [*(run.as_of for run in self.records), *(one.day for one in self.monitored)]
-        return max((day for day in days if day <= last), default=None)
-
-    @property
-    def last(self) -> RunRecord | None:
-        """The latest run of the newest day that one is of."""
-        return next((run for run in self.runs if run.as_of <= (self.newest or date.min)), None)
-
-    @property
-    def watched(self) -> MonitorRecord | None:
-        """What the monitor said last."""
-        return next((one for one in self.monitored if one.day <= (self.newest or date.min)), None)
-
-    @property
-    def age(self) -> str:
-        """How old the champion is beside the newest day that anything is recorded of; empty without a champion."""
-        if self.champion is None or self.newest is None:
-            return ""
-        lag = (self.newest - self.champion.as_of).days
-        if lag <= 0:
-            return "of the newest day"
-        return f"{lag} day{'' if lag == 1 else 's'} before the newest day, {self.newest}"
+    runs: tuple[RunRecord, ...]
+    monitored: dict[date, MonitorReport]
+    champion: Champion | None
+    history: tuple[ChampionChange, ...]
+    problem: str
+    pages: frozenset[str]
 
     def verdict(self, run: RunRecord) -> str:
         """What came of a run: of a promotion, whether its model was taken down and not reinstated."""
@@ -112,52 +86,97 @@ class LineRecords:
         down = run.verdict == "promoted" and run.model_id in taken_down
         return "rolled back" if down else run.verdict
 
+    def page(self, run: RunRecord) -> str:
+        """The run's page, as a link from the line's; empty where it is not there."""
+        return f"runs/{quote(run.run)}/report.html" if run.run in self.pages else ""
+
 
 class LineIndex(Frozen):
     """`index.json` of a line: its decided runs, which are read once."""
 
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     runs: tuple[RunRecord, ...]
 
 
 def read_line(root: Path) -> LineRecords:
     """Read what is new or changed below a line's directory, and the other runs from `index.json`."""
     champion, history, problem = _registry(root)
-    failures = _each(sorted(root.glob("failures/as_of=*.json")), failure_record)
-    monitored = sorted(root.glob("monitoring/date=*.json"), reverse=True)[:_MONITORED]
-    line = LineRecords(
+    failures = [read_record(path, RunRecord) for path in _of_days(root, "failures/as_of=*.json")]
+    runs = [*_decided(root), *(run for run in failures if run is not None)]
+    watched = [
+        read_record(path, MonitorReport) for path in _of_days(root, "monitoring/date=*.json")[:_MONITORED]
+    ]
+    return LineRecords(
         name=root.name,
-        records=(*_runs(root), *failures),
-        monitored=_each(monitored, lambda path: read_record(path, MonitorRecord)),
+        runs=tuple(sorted(runs, key=lambda run: (run.as_of, run.at, run.run), reverse=True)),
+        monitored={report.day: report for report in watched if report is not None},
         champion=champion,
         history=history,
         problem=problem,
         pages=frozenset(path.parent.name for path in root.glob("runs/*/report.html")),
     )
-    return replace(line, left_out=_left_out(root, line))
 
 
-def _runs(root: Path) -> tuple[RunRecord, ...]:
-    """Of decided runs, the newest 400 days; a summary that was not written again since is not read again."""
+def made_by(workspace: Workspace, model_id: str) -> Path | None:
+    """The run that promoted a model, else the latest that decided about it, None where no record is left.
+
+    A later run of its day, such as with other gates, says nothing of how a champion was made.
+    """
+    day = f"{model_id[:4]}-{model_id[4:6]}-{model_id[6:8]}-"
+    paths = [path for path in run_paths(workspace) if path.name.startswith(day)]
+    summaries = [(path, read_record(path / SUMMARY, RunSummary)) for path in paths]
+    found = [(path, made) for path, made in summaries if made and made.model_id == model_id]
+    promoting = (path for path, made in found if made.promoted and made.verdict.promotion is None)
+    return next(promoting, found[0][0] if found else None)
+
+
+def lineage(manifest: ModelManifest) -> Table:
+    """What a model was made from."""
+    days = sorted(manifest.window)
+    start = manifest.started_from
+    rows = [
+        ("model", manifest.model_id),
+        ("content", manifest.bundle_id),
+        ("trained on", f"{days[0]} to {days[-1]} ({len(days)} days)" if days else "nothing"),
+        (
+            "started from",
+            f"{start.model_id}; last full retrain: {start.full_model_id}" if start else "a full retrain",
+        ),
+        ("held-out shard", str(manifest.held_out)),
+        ("git commit", manifest.git_commit or "not in a repository"),
+        *((f"seed, {name}", str(seed)) for name, seed in manifest.seeds.items()),
+        *((f"package {name}", version) for name, version in manifest.packages.items()),
+    ]
+    return Table(title="Lineage", columns=columns_of("text", ("what", "value")), rows=tuple(rows))
+
+
+def _decided(root: Path) -> Iterator[RunRecord]:
+    """The newest 400 days; a summary that was not written again since is not read again."""
     stored = read_record(root / RECORDS, LineIndex)
-    known = {run.run: run for run in (stored.runs if stored else ())}
-
-    def read(path: Path) -> RunRecord | None:
-        before = known.get(path.parent.name)
-        return before if before and before.at == written(path) else run_record(path)
-
-    found = known | {run.run: run for run in _each(sorted(root.glob("runs/*/summary.json")), read)}
-    oldest = max((run.as_of for run in found.values()), default=date.max) - timedelta(days=DAYS)
-    return tuple(run for run in found.values() if run.as_of > oldest)
-
-
-def _each(paths: Iterable[Path], read: Callable[[Path], _Record | None]) -> tuple[_Record, ...]:
-    """What can be read; of the rest the log has a warning."""
-    found = []
-    for path in paths:
+    found = {run.run: run for run in (stored.runs if stored else ())}
+    for path in sorted(root.glob(f"runs/*/{SUMMARY}")):
+        before = found.get(path.parent.name)
         with suppress(FileNotFoundError):  # removed a moment ago
-            found += [record] if (record := read(path)) is not None else []
-    return tuple(found)
+            if before is None or before.at != written(path):
+                summary = read_record(path, RunSummary)
+                found |= {path.parent.name: RunRecord.of(path, summary)} if summary else {}
+    oldest = max((run.as_of for run in found.values()), default=date.max) - timedelta(days=DAYS)
+    return (run for run in found.values() if run.as_of > oldest)
+
+
+def _of_days(root: Path, pattern: str) -> list[Path]:
+    """Records that are named after days, the newest first, but for mistyped days, which are yet to come."""
+    last = f"{datetime.now(UTC).date()}"
+    return sorted((path for path in root.glob(pattern) if path.stem.partition("=")[2] <= last), reverse=True)
+
+
+def _over_tasks(report: EvaluationReport) -> tuple[int, float | None]:
+    """Rows of the task that has most, and the LogMAE of all tasks."""
+    tasks = [report.get(report.candidate, where) for where in report.aggregates]
+    known = [(task.rows, task.logmae) for task in tasks if task.logmae is not None]
+    rows = sum(count for count, _ in known)
+    logmae = sum(count * value for count, value in known) / rows if rows else None
+    return max((task.rows for task in tasks), default=0), logmae
 
 
 def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], str]:
@@ -167,12 +186,3 @@ def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], 
         return registry.champion(), registry.history(), ""
     except MtmdError as error:
         return None, (), str(error)
-
-
-def _left_out(root: Path, line: LineRecords) -> dict[date, str]:
-    """From the newest run that wrote down its preset."""
-    for run in line.runs:
-        if run.decided and (made_with := origin(root / "runs" / run.run)) is not None:
-            found = made_with.preset.get("left_out")
-            return {date.fromisoformat(day): str(why) for day, why in (found or {}).items()}
-    return {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from mtmd.config import GatesConfig
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Tally, Verdict
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
@@ -16,12 +15,6 @@ from mtmd.report.evaluation import (
 )
 from mtmd.report.tables import Column, Table, columns_of, minus, number, short
 
-COUNTING = (
-    "Counts are of slices, a surface × a product × a task each; a task over all its slices is judged too, and counted "
-    "apart as a task. Worse and better are the words of the gate against a rival: worse is significantly worse by more "
-    "than the tolerance, better is an interval above zero. Where no gate judges a rival, the same rule is used with no "
-    "tolerance."
-)
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
 
@@ -53,7 +46,8 @@ def gates(verdict: Verdict) -> Section:
         blocks=blocks,
         how="Worse: significantly worse than the rival by more than the gate's tolerance; better: the interval of "
         "the difference is above zero. The smallest loss is the one that would have been found in this slice. "
-        f"A gate that had nothing to judge is not applicable. {COUNTING}",
+        "A gate that had nothing to judge is not applicable. Counts are of slices, a surface × a product × a task "
+        "each; a task over all its slices is judged too, and counted apart as a task.",
     )
 
 
@@ -84,9 +78,9 @@ def _findings(title: str, findings: Iterable[SliceFinding]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
-def rivals(report: EvaluationReport, bounds: GatesConfig) -> Section:
+def rivals(report: EvaluationReport) -> Section:
     """Against every rival, slice by slice, on what users did, and on groups of rows."""
-    blocks: list[Block] = [rivals_table(report, bounds), gains_table(report)]
+    blocks: list[Block] = [rivals_table(report), gains_table(report)]
     blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
     if report.groups:
         blocks.append(Fold("New ads and new users", [groups_table(report)]))

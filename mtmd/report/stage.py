@@ -12,14 +12,12 @@ from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
 from mtmd.registry.records import ModelManifest, RunOrigin, origin
 from mtmd.registry.registry import Registry
-from mtmd.report import document as documents
-from mtmd.report.line import read_line
-from mtmd.report.past import RunRecord, made_by
+from mtmd.report.document import markdown, page
+from mtmd.report.line import MARKDOWN, RunRecord, made_by, read_line
 from mtmd.report.tables import Table, columns_of, short
 from mtmd.report.view import RunRecords, view
 from mtmd.store.workspace import Workspace
 
-MARKDOWN = "report.md"
 _LAST = 30  # runs
 _MOST = 30  # keys of the preset that are listed
 _LONG = 60  # characters of a value
@@ -42,8 +40,9 @@ def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = No
     try:
         document = view(_records(run, summary, ablated))
         store = run.plan.workspace.store
-        store.write_text(place.with_name(MARKDOWN), documents.markdown(document, pictures=False))
-        store.write_text(place, documents.page(document, run.plan.preset.name))
+        store.write_text(place.with_name(MARKDOWN), markdown(document, pictures=False))
+        words = f"All days and runs of {run.plan.preset.name}"
+        store.write_text(place, page(document, "../../index.html", words))
     except Exception as error:
         raise ReportError(
             f"the report of {summary.model_id} could not be written to {place}: {error}. The decision stands "
@@ -62,11 +61,9 @@ def _records(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> RunR
     return replace(found, since=since(workspace, champion, Path(summary.places["run"]), manifest))
 
 
-def _past(workspace: Workspace, summary: RunSummary) -> tuple[tuple[RunRecord, str], ...]:
-    """The last runs of days up to the run's, the oldest day first, each with what came of it."""
-    line = read_line(workspace.root)
-    runs = [one for one in line.runs if one.as_of <= summary.as_of][:_LAST]
-    return tuple((one, line.verdict(one)) for one in reversed(runs))
+def _past(workspace: Workspace, summary: RunSummary) -> list[RunRecord]:
+    """The last runs of days up to the run's, the oldest day first."""
+    return [one for one in read_line(workspace.root).runs if one.as_of <= summary.as_of][:_LAST][::-1]
 
 
 def since(workspace: Workspace, champion: str, run: Path, manifest: ModelManifest) -> Table:

@@ -1,37 +1,36 @@
 """The sections of a run about its stages: data, training, ablations and exported files; an artifact has one each."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date
 
 from mtmd.config import Slice, Variant, variants
-from mtmd.evaluate.ablation import Contribution, contributions
+from mtmd.evaluate.ablation import Ablation, Contribution, contributions
 from mtmd.evaluate.report import EVERYTHING, EvaluationReport
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
 from mtmd.report.charts import line_chart
-from mtmd.report.document import Block, Fold, Item, Items, Picture, Section
+from mtmd.report.document import Block, Fold, Item, Items, Kind, Picture, Section
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns
-from mtmd.report.tables import Column, Table, columns_of, short, time_words
+from mtmd.report.tables import Cell, Column, Table, columns_of, time_words
 from mtmd.train.stage import Trained
-from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
-
-_DIGITS = 12  # of a fingerprint that tell shards apart
-Validations = Sequence[DayValidation | WindowValidation]
+from mtmd.validate.results import ExpectationResult, Status
+from mtmd.validate.stage import DataQuality
 
 
-def ablations(reports: Sequence[EvaluationReport], missing: Sequence[str]) -> Section:
+def ablations(ablated: Ablation | None) -> Section:
     """What each factor contributes (paper Table 6), over all tasks; then task by task."""
-    blocks: list[Block] = [Items([Item("bad", "not compared", why) for why in missing])] if missing else []
-    if reports:
-        places = (EVERYTHING, *reports[0].aggregates)
-        first, *others = [factors_table(reports, variants().values(), where) for where in places]
+    blocks: list[Block] = []
+    if ablated is not None:
+        blocks.append(Items([Item("bad", "not compared", why) for why in ablated.missing]))
+        places = (EVERYTHING, *ablated.reports[0].aggregates)
+        first, *others = [factors_table(ablated.reports, variants().values(), where) for where in places]
         blocks += [first, Fold("Task by task", others)] if first.rows else []
     return Section(
         anchor="ablations",
         title="Ablations",
         order=50,
-        lead="" if blocks else "No ablation variants are trained for this run yet.",
+        lead=f"seeds {', '.join(map(str, ablated.seeds))}"
+        if ablated
+        else "No variants are trained for this run yet",
         blocks=blocks,
         how="Improvement of LogMAE with a factor over without it, the rest the same; positive means that it helps.",
     )
@@ -62,26 +61,21 @@ def factors_table(
     )
 
 
-def training(trained: Sequence[Trained], as_of: date, start: str = "") -> Section:
-    """A summary table and each model's curves."""
+def training(trained: Sequence[Trained], start: str = "") -> Section:
+    """A summary table, and the losses on the validation rows epoch by epoch."""
     now = [model for model in trained if model.last is None and not model.reused]
-    rows = []
-    for model in trained:
-        fit = model.fit
-        best = fit.epochs[fit.best_epoch - 1].validation_loss
-        numbers = f"{best:.5f}", time_words(fit.seconds), f"{fit.rows_per_s:,.0f}"
-        kept = f"{fit.best_epoch} of {len(fit.epochs)}"
-        rows.append((model.name, kept, *numbers, fit.parameters, fit.precision, _when(model, as_of)))
     table = Table(
         title="Trainings (KL: on the validation rows, in nats)",
         columns=(
             *columns_of("text", ("model", "kept epoch")),
-            *columns_of("number", ("validation KL", "time", "rows/s")),
-            *columns_of("count", ("parameters",)),
-            *columns_of("text", ("precision", "made")),
+            *columns_of("number", ("validation KL", "time")),
+            Column(name="parameters", kind="count"),
+            Column(name="made", kind="text"),
         ),
-        rows=tuple(rows),
+        rows=tuple(_training(model) for model in trained),
     )
+    losses = {model.name: [epoch.validation_loss for epoch in model.fit.epochs] for model in trained}
+    title, last = "Weighted KL on the validation rows, by epoch", max(map(len, losses.values()))
     took = time_words(sum(model.fit.seconds for model in now))
     words = f"{len(now)} of {len(trained)} models trained now, in {took}" if now else "every model was reused"
     return Section(
@@ -89,65 +83,49 @@ def training(trained: Sequence[Trained], as_of: date, start: str = "") -> Sectio
         title="Training",
         order=80,
         lead=f"{words}; {start}" if start else words,
-        blocks=[table, *(_curve(model) for model in trained)],
-        how="Losses are means of the task-weighted KL per epoch. The dashed line is the epoch whose weights are kept.",
+        kind="good",
+        blocks=[table, Picture(line_chart(title, losses, ("1", f"{last}")), title)],
+        how="Losses are means of the task-weighted KL per epoch. The weights of the kept epoch are used.",
     )
 
 
-def _when(model: Trained, as_of: date) -> str:
-    """Whether this run trained a model, or how old it is."""
+def _training(model: Trained) -> tuple[Cell, ...]:
+    """A model, its best epoch, its size, and whether this run trained it or on which days."""
+    fit, made = model.fit, "reused" if model.reused else "trained now"
     if model.last is not None:
-        return f"{(as_of - model.last).days} days ago, on a window to {model.last}"
-    return "reused" if model.reused else "trained now"
+        made = f"earlier, on a window to {model.last}"
+    best = fit.epochs[fit.best_epoch - 1].validation_loss
+    kept = f"{fit.best_epoch} of {len(fit.epochs)}"
+    return model.name, kept, best, time_words(fit.seconds), fit.parameters, made
 
 
-def _curve(model: Trained) -> Picture:
-    losses: dict[str, list[float | None]] = {
-        "train": [epoch.train_loss for epoch in model.fit.epochs],
-        "validation": [epoch.validation_loss for epoch in model.fit.epochs],
-    }
-    title = f"{model.name}: weighted KL, dashed = kept epoch"
-    return Picture(line_chart(title, "epoch", losses, best=model.fit.best_epoch, width=560), title)
-
-
-def data(validations: Validations, days: Days | None = None, reused: int = 0) -> Section:
+def data(quality: DataQuality, days: Days | None = None) -> Section:
     """How many days hold, then what does not: its meaning, counts and sample keys; the days."""
-    count = Counter(result.status for one in validations for result in one.results)
-    expectations = "expectations: " + ", ".join(f"{count[status]:,} {status}" for status in Status)
-    blocks: list[Block] = [
-        f"{expectations}. {reused} validated by an earlier run." if reused else f"{expectations}."
-    ]
     items = [
         Item("bad" if result.stops else "held", f"{one.title}: {result.table}.{result.name}", _told(result))
-        for one in validations
+        for one in quality.validations
         for result in one.results
         if result.status in {Status.FAILED, Status.RAISED}
     ]
-    blocks += [Items(items)] if items else []
-    blocks += [Fold("Day by day", [_days_table(days)])] if days else []
     return Section(
         anchor="data",
         title="Data quality",
         order=90,
-        lead=quality_words(validations),
-        kind="good" if all(one.passed for one in validations) else "bad",
-        blocks=blocks,
+        lead=_quality_words(quality),
+        kind="good" if quality.passed else "bad",
+        blocks=[Items(items), *([Fold("Day by day", [_days_table(days)])] if days else [])],
         how="A critical expectation that fails stops the run; a warning is only shown. A day is compared with "
         "the earlier days that there are.",
     )
 
 
-def quality_words(validations: Validations) -> str:
+def _quality_words(quality: DataQuality) -> str:
     """`23 of 24 days hold, the window does not, 1 warning`."""
-    days = [one.passed for one in validations if isinstance(one, DayValidation)]
-    windows = [one.passed for one in validations if isinstance(one, WindowValidation)]
-    warnings = sum(len(one.warnings) for one in validations)
-    parts = [
-        *([f"{sum(days)} of {len(days)} days hold"] if days else []),
-        *(f"the window {'holds' if holds else 'does not'}" for holds in windows),
-        *([f"{warnings} warning{'s' if warnings > 1 else ''}"] if warnings else []),
-    ]
-    return ", ".join(parts)
+    words = f"{sum(day.passed for day in quality.days)} of {len(quality.days)} days hold"
+    if quality.window is not None:
+        words += f", the window {'holds' if quality.window.passed else 'does not'}"
+    warnings = sum(len(one.warnings) for one in quality.validations)
+    return words + (f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else "")
 
 
 def _told(result: ExpectationResult) -> str:
@@ -161,32 +139,18 @@ def _told(result: ExpectationResult) -> str:
 
 def _days_table(days: Days) -> Table:
     """Each shard, the held-out one last."""
-    rows = tuple(
-        (
-            *(f"{one.day:%a} {one.day}", one.requests, one.ads, one.candidates),
-            short(one.fingerprint, _DIGITS + 1),
-        )
-        for one in days.all
-    )
-    columns = (
-        Column(name="day (UTC)", kind="text"),
-        *columns_of("count", ("requests", "ads", "candidates")),
-        Column(name="shard", kind="text"),
-    )
-    return Table(title="", columns=columns, rows=rows)
+    counts = columns_of("count", ("requests", "ads", "candidates"))
+    rows = tuple((f"{one.day:%a} {one.day}", one.requests, one.ads, one.candidates) for one in days.all)
+    return Table(title="", columns=(Column(name="day (UTC)", kind="text"), *counts), rows=rows)
 
 
 def parity(proofs: Proofs) -> Section:
     """The exported files beside the trained model, and the fresh process that answered from them."""
-    fresh, found = proofs.fresh_process, proofs.parity
-    items = [
-        _proof("Parity holds" if found.passed else "Parity FAILED", found.passed, found.worst),
-        _proof(
-            "Fresh process answers" if fresh.passed else "Fresh process FAILED", fresh.passed, fresh.detail
-        ),
+    found = [
+        ("parity", "holds", proofs.parity.passed, proofs.parity.worst),
+        ("fresh process", "answers", proofs.fresh_process.passed, proofs.fresh_process.detail),
     ]
-    return Section("parity", "Exported files", 105, [Items(items)])
-
-
-def _proof(name: str, passed: bool, words: str) -> Item:
-    return Item("good" if passed else "bad", name, words)
+    lead = ", ".join(f"{name} {words if passed else 'FAILED'}" for name, words, passed, _ in found)
+    items = [Item("good" if passed else "bad", name, detail) for name, _, passed, detail in found]
+    kind: Kind = "good" if all(passed for _, _, passed, _ in found) else "bad"
+    return Section("parity", "Exported files", 105, [Items(items)], lead=lead, kind=kind)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from pydantic import Field
 
 from mtmd.config import Frozen
@@ -21,15 +22,25 @@ _MARKUP = re.compile(r"([\\`*~\[\]]|(?<!\w)_|_(?!\w))")  # an underscore inside 
 # What makes a line a heading, an item, a quotation or a rule, or the line above it a heading.
 _BEGINNING = re.compile(r"^((?=[#+\-=>])|\d+(?=[.)](?: |$)))")
 _ENTITY = re.compile(r"&(?=#?\w+;)")  # what Markdown shows as another character, as `&#39;`
-_FENCE = re.compile(r"`{3,}")
 NOT_APPLICABLE = "N/A"
-# Prefect's UI wraps no cell, and cuts off what is wider than its column: px of a table in a window of 1,024 px.
-_WIDTH, _PER_CHARACTER, _PER_BOLD, _PER_CELL = 720, 7.4, 8.6, 24.0
+# Prefect's UI wraps no cell, and cuts off what is wider than its column: characters in a window of 1,024 px.
+_WIDTH = 84
 _NAME, _TEXT, _HEAD = 36, 22, 12  # characters of a line: names of rows, texts, names of columns
 _BREAK = "<br>"
-_FULL = (0.02, 0.05, 0.10, 0.25, 0.50, 1.00)  # shares that may get the full colour
-Cell = str | int | float | Estimate | None
+_FORMS = {
+    "text": "{}", "count": "{:,}", "number": "{:.4f}", "percent": "{:+.2%}", "share": "{:.2%}", "estimate": "{:.2%}",
+}  # fmt: skip
 Kind = Literal["text", "count", "number", "percent", "share", "estimate"]
+
+
+class Link(Frozen):
+    """A text that leads to a place on a page; elsewhere it is the text."""
+
+    text: str
+    url: str
+
+
+Cell = str | int | float | Estimate | Link | None
 
 
 def plain(text: str) -> str:
@@ -41,12 +52,6 @@ def cell(text: str) -> str:
     """The same for a text that does not begin a line, such as a table's cell."""
     line = _MARKUP.sub(r"\\\1", " ".join(text.split()))
     return _ENTITY.sub("&amp;", line).replace("<", "&lt;").replace("|", "\\|")
-
-
-def block(text: str) -> str:
-    """Text as it is, as a block of code whose fence the text can't close."""
-    fence = "`" * (1 + max([2, *map(len, _FENCE.findall(text))]))
-    return f"{fence}\n{text}\n{fence}"
 
 
 def minus(text: str) -> str:
@@ -107,17 +112,9 @@ class Column(Frozen):
             return "–"
         if isinstance(value, str):
             return value
-        if isinstance(value, Estimate):
-            return minus(str(value))
-        forms = {
-            "text": "{}",
-            "count": "{:,}",
-            "number": "{:.4f}",
-            "percent": "{:+.2%}",
-            "share": "{:.2%}",
-            "estimate": "{:.2%}",
-        }
-        return minus(forms[self.kind].format(value))
+        if isinstance(value, Link):
+            return value.text
+        return minus(str(value) if isinstance(value, Estimate) else _FORMS[self.kind].format(value))
 
 
 def columns_of(kind: Kind, names: Iterable[str]) -> tuple[Column, ...]:
@@ -147,12 +144,11 @@ class Table(Frozen):
         ]
 
     def shade(self, value: Cell) -> float:
-        """How deep the colour of an estimate is, −1 to 1; 1 is the least round share that no estimate exceeds."""
+        """How deep the colour of an estimate is, −1 to 1: beside the largest, or 2 % where all are smaller."""
         if not isinstance(value, Estimate):
             return 0.0
         most = max(abs(one.value) for row in self.rows for one in row if isinstance(one, Estimate))
-        full = next((step for step in _FULL if most <= step), _FULL[-1])
-        return max(-1.0, min(1.0, value.value / full))
+        return value.value / max(most, 0.02)
 
     def markdown(self, *, narrow: bool = False) -> str:
         """A GitHub-flavoured table under its title; text left, numbers right; no text of it becomes markup.
@@ -160,12 +156,11 @@ class Table(Frozen):
         `narrow` fits it to Prefect's UI: long texts are broken, an interval stands below its value, and a table of
         many columns becomes several that begin with the same column.
         """
-        parts = _parts(self) if narrow else [[_wide(self, place) for place in range(len(self.columns))]]
         lines: list[str] = []
-        for number, part in enumerate(parts):
+        for number, part in enumerate(_parts(self) if narrow else [_wide(self)]):
             title = "continued" if number else cell(self.title)
             lines += [f"**{title}**", ""] if title else []
-            lines += [*map(_line, zip(*part, strict=True)), ""]
+            lines += [*(f"| {' | '.join(row)} |" for row in zip(*part, strict=True)), ""]
         return "\n".join(lines)
 
 
@@ -176,30 +171,29 @@ def is_sure(value: Cell) -> bool:
     return value.low > 0.0 or value.high < 0.0
 
 
-def _wide(table: Table, place: int) -> list[str]:
-    """A column with its name and rule, its cells as wide as the widest: it can be read as text, too."""
-    left = table.columns[place].kind == "text"
-    texts = [
-        cell(table.columns[place].name),
-        *(_escaped(table.columns[place], row[place]) for row in table.texts()),
-    ]
-    width = max(3, *map(len, texts))
-    texts = [text.ljust(width) if left else text.rjust(width) for text in texts]
-    rule = ":" + "-" * (width - 1) if left else "-" * (width - 1) + ":"
-    return [texts[0], rule, *texts[1:]]
+def _wide(table: Table) -> list[list[str]]:
+    """Each column with its name and rule, its cells as wide as the widest: it can be read as text, too."""
+    columns = []
+    for column, *texts in zip(table.columns, *table.texts(), strict=True):
+        left = column.kind == "text"
+        shown = [cell(column.name), *(cell(text) if left else text for text in texts)]
+        width = max(3, *map(len, shown))
+        head, *cells = [text.ljust(width) if left else text.rjust(width) for text in shown]
+        rule = ":" + "-" * (width - 1) if left else "-" * (width - 1) + ":"
+        columns.append([head, rule, *cells])
+    return columns
 
 
 def _parts(table: Table) -> Iterator[list[list[str]]]:
     """Groups of columns that fit Prefect's UI, each led by the column that names a row."""
-    texts = table.texts()
-    heads = [column.name for column in table.columns]
+    texts, heads = table.texts(), [column.name for column in table.columns]
     names = [" × ".join(parts[: table.keys]) for parts in (heads, *texts)]
     key = [_wrap(names[0], _NAME), ":--", *(_wrap(name, _NAME) for name in names[1:])]
     part = [key]
     for place, column in enumerate(table.columns[table.keys :], table.keys):
         rule = ":--" if column.kind == "text" else "--:"
         shown = [_wrap(column.name, _HEAD), rule, *(_narrow(column, row[place]) for row in texts)]
-        if len(part) > 1 and _pixels([*part, shown]) > _WIDTH:
+        if len(part) > 1 and sum(map(_width, [*part, shown])) > _WIDTH:
             yield part
             part = [key]
         part.append(shown)
@@ -207,12 +201,8 @@ def _parts(table: Table) -> Iterator[list[list[str]]]:
 
 
 def _narrow(column: Column, text: str) -> str:
+    """A number's interval stands below it."""
     return _wrap(text, _TEXT) if column.kind == "text" else text.replace(" [", f"{_BREAK}[")
-
-
-def _escaped(column: Column, text: str) -> str:
-    """Numbers are ours, and their intervals are no links."""
-    return cell(text) if column.kind == "text" else text
 
 
 def _wrap(text: str, width: int) -> str:
@@ -221,16 +211,24 @@ def _wrap(text: str, width: int) -> str:
     return _BREAK.join(map(cell, lines))
 
 
-def _pixels(columns: Sequence[Sequence[str]]) -> float:
-    return sum(
-        _PER_CELL + max(_PER_BOLD * _longest(head), _PER_CHARACTER * max(map(_longest, cells), default=0))
-        for head, _, *cells in columns
+def _width(column: Sequence[str]) -> int:
+    """The characters of the longest line, and the space around it."""
+    return 3 + max(len(line.replace("\\", "")) for text in column for line in text.split(_BREAK))
+
+
+def environment() -> Environment:
+    """The package's templates: texts are escaped for HTML and SVG, or left to the filters of Markdown."""
+    made = Environment(
+        loader=PackageLoader("mtmd.report"),
+        autoescape=select_autoescape(("html", "svg")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _longest(text: str) -> int:
-    return max(len(line.replace("\\", "")) for line in text.split(_BREAK))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    made.filters |= {
+        "cell": cell,
+        "plain": plain,
+        "sure": is_sure,
+        "kind": lambda value: type(value).__name__,
+    }
+    return made

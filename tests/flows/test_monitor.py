@@ -26,7 +26,7 @@ def test_a_quiet_day_completes_with_an_artifact(first_run: Run, tmp_path: Path) 
     found = published(state.state_details.flow_run_id)
     assert set(found) == {"monitor"}
     assert f"## ✓ {NEXT}: all is well" in found["monitor"]
-    assert f"<dd>{NEXT}: all is well</dd>" in (artifacts / LINE / "index.html").read_text()
+    assert f"<dd>{NEXT}: {state.message}</dd>" in (artifacts / LINE / "index.html").read_text()
 
 
 def test_a_breach_names_its_state_and_emits_an_event_although_its_artifact_cannot_be_published(

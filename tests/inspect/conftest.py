@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from mtmd.config import Preset
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
+from mtmd.promote.findings import GateResult, RunSummary, Verdict
 from mtmd.registry.records import ModelManifest, RunOrigin
 from mtmd.registry.registry import Registry
+from mtmd.report.line import RunRecord
 from mtmd.store.files import write_json
 from mtmd.store.workspace import Workspace
 from tests.registry.conftest import build, bundle_of
@@ -73,41 +76,40 @@ class Line:
         *,
         failed: tuple[str, ...] = (),
         refusal: str | None = None,
-        promotion: str | None = None,
+        logmae: float = 0.5,
         preset: dict[str, Any] | None = None,
         packages: dict[str, str] = PACKAGES,
     ) -> Path:
-        """Write a run's records, a minute after those before; without `preset`, as an older version did."""
-        self.minute += 1
-        run = self.workspace.run(day, f"{self.minute:010d}", "abcdef")
-        gates = [
-            {"name": name, "passed": name not in failed, "detail": f"what {name} saw", "slices": []}
+        """Write a run's records, a minute after those before."""
+        run = self.workspace.run(day, f"{self.minute + 1:010d}", "abcdef")
+        gates = tuple(
+            GateResult(name=name, passed=name not in failed, detail=f"what {name} saw")
             for name in ("champion", "parity")
-        ]
-        promoted = not failed and refusal is None
-        summary = {
-            "as_of": str(day), "model_id": model_id, "promoted": promoted, "champion": None, "reused": {},
-            "words": "promoted" if promoted else "kept champion x because it is better",
-            "verdict": {"gates": gates, "refusal": refusal, "override": None, "promotion": promotion},
-        }  # fmt: skip
-        write_json(run / "summary.json", summary)
+        )
+        verdict = Verdict(candidate=model_id, champion="x", gates=gates, refusal=refusal)
+        summary = RunSummary(
+            as_of=day, model_id=model_id, promoted=verdict.promoted, words=verdict.words(), champion=model_id,
+            verdict=verdict, reused={}, report=metrics(day, logmae), places={"run": str(run)},
+        )  # fmt: skip
         if preset is not None:
             made_with = RunOrigin(
                 preset=preset, git_commit="c0ffee", packages=packages, window_rows=12_345,
                 training_seconds=61.6, sql={},
             )  # fmt: skip
             write_json(run / "origin.json", made_with.model_dump(mode="json"))
-        self._date(run / "summary.json")
+        self._write(run / "summary.json", summary)
         return run
 
-    def stop(self, day: date, words: str) -> None:
-        """Write what a run leaves whose suites failed."""
-        self.minute += 1
-        path = self.workspace.failure(day)
-        write_json(path, {"as_of": str(day), "words": words, "stopped": True})
-        self._date(path)
+    def stop(self, day: date, words: str, verdict: str = "stopped") -> None:
+        """Write what a run leaves that ended before it decided."""
+        at = f"2026-02-01T04:{self.minute:02d}:00Z"
+        record = RunRecord.model_validate({"as_of": day, "at": at, "verdict": verdict, "reason": words})
+        self._write(self.workspace.failure(day), record)
 
-    def _date(self, path: Path) -> None:
+    def _write(self, path: Path, record: BaseModel) -> None:
+        """A minute after the record before."""
+        self.minute += 1
+        write_json(path, record.model_dump(mode="json"))
         at = 1_767_225_600 + 60 * self.minute  # 2026-01-01, and a minute for each record
         os.utime(path, (at, at))
 

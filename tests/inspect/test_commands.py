@@ -30,8 +30,8 @@ def test_status_says_who_is_live_and_what_changed(
     places: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = _said(capsys, "status", *places)
-    assert "champion     20260125-a1" in said
-    assert "before it    none: there is nothing to roll back to" in said
+    assert "## champion 20260125-a1, as_of 2026-01-25\n" in said
+    assert "- a rollback goes to: none\n" in said
     assert "| promote | 20260125-a1 | 20260125-a1 |" in " ".join(said.split())
     assert json.loads(_said(capsys, "status", "--json", *places))["champion"]["as_of"] == "2026-01-25"
 
@@ -47,17 +47,15 @@ def test_status_names_the_model_that_each_change_is_of(
     registry.reinstate("b", "it was the logs")
     said = _said(capsys, "status", "--preset", "tiny", "--artifacts", str(tmp_path))
     rows = [line.split("|") for line in said.splitlines() if line.startswith("| 20")]
-    assert [[cell.strip() for cell in row[2:5]] for row in rows[-3:]] == [
-        ["promote", "b", "b"],
-        ["rollback", "b", "20260125-a1"],
+    assert [[cell.strip() for cell in row[2:5]] for row in rows[:3]] == [
         ["reinstate", "b", "20260125-a1"],
+        ["rollback", "b", "20260125-a1"],
+        ["promote", "b", "b"],
     ]
 
 
 def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "champion  none: no run has promoted a model yet" in _said(
-        capsys, "status", "--artifacts", str(tmp_path)
-    )
+    assert "## no champion\n" in _said(capsys, "status", "--artifacts", str(tmp_path))
 
 
 def test_runs_lists_them(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,29 +63,29 @@ def test_runs_lists_them(places: list[str], capsys: pytest.CaptureFixture[str]) 
     rows = [
         [cell.strip() for cell in line.split("|")] for line in said.splitlines() if line.startswith("| 20")
     ]
-    assert [row[3:6] for row in rows] == [
-        ["kept", "20260126-b1", "12,345"],
-        ["promoted", "20260125-a1", "12,345"],
+    assert [row[2:6] for row in rows] == [
+        ["○ kept", "0.5000", "200", "20260126-b1"],
+        ["✓ promoted", "0.5000", "200", "20260125-a1"],
     ]
     (run,) = json.loads(_said(capsys, "runs", "-n", "1", "--json", *places))
-    assert (run["model_id"], run["reason"]) == ("20260126-b1", "champion")
+    assert (run["model_id"], run["reason"]) == ("20260126-b1", "champion: what champion saw")
     assert main(["runs", "-n", "0"]) == 2
 
 
-def test_show_prints_a_page(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    said = _said(capsys, "show", "champion", *places)
+def test_show_prints_what_a_model_was_made_from_where_its_report_is_gone(
+    places: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = " ".join(_said(capsys, "show", "champion", *places).split())
     for words in (
-        "model          20260125-a1 (live)",
-        "trained on     2026-01-22 to 2026-01-24 (3 days)",
-        "gate champion  pass: what champion saw",
+        "20260125-a1 (live) ## The report of its run is gone",
+        "| trained on | 2026-01-22 to 2026-01-24 (3 days) |",
         "Metrics of mtmd on 2026-01-25",
+        "| search | standard | ctr | mtmd | 200 | 0.5000 |",
     ):
         assert words in said
-    assert "| search | standard | ctr | mtmd | 200 | 0.5000 |" in " ".join(said.split())
-    kept = _said(capsys, "show", "20260126", *places)
-    assert "gate champion  fail: what champion saw" in kept
-    assert "(live)" not in kept
-    assert json.loads(_said(capsys, "show", "20260126", "--json", *places))["live"] is False
+    assert "(live)" not in _said(capsys, "show", "20260126", *places)
+    found = json.loads(_said(capsys, "show", "20260126", "--json", *places))
+    assert (found["live"], found["run"][:10]) == (False, "2026-01-26")
 
 
 def test_show_prints_the_report_of_the_run_as_text(

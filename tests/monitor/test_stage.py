@@ -70,9 +70,9 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
     assert monitored(TINY, report.day, artifacts=str(artifacts)) == [report]
     text = render(later, trend)
     assert f"## ✓ {later.day}: all is well" in text
-    assert "all × all × ctr " in text
+    assert "| logmae, home_feed × standard × ctr " in text
     assert "- **not judged, logmae**: 18 of 18, such as home_feed × standard ×" in text
-    assert "data:image/svg+xml;base64," in text
+    assert "data:image/svg+xml;base64," in render(later, [report, report, later])
 
 
 def _promoted(artifacts: Path, as_of: date) -> str:

@@ -9,7 +9,7 @@ from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report import view
 from mtmd.report.document import markdown
-from mtmd.report.past import made_by
+from mtmd.report.line import made_by
 from mtmd.store.files import read_json, write_json
 from mtmd.validate.stage import DataQuality
 from tests.daily import Done, run_stages
@@ -189,7 +189,7 @@ def test_a_test_that_an_extra_made_blocks_and_names_the_decision(done: Done) -> 
     assert summary.places["run"] != off["run"]
     assert done.registry.champion() is None
     assert _record(summary).verdict.failed == ("a test",)
-    assert "- ✗ **a test**: fail, 1 of 6 metrics" in markdown(view.decision(summary, done.plan.preset.gates))
+    assert "- ✗ **a test**: fail, 1 of 6 metrics" in markdown(view.decision(summary))
     done.decide(tested=(lost,), override="another funnel")
     reason = "override (another funnel) of failed gates: a test"
     assert [change.reason for change in done.registry.history()] == [reason]

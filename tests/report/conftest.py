@@ -1,11 +1,15 @@
 """A run's records without a run: a synthetic held-out day, hand-made trainings, validations and proofs."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from mtmd.config import GatesConfig, Preset
+from mtmd.config import GatesConfig, Preset, variants
+from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.report import EvaluationReport
@@ -19,7 +23,8 @@ from mtmd.promote.gates import GateInputs, apply_gates
 from mtmd.promote.stage import DayRun
 from mtmd.registry.incumbent import Incumbent
 from mtmd.registry.records import ModelManifest, Registered
-from mtmd.report.past import RunRecord
+from mtmd.report.line import RunRecord
+from mtmd.report.tables import Table, columns_of
 from mtmd.report.view import RunRecords
 from mtmd.run import RunPlan
 from mtmd.store.files import write_json
@@ -212,23 +217,28 @@ def records(
     return RunRecords(run, summary, manifest)
 
 
-def thirty_runs() -> list[tuple[RunRecord, str]]:
-    """A month: two days that the suites stopped, four runs that were not promoted, one model rolled back later."""
+def thirty_runs() -> list[RunRecord]:
+    """A month: two days that the suites stopped, four runs that were not promoted."""
     at = datetime(2026, 2, 1, 3, 40, tzinfo=UTC)
     runs = []
     for number in range(30):
         day = AS_OF - timedelta(days=29 - number)
         if number in {7, 19}:
-            run = RunRecord(as_of=day, at=at, verdict="stopped", reason="2 in data suites: ads has_rows")
-        else:
-            run = RunRecord(
-                as_of=day,
-                at=at,
-                verdict="kept" if number in {3, 12, 25, 29} else "promoted",
-                model_id=f"model-{number}",
-                logmae={"all": 0.4 - 0.001 * number, "ctr": 0.3},
-                rows=1_200_000 + 9_000 * number,
-                training_seconds=800.0,
+            runs.append(
+                RunRecord(as_of=day, at=at, verdict="stopped", reason="2 in data suites: ads has_rows")
             )
-        runs.append((run, "rolled back" if number == 15 else run.verdict))
+            continue
+        verdict: Literal["kept", "promoted"] = "kept" if number in {3, 12, 25, 29} else "promoted"
+        logmae, model = 0.4 - 0.001 * number, f"model-{number}"
+        runs.append(RunRecord(as_of=day, at=at, verdict=verdict, model_id=model, rows=120_000, logmae=logmae))
     return runs
+
+
+def all_that_a_page_can_show(records: RunRecords, day: HeldOutDay, preset: Preset, place: Path) -> RunRecords:
+    """With ablations, whose report is written to `place`, earlier runs, and what changed since the champion."""
+    report = evaluate(day, preset, mtmd=0.1, **dict.fromkeys(variants(), 0.1234))
+    write_json(place / "report.json", report.model_dump(mode="json"))
+    ablated = Ablation(paths=(str(place),), seeds=(0,), trained={}, missing=("post_norm, seed 0: a reason",))
+    columns = columns_of("text", ("what", "a", "b"))
+    since = Table(title="Since champion x", columns=columns, rows=(("preset.a", "4", "12"),))
+    return replace(records, past=thirty_runs(), ablated=ablated, since=since)

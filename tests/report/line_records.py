@@ -1,20 +1,18 @@
 """A line with a record of every kind, written by hand as the stations write them."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtmd.config import Preset
+from mtmd.monitor.health import Finding, MonitorReport
 from mtmd.registry.records import REGISTRY_FORMAT
-from mtmd.report.line import LineRecords
-from mtmd.report.past import RunRecord
-from mtmd.store.files import read_json, write_json, write_text
-from mtmd.store.workspace import Workspace
+from mtmd.store.files import write_json, write_text
+from mtmd.store.workspace import Workspace, write_record
 from tests.inspect.conftest import Line, build
 
 __all__ = ["build"]
@@ -25,6 +23,10 @@ FIRST = date(2026, 1, 21)
 def day(number: int) -> date:
     """The first day is day 0."""
     return FIRST + timedelta(days=number)
+
+
+def model_of(number: int) -> str:
+    return f"{day(number):%Y%m%d}-{number:010x}"
 
 
 @dataclass
@@ -38,13 +40,9 @@ class Records(Line):
         return self.workspace.root
 
     def run(self, number: int, logmae: float = 0.5, *, page: bool = True, **decided: Any) -> str:
-        """A run that decided, with metrics of two tasks; promotes unless a gate failed. Returns its model id."""
-        model = f"{day(number):%Y%m%d}-{number:010x}"
-        path = self.decide(model, day(number), preset={"name": "tiny"}, **decided)
-        summary = read_json(path / "summary.json")
-        time = (path / "summary.json").stat().st_mtime_ns
-        write_json(path / "summary.json", summary | {"report": _report(logmae), "champion": model})
-        os.utime(path / "summary.json", ns=(time, time))
+        """A run that decided; promotes unless a gate failed. Returns its model id."""
+        model = model_of(number)
+        path = self.decide(model, day(number), logmae=logmae, **decided)
         if page:
             write_text(path / "report.html", "<!doctype html><title>a run</title>")
         if not decided:
@@ -68,62 +66,25 @@ class Records(Line):
             write_json(self.root / name, pointer)
 
     def monitor(self, number: int, *breaches: str) -> None:
-        """Three findings that are judged, one that is not, and the breaches."""
-        quiet = [{"judged": True, "breach": False, "words": ""}] * 3 + [
-            {"judged": False, "breach": False, "words": ""}
-        ]
-        found = [*quiet, *({"judged": True, "breach": True, "words": words} for words in breaches)]
-        report = {
-            "line": "tiny",
-            "day": str(day(number)),
-            "champion": "a1",
-            "champion_as_of": None,
-            "findings": found,
-        }
-        write_json(self.workspace.monitoring / f"date={day(number)}.json", report)
+        """A finding that is no breach, and the breaches."""
+        quiet = Finding(signal="auc", where="w")
+        found = (quiet, *(Finding(signal="auc", where="w", breach=True, words=words) for words in breaches))
+        report = MonitorReport(
+            line="tiny", day=day(number), champion="a1", champion_as_of=None, findings=found
+        )
+        write_record(self.workspace.monitoring / f"date={day(number)}.json", report)
 
     def every_kind(self) -> "Records":
-        """Days 0 to 7: promoted, rolled back, kept, stopped, failed, missing, missing, left out."""
+        """Days 0 to 7: promoted, rolled back, kept, stopped, failed, no run, no run, watched."""
         self.run(0)
         self.run(1, 0.45)
-        self.change("rollback", f"{FIRST:%Y%m%d}-{0:010x}", 0, previous=f"{day(1):%Y%m%d}-{1:010x}")
+        self.change("rollback", model_of(0), 0, previous=model_of(1))
         self.run(2, 0.4, failed=("champion",))
         self.stop(day(3), "the data suites failed: ads.has_rows")
-        failure = {"as_of": str(day(4)), "words": "the logs of the day are missing"}
-        write_json(self.root / "failures" / f"as_of={day(4)}.json", failure)
-        run = next((self.root / "runs").glob(f"{day(2)}-*"))
-        origin = read_json(run / "origin.json")
-        left_out = {"left_out": {str(day(7)): "a holiday of the platform"}}
-        write_json(run / "origin.json", origin | {"preset": left_out})
+        self.stop(day(4), "the logs of the day are missing", "failed")
         self.monitor(0)
-        self.monitor(9, "search × ctr: AUC 0.6", "the champion is old")
+        self.monitor(7, "search × ctr: AUC 0.6", "the champion is old")
         return self
-
-
-def _report(logmae: float) -> dict[str, Any]:
-    """Two tasks over their slices; a slice, a bucket and a rival that the index leaves out."""
-    whole = {
-        "predictor": "mtmd", "surface": "all", "product": "all", "task": "ctr", "bucket": None, "rows": 200,
-        "requests": 20, "logmae": logmae,
-    }  # fmt: skip
-    others = [whole | one for one in ({"surface": "search"}, {"bucket": 0}, {"predictor": "pooled"})]
-    hides = whole | {"task": "hides", "rows": 20, "logmae": None}
-    return {"candidate": "mtmd", "metrics": [*others, whole, hides]}
-
-
-def many_runs(count: int) -> LineRecords:
-    """A line of as many days, each with a run of five tasks, and words as long as those of real runs."""
-    words = "none of 15 judged slices and 3 judged tasks is shown worse than the champion by more than 1%; smallest"
-    runs = [
-        RunRecord(
-            as_of=day(number), at=datetime(2026, 2, 1, 3, 40, tzinfo=UTC), verdict="kept" if number % 5 else "promoted",
-            run=f"{day(number)}-0123456789-{number:06x}", model_id=f"{day(number):%Y%m%d}-0123456789", rows=4_567_890,
-            training_seconds=754.3, reason="gate 0", detail=words,
-            logmae={f"task_{n}": 0.5123 + n for n in range(5)},
-        )
-        for number in range(count)
-    ]  # fmt: skip
-    return LineRecords(name="a-line-of-400-days", records=tuple(runs))
 
 
 @pytest.fixture

@@ -1,23 +1,20 @@
 """Pages in a real browser: they fit a desktop and a phone, light and dark, folded and unfolded."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mtmd.config import Preset, variants
-from mtmd.evaluate.ablation import Ablation
+from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.report.document import Document
 from mtmd.report.document import page as render_page
-from mtmd.report.index import render_line, write_index
+from mtmd.report.index import write_index
 from mtmd.report.view import RunRecords, view
-from mtmd.store.files import read_json, write_json
 from tests.browser import Browser, installed, opened
-from tests.looks import EACH_ONCE, VIEWS, Links, in_every_view
-from tests.report.conftest import evaluate, thirty_runs
-from tests.report.line_records import Records, build, many_runs
+from tests.looks import Scheme, dead_links, in_every_view
+from tests.report.conftest import all_that_a_page_can_show
+from tests.report.line_records import Records, build
 from tests.report.line_records import day as day_of
 from tests.report.line_records import records as line_of_records
 
@@ -26,6 +23,7 @@ __all__ = ["build", "line_of_records"]
 PROGRAM = installed()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine")
 
+BACKGROUNDS: dict[Scheme, str] = {"dark": "rgb(18, 21, 26)", "light": "rgb(246, 247, 249)"}
 _UNFOLD = "document.querySelectorAll('details').forEach(one => one.open = true)"
 _WIDTH = "document.documentElement.scrollWidth"
 _BACKGROUND = "getComputedStyle(document.body).backgroundColor"
@@ -41,10 +39,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 @pytest.fixture
 def document(records: RunRecords, day: HeldOutDay, tiny_preset: Preset, tmp_path: Path) -> Document:
     """A kept candidate with all that a page can show."""
-    ablated = evaluate(day, tiny_preset, mtmd=0.1, **dict.fromkeys(variants(), 0.1234))
-    write_json(tmp_path / "report.json", ablated.model_dump(mode="json"))
-    done = Ablation(paths=(str(tmp_path),), seeds=(0,), trained={}, missing=("post_norm, seed 0: a reason",))
-    return view(replace(records, past=thirty_runs(), ablated=done))
+    return view(all_that_a_page_can_show(records, day, tiny_preset, tmp_path))
 
 
 def test_a_runs_page_fits_every_screen_and_can_be_read_on_it(
@@ -53,20 +48,18 @@ def test_a_runs_page_fits_every_screen_and_can_be_read_on_it(
     place = tmp_path / "tiny" / "runs" / "a" / "report.html"
     place.parent.mkdir(parents=True)
     (tmp_path / "tiny" / "index.html").write_text("<title>the index</title>")
-    place.write_text(render_page(document, "tiny"))
+    place.write_text(render_page(document, "../../index.html", "All days and runs of tiny"))
     page = browser.page
     page.goto(place.as_uri())
-    assert list(in_every_view(browser, "page-folded", views=VIEWS)) == []
+    assert list(in_every_view(browser, "page-folded")) == []
     page.evaluate(_UNFOLD)
-    assert [
-        fault for fault in in_every_view(browser, "page", views=EACH_ONCE) if "scrolls: div" not in fault
-    ] == []
-    assert Links().dead(page) == []
+    assert [fault for fault in in_every_view(browser, "page") if "scrolls: div" not in fault] == []
+    assert dead_links(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate(_WIDTH) == 390  # tables scroll in their boxes
-    assert page.evaluate(_BACKGROUND) == "rgb(18, 21, 26)"
-    page.emulate_media(color_scheme="light")
-    assert page.evaluate(_BACKGROUND) == "rgb(246, 247, 249)"
+    for scheme, background in BACKGROUNDS.items():
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(_BACKGROUND) == background
     page.get_by_role("link", name="All days and runs of tiny").click()
     assert page.title() == "the index"
     assert browser.errors == []
@@ -75,26 +68,23 @@ def test_a_runs_page_fits_every_screen_and_can_be_read_on_it(
 def test_the_index_fits_every_screen_and_leads_to_the_runs(
     browser: Browser, line_of_records: Records
 ) -> None:
-    """Beside a record of every kind, words without a space to break them at, and a line of 400 runs."""
+    """A record of every kind, words without a space to break them at, and a line of many runs."""
     line_of_records.every_kind()
-    (run,) = line_of_records.root.glob(f"runs/{day_of(2)}-*/summary.json")
-    summary = read_json(run)
-    summary["verdict"]["gates"][0] |= {"name": "champion" * 9, "detail": "</script>" + "x" * 250}
-    write_json(run, summary | {"start": "goes on from " + "y" * 60})
-    line_of_records.monitor(8, "z" * 250)
+    line_of_records.stop(day_of(5), "</script>" + "x" * 250)
+    line_of_records.monitor(6, "z" * 250)
+    for number in range(10, 60):
+        line_of_records.run(number, failed=("champion",) if number % 5 else ())
     place = line_of_records.root.parent
     write_index(place)
-    (place / "many").mkdir()
-    (place / "many" / "index.html").write_text(render_line(many_runs(400)))
     page = browser.page
-    for name, views in (("", VIEWS), ("tiny/", VIEWS), ("many/", EACH_ONCE)):
+    for name in ("", "tiny/"):
         page.goto((place / f"{name}index.html").as_uri())
-        assert list(in_every_view(browser, f"index-{name.strip('/') or 'lines'}", views=views)) == []
+        assert list(in_every_view(browser, f"index-{name.strip('/') or 'lines'}")) == []
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate(_WIDTH) == 390
     page.goto((place / "index.html").as_uri())
     page.get_by_role("link", name="tiny").click()
-    assert Links().dead(page) == []
-    page.locator("a.cell.promoted").click()
+    assert dead_links(page) == []
+    page.get_by_role("link", name=f"{day_of(10)}").click()
     assert page.title() == "a run"
     assert browser.errors == []

@@ -1,6 +1,5 @@
-"""The index: a state for every day, pages that link what is there, and what goes wrong there is never a run's loss."""
+"""The index: a row for every day, pages that link what is there, and what goes wrong there is never a run's loss."""
 
-import json
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -8,128 +7,106 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mtmd.errors import ConfigError, LogsError, StorageError, ValidationError
+from mtmd.promote.findings import RunSummary
+from mtmd.report.document import page
 from mtmd.report.index import (
-    days,
+    days_table,
+    document,
+    lines_document,
     record_decision,
     record_failure,
-    render_line,
-    render_lines,
     update_index,
     write_index,
 )
 from mtmd.report.line import read_line
 from mtmd.store.files import read_json
-from tests.report.line_records import FIRST, Records, build, day, records
+from mtmd.store.workspace import read_record, write_record
+from tests.report.line_records import FIRST, Records, build, day, model_of, records
 
 __all__ = ["build", "records"]
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \" ' \u2028 {{ 7 * 7 }}"
 
 
-def test_every_day_has_the_state_that_its_records_say(records: Records) -> None:
-    shown = list(days(read_line(records.every_kind().root)))
-    assert [(one.day, one.state) for one in shown] == [
-        (FIRST, "promoted"),
-        (day(1), "rolled back"),
-        (day(2), "kept"),
-        (day(3), "stopped"),
-        (day(4), "failed"),
-        (day(5), "missing"),
-        (day(6), "missing"),
-        (day(7), "left out"),
-        (day(8), "missing"),
-        (day(9), "missing"),  # the monitor alone looked at it
+def _html(records: Records) -> str:
+    return page(document(read_line(records.root)), "../index.html", "All lines")
+
+
+def test_every_day_has_a_row_that_says_what_came_of_it(records: Records) -> None:
+    rows = [dict(zip(("day", "verdict", "logmae", "rows", "model", "monitor", "why"), row, strict=True))
+            for row in days_table(read_line(records.every_kind().root)).texts()]  # fmt: skip
+    assert [(row["day"], row["verdict"], row["logmae"], row["why"]) for row in rows] == [
+        (f"{day(7)}", "no run", "–", ""),  # the monitor alone looked at it
+        (f"{day(6)}", "no run", "–", ""),
+        (f"{day(5)}", "no run", "–", ""),
+        (f"{day(4)}", "✗ failed", "–", "the logs of the day are missing"),
+        (f"{day(3)}", "✗ stopped", "–", "the data suites failed: ads.has_rows"),
+        (f"{day(2)}", "○ kept", "0.4000", "champion: what champion saw"),
+        (f"{day(1)}", "○ rolled back", "0.4500", ""),
+        (f"{FIRST}", "✓ promoted", "0.5000", ""),
     ]
-    assert [one.sign for one in shown] == [*"PRKSF··–·", "·"]
-    assert shown[0].words == "2026-01-21: promoted; monitor: all is well"
-    assert shown[2].words == "2026-01-23: kept; champion"
-    assert shown[7].words == "2026-01-28: left out; a holiday of the platform"
-    assert shown[9].words == "2026-01-30: missing; monitor: search × ctr: AUC 0.6; the champion is old"
+    assert (rows[0]["monitor"], rows[-1]["monitor"]) == (
+        "✗ 2 breaches: search × ctr: AUC 0.6; the champion is old",
+        "✓",
+    )
+    assert (rows[-1]["rows"], rows[-1]["model"]) == ("200", model_of(0))
 
 
 def test_a_rerun_that_kept_the_champion_is_kept_though_its_model_was_rolled_back(records: Records) -> None:
     records.run(0)
     model = records.run(1)
-    records.change("rollback", f"{FIRST:%Y%m%d}-{0:010x}", 0, previous=model)
+    records.change("rollback", model_of(0), 0, previous=model)
     records.decide(model, day(1), refusal="it was rolled back")
     line = read_line(records.root)
     assert [line.verdict(run) for run in line.runs[:2]] == ["kept", "rolled back"]
 
 
-def test_a_promotion_stands_whatever_ran_later_and_else_the_latest_run_counts(records: Records) -> None:
-    records.run(0)
-    records.decide("20260121-again", FIRST, failed=("parity",))
-    records.run(1, failed=("champion",))
-    records.stop(day(1), "suites failed")
-    assert [one.state for one in days(read_line(records.root))] == ["promoted", "stopped"]
-
-
-def test_months_are_weeks_from_monday_the_newest_first(records: Records) -> None:
-    records.run(0)
-    records.run(12)
-    html = render_line(read_line(records.root))
-    february, january = html.split('<table class="month">')[1:]
-    assert february.startswith("<caption>February 2026")
-    assert january.startswith("<caption>January 2026")
-    weeks = [
-        re.findall(r"<small>(\d+)</small>|<td></td>", week)
-        for week in january.split("</table>")[0].split("<tr>")[2:]
-    ]
-    assert weeks == [["", "", "21", "22", "23", "24", "25"], ["26", "27", "28", "29", "30", "31", ""]]
-
-
 def test_a_page_says_what_its_line_holds(records: Records) -> None:
-    html = render_line(read_line(records.every_kind().root))
+    html = _html(records.every_kind())
     for words in (
-        "<h1>tiny</h1>",
-        "20260121-0000000000",
-        "9 days before the newest day, 2026-01-30",
-        "<dd>failed, 2026-01-25 the logs of the day are missing</dd>",
-        "2026-01-30: search × ctr: AUC 0.6; the champion is old",
-        "<dt>runs</dt><dd>5</dd>",
-        "0.4500",
+        "<h1>✗ tiny: failed, 2026-01-25</h1>",
+        "the logs of the day are missing",
+        f"<dd>{model_of(0)}, as_of 2026-01-21</dd>",
+        "2026-01-28: 2 breaches: search × ctr: AUC 0.6; the champion is old",
+        "LogMAE of the candidate over all tasks, run by run",
         "rollback",
     ):
         assert words in html, words
-    assert render_line(read_line(records.root)) == html
+    assert _html(records) == html
 
 
 def test_links_are_relative_and_lead_to_pages_that_are_there(records: Records) -> None:
     records.run(0)
     records.run(1, page=False)
-    html = render_line(read_line(records.root))
-    links = set(re.findall(r'href="([^"#]+)"', html))
-    assert len(links) == 3
-    assert links > {"../index.html", "data:,"}
-    (page,) = links - {"../index.html", "data:,"}
-    assert (records.root / page).is_file()
-    assert '<th scope="row">2026-01-22<small>' in html
-    assert re.findall(r'<a class="cell promoted" href="([^"]+)"', html) == [page]
+    html = _html(records)
+    links = set(re.findall(r'href="([^"#]+)"', html)) - {"../index.html", "data:,"}
+    (link,) = links
+    assert (records.root / link).is_file()
+    assert '<th scope="row">2026-01-22</th>' in html
 
 
 def test_texts_of_records_stay_texts(records: Records) -> None:
     records.run(0, failed=("champion",))
     (path,) = records.root.glob("runs/*/summary.json")
-    stored = json.loads(path.read_text())
-    stored["verdict"]["gates"][0] |= {"name": HOSTILE, "detail": HOSTILE}
-    stored["report"]["metrics"][-1]["task"] = HOSTILE
-    path.write_text(json.dumps(stored | {"model_id": HOSTILE, "champion": HOSTILE, "start": HOSTILE}))
+    summary = read_record(path, RunSummary)
+    assert summary is not None
+    (gate, *_) = summary.verdict.gates
+    verdict = summary.verdict.model_copy(update={"gates": (gate.model_copy(update={"detail": HOSTILE}),)})
+    write_record(path, summary.model_copy(update={"model_id": HOSTILE, "verdict": verdict}))
     records.monitor(1, HOSTILE)
-    html = render_line(read_line(records.root))
-    assert "<script" not in html
-    assert "<img" not in html
-    assert "49" not in html.split("<main>")[1]
-    assert html.count("alert(1)") > 4  # it is there, as text
-    lines = render_lines((HOSTILE,))
-    assert lines.count("<script") == 0
-    assert "<img" not in lines
+    lines = page(lines_document((HOSTILE,)))
+    for html, count in ((_html(records), 4), (lines, 1)):
+        assert "<script" not in html
+        assert "<img" not in html
+        assert html.count("alert(1)") >= count  # it is there, as text
+        assert "49" not in html.split("<main>")[1]
     assert 'href="%3C/script%3E' in lines
 
 
 def test_an_empty_line_and_an_empty_list_have_pages(records: Records) -> None:
-    html = render_line(read_line(records.root))
-    for words in ("No day has a record yet.", "No run ended yet.", "No model was promoted yet."):
+    html = _html(records)
+    for words in ("tiny: no run ended yet", "No model was promoted yet."):
         assert words in html
-    assert "Nothing ran here yet." in render_lines(())
+    assert "Nothing ran here yet." in page(lines_document(()))
 
 
 def _artifacts(records: Records) -> str:
@@ -142,7 +119,7 @@ def test_the_pages_of_a_line_and_of_the_lines_are_written_whole(records: Records
     (other / "runs").mkdir(parents=True)
     (records.root.parent / "my-ads").mkdir()  # no line: nobody's business
     update_index(_artifacts(records), "tiny")
-    assert "<h1>tiny</h1>" in (records.root / "index.html").read_text()
+    assert "<h1>✗ tiny: failed, 2026-01-25</h1>" in (records.root / "index.html").read_text()
     lines = (records.root.parent / "index.html").read_text()
     assert 'href="tiny/index.html"' in lines
     assert "older" not in lines  # listed when its index is written

@@ -2,19 +2,32 @@
 
 import os
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from mtmd.report.index import days, write_line
-from mtmd.report.line import LineRecords, read_line
+from mtmd.report.index import days_table, write_line
+from mtmd.report.line import LineRecords, made_by, read_line
 from mtmd.store.files import remove, write_json, write_text
-from tests.report.line_records import FIRST, Records, build, day, records
+from tests.report.line_records import FIRST, Records, build, day, model_of, records
 
 __all__ = ["build", "records"]
 
 
 def _days(line: LineRecords) -> list[date]:
     return [run.as_of for run in line.runs]
+
+
+def _summary(records: Records) -> Path:
+    (path,) = records.root.glob("runs/*/summary.json")
+    return path
+
+
+def test_a_run_has_its_verdict_its_first_failed_gate_and_the_candidates_figures(records: Records) -> None:
+    records.run(0, 0.45, failed=("champion",))
+    (run,) = read_line(records.root).runs
+    assert (run.verdict, run.rows, run.logmae) == ("kept", 200, 0.45)
+    assert run.reason == "champion: what champion saw"
 
 
 def test_the_newest_day_comes_first_and_of_a_day_the_latest_run(records: Records) -> None:
@@ -24,16 +37,14 @@ def test_the_newest_day_comes_first_and_of_a_day_the_latest_run(records: Records
     line = read_line(records.root)
     assert _days(line) == [day(1), day(1), FIRST]
     assert line.runs[0].run == second.name
-    assert line.newest == day(1)
     assert line.champion is not None
-    assert len(line.history) == 2
-    assert len(line.pages) == 2
+    assert (len(line.history), len(line.pages)) == (2, 2)
 
 
 def test_a_run_that_is_known_is_not_read_again_until_it_is_written_again(records: Records) -> None:
     records.run(0)
     write_line(records.root)
-    (path,) = records.root.glob("runs/*/summary.json")
+    path = _summary(records)
     time = path.stat().st_mtime_ns
     write_text(path, "{")  # damaged, and as old as before
     os.utime(path, ns=(time, time))
@@ -68,7 +79,6 @@ def test_a_damaged_registry_is_said_and_hides_no_run(records: Records) -> None:
     model = records.run(0)
     write_text(records.root / "champion.json", "{")
     line = read_line(records.root)
-    assert _days(line) == [FIRST]
     assert line.champion is not None
     assert (line.champion.model_id, line.problem) == (model, "")
     write_text(records.root / "champion.json", "{")
@@ -78,43 +88,14 @@ def test_a_damaged_registry_is_said_and_hides_no_run(records: Records) -> None:
     assert "00000001.json" in line.problem
 
 
-def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stays(records: Records) -> None:
+def test_a_mistyped_day_that_is_yet_to_come_is_not_listed(records: Records) -> None:
     records.run(0)
-    write_line(records.root)
-    remove(records.root / "runs")
     typo = date(2126, 1, 22)
-    write_json(records.workspace.failure(typo), {"as_of": str(typo), "words": "the logs lack 20 days"})
+    records.stop(typo, "the logs lack 20 days", "failed")
     records.monitor((typo - FIRST).days, "the newest logs are of 2026-01-22")
     line = read_line(records.root)
-    assert _days(line) == [typo, FIRST]
-    assert line.newest == FIRST
-    assert [one.day for one in days(line)] == [FIRST]
-    assert line.last is not None
-    assert (line.last.verdict, line.last.as_of, line.watched) == ("promoted", FIRST, None)
-    assert line.age == "of the newest day"
-
-
-def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: Records) -> None:
-    records.run(0, 0.45, failed=("champion",))
-    (run,) = read_line(records.root).runs
-    assert run.logmae == {"ctr": 0.45, "hides": None, "all": 0.45}
-    assert (run.verdict, run.rows, run.training_seconds, run.reason) == ("kept", 12_345, 61.6, "champion")
-    assert run.detail == "what champion saw"
-
-
-def test_days_without_a_decision_have_their_reasons_and_the_monitors_reports_are_summed_up(
-    records: Records,
-) -> None:
-    line = read_line(records.every_kind().root)
-    runs = {run.verdict: run for run in line.runs}
-    assert (runs["stopped"].as_of, runs["stopped"].reason) == (day(3), "the data suites failed: ads.has_rows")
-    assert (runs["failed"].as_of, runs["failed"].reason) == (day(4), "the logs of the day are missing")
-    breach, quiet = line.monitored
-    assert (breach.breaches, breach.words) == (2, "search × ctr: AUC 0.6; the champion is old")
-    assert (quiet.breaches, quiet.words) == (0, "all is well")
-    assert line.left_out == {day(7): "a holiday of the platform"}
-    remove(records.root / "runs")
-    assert read_line(records.root).left_out == {}
+    assert (_days(line), line.monitored) == ([FIRST], {})
+    assert len(days_table(line).rows) == 1
 
 
 def test_files_that_cannot_be_read_are_left_out_with_a_warning(
@@ -125,5 +106,16 @@ def test_files_that_cannot_be_read_are_left_out_with_a_warning(
         for path in records.root.glob(pattern):
             write_text(path, '{"failed": ')
     line = read_line(records.root)
-    assert (line.monitored, line.runs) == ((), ())
+    assert (line.monitored, line.runs) == ({}, ())
     assert len(caplog.records) == 7
+
+
+def test_a_model_was_made_by_the_run_that_promoted_it_or_else_the_latest_about_it(records: Records) -> None:
+    model = records.run(0, failed=("champion",))
+    promoting = records.decide(model, FIRST)
+    records.decide(model, FIRST, refusal="it was rolled back")
+    assert made_by(records.workspace, model) == promoting
+    kept = records.run(1, failed=("champion",))
+    latest = records.decide(kept, day(1), failed=("parity",))
+    assert made_by(records.workspace, kept) == latest
+    assert made_by(records.workspace, model_of(2)) is None

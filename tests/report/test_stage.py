@@ -34,7 +34,7 @@ def test_the_page_lies_with_the_run_and_is_written_whole(done: Done) -> None:
     ):
         assert words in html, words
         assert words in text, words
-    assert "per_slice: weighted KL" in html
+    assert "Weighted KL on the validation rows" in html
     assert not list(run.glob(".tmp-*"))
     assert place.stat().st_size < 400_000
 

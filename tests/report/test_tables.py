@@ -8,8 +8,8 @@ from mtmd.evaluate.report import Estimate
 from mtmd.report.tables import (
     Cell,
     Column,
+    Link,
     Table,
-    block,
     columns_of,
     enumerated,
     is_sure,
@@ -37,6 +37,7 @@ def _table(*columns: Column, rows: tuple[tuple[Cell, ...], ...], keys: int = 1) 
         ("share", 0.5, "50.00%"),
         ("estimate", _GAIN, "−8.39% [−35.36, 13.08]"),
         ("number", None, "–"),
+        ("text", Link(text="x", url="y"), "x"),
     ],
 )
 def test_a_column_says_how_its_values_are_written(kind: str, value: Cell, text: str) -> None:
@@ -96,12 +97,6 @@ def test_an_estimate_is_sure_and_shaded_by_its_size() -> None:
 )
 def test_words_of_others_are_no_markup(text: str, shown: str) -> None:
     assert plain(text) == shown
-
-
-def test_no_text_ends_the_block_that_it_is_in() -> None:
-    assert block("an error") == "```\nan error\n```"
-    assert block("a\n```\n# b") == "````\na\n```\n# b\n````"
-    assert block("a `````") == "``````\na `````\n``````"
 
 
 @pytest.mark.parametrize(

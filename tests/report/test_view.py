@@ -5,24 +5,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from mtmd import extension, extras
-from mtmd.config import Preset, variants
-from mtmd.evaluate.ablation import Ablation
+from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.promote.findings import Verdict
-from mtmd.report import view as views
+from mtmd.report import stages
 from mtmd.report.document import Document, Section, markdown, page
 from mtmd.report.tables import Table, columns_of
-from mtmd.report.view import RunRecords, decision, headline, view
-from mtmd.store.files import write_json
-from tests.report.conftest import CANDIDATE, CHAMPION, GATES, evaluate, thirty_runs
+from mtmd.report.view import RunRecords, decision, headline, metrics, of_stage, view
+from tests.report.conftest import CANDIDATE, CHAMPION, all_that_a_page_can_show
 from tests.report.hostile import HOSTILE, markup
 
+UP = ("../../index.html", "All days and runs of tiny")
 CORE = (
     "gates", "since", "rivals", "buckets", "ablations", "training", "data", "past", "parity",
     "lineage",
@@ -33,20 +31,7 @@ CORE = (
 def whole(
     records: RunRecords, day: HeldOutDay, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory
 ) -> RunRecords:
-    """With all that a page can show."""
-    place = tmp_path_factory.mktemp("ablated")
-    report = evaluate(day, tiny_preset, mtmd=0.1, **dict.fromkeys(variants(), 0.1234))
-    write_json(place / "report.json", report.model_dump(mode="json"))
-    keys = {f"{name}, seed 0": "1" * 64 for name in variants()}
-    ablated = Ablation(
-        paths=(str(place),), seeds=(0,), trained=keys, missing=("post_norm, seed 0: a reason",)
-    )
-    since = Table(
-        title="Since champion x",
-        columns=columns_of("text", ("what", "a", "b")),
-        rows=(("preset.a", "4", "12"),),
-    )
-    return replace(records, past=thirty_runs(), ablated=ablated, since=since)
+    return all_that_a_page_can_show(records, day, tiny_preset, tmp_path_factory.mktemp("ablated"))
 
 
 def test_the_headline_says_verdict_and_cause(whole: RunRecords) -> None:
@@ -96,14 +81,14 @@ def test_a_promotion_says_what_no_gate_could_judge(records: RunRecords) -> None:
     first = gates[2].model_copy(update={"applicable": False, "slices": ()})
     verdict = summary.verdict.model_copy(update={"gates": (*gates[:2], first, *gates[3:])})
     promoted = summary.model_copy(update={"verdict": verdict, "promoted": True, "words": "promoted"})
-    document = decision(promoted, GATES)
+    document = decision(promoted)
     assert document.title == "Promoted; the champion gate had nothing to judge"
     assert "- **champion**: not applicable, " in markdown(document)
 
 
 def test_page_and_markdown_have_every_section(whole: RunRecords) -> None:
     document = view(whole)
-    html, text = page(document, "tiny"), markdown(document, pictures=False)
+    html, text = page(document, *UP), markdown(document, pictures=False)
     assert tuple(section.anchor for section in document.sections) == CORE
     for section in document.sections:
         assert f'<section id="{section.anchor}">' in html
@@ -126,12 +111,12 @@ def test_page_and_markdown_have_every_section(whole: RunRecords) -> None:
         assert words in html, words
         assert words.replace("✗ champion", "✗ **champion**") in text, words
     assert "data:image" not in text
-    assert markdown(document).count("data:image/svg+xml;base64,") == html.count("<figure") == 4
+    assert markdown(document).count("data:image/svg+xml;base64,") == html.count("<figure") == 2
 
 
 def test_the_page_loads_nothing_and_is_the_same_each_time(whole: RunRecords) -> None:
-    html = page(view(whole), "tiny")
-    assert html == page(view(whole), "tiny")
+    html = page(view(whole), *UP)
+    assert html == page(view(whole), *UP)
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in html
     assert "<script" not in html
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", html)
@@ -145,8 +130,8 @@ def test_a_run_without_past_champion_or_ablations_says_so(records: RunRecords) -
     text = markdown(view(records))
     for words in (
         "There is no champion to compare with.",
-        "No ablation variants are trained for this run yet.",
-        "No record of an earlier run was found.",
+        "No variants are trained for this run yet",
+        "There are too few earlier runs for a trend.",
     ):
         assert words in text
 
@@ -168,7 +153,7 @@ def test_an_extra_adds_its_section_in_its_place(records: RunRecords, monkeypatch
     document = view(records)
     anchors = [section.anchor for section in document.sections]
     assert anchors[anchors.index("toy") - 1] == "ablations"
-    assert "&lt;b&gt;plain&lt;/b&gt;" in page(document, "tiny")
+    assert "&lt;b&gt;plain&lt;/b&gt;" in page(document)
 
 
 def _hostile(records: RunRecords) -> Document:
@@ -205,7 +190,7 @@ def _hostile(records: RunRecords) -> Document:
 
 def test_no_text_of_others_becomes_markup_of_the_page_or_of_markdown(records: RunRecords) -> None:
     document = _hostile(records)
-    html = page(document, HOSTILE)
+    html = page(document, "../../index.html", HOSTILE)
     assert "<script" not in html
     assert "<img" not in html
     assert html.count("alert(1)") > 10
@@ -213,25 +198,21 @@ def test_no_text_of_others_becomes_markup_of_the_page_or_of_markdown(records: Ru
         assert markup(markdown(document, narrow=narrow, pictures=False)) == set()
 
 
-def test_documents_of_stages_have_their_section_under_its_words(records: RunRecords, tmp_path: Path) -> None:
+def test_documents_of_stages_have_their_section_under_its_words(records: RunRecords) -> None:
     run = records.run
     trained = [
         run.trained[0].model_copy(update={"last": run.plan.as_of - timedelta(days=5)}),
         *(model.model_copy(update={"reused": True}) for model in run.trained[1:]),
     ]
     found = {
-        "training": views.training(run.plan, trained),
-        "quality": views.data_quality(run.plan, run.quality),
-        "metrics": views.metrics(run.plan, run.evaluated),
-        "parity": views.parity(run.plan, run.proofs),
+        "Training: every model was reused": stages.training(trained),
+        "Data quality: 1 of 1 days hold, the window does not, 1 warning": stages.data(run.quality),
+        "Exported files: parity holds, fresh process answers": stages.parity(run.proofs),
     }
-    titles = {name: document.title for name, document in found.items()}
-    assert titles == {
-        "training": "Training: every model was reused",
-        "quality": "Data quality: 1 of 1 days hold, the window does not, 1 warning",
-        "metrics": "Metrics of MTMD on 2026-01-21",
-        "parity": "Parity holds, fresh process answers",
-    }
-    assert (found["quality"].kind, found["parity"].kind) == ("bad", "good")
-    assert "5 days ago, on a window to 2026-01-16" in markdown(found["training"])
-    assert all("preset tiny, logs the logs" in document.words[0] for document in found.values())
+    documents = [of_stage(run.plan, section) for section in found.values()]
+    assert [document.title for document in documents] == list(found)
+    assert [document.kind for document in documents] == ["good", "bad", "good"]
+    assert "earlier, on a window to 2026-01-16" in markdown(documents[0])
+    documents.append(metrics(run.plan, run.evaluated))
+    assert documents[-1].title == "Metrics of MTMD on 2026-01-21"
+    assert all("preset tiny, logs the logs" in document.words[0] for document in documents)

@@ -12,7 +12,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.extract import stage as extract_stage
-from mtmd.report import view
+from mtmd.report import stages, view
 from mtmd.report.document import markdown
 from mtmd.run import RunPlan, plan_window
 from mtmd.store.files import read_json, write_json
@@ -113,7 +113,7 @@ def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(line:
         assert (quality.passed, quality.window, line.judged) == (False, None, [NEWEST])
     with pytest.raises(ValidationError, match=rf"{NEWEST}(.|\n)*request_id_unique: 2 unexpected"):
         stage.require(quality)
-    assert ": stops the run; " in markdown(view.data_quality(line.plan(), quality))
+    assert ": stops the run; " in markdown(view.of_stage(line.plan(), stages.data(quality)))
 
 
 def test_a_day_that_passed_as_the_first_of_a_window_is_judged_again_in_its_own_run(line: Line) -> None:
@@ -185,6 +185,6 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(line: Line) ->
     quality = stage.validate(without)
     stage.require(quality)
     assert [one.day for one in quality.days] == [*plan.days[:-1], NEWEST]
-    assert f"without {gone} (the disk was full)" in markdown(view.data_quality(without, quality))
+    assert f"without {gone} (the disk was full)" in markdown(view.of_stage(without, stages.data(quality)))
     with pytest.raises(LogsError, match=str(gone)):
         line.run()

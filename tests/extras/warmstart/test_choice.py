@@ -10,10 +10,10 @@ import pytest
 from mtmd.config import Preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
-from mtmd.inspect.commands import stored_model
 from mtmd.jobs.backfill import plan_backfill
 from mtmd.registry.records import StartedFrom
 from mtmd.report.document import markdown
+from mtmd.report.line import lineage
 from mtmd.report.stage import write_report
 from mtmd.report.view import decision
 from mtmd.store.files import read_json, write_json
@@ -56,11 +56,10 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line:
         "anchor": warm_line.first.model_id
     }  # it is the champion too, so it is scored once
     assert "anchor" not in run.evaluated.report.predictors
-    assert second.start in markdown(decision(second, run.plan.preset.gates))
+    assert second.start in markdown(decision(second))
     assert second.start in write_report(run, second).read_text()
-    first = warm_line.first.model_id
-    shown = stored_model(run.plan.workspace, second.model_id)
-    assert shown.started_from == f"{first}; last full retrain: {first}, 1 day before"
+    first, (_, *rows) = warm_line.first.model_id, lineage(warm_line.registry.manifest(second.model_id)).rows
+    assert ("started from", f"{first}; last full retrain: {first}") in rows
 
 
 def test_the_anchor_is_scored_beside_a_champion_that_went_on_from_it(line: Line) -> None:
