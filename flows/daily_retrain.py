@@ -25,7 +25,7 @@ from mtmd.flows.prefect_artifacts import Event, publish, publish_of_day, tell
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
-from mtmd.report import jobs, view
+from mtmd.report import jobs, stages, view
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 

@@ -87,14 +87,6 @@ class GatesConfig(Section):
     parity_embedding: ClassVar[float] = 1e-3  # largest |Δ| of an embedding component, likewise
     top_k: ClassVar[int] = 20  # ranks that must agree, up to ties within parity_score
 
-    def tolerance(self, rival: str) -> float:
-        """The loss against a predictor that is no loss yet; 0 for a rival that no gate judges."""
-        tolerances = {
-            "champion": self.champion_tolerance,
-            "per_slice": self.baseline_tolerance,
-        }
-        return tolerances.get(rival, 0.0)
-
 
 class MonitorConfig(Section):
     """When a day that the champion did not see is worth a person's attention. One day's noise must not be.

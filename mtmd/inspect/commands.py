@@ -103,7 +103,7 @@ def runs(
         bool, typer.Option("--write-index", help="write the index pages of all lines again, and list nothing")
     ] = False,
 ) -> None:
-    """List the last runs: day, verdict, LogMAE, rows, model, reason."""
+    """List the last runs: day, verdict, LogMAE, model."""
     if write_index:
         console.print(literal(str(index.write_index(artifacts))))
         return
@@ -121,7 +121,7 @@ def show(
     artifacts: Artifacts = "artifacts",
     as_json: AsJson = False,
 ) -> None:
-    """Show a model: the report of its run, or else its origin and metrics."""
+    """Show a model: its run's report, or its origin."""
     workspace = _workspace(preset, artifacts)
     found = stored_model(workspace, model)
     if as_json:

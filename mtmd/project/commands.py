@@ -64,7 +64,10 @@ def check(
 
 @commands.command()
 def config(preset: PresetName) -> None:
-    """Print every value of a preset, those of its base and the defaults too, as JSON."""
+    """Print every value of a preset as JSON.
+
+    Those of its base and the defaults, too.
+    """
     console.print(load_preset(preset).model_dump_json(indent=2), markup=False)
 
 
