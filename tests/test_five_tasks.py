@@ -49,9 +49,7 @@ def test_the_bundle_ranks_by_conversions_and_never_above_clicks(rich_line: RichL
     rows = _rows(rich_line)
     products = {ad["ad_id"]: ad["product"] for ad in rows.ads}
     bodies = tuple({"requests": rows.requests, "rank_by": task, "top_k": 10} for task in ("cvr", "relevance"))
-    by_sales, by_relevance = answer(
-        Path(rich_line.done.exported.path), Asked(ads=rows.ads, bodies=bodies)
-    ).answers
+    by_sales, by_relevance = answer(Path(rich_line.done.exported.path), Asked(ads=rows.ads, bodies=bodies))
     for request in by_sales.requests:
         assert {ad.ad_id for ad in request.ads} == {ad for ad, own in products.items() if own == "shopping"}
         for ad in request.ads:

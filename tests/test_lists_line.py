@@ -32,7 +32,7 @@ def test_the_bundle_answers_raw_lists_of_any_length(rich_line: RichLine) -> None
         for number, history in enumerate([None, [], ads[:1], ads * 9, (ads * 9)[:5]])
     )
     asked = Asked(ads=sampled.ads, bodies=({"requests": requests, "top_k": 50},))
-    (ranked,) = answer(Path(rich_line.done.exported.path), asked).answers
+    (ranked,) = answer(Path(rich_line.done.exported.path), asked)
     scores = [np.array([ad.score for ad in one.ads]) for one in ranked.requests]
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-6)
     np.testing.assert_allclose(scores[3], scores[4], atol=1e-6)
@@ -50,7 +50,7 @@ def test_the_bundle_answers_encoded_numbers_of_any_size(rich_line: RichLine) -> 
         for number, activity in enumerate(activities)
     )
     asked = Asked(ads=sampled.ads, bodies=({"requests": requests, "top_k": 50},))
-    (ranked,) = answer(Path(rich_line.done.exported.path), asked).answers
+    (ranked,) = answer(Path(rich_line.done.exported.path), asked)
     scores = [{ad.ad_id: ad.score for ad in one.ads} for one in ranked.requests]
     missing, least, less, some, more, most = (
         np.array([one[ad["ad_id"]] for ad in sampled.ads]) for one in scores

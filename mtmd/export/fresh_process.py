@@ -30,7 +30,7 @@ from mtmd.logs.source import LogSource
 from mtmd.model.batch import SideInput
 from mtmd.model.ranker import tree_log_probability
 from mtmd.model.two_tower import MTMD
-from mtmd.publish.answer import Answered, Asked
+from mtmd.publish.answer import ANSWERS, Asked
 from mtmd.registry.bundle import BUNDLE_FILE, BundleInfo, load_bundle
 from mtmd.serve.http.answers import RankAnswer
 from mtmd.serve.ranker import Row
@@ -113,7 +113,7 @@ def _ask(bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float) ->
         quoted = done.stderr[-_QUOTED:].strip()
         raise BundleError(f"the fresh process ended with status {done.returncode}: {quoted}")
     try:
-        return Answered.model_validate_json(done.stdout).answers
+        return ANSWERS.validate_json(done.stdout)
     except ValidationError as error:
         raise BundleError(f"the fresh process gave no valid answer: {error}") from error
 

@@ -3,7 +3,7 @@
 
 Everything after the process has started is what the service does: the ads are embedded and written as a publication,
 the publication is opened, and each body is validated, ranked and answered by the code behind `POST /rank`. Standard
-input is an `Asked`, standard output an `Answered`, both as JSON. Exit status 1, with the reason on standard error, when
+input is an `Asked`, standard output has `ANSWERS`, both as JSON. Exit status 1, with the reason on standard error, when
 the bundle, an ad or a body is wrong.
 """
 
@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
@@ -37,13 +37,10 @@ class Asked(Frozen):
     bodies: tuple[dict[str, Any], ...]
 
 
-class Answered(Frozen):
-    """The service's answers, in the order of the bodies."""
-
-    answers: tuple[RankAnswer, ...]
+ANSWERS = TypeAdapter(tuple[RankAnswer, ...])  # the service's answers, in the order of the bodies
 
 
-def answer(bundle_dir: Path, asked: Asked) -> Answered:
+def answer(bundle_dir: Path, asked: Asked) -> tuple[RankAnswer, ...]:
     """Publish the ads with the bundle and answer every body.
 
     Raises BundleError for a bundle or an embedding that can't be used, LogsError or ValidationError for a body that the
@@ -57,7 +54,7 @@ def answer(bundle_dir: Path, asked: Asked) -> Answered:
         ranker = Ranker("unregistered", scorer, open_ads(publication, scorer.info))
         serving = Serving(ranker, Bodies(scorer.info.declarations, settings), "ads", date.min)
         answers = (answer_rank(serving, json.dumps(body).encode()) for body in asked.bodies)
-        return Answered(answers=tuple(map(RankAnswer.model_validate_json, answers)))
+        return tuple(map(RankAnswer.model_validate_json, answers))
 
 
 def _encoded(scorer: Scorer, rows: Sequence[Row]) -> Iterator[EncodedAds]:
@@ -76,4 +73,4 @@ if __name__ == "__main__":
         answered = answer(Path(sys.argv[1]), Asked.model_validate_json(sys.stdin.read()))
     except (MtmdError, ValidationError) as wrong:
         sys.exit(f"error: {wrong}")
-    sys.stdout.write(answered.model_dump_json() + "\n")
+    sys.stdout.buffer.write(ANSWERS.dump_json(answered))

@@ -81,21 +81,15 @@ class Scorer:
         return encode(table_from_rows(rows, schema), schema, self.info.declarations.hash_seed)
 
     def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
-        """Embed N encoded requests of one surface, or N encoded ads of one product, in one batch.
+        """Embed N ≥ 1 encoded requests of one surface, or N encoded ads of one product, in one batch.
 
-        The rows must be encoded by the bundle's own declarations. Raises BundleError for an unknown domain, or a file
-        that can't be run on such rows.
+        The rows must be encoded by the bundle's own declarations. Raises BundleError for an unknown domain.
         """
-        file, schema = self.info.file_of(side, domain).file, self._schema(side)
+        self.info.file_of(side, domain)
+        schema = self._schema(side)
+        names = [OUTPUT_PREFIX + task for task in self.tasks]
+        outputs = self._sessions[side, domain].run(names, _inputs(rows, schema))
         index = np.full(len(rows), schema.domains.index(domain), np.int64)
-        if not len(index):  # not every kernel takes zero rows
-            return Embeddings(self.info.bundle_id, side, index, self._empty(0))
-        try:
-            outputs = self._sessions[side, domain].run(
-                [OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows, schema)
-            )
-        except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise BundleError(f"{file} can't embed {len(index)} rows ({error}); export again") from error
         return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
 
     def embed_rows(
@@ -109,7 +103,7 @@ class Scorer:
 
         domain  (N,) index of each row's surface or product
         """
-        tasks = self._empty(len(rows))
+        tasks = {task: np.empty((len(rows), self.info.widths[task]), np.float32) for task in self.tasks}
         for index in np.unique(domain).tolist():
             places = np.flatnonzero(domain == index)
             for start in range(0, len(places), at_once):
@@ -141,9 +135,6 @@ class Scorer:
         domain = queries.domain[pair_query] * products + items.domain[pair_item]
         log_p[~self._applies[domain]] = np.nan
         return log_p
-
-    def _empty(self, rows: int) -> dict[str, Floats]:
-        return {task: np.empty((rows, self.info.widths[task]), np.float32) for task in self.tasks}
 
     def _schema(self, side: TowerSide) -> SideSchema:
         return self.info.declarations.query if side == "query" else self.info.declarations.item

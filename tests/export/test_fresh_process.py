@@ -101,7 +101,7 @@ def few() -> RawRows:
 def test_answers_that_do_not_fit_the_requests_are_noticed(exported: Any, few: RawRows) -> None:
     info = exported.info
     bodies = tuple({"requests": few.requests, "rank_by": task} for task in info.widths)
-    answers = answer(exported.directory, Asked(ads=few.ads, bodies=bodies)).answers
+    answers = answer(exported.directory, Asked(ads=few.ads, bodies=bodies))
     assert np.isnan(answered_scores(answers, few, info)).tolist() == [[[False, False], [False, True]]]
     (only,) = answers[0].requests
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mtmd.publish.answer import Answered, Asked, answer
+from mtmd.publish.answer import ANSWERS, Asked, answer
 
 REQUESTS = [
     {"request_id": 1, "surface": "search", "activity": 1.0, "depth": 0.0},
@@ -33,7 +33,7 @@ def test_raw_ads_are_published_and_ranked_as_the_service_ranks_them(bundle: Path
     by_click, by_outbound = answer(
         bundle,
         asked({"requests": REQUESTS, "top_k": 3}, {"requests": REQUESTS[:1], "rank_by": "octr", "top_k": 3}),
-    ).answers
+    )
     assert [[ad.ad_id for ad in own.ads] for own in by_click.requests] == [
         [10, 12, 11],
         [11, 12, 10],
@@ -56,6 +56,6 @@ def test_the_command_reads_and_writes_json(bundle: Path) -> None:
         subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         for text in (given.model_dump_json(), asked({}).model_dump_json())
     )
-    assert Answered.model_validate_json(done.stdout) == answer(bundle, given)
+    assert ANSWERS.validate_json(done.stdout) == answer(bundle, given)
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: 1 validation error for RankRequest\nrequests\n  Field required")

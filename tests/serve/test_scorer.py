@@ -53,7 +53,7 @@ def test_rows_of_any_domains_keep_their_order_and_no_rows_give_no_embeddings(sco
     embedded = scorer.embed_rows("query", np.array([1, 0, 1, 1, 0, 0, 1], np.int8), rows, at_once=2)
     assert embedded.tasks["ctr"][:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert embedded.domain.tolist() == [1, 0, 1, 1, 0, 0, 1]
-    assert scorer.embed("query", "search", encoded([])).tasks["octr"].shape == (0, 2)
+    assert scorer.embed_rows("query", np.empty(0, np.int64), encoded([])).tasks["octr"].shape == (0, 2)
 
 
 def test_raw_rows_are_encoded_with_the_bundles_declarations(scorer: Scorer) -> None:

@@ -53,7 +53,7 @@ def create_app(line: Path, settings: Settings, observers: Sequence[Observer] = (
     )
     app.post("/rank", response_model=RankAnswer)(service.rank)
     app.post("/embed", response_model=EmbedAnswer)(service.embed)
-    app.get("/ready", response_model=ReadyAnswer)(service.ready)
+    app.get("/ready")(service.ready)
     app.get("/health")(service.health)
     app.get("/metrics")(service.metrics)
     app.get("/openapi.json")(service.openapi)
@@ -121,17 +121,16 @@ class _Service:
         """That the process answers."""
         return PlainTextResponse("ok")
 
-    async def ready(self) -> Response:
+    async def ready(self) -> ReadyAnswer:
         """Which model is loaded."""
         serving = self._serving()
-        answer = ReadyAnswer(
+        return ReadyAnswer(
             model_id=serving.ranker.model_id,
             bundle_id=serving.ranker.bundle_id,
             day=serving.day,
             ads=len(serving.ranker.ads),
             problem=self._live.problem,
         )
-        return Response(answer.model_dump_json(), media_type=_JSON)
 
     async def metrics(self) -> Response:
         """Figures for Prometheus."""
