@@ -113,9 +113,9 @@ def _md5(path: Path, _version: tuple[int, ...]) -> str:
 
 def hurry() -> None:
     """Let this process repeat requests without long pauses."""
-    from mtmd.extras.bucket import objects, readers  # noqa: PLC0415 - the S3 itself needs none of it
+    from mtmd.extras.bucket import objects  # noqa: PLC0415 - the S3 itself needs none of it
 
-    objects._PAUSE_S, readers._PAUSE_S = 0.001, 0.0
+    objects._PAUSE_S = 0.001
     objects._RETRIES["backoff"] = {
         "init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=5), "base": 2.0
     }  # fmt: skip

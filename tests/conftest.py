@@ -199,14 +199,13 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
     """An S3 of this test alone, which obstore finds by the environment."""
     pytest.importorskip("obstore", reason="obstore is not installed: buckets can't be tried")
     pytest.importorskip("mtmd.extras.bucket", reason="the extra `bucket` is not here")
-    from mtmd.extras.bucket import objects, readers
+    from mtmd.extras.bucket import objects
     from tests.buckets import hurry, serving
 
     with serving(tmp_path / "s3") as s3:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
-        for module, name in ((objects, "_PAUSE_S"), (readers, "_PAUSE_S")):
-            monkeypatch.setattr(module, name, getattr(module, name))  # put back afterwards
+        monkeypatch.setattr(objects, "_PAUSE_S", objects._PAUSE_S)  # put back afterwards
         monkeypatch.setitem(objects._RETRIES, "backoff", objects._RETRIES["backoff"])
         hurry()
         yield s3

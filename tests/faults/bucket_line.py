@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from mtmd.extras.bucket.objects import opened
-from mtmd.extras.bucket.outputs import COMPLETE, UPLOAD, Complete, described
+from mtmd.extras.bucket.outputs import COMPLETE, UPLOAD, Complete
 from mtmd.extras.bucket.stores import WORK
 from mtmd.store.files import sha256_file
 from mtmd.store.stores import FOLDER, artifacts_folder, store_of
+from mtmd.store.workspace import file_digests
 from tests.buckets import S3
 from tests.faults.line import Line
 from tests.flows.runs import LINE, NEXT, Run
@@ -84,10 +85,10 @@ class BucketLine(Line):
         found = {}
         for complete in self.stored.rglob(COMPLETE):
             output = Complete.model_validate_json(complete.read_bytes())
-            for name, file in output.files.items():
+            for name, sha256 in output.files.items():
                 path = complete.parent / output.upload / name
-                assert sha256_file(path) == file.sha256, f"{path} is not as {complete} says"
-                found[str((complete.parent / name).relative_to(self.stored))] = file.sha256
+                assert sha256_file(path) == sha256, f"{path} is not as {complete} says"
+                found[str((complete.parent / name).relative_to(self.stored))] = sha256
         return found
 
     def live(self) -> str:
@@ -114,8 +115,8 @@ def _objects(root: Path) -> Iterator[tuple[Path, bytes | Path]]:
     """What a run in a bucket would have written there, by its place below the working folder."""
     outputs = [path for pattern in _OUTPUTS for path in root.glob(pattern) if path.is_dir()]
     for output in outputs:
-        complete = Complete(upload=f"{UPLOAD}{0:016}", files=described(output))
-        yield output / COMPLETE, complete.content
+        complete = Complete(upload=f"{UPLOAD}{0:016}", files=file_digests(output))
+        yield output / COMPLETE, complete.model_dump_json().encode()
         for name in complete.files:
             yield output / complete.upload / name, output / name
     for path in root.rglob("*"):

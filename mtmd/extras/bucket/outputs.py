@@ -7,7 +7,6 @@ Each upload has a name of its own, so two machines that make the same output nev
 create `complete.json` has made it; the other takes those files in place of its own.
 """
 
-import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable
@@ -15,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import StorageError
 from mtmd.extras.bucket.objects import ObjectPath, is_below
 from mtmd.store.files import remove, sha256_file
+from mtmd.store.workspace import file_digests
 
 COMPLETE = "complete.json"
 UPLOAD = "upload-"
@@ -35,31 +35,11 @@ def _below(name: str) -> str:
     return name
 
 
-class StoredFile(Frozen):
-    """One file of an output."""
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int
-
-
 class Complete(Frozen):
-    """What `complete.json` says: the upload, and the files of an output by their path below it."""
+    """What `complete.json` says: the upload, and the sha256 of each file of an output by its path below it."""
 
     upload: Annotated[str, AfterValidator(_below)]
-    files: dict[Annotated[str, AfterValidator(_below)], StoredFile]
-
-    @property
-    def content(self) -> bytes:
-        return (json.dumps(self.model_dump(), indent=1, sort_keys=True) + "\n").encode()
-
-
-def described(directory: Path) -> dict[str, StoredFile]:
-    """The files of a directory, by their path below it."""
-    found = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(directory)): StoredFile(sha256=sha256_file(path), bytes=path.stat().st_size)
-        for path in found
-    }
+    files: dict[Annotated[str, AfterValidator(_below)], str]
 
 
 def stored(place: ObjectPath) -> Complete | None:
@@ -83,10 +63,10 @@ def push(directory: Path, place: ObjectPath) -> None:
 
     Raises StorageError where the output is removed meanwhile, or is damaged in the bucket.
     """
-    ours = Complete(upload=f"{UPLOAD}{uuid.uuid4().hex[:16]}", files=described(directory))
+    ours = Complete(upload=f"{UPLOAD}{uuid.uuid4().hex[:16]}", files=file_digests(directory))
     if (first := stored(place)) is None:
         _each(ours.files, lambda name: (place / ours.upload / name).put(directory / name))
-        if (place / COMPLETE).replace(ours.content, None):
+        if (place / COMPLETE).replace(ours.model_dump_json().encode(), None):
             return
         first = stored(place)
     if first is None:
@@ -105,7 +85,7 @@ def pull(place: ObjectPath, output: Complete, directory: Path, names: Iterable[s
     """
 
     def fetch(name: str) -> None:
-        source, target, wanted = place / output.upload / name, directory / name, output.files[name].sha256
+        source, target, wanted = place / output.upload / name, directory / name, output.files[name]
         says = f"{place / COMPLETE} says {wanted}: remove {place} in the bucket, and run again"
         if not source.download(target):
             raise StorageError(f"{source} is missing; {says}")

@@ -6,50 +6,35 @@
 What was listed holds until the day is listed anew: a day whose digests are known needs no object to be fetched.
 """
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import Field
 
 from mtmd.config import Frozen, SourcesConfig
-from mtmd.errors import ConfigError, LogsError, StorageError, UnreachableError
-from mtmd.extras.bucket.objects import ObjectPath, is_below
+from mtmd.errors import ConfigError, LogsError
+from mtmd.extras.bucket.objects import Listed, ObjectPath, require_below
 from mtmd.logs.places import DayTemplate
 from mtmd.logs.source import LogSource, Table
-from mtmd.store.files import digest, remove
+from mtmd.store.files import digest
 from mtmd.store.stores import in_bucket
 from mtmd.store.workspace import make_once, read_record, write_record
 
-_LISTINGS, _PAUSE_S = 3, 1.0  # of a day whose objects change meanwhile
 _AT_ONCE = 8  # requests for content
-
-
-class _Object(NamedTuple):
-    """An object as it was listed."""
-
-    key: str
-    size: int
-    e_tag: str
 
 
 class _Listing(Frozen):
     """A day as it was listed."""
 
     asked: str = Field(description="digest of the place that was listed")
-    objects: tuple[_Object, ...]
+    objects: tuple[Listed, ...]
     sha256: dict[str, str] = Field({}, description="by file name, as the files of a local folder have them")
 
     @property
     def version(self) -> str:
         return digest([self.asked, self.objects])[:16]
-
-
-class _ChangedError(LogsError):
-    """An object is no longer as it was listed."""
 
 
 @dataclass(frozen=True)
@@ -75,27 +60,10 @@ class BucketTable(Table):
 
     def refresh(self, day: date) -> None:
         """List the day anew, and fetch the objects whose content is not known yet; raises as `files` does."""
-        for attempt in range(_LISTINGS):
-            try:
-                listing, known = self._list(day), self._known(day)
-            except LogsError:
-                remove(self._record(day))
-                raise
-            if known is not None and known.version == listing.version:
-                return
-            try:
-                local = self._fetched(day, listing)
-            except _ChangedError:
-                time.sleep(_PAUSE_S * attempt)
-                continue
-            sha256 = local.digests(day, [self.name])[self.name]
-            listing = listing.model_copy(update={"sha256": sha256})
-            write_record(self._record(day), listing, seal=True)
-            return
-        raise UnreachableError(
-            f"{self.name} of {day}: objects in {self.place} are not as they are listed: they are being written, or the "
-            "listing is old; run again when the day is complete"
-        )
+        listing, known = self._list(day), self._known(day)
+        if known is None or known.version != listing.version:
+            sha256 = self._fetched(day, listing).digests(day, [self.name])[self.name]
+            write_record(self._record(day), listing.model_copy(update={"sha256": sha256}), seal=True)
 
     def files(self, day: date) -> list[Path]:
         """The objects that were listed last, as files; listed if they were not before.
@@ -135,11 +103,8 @@ class BucketTable(Table):
 
     def _list(self, day: date) -> _Listing:
         """The day's objects now; raises LogsError for none."""
-        found = (
-            _Object(place.key, place.listed.size, place.listed.e_tag)
-            for place in self._template.files(self.name, day)
-        )
-        return _Listing(asked=digest([self.root, self.text]), objects=tuple(found))
+        found = tuple(place.listed for place in self._template.files(self.name, day))
+        return _Listing(asked=digest([self.root, self.text]), objects=found)
 
     def _listed(self, day: date) -> _Listing:
         """What was listed last; the day is listed where it was not, or where other places were."""
@@ -157,19 +122,19 @@ class BucketTable(Table):
         """The objects as a folder of logs. Raises LogsError where one is not as it was listed."""
         place = self._record(day).parent / listing.version
         make_once(place, lambda temporary: self._fetch(day, listing, temporary))
-        text = str(_way(place, "/".join(self._parts)))
+        text = str(_file(place, "/".join(self._parts)))
         return LogSource(place, tables=SourcesConfig.model_validate({self.name: {"files": text}}))
 
     def _fetch(self, day: date, listing: _Listing, place: Path) -> None:
-        bucket = self._template.folder.bucket
+        root = self._template.folder
 
-        def fetch(one: _Object) -> bool:
-            source = ObjectPath(bucket, one.key)
-            return source.download(_way(place, str(source)), one.e_tag)
+        def fetch(one: Listed) -> bool:
+            source: ObjectPath = root.at(one.key)
+            return source.download(_file(place, str(source)), one.e_tag)
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             if not all(list(pool.map(fetch, listing.objects))):
-                raise _ChangedError(
+                raise LogsError(
                     f"{self.name} of {day}: objects in {self.place} changed since they were listed; run again when the "
                     "day is complete"
                 )
@@ -183,11 +148,6 @@ def table(name: str, root: str, text: str, folder: Path) -> BucketTable:
     return BucketTable(name, root, text, folder)
 
 
-def _way(place: Path, url: str) -> Path:
+def _file(place: Path, url: str) -> Path:
     """Where an object's file is."""
-    way = url.partition("://")[2]
-    if not is_below(way):
-        raise StorageError(
-            f"the object {url} must stay below its folder, and its key leads elsewhere; remove it, then run again"
-        )
-    return place / way
+    return place / require_below(url.partition("://")[2], url)

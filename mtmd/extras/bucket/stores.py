@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
 from mtmd.errors import StorageError
-from mtmd.extras.bucket.objects import Content, Listed, ObjectPath, is_below
-from mtmd.extras.bucket.outputs import COMPLETE, UPLOAD, described, erase, pull, push, renew, stored
+from mtmd.extras.bucket.objects import Content, Listed, ObjectPath, require_below
+from mtmd.extras.bucket.outputs import COMPLETE, UPLOAD, erase, pull, push, renew, stored
 from mtmd.store import files
 from mtmd.store.stores import FOLDER, Store, in_bucket
+from mtmd.store.workspace import file_digests
 
 WORK = "MTMD_WORK"
 _LOCAL = (  # folders of a line that are this machine's
@@ -30,15 +31,15 @@ _LOCAL = (  # folders of a line that are this machine's
     ("monitoring", "profiles", "digests"),
 )
 _TAKEN_BACK = ("failures",)  # folders of records that are removed when they no longer hold
-_SEEN = ".seen.json"  # the e-tag of each record when it was brought to the disk
 _AT_ONCE = 16  # small objects
-_LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
 _PATIENCE_S = 3600.0  # another process fetches the same output, which may be large
 
 
 def working_folder(url: str) -> Path:
     """The folder of this machine in which the artifacts of a bucket's URL are worked on."""
-    return _all_lines() / quote(ObjectPath.of(url).bucket.url, safe="")
+    if not url.startswith("s3:"):
+        raise StorageError(f"{url} can't have artifacts; use s3://bucket/prefix, or a local folder")
+    return _all_lines() / quote(ObjectPath.of(url).url, safe="")
 
 
 def store_of(path: Path) -> Store | None:
@@ -93,7 +94,7 @@ class BucketStore(Store):
         with files.atomic_directory(final) as temporary:
             yield temporary
             push(temporary, self._at(final))
-            if final.is_dir() and described(final) != described(temporary):
+            if final.is_dir() and file_digests(final) != file_digests(temporary):
                 files.remove(final)  # another process has brought its JSON files
 
     def commit(self, directory: Path) -> None:
@@ -113,7 +114,7 @@ class BucketStore(Store):
         if (known := stored(there)) is None:
             return False
         with files.locked(path.with_name(f".fetch-{path.name}.lock"), _PATIENCE_S):
-            if described(path) != known.files:
+            if file_digests(path) != known.files:
                 with files.atomic_directory(path) as temporary:
                     pull(there, known, temporary)
                     files.remove(path)
@@ -130,8 +131,6 @@ class BucketStore(Store):
     def size(self, path: Path) -> int:
         """As the bucket has it: on the disk there may be less."""
         there = self._at(path)
-        if (known := stored(there)) is not None:
-            return sum(file.bytes for file in known.files.values())
         return sum(one.size for one in there.below()) or FOLDER.size(path)
 
     def refresh(self, line: Path) -> None:
@@ -142,69 +141,47 @@ class BucketStore(Store):
         """
         there = self._at(line)
         line.mkdir(parents=True, exist_ok=True)
-        ways = {_way(there, one): one for one in there.below()}
+        ways = {
+            PurePosixPath(require_below(one.key.removeprefix(f"{there.key}/"), one.key)): one
+            for one in there.below()
+        }
         outputs = {way.parent: one for way, one in ways.items() if way.name == COMPLETE}
         records = {
             way: one
             for way, one in ways.items()
-            if way.name != COMPLETE and _output_of(way) is None and store_of(line / way) is not FOLDER
+            if way.name != COMPLETE and f"/{UPLOAD}" not in str(way) and store_of(line / way) is not FOLDER
         }
-        seen = _seen(line)
-
-        def bring(way: PurePosixPath) -> None:
-            path = line / way
-            if seen.get(str(way)) == records[way].e_tag and path.is_file():
-                return
-            if (found := ObjectPath(there.bucket, records[way].key).content()) is not None:
-                _write(found, path)
-
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(bring, records))
+            list(pool.map(lambda way: _refresh_record(there / way, line / way, records[way]), records))
             list(pool.map(lambda way: _refresh_output(there / way, line / way, outputs[way]), outputs))
         for path in (path for folder in _TAKEN_BACK for path in (line / folder).glob("*.json")):
             if PurePosixPath(path.relative_to(line)) not in records:
                 files.remove(path)
-        now = {str(way): one.e_tag for way, one in records.items()}
-        if now != seen:
-            files.write_json(line / _SEEN, now)
 
     def _at(self, path: Path) -> ObjectPath:
         return self._root / path.relative_to(self._folder)
 
 
+def _refresh_record(place: ObjectPath, path: Path, listed: Listed) -> None:
+    """Bring a record, unless the one on the disk has its size and is of its second."""
+    there = path.stat() if path.is_file() else None
+    is_same = there is not None and (there.st_size, there.st_mtime) == (listed.size, listed.written_s)
+    if not is_same and (found := place.content()) is not None:
+        _write(found, path)
+
+
 def _refresh_output(place: ObjectPath, directory: Path, complete: Listed) -> None:
     """Bring an output's JSON files, if nothing of it is there; the directory is as old as the output."""
     if not directory.exists() and (known := stored(place)) is not None:
-        shown = [n for n, file in known.files.items() if n.endswith(".json") and file.bytes <= _LARGEST]
+        shown = [name for name in known.files if name.endswith(".json")]
         with files.atomic_directory(directory) as temporary:
             pull(place, known, temporary, shown)
     with suppress(FileNotFoundError):
         os.utime(directory, (complete.written_s, complete.written_s))
 
 
-def _seen(line: Path) -> dict[str, str]:
-    with suppress(StorageError):
-        return dict(files.read_json(line / _SEEN))
-    return {}
-
-
 def _write(found: Content, path: Path) -> None:
     """Write a record to the disk; it is as old as the object."""
     with files.atomic_file(path) as temporary:
         temporary.write_bytes(found.bytes)
-        os.utime(temporary, (found.written_s, found.written_s))
-
-
-def _way(there: ObjectPath, listed: Listed) -> PurePosixPath:
-    way = listed.key.removeprefix(f"{there.key}/")
-    if not is_below(way):
-        raise StorageError(
-            f"the object {listed.key} must stay below {there.key}, and its key leads elsewhere; remove it, then "
-            "run again"
-        )
-    return PurePosixPath(way)
-
-
-def _output_of(way: PurePosixPath) -> PurePosixPath | None:
-    """The output that an object is a file of; None for a record."""
-    return next((above.parent for above in way.parents if above.name.startswith(UPLOAD)), None)
+        os.utime(temporary, (found.listed.written_s, found.listed.written_s))
