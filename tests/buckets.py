@@ -1,10 +1,8 @@
 """A small S3 for tests: lists, gives and takes the files of a folder, and misbehaves where it is told to.
 
 Conditional writes are as S3 has them: of several writers with the same condition one wins.
-`python -m tests.buckets FOLDER` serves a folder, and prints the port.
 """
 
-import hashlib
 import re
 import sys
 import threading
@@ -14,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
-from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,10 +19,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
 _TEMPORARY = ".being-written"
-_PROLOG = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_NO_BUCKET, _NO_KEY = (
-    f"{_PROLOG}<Error><Code>NoSuch{what}</Code></Error>".encode() for what in ("Bucket", "Key")
-)
 
 
 @dataclass
@@ -39,18 +32,18 @@ class _Awaited:
 
 @dataclass
 class S3:
-    """The folder `root` has a folder for each bucket; the lists are what goes wrong with the next requests."""
+    """The folder `root` has a folder for each bucket; the other fields are what goes wrong with the next requests."""
 
     root: Path
     port: int = 0
     refused: list[int] = field(default_factory=list)  # statuses of the next answers
     cut: int = 0  # answers with content that break off in the middle
-    torn: int = 0  # uploads of which half is taken before the connection ends
     unanswered: int = 0  # writes that are done, and whose answer is lost
-    # Listings that are given whatever is there, by prefix.
-    frozen: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)  # of every request: its method and path, with the query
+    frozen: dict[str, bytes] = field(
+        default_factory=dict
+    )  # listings that are given whatever is there, by prefix
     dies_after: int | None = None  # writes that are still taken; then every request is refused
+    asked: list[str] = field(default_factory=list)  # of every request: its method and path, with the query
     awaited: list[_Awaited] = field(default_factory=list)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)  # of uploads that are not complete
     writing: threading.Lock = field(default_factory=threading.Lock)
@@ -94,21 +87,14 @@ class S3:
         for one in due:
             one.happen()
 
-
-def e_tag(content: bytes) -> str:
-    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
-
-
-def _tag_of(path: Path) -> str:
-    status = path.stat()
-    version = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    return f'"{_md5(path, version)}"'
-
-
-@lru_cache(maxsize=1 << 16)
-def _md5(path: Path, _version: tuple[int, ...]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    def refusal(self, method: str) -> int | None:
+        """The status of a request that is refused."""
+        with self.writing:
+            if self.dies_after == 0:
+                return 403
+            if self.dies_after is not None and method == "PUT":
+                self.dies_after -= 1
+            return self.refused.pop(0) if self.refused else None
 
 
 def hurry() -> None:
@@ -146,6 +132,8 @@ def serving(root: Path) -> Iterator[S3]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """`_read`, `_write` and `_change` answer the requests that are not refused."""
+
     protocol_version = "HTTP/1.1"
     s3: S3
 
@@ -153,154 +141,106 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self._unless_refused(self._read)
 
     def do_GET(self) -> None:
-        self._answer()
+        self._unless_refused(self._read)
 
     def do_PUT(self) -> None:
-        if self._is_torn():
-            return
+        self._unless_refused(self._write)
+
+    def do_POST(self) -> None:
+        self._unless_refused(self._change)
+
+    def _unless_refused(self, answer: Callable[[bytes], None]) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self._is_refused():
-            return
-        query = self._query()
+        self.s3.note(f"{self.command} {self.path}")
+        if (status := self.s3.refusal(self.command)) is not None:
+            self._give(status, b"<Error><Code>Refused</Code></Error>")
+        elif not self._bucket.is_dir():
+            self._give(404, b"<Error><Code>NoSuchBucket</Code></Error>")
+        else:
+            answer(body)
+
+    @property
+    def _way(self) -> str:
+        return unquote(urlsplit(self.path).path).strip("/")
+
+    @property
+    def _bucket(self) -> Path:
+        return self.s3.root / self._way.partition("/")[0]
+
+    @property
+    def _query(self) -> dict[str, str]:
+        parts = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        return {name: values[0] for name, values in parts.items()}
+
+    def _read(self, _: bytes) -> None:
+        query = self._query
+        file, prefix = self.s3.root / self._way, query.get("prefix", "")
+        if "list-type" in query:
+            self._give(
+                200, self.s3.frozen.get(prefix) or listing(self._bucket, prefix, query.get("delimiter"))
+            )
+        elif file.is_file():
+            written = formatdate(file.stat().st_mtime, usegmt=True)
+            self._give(200, file.read_bytes(), {"Last-Modified": written, "ETag": _tag(file)})
+        else:
+            self._give(404, b"<Error><Code>NoSuchKey</Code></Error>")
+
+    def _write(self, body: bytes) -> None:
+        query = self._query
         with self.s3.writing:
             if "partNumber" in query:
                 self.s3.parts[query["uploadId"]][int(query["partNumber"])] = body
-                self._done(200, b"", {"ETag": e_tag(body)})
+                self._done(b"", {"ETag": '"part"'})
             else:
                 self._put(body)
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self._is_refused():
-            return
-        query = self._query()
+    def _change(self, body: bytes) -> None:
+        query = self._query
         if "delete" in query:
-            keys = [unescape(key) for key in re.findall("<Key>(.*?)</Key>", body.decode())]
-            for file in filter(Path.is_file, map(self._file, keys)):  # a folder is no object
-                file.unlink()
-            deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
-            self._done(200, f"<DeleteResult>{deleted}</DeleteResult>".encode())
+            self._remove(body)
         elif "uploads" in query:
             name = uuid.uuid4().hex
             self.s3.parts[name] = {}
-            answer = (
-                f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
-            )
-            self._give(200, answer.encode())
+            begun = f"<UploadId>{name}</UploadId>"
+            self._give(200, f"<InitiateMultipartUploadResult>{begun}</InitiateMultipartUploadResult>".encode())
         else:
             with self.s3.writing:
                 parts = self.s3.parts.pop(query["uploadId"])
-                self._put(b"".join(parts[number] for number in sorted(parts)), complete=True)
+                done = b"<CompleteMultipartUploadResult><ETag>whole</ETag></CompleteMultipartUploadResult>"
+                self._put(b"".join(parts[number] for number in sorted(parts)), done)
 
-    def do_DELETE(self) -> None:
-        if not self._is_refused():
-            self._file().unlink(missing_ok=True)
-            self._done(204, b"")
-
-    def _is_torn(self) -> bool:
-        """Whether the connection ends in the middle of an upload."""
-        size = int(self.headers.get("Content-Length") or 0)
-        with self.s3.writing:
-            torn = self.s3.torn > 0 and size > 1
-            self.s3.torn -= torn
-        if torn:
-            self.s3.note(f"torn {self.path}")
-            self.rfile.read(size // 2)
-            self.close_connection = True
-        return torn
-
-    def _put(self, body: bytes, *, complete: bool = False) -> None:
-        file, wanted = self._file(), self.headers.get("If-Match")
-        there = _tag_of(file) if file.is_file() else None
-        if not self._bucket().is_dir():
-            self._give(404, _NO_BUCKET)
-        elif self.headers.get("If-None-Match") == "*" and there is not None:
+    def _put(self, content: bytes, answer: bytes = b"") -> None:
+        """Callers hold the lock."""
+        file, wanted = self.s3.root / self._way, self.headers.get("If-Match")
+        there = _tag(file) if file.is_file() else None
+        if self.headers.get("If-None-Match") == "*" and there is not None:
             self._give(412, b"<Error><Code>PreconditionFailed</Code></Error>")
         elif wanted is not None and wanted != there:
             self._give(404 if there is None else 412, b"<Error><Code>PreconditionFailed</Code></Error>")
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}{_TEMPORARY}")
-            temporary.write_bytes(body)
+            temporary.write_bytes(content)
             temporary.replace(file)
-            tag = e_tag(body)
-            answer = (
-                f"<CompleteMultipartUploadResult><ETag>{escape(tag)}</ETag></CompleteMultipartUploadResult>"
-            )
-            self._done(200, answer.encode() if complete else b"", {"ETag": tag})
+            self._done(answer, {"ETag": _tag(file)})
 
-    def _done(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+    def _done(self, body: bytes, headers: dict[str, str]) -> None:
         """Answer a write, unless its answer is to be lost."""
         if self.s3.unanswered:
             self.s3.unanswered -= 1
             self.close_connection = True
         else:
-            self._give(status, body, headers)
+            self._give(200, body, headers)
 
-    def _bucket(self) -> Path:
-        return self.s3.root / unquote(urlsplit(self.path).path).strip("/").partition("/")[0]
-
-    def _file(self, key: str | None = None) -> Path:
-        bucket, _, own = unquote(urlsplit(self.path).path).strip("/").partition("/")
-        return self.s3.root / bucket / (own if key is None else key)
-
-    def _query(self) -> dict[str, str]:
-        parts = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
-        return {name: values[0] for name, values in parts.items()}
-
-    def _is_refused(self) -> bool:
-        """Note the request, and refuse it where that is wanted."""
-        self.s3.note(f"{self.command} {self.path}")
-        if self._is_dead():
-            self._give(403, b"<Error><Code>AccessDenied</Code></Error>")
-        elif self.s3.refused:
-            self._give(self.s3.refused.pop(0), b"<Error><Code>Refused</Code></Error>")
-        else:
-            return False
-        return True
-
-    def _is_dead(self) -> bool:
-        with self.s3.writing:
-            if self.s3.dies_after is None:
-                return False
-            dead = self.s3.dies_after == 0
-            if self.command == "PUT" and not dead:
-                self.s3.dies_after -= 1
-        return dead
-
-    def _answer(self) -> None:
-        if self._is_refused():
-            return
-        parts = urlsplit(self.path)
-        bucket, _, key = unquote(parts.path).strip("/").partition("/")
-        if "list-type=2" in parts.query:
-            self._list(self.s3.root / bucket, {name: one[0] for name, one in parse_qs(parts.query).items()})
-        elif (file := self.s3.root / bucket / key).is_file():
-            self._object(file)
-        else:
-            self._give(404, _NO_KEY if self._bucket().is_dir() else _NO_BUCKET)
-
-    def _object(self, file: Path) -> None:
-        content, written = file.read_bytes(), {"Last-Modified": formatdate(file.stat().st_mtime, usegmt=True)}
-        tag = _tag_of(file)
-        found = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
-        if not found:
-            self._give(200, content, written | {"ETag": tag})
-            return
-        start, last = int(found[1]), min(int(found[2]), len(content) - 1)
-        said = {"ETag": tag, "Content-Range": f"bytes {start}-{last}/{len(content)}"}
-        self._give(206, content[start : last + 1], written | said)
-
-    def _list(self, bucket: Path, query: dict[str, str]) -> None:
-        prefix = query.get("prefix", "")
-        if not bucket.is_dir():
-            self._give(404, _NO_BUCKET)
-        else:
-            body = self.s3.frozen.get(prefix) or listing(bucket, prefix, query.get("delimiter"))
-            self._give(200, body, {"Content-Type": "application/xml"})
+    def _remove(self, body: bytes) -> None:
+        keys = [unescape(key) for key in re.findall("<Key>(.*?)</Key>", body.decode())]
+        for file in filter(Path.is_file, (self._bucket / key for key in keys)):  # a folder is no object
+            file.unlink()
+        deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+        self._give(200, f"<DeleteResult>{deleted}</DeleteResult>".encode())
 
     def _give(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
@@ -309,12 +249,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        if self.s3.cut and status in {200, 206} and len(body) > 1:
+        if self.s3.cut and status == 200 and len(body) > 1:
             self.s3.cut -= 1
-            self.wfile.write(body[: len(body) // 2])
-            self.close_connection = True
-        else:
-            self.wfile.write(body)
+            body, self.close_connection = body[: len(body) // 2], True
+        self.wfile.write(body)
+
+
+def _tag(path: Path) -> str:
+    """An e-tag: another one whenever the file was written."""
+    status = path.stat()
+    return f'"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"'
 
 
 def listing(bucket: Path, prefix: str, delimiter: str | None = None) -> bytes:
@@ -330,24 +274,12 @@ def listing(bucket: Path, prefix: str, delimiter: str | None = None) -> bytes:
         if delimiter and slash:
             folders.add(f"{prefix}{folder}/")
             continue
-        status = path.stat()
-        written = datetime.fromtimestamp(status.st_mtime, UTC)
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         contents.append(
             f"<Contents><Key>{escape(key)}</Key><LastModified>{written.isoformat()}</LastModified>"
-            f"<ETag>{escape(_tag_of(path))}</ETag><Size>{status.st_size}</Size></Contents>"
+            f"<ETag>{escape(_tag(path))}</ETag><Size>{path.stat().st_size}</Size></Contents>"
         )
     common = "".join(
         f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in sorted(folders)
     )
     return f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(contents)}{common}</ListBucketResult>".encode()
-
-
-def main() -> None:
-    """Serve a folder until the process is ended."""
-    with serving(Path(sys.argv[1])) as s3:
-        print(s3.port, flush=True)  # noqa: T201 - for whoever started it
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -10,11 +10,28 @@ from pathlib import Path
 
 import pytest
 
+from mtmd import extension
 from tests.buckets import S3
-from tests.faults import disks
+from tests.faults import clocks, crashes, disks, servers, sources, stored
 from tests.faults.line import Fault, Line, copied, words_of
 from tests.faults.stored import KINDS
 from tests.flows.runs import LINE, Run
+
+
+def all_faults() -> Iterator[Fault]:
+    """Those of buckets where the extra `bucket` is."""
+    for group in (stored, sources, crashes, disks, clocks, servers):
+        yield from group.faults()
+    if "bucket" in extension.names():
+        from tests.faults import object_store  # noqa: PLC0415
+
+        yield from object_store.faults()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "fault" in metafunc.fixturenames:
+        chosen = [one for one in all_faults() if one.quick or metafunc.config.getoption("--all-faults")]
+        metafunc.parametrize("fault", chosen, ids=[f"{one.group}: {one.name}" for one in chosen])
 
 
 @pytest.fixture

@@ -13,21 +13,18 @@ from tests.buckets import S3
 from tests.serve.conftest import MakeBundle
 from tests.serve.http.conftest import ADS, DAY, Line
 
-
-class Elsewhere:
-    """Changes of the line on another machine than the service's."""
-
-    def __init__(self, machine: Callable[[str], Path], make: MakeBundle) -> None:
-        self._machine, self._make = machine, make
-
-    def __call__(self, change: Callable[[Line], object]) -> None:
-        change(Line(self._machine("trainer"), self._make))
-        self._machine("service")
+Elsewhere = Callable[[Callable[[Line], object]], None]
 
 
 @pytest.fixture
 def elsewhere(machine: Callable[[str], Path], make_bundle: MakeBundle) -> Elsewhere:
-    return Elsewhere(machine, make_bundle)
+    """Change the line on another machine than the service's."""
+
+    def change(how: Callable[[Line], object]) -> None:
+        how(Line(machine("trainer"), make_bundle))
+        machine("service")
+
+    return change
 
 
 @pytest.fixture
