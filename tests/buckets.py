@@ -205,7 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
             name = uuid.uuid4().hex
             self.s3.parts[name] = {}
             begun = f"<UploadId>{name}</UploadId>"
-            self._give(200, f"<InitiateMultipartUploadResult>{begun}</InitiateMultipartUploadResult>".encode())
+            self._give(
+                200, f"<InitiateMultipartUploadResult>{begun}</InitiateMultipartUploadResult>".encode()
+            )
         else:
             with self.s3.writing:
                 parts = self.s3.parts.pop(query["uploadId"])
