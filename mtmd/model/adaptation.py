@@ -1,12 +1,11 @@
 """Domain Adaptation (paper §2.1.2, Fig. 3): per-domain BatchNorm, learned defaults and an SE block.
 
-Each feature is a field. A number, and each component of a vector, passes the norm of the row's domain;
-a category is an embedding shared by the tower's domains, a list the pooled embeddings of its values. What is missing in
-a row, or in the whole domain, is that domain's learned default. Then the SE block of the domain reweights the fields
-(reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
-away: one norm and one set of defaults for all domains of a tower, and no SE block.
-
+Each feature is a field. A number, and each component of a vector, passes the norm of the row's domain; a category is an
+embedding shared by the tower's domains. What is missing, in a row or in the whole domain, is that domain's learned
+default. Then the SE block of the domain reweights the fields (reading: at field level, as in ADIN, the paper's
+reference 8). `adaptation = "shared"`, for an ablation: one norm and one set of defaults for a tower, and no SE block.
 Deviations: the norm (`mtmd.model.layers`); the SE gate is 2 · sigmoid, so that it starts near 1.
+
 Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
 """
 

@@ -1,9 +1,7 @@
 """The input of a model: a batch, as `mtmd.extract.window` gathers it; and its way to the model's device.
 
-A new ad, or a new user, has no embedding of its own. With `min_count` its value is read as missing; `dropout` teaches
-the model what that means, on rows where the value would be known. It also keeps the model from leaning on ids alone.
-(Volkovs, Yu and Poutanen, DropoutNet: Addressing Cold Start in Recommender Systems, NeurIPS 2017, drop a row's whole
-preference vector; here each feature is dropped by itself.)
+`dropout` teaches the model what a value that is read as missing means, on rows where it would be known; it also keeps
+the model from leaning on ids (after Volkovs, Yu and Poutanen, DropoutNet, NeurIPS 2017; here feature by feature).
 
 Shapes: R distinct requests, A distinct ads, P (request, ad) pairs, T tasks;
 C continuous, K categorical features and V vector components of one side; L values of all lists of a feature.

@@ -1,8 +1,8 @@
 """The fields of a tower: which column of its input matrix each feature fills, and the embedding tables.
 
-With `min_count`, values that the window has seldom seen are read as missing: a rare value's embedding would be noise,
-and a value that the window never had is still what it was drawn as. A value's count is that of the window's training
-requests on the query side, and of their candidates on the item side; in a list each value counts.
+With `min_count`, values that the window has seldom seen are read as missing. A value's count is that of the window's
+training requests on the query side, and of their candidates on the item side; in a list each value counts.
+
 Shapes: N rows, M numeric columns, k features of a table, w their width, D all columns, F fields, L ids.
 """
 

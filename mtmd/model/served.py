@@ -1,8 +1,7 @@
 """One domain of a tower as it is served: the tower's numbers, computed network by network.
 
-Training runs the networks of one shape as one batched product. A runtime for serving does better with each network on
-its own: weight, bias and activation of a layer become one kernel, its weights are packed once at loading, and what a
-network hands from layer to layer stays in a core's cache. Each file has the rows of the tables that its domain reads.
+A runtime for serving does better with each network on its own than with batched products: weight, bias and activation
+of a layer become one kernel. Each file has the rows of the tables that its domain reads.
 
 Shapes: N rows, D adapted columns, T tasks, E routed experts, H expert output width, K_t embedding width of task t;
 K categorical columns, k features of a table, M its rows, w its width, L values of the longest list.

@@ -1,13 +1,10 @@
 """A tower (paper §2.2, Fig. 5) and its Domain Experts (paper §2.1, Fig. 4), one per surface (query) or product (item).
 
-A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert. That one has
-the same weights for all domains, so it reads all columns, in which a field that the domain lacks is a learned constant;
-Domain Experts read the same columns.
+A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert. All read the
+tower's whole columns, in which a field that the domain lacks is a learned constant. Networks of one shape are a Stack.
+Readings: routed outputs are concatenated (`composition = "concat"`) so that DCN crosses experts, `"sum"` is a switch;
+routers follow the experts' norm rule; `norm = "none"` removes every LayerNorm, also DCN's.
 
-Networks of one shape are a Stack: each layer is one batched product over them, and the input they share is normalised
-once. Readings: routed outputs are concatenated (`composition = "concat"`) so that DCN crosses experts, `"sum"` is a
-switch; routers follow the experts' norm rule; `norm = "none"` removes every LayerNorm, also DCN's. Shared and shallow
-experts and the routers can be left out, for ablations (§3.4).
 Shapes: N rows, D adapted columns, T tasks, H expert output width, S shallow width, K_t = emb_deep + emb_shallow + 1.
 """
 

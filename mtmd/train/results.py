@@ -123,11 +123,6 @@ def best_of(epochs: Sequence[EpochRecord]) -> int:
     return 1 + min(range(len(epochs)), key=lambda place: epochs[place].validation_loss)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write parameters and buffers; `make_once` yields the directory, so that the file appears whole."""
-    save_tensors(model.state_dict(), path)
-
-
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a file of tensors; `path` is of a temporary that `mtmd/store/files.py` gave."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

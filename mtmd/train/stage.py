@@ -29,7 +29,7 @@ from mtmd.train.results import (
     OnProgress,
     Start,
     load_weights,
-    save_weights,
+    save_tensors,
 )
 from mtmd.train.trainer import OneRank, fit, recipe_of
 
@@ -150,7 +150,7 @@ def run_job(job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | N
     directory = Path(job.directory)
     model, result = fit(job.kind, data, preset, Path(job.work), on_progress, opening=opening, ranks=ranks)
     if ranks.rank == 0:
-        save_weights(model, directory / WEIGHTS)
+        save_tensors(model.state_dict(), directory / WEIGHTS)
         write_json(directory / FIT, result.model_dump(mode="json"))
 
 

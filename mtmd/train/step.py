@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -133,21 +133,17 @@ def clip_gradients(model: nn.Module, most: float) -> float:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Refuse kernels whose results vary from run to run; the caller's settings come back.
+    """Refuse kernels whose results vary from run to run; the caller's setting comes back.
 
-    Torch would also fill new tensors with NaN, to expose kernels that read memory before they write it; that
-    costs a pass over each and is left out.
+    Torch would also fill new tensors with NaN, which costs a pass over each and is left out.
     """
-    switches: Any = torch.utils.deterministic  # a module with a property, which type checkers don't see
-    before, fill = torch.are_deterministic_algorithms_enabled(), switches.fill_uninitialized_memory
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
-    switches.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-        switches.fill_uninitialized_memory = fill
+        torch.use_deterministic_algorithms(before)
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:

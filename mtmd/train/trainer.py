@@ -1,9 +1,8 @@
 """Train a model on a window: AdamW, warm-up and cosine, best epoch, resume (paper §2.3, §3.1).
 
-`fit` trains or resumes, epoch by epoch; `mtmd.train.step` makes one update. The same inputs give the same weights on
-the same device with the same number of threads: random choices are drawn from the seed and the epoch, torch is held to
-deterministic kernels, and no global generator is read or moved. So a training that was killed and goes on from its
-last whole epoch ends with the same bits too.
+The same inputs give the same weights on the same device with the same number of threads: random choices are drawn from
+the seed and the epoch, kernels are deterministic, and no global generator is read or moved. So a training that was
+killed and goes on from its last whole epoch ends with the same bits too.
 """
 
 import math

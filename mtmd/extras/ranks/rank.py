@@ -2,10 +2,8 @@
 
 Every rank has the whole model and a part of each batch; together they take the steps of one. A step's gradient is the
 sum of the parts' gradients, whose losses are already divided by the whole batch's counts (`TrainingLoss.total`).
-Gradients outside the embedding tables are added up as one vector. Of the tables, ranks exchange the rows that any of
+Gradients outside the embedding tables are added up as one vector. Of each table, ranks exchange the rows that any of
 them read and their gradients; then each rank makes the same update of these rows. docs/extras/ranks.md has the costs.
-
-Shapes: n rows of tables of one width w.
 """
 
 import gc
@@ -36,6 +34,7 @@ class Group(OneRank):
 
     def __init__(self, device: torch.device) -> None:
         self.rank, self.ranks, self.device = dist.get_rank(), dist.get_world_size(), device
+        self.on_cpu = dist.new_group(backend="gloo")  # NCCL adds no sparse tensors
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over ranks, in place."""
@@ -61,11 +60,10 @@ class Group(OneRank):
         A parameter keeps no gradient where no rank has one, as if one rank had the whole batch. Rows of tables that
         another rank read are brought up to date.
         """
-        tables = optimizer.tables
-        places = {id(table) for table in tables}
-        self._add_dense([parameter for parameter in model.parameters() if id(parameter) not in places])
-        for width in sorted({table.shape[1] for table in tables}):
-            self._add_rows([table for table in tables if table.shape[1] == width], optimizer)
+        tables = set(optimizer.tables)
+        self._add_dense([parameter for parameter in model.parameters() if parameter not in tables])
+        for table in optimizer.tables:
+            self._add_rows(table, optimizer)
 
     def _add_dense(self, parameters: Sequence[nn.Parameter]) -> None:
         """One vector of all: whether each parameter has a gradient, and the gradients."""
@@ -76,42 +74,20 @@ class Group(OneRank):
         for parameter, piece, count in zip(parameters, pieces, summed.tolist(), strict=False):
             parameter.grad = piece.view_as(parameter) if count else None
 
-    def _add_rows(self, tables: Sequence[Tensor], optimizer: RowAdamW) -> None:
-        """The union of the rows that ranks read of tables of one width, and the sum of their gradients."""
-        sizes = torch.tensor([0, *map(len, tables)], device=self.device).cumsum(0)
-        rows = [torch.empty(0, dtype=torch.long, device=self.device)]
-        values = [tables[0].new_empty(0, tables[0].shape[1])]
-        for table, first in zip(tables, sizes.tolist(), strict=False):
-            if table.grad is not None:
-                gradient = table.grad.coalesce()
-                rows.append(gradient.indices()[0] + first)
-                values.append(gradient.values())
-        every_row, every_value = (self._gather(torch.cat(own)) for own in (rows, values))
-        found, place = torch.unique(every_row, return_inverse=True)
-        union = every_value.new_zeros(len(found), every_value.shape[1]).index_add_(0, place, every_value)
-        ends = torch.searchsorted(found, sizes).tolist()
-        for index, table in enumerate(tables):
-            own = slice(ends[index], ends[index + 1])
-            read = found[own] - sizes[index]
-            optimizer.catch_up(table, read)
-            table.grad = None
-            if len(read):
-                table.grad = torch.sparse_coo_tensor(
-                    read[None], union[own], table.shape, is_coalesced=True, check_invariants=False
-                )
-
-    def _gather(self, own: Tensor) -> Tensor:
-        """The entries (n, …) of all ranks, one rank after the other: the same on each of them."""
-        counts = [torch.zeros(1, dtype=torch.long, device=self.device) for _ in range(self.ranks)]
-        dist.all_gather(counts, torch.tensor([len(own)], device=self.device))
-        sizes = [int(count) for count in counts]
-        if not max(sizes):
-            return own
-        padded = own.new_zeros(max(sizes), *own.shape[1:])
-        padded[: len(own)] = own
-        every = [torch.empty_like(padded) for _ in range(self.ranks)]
-        dist.all_gather(every, padded)
-        return torch.cat([one[:size] for one, size in zip(every, sizes, strict=True)])
+    def _add_rows(self, table: nn.Parameter, optimizer: RowAdamW) -> None:
+        """The union of the rows of a table that ranks read, and the sum of their gradients."""
+        own = table.grad
+        if own is None:
+            rows = torch.empty(1, 0, dtype=torch.long, device=self.device)
+            own = torch.sparse_coo_tensor(
+                rows, table.new_empty(0, table.shape[1]), table.shape, check_invariants=False
+            )
+        gradient = own.coalesce().cpu()
+        dist.all_reduce(gradient, group=self.on_cpu)
+        gradient = gradient.coalesce().to(self.device)
+        rows = gradient.indices()[0]
+        optimizer.catch_up(table, rows)
+        table.grad = gradient if len(rows) else None
 
 
 def main(file: Path) -> int:

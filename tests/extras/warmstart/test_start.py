@@ -12,7 +12,7 @@ from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays
 from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import build_model
 from mtmd.train.optimizer import make_optimizer
-from mtmd.train.results import MOMENTS, WEIGHTS, FitResult, Progress, Start, save_weights
+from mtmd.train.results import MOMENTS, WEIGHTS, FitResult, Progress, Start, save_tensors
 from mtmd.train.trainer import fit, start
 from tests.flows.runs import AS_OF
 from tests.train.windows import RandomWindow, pinned_preset, with_training
@@ -33,7 +33,7 @@ def earlier(preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("earlier")
     data, settings = RandomWindow(preset.declarations), with_training(preset, epochs=2)
     model, _ = fit("mtmd", data, settings, place / "work", opening=Kept(place))
-    save_weights(model, place / WEIGHTS)
+    save_tensors(model.state_dict(), place / WEIGHTS)
     return place
 
 
