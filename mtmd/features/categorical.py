@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mtmd.features.feature import CATEGORIES, LONGEST_TEXT, Check, Counted, Feature, Matrix, is_category
+from mtmd.features.feature import CATEGORIES, LONGEST_TEXT, Check, Counted, Feature, Matrix
 
 
 @lru_cache(maxsize=2**16)
@@ -101,9 +101,6 @@ class Categorical(Hashed):
             )
         return self
 
-    def accepts(self, kind: pa.DataType) -> bool:
-        return is_category(kind)
-
     def encode(self, table: pa.Table, seed: int) -> NDArray[np.int32]:
         return hash_buckets(self.column(table), seed, self.hashed_as, self.buckets)
 
@@ -112,8 +109,9 @@ class Categorical(Hashed):
         step = np.arange(unseen) * (1 + self.buckets // max(unseen, 1))
         return np.concatenate([[0], self.buckets - step % self.buckets]).astype(np.int32)
 
-    def request_types(self) -> dict[str, Any]:
-        return {self.name: CATEGORIES[self.column_type]}
+    @property
+    def request_type(self) -> Any:
+        return CATEGORIES[self.column_type]
 
     def checks(self) -> Iterator[Check]:
         if self.column_type == "VARCHAR":

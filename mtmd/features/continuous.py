@@ -25,9 +25,6 @@ class Continuous(Feature):
     def _is_floating(self) -> bool:
         return self.column_type in {"FLOAT", "DOUBLE"}
 
-    def accepts(self, kind: pa.DataType) -> bool:
-        return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
-
     def encode(self, table: pa.Table, seed: int) -> NDArray[np.float32]:
         """(N,) float32; with log1p, sign(x) · ln(1 + |x|), taken in double precision."""
         column = self.column(table).cast(pa.float64(), safe=False)
@@ -44,12 +41,9 @@ class Continuous(Feature):
         far = np.where(np.arange(unseen) % 2, 1e6, -1e6)
         return np.concatenate([[np.nan], far]).astype(np.float32)
 
-    def request_types(self) -> dict[str, Any]:
-        return {self.name: NUMBERS[self.column_type]}
-
     @property
-    def example(self) -> int:
-        return 0
+    def request_type(self) -> Any:
+        return NUMBERS[self.column_type]
 
     def missing_sql(self) -> str:
         if self._is_floating:

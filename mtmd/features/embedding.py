@@ -15,7 +15,6 @@ from mtmd.features.feature import (
     Counted,
     Feature,
     Matrix,
-    is_vector,
     list_of,
     number,
     refuse_infinite,
@@ -37,9 +36,6 @@ class Embedding(Feature):
     @property
     def size(self) -> int:
         return self.width
-
-    def accepts(self, kind: pa.DataType) -> bool:
-        return is_vector(kind)
 
     def encode(self, table: pa.Table, seed: int) -> NDArray[np.float32]:
         """(N, width) float32."""
@@ -63,12 +59,9 @@ class Embedding(Feature):
         rows[1 + unseen // 2 :] = 1.0
         return rows
 
-    def request_types(self) -> dict[str, Any]:
-        return {self.name: list_of(number(-LARGEST_NUMBER), self.width, self.width)}
-
     @property
-    def example(self) -> list[float]:
-        return [0.0] * self.width
+    def request_type(self) -> Any:
+        return list_of(number(-LARGEST_NUMBER), self.width, self.width)
 
     def staged_columns(self) -> str:
         """Its length, null where it is missing, and whether each component is there and not too large."""

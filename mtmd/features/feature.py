@@ -79,28 +79,21 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         return 1
 
     @abstractmethod
-    def accepts(self, kind: pa.DataType) -> bool:
-        """Whether a column of an Arrow type can be encoded."""
-
-    @abstractmethod
     def encode(self, table: pa.Table, seed: int) -> NDArray[Any] | EncodedList:
         """N raw rows → (N,), (N, size) or N lists; `seed` is that of the categorical hash.
 
-        Raises LogsError naming the feature, what is wrong with its column, and what to do.
+        Columns are of the declared types. Raises LogsError naming the feature, what is wrong with its values, and what
+        to do.
         """
 
     @abstractmethod
     def hard_rows(self, unseen: int) -> NDArray[Any] | EncodedList:
         """Encoded rows that no day is sure to have, for the parity proof: a missing value, then `unseen` rare ones."""
 
-    @abstractmethod
-    def request_types(self) -> dict[str, Any]:
-        """Of each column, the type that a request over HTTP must have."""
-
     @property
-    def example(self) -> Any:
-        """A value of a request, with which the service warms up; None for a missing one."""
-        return None
+    @abstractmethod
+    def request_type(self) -> Any:
+        """The type that a value in a request over HTTP must have."""
 
     def staged_columns(self) -> str:
         """The columns of the staged table in SQL: the value that is profiled, and what the checks read."""
@@ -123,21 +116,8 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         """What of it is counted each day, to see drift."""
 
     def column(self, table: pa.Table) -> pa.Array:
-        """Its column as one array; raises LogsError where it is not there, or has another type."""
-        if self.name not in table.column_names:
-            raise LogsError(
-                f"feature {self.name!r} has no column; the table has {table.column_names}. Add the column, "
-                "null where a domain lacks it"
-            )
-        array = table.column(self.name).combine_chunks()
-        if pa.types.is_null(array.type) or array.type == pa.list_(pa.null()):
-            return array.cast(ARROW_TYPES[self.column_type])
-        if not self.accepts(array.type):
-            raise LogsError(
-                f"feature {self.name!r} is {self.kind}, but its column has Arrow type {array.type}; "
-                f"give it the declared type {self.column_type}"
-            )
-        return array
+        """Its column as one array of its declared type."""
+        return table.column(self.name).combine_chunks().cast(ARROW_TYPES[self.column_type])
 
 
 ARROW_TYPES = {  # of DuckDB's types
@@ -162,18 +142,6 @@ def refuse_infinite(values: NDArray[np.float32], feature: Feature) -> None:
             f"feature {feature.name!r} has {count} infinite values of {values.size}; write null where "
             "the value is unknown"
         )
-
-
-def is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def is_category(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
-
-
-def is_vector(kind: pa.DataType) -> bool:
-    return is_list(kind) and bool(pa.types.is_floating(kind.value_type) or pa.types.is_null(kind.value_type))
 
 
 # Types of the values in a request over HTTP, for validation and for OpenAPI alike. A BIGINT may be written as text

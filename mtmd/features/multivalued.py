@@ -17,8 +17,6 @@ from mtmd.features.feature import (
     Check,
     Counted,
     Matrix,
-    is_category,
-    is_list,
     list_of,
 )
 
@@ -41,9 +39,6 @@ class MultiValued(Hashed):
     @property
     def column_type(self) -> str:
         return f"{super().column_type}[]"
-
-    def accepts(self, kind: pa.DataType) -> bool:
-        return is_list(kind) and is_category(kind.value_type)
 
     def encode(self, table: pa.Table, seed: int) -> EncodedList:
         """N lists; raises LogsError too for a null in a list, and for a list longer than LONGEST_LIST."""
@@ -72,9 +67,10 @@ class MultiValued(Hashed):
         step = np.arange(int(length.sum()))
         return EncodedList(starts(length), length, (self.buckets - step % self.buckets).astype(np.int32))
 
-    def request_types(self) -> dict[str, Any]:
-        value = CATEGORIES[self.type or "VARCHAR"]
-        return {self.name: list_of(value, says=f"the first {self.max_length} are read")}
+    @property
+    def request_type(self) -> Any:
+        value = CATEGORIES[self.type]
+        return list_of(value, says=f"the first {self.max_length} are read")
 
     def staged_columns(self) -> str:
         """The values that are read, and what the checks need of all of them."""
@@ -85,7 +81,7 @@ class MultiValued(Hashed):
             f"{length} as {self.staged('length')}",
             f"{length} - coalesce(list_count({column}), 0) as {self.staged('nulls')}",
         ]
-        if self.type in {None, "VARCHAR"}:
+        if self.type == "VARCHAR":
             longest = f"list_max(list_transform({read}, lambda one: length(one)))"
             reduced.append(f"{longest} as {self.staged('longest')}")
         return ", ".join(reduced)
@@ -97,7 +93,7 @@ class MultiValued(Hashed):
         return f"(select {key}, unnest({self.quoted}) as {self.quoted} from {table})"
 
     def checks(self) -> Iterator[Check]:
-        if self.type in {None, "VARCHAR"}:
+        if self.type == "VARCHAR":
             yield from self.length_checks(self.staged("longest"))
         length = self.staged("length")
         yield Check(

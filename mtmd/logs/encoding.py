@@ -122,6 +122,6 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa
 def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
     """Encode the feature columns of a table; other columns are ignored.
 
-    Raises LogsError naming the feature whose column, or a value of it, is not as its kind has it.
+    Raises LogsError naming the feature that has a value which is not as its kind has it.
     """
     return EncodedSide.filled(schema, table.num_rows, lambda feature: feature.encode(table, hash_seed))

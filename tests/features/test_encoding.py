@@ -154,26 +154,6 @@ def test_a_vector_of_another_length_is_refused(vector: list[float]) -> None:
         encode(table, side(VECTOR), hash_seed=0)
 
 
-def test_a_missing_column_is_named() -> None:
-    with pytest.raises(LogsError, match=r"'country' has no column; the table has \['land'\]"):
-        encode(pa.table({"land": ["fr"]}), side(COUNTRY), hash_seed=0)
-
-
-@pytest.mark.parametrize(
-    ("feature", "column"),
-    [
-        (COUNTRY, pa.array([1.0])),
-        (SAVES, pa.array(["1.0"])),
-        (SAVES, pa.array([True])),
-        (VECTOR, pa.array([1.0])),
-        (VECTOR, pa.array([["a", "b"]])),
-    ],
-)
-def test_a_column_of_another_type_is_refused(feature: Feature, column: pa.Array) -> None:
-    with pytest.raises(LogsError, match=f"'{feature.name}' is {feature.kind}, but its column has Arrow type"):
-        encode(pa.table({feature.name: column}), side(feature), hash_seed=0)
-
-
 def test_a_raw_value_of_another_type_is_refused() -> None:
     with pytest.raises(LogsError, match="'user_id': a value does not fit its type BIGINT"):
         table_from_rows([{"user_id": "forty-two"}], side(USER))

@@ -33,9 +33,6 @@ class Clock(Feature):
     def size(self):
         return 2
 
-    def accepts(self, kind):
-        return pa.types.is_integer(kind)
-
     def encode(self, table, hashing):
         hours = pc.fill_null(self.column(table).cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
         angle = hours * np.pi / 12
@@ -45,8 +42,9 @@ class Clock(Feature):
         angle = np.concatenate([[np.nan], np.arange(unseen)])
         return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
 
-    def request_types(self):
-        return {self.name: integer(31)}
+    @property
+    def request_type(self):
+        return integer(31)
 
     def checks(self):
         yield Check("hours_of_a_day", "There is no such hour.", f"({self.quoted} not between 0 and 23)")

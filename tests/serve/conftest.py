@@ -81,11 +81,13 @@ def _tower(bundle_id: str, octr_scale: float) -> onnx.ModelProto:
         for task in ("ctr", "octr")
     ]
     scale = numpy_helper.from_array(np.array(octr_scale, np.float32), "scale")
+    zero = numpy_helper.from_array(np.array(0.0, np.float32), "zero")
     nodes = [
-        helper.make_node("Identity", ["features.continuous"], ["embedding.ctr"]),
-        helper.make_node("Mul", ["features.continuous", "scale"], ["embedding.octr"]),
+        helper.make_node("IsNaN", ["features.continuous"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "features.continuous"], ["embedding.ctr"]),
+        helper.make_node("Mul", ["embedding.ctr", "scale"], ["embedding.octr"]),
     ]
-    graph = helper.make_graph(nodes, "tower", [numbers, ids], outputs, [scale])
+    graph = helper.make_graph(nodes, "tower", [numbers, ids], outputs, [scale, zero])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     helper.set_model_props(model, {"bundle_id": bundle_id})
     return model

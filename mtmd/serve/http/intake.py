@@ -137,7 +137,7 @@ def _row(declarations: Declarations) -> type[BaseModel]:
         "surface": (Literal[declarations.domains.surfaces], ...),
     }
     reserved = frozenset(fields)
-    columns = {name: kind for feature in query.fields for name, kind in feature.request_types().items()}
+    columns = {feature.name: feature.request_type for feature in query.fields}
     for place, name in enumerate(columns):
         if name not in reserved:
             fields[f"column_{place}"] = (ids.get(name, columns[name]) | None, Field(None, alias=name))

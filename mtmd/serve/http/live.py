@@ -118,8 +118,7 @@ class Live:
 def _warm_up(ranker: Ranker) -> None:
     """The first request of a session allocates, and the first of a mapping reads: not at a client's cost."""
     declarations = ranker.scorer.info.declarations
-    features = {f.name: f.example for f in declarations.query.fields if f.example is not None}
-    rows = [features | {"surface": surface} for surface in declarations.domains.surfaces]
+    rows = [{"surface": surface} for surface in declarations.domains.surfaces]
     for task in declarations.domains.task_names:
         ranker.rank(rows, ranking_by(declarations.domains, task), 1, None)
     ranker.rank(rows, ranking_by(declarations.domains, declarations.domains.task_names[0]), 1, [])
