@@ -28,7 +28,6 @@ from mtmd.logs.source import LogSource
 from mtmd.report.tables import Cell, Column, Table
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
-from mtmd.validate.comparisons import comparisons
 from mtmd.validate.deviations import deviations
 from mtmd.validate.results import DayProfile, DayValidation
 from mtmd.validate.runner import validate_day
@@ -108,17 +107,13 @@ def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
 
 
 def judged(platform: Platform, days: int) -> Counter[str]:
-    """The newest `days`: how many stop the run, how many show a warning, and how many numbers were compared."""
+    """The newest `days`: how many stop the run."""
     counted: Counter[str] = Counter()
-    declarations, limits = platform.preset.declarations, platform.preset.data
     for index in range(len(platform.profiles) - days, len(platform.profiles)):
         day, earlier = platform.profiles[index], platform.before(index)
-        found = deviations(day, earlier, declarations, limits)
         counted["days"] += 1
-        counted["stops"] += any(one.stops for one in found)
-        counted["warnings"] += any(not one.stops for one in found)
-        counted["compared"] += len(comparisons(day, earlier, declarations))
-        counted["smallest"] += min(domain.candidates for domain in day.domains)
+        counted["stops"] += bool(deviations(day, earlier, platform.preset.data))
+        counted["smallest"] += min(day.candidates.values())
     return counted
 
 
@@ -149,15 +144,16 @@ def _scale(tasks: Sequence[str] | None) -> Callable[[Platform, Path, date], None
 
     def damage(platform: Platform, logs: Path, day: date) -> None:
         (profile,) = (one for one in platform.profiles if one.day == day)
-        able = [one for one in profile.domains if one.share >= platform.preset.data.stop_share]
-        domain = min(able, key=lambda one: one.candidates)
+        least = platform.preset.data.stop_share * sum(profile.candidates.values())
+        able = {rows: domain for domain, rows in profile.candidates.items() if rows >= least}
+        surface, product = able[min(able)].split(" × ")
         scores = scaled_scores(tasks or platform.preset.domains.task_names)
         requests, ads = (_rows(day_directory(logs, table, day)) for table in ("requests", "ads"))
         update_day(
             day_directory(logs, "candidates", day),
             f"update t set {scores} where "
-            f"request_id in (select request_id from {requests} where surface = '{domain.surface}') "
-            f"and ad_id in (select ad_id from {ads} where product = '{domain.product}')",
+            f"request_id in (select request_id from {requests} where surface = '{surface}') "
+            f"and ad_id in (select ad_id from {ads} where product = '{product}')",
         )
 
     return damage
@@ -190,7 +186,7 @@ def _recode(platform: Platform, logs: Path, day: date) -> None:
 FAULTS = (
     Fault(f"one task × {SCALED}", "mean_scores_steady", _scale([ONE_TASK])),
     Fault(f"all tasks × {SCALED}", "mean_scores_steady", _scale(None)),
-    Fault("yesterday's copy", "content_is_new", _deliver_yesterday_again),
+    Fault("yesterday's copy", "ts_inside_the_day", _deliver_yesterday_again),
     Fault("a dropped join", "null_rates_steady", _drop_a_join),
     Fault("a re-coded category", "categories_steady", _recode),
 )
@@ -211,16 +207,11 @@ def update_day(folder: Path, statement: str) -> None:
 
 
 def _ordinary_row(size: int, counted: Counter[str]) -> Row:
-    days = counted["days"]
-    smallest, compared = (round(counted[what] / days) for what in ("smallest", "compared"))
-    return (size, smallest, days, compared, counted["stops"], counted["warnings"])
+    return (size, round(counted["smallest"] / counted["days"]), counted["days"], counted["stops"])
 
 
 def _ordinary_table(rows: Sequence[Row]) -> Table:
-    heads = (
-        "requests a day", "candidates of the smallest domain", "ordinary days", "numbers compared a day",
-        "days that stop the run", "days with a warning",
-    )  # fmt: skip
+    heads = ("requests a day", "candidates of the smallest domain", "ordinary days", "days that stop the run")
     columns = tuple(Column(name=head, kind="count") for head in heads)
     return Table(title="Ordinary days", columns=columns, rows=tuple(rows))
 

@@ -6,20 +6,19 @@ Candidates have the contract's columns (null where the logs lack an optional one
 
 from collections.abc import Iterator, Sequence
 
-from mtmd.config import DataConfig, Domains, Preset, Task
+from mtmd.config import Domains, Preset, Task
 from mtmd.expectations.common import (
+    HAS_ROWS,
+    OF_CANDIDATES,
     Expect,
-    Severity,
-    SuiteTable,
     listed,
     name,
     no_row,
     not_null,
+    steady,
     unique,
-    unlike_earlier_days,
 )
 from mtmd.logs.contract import outcome_columns
-from mtmd.logs.sql import literal
 
 _KEY = "request_id, ad_id"
 
@@ -28,6 +27,7 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
     """Expectations on a whole day of candidates, with their domains, as `{batch}`."""
     domains = preset.domains
     return [
+        HAS_ROWS,
         not_null("request_id", "ad_id", "The row belongs to no request and is lost."),
         not_null("ad_id", "request_id", "The row belongs to no ad and is lost."),
         not_null("impressed", _KEY, "Without it nothing says whether the labels were observed."),
@@ -36,8 +36,7 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         _joined("ad", "request"),
         *_scores(domains),
         *_outcomes(domains),
-        _domain_rows(domains, preset.data),
-        *unlike_earlier_days(SuiteTable.CANDIDATES),
+        *steady("candidates", OF_CANDIDATES),
     ]
 
 
@@ -128,22 +127,3 @@ def _outcomes(domains: Domains) -> Iterator[Expect]:
                 columns=(task.label, above),
                 why=f"{task.label} without {above} breaks the tree of tasks: their metrics can't be compared.",
             )
-
-
-def _domain_rows(domains: Domains, limits: DataConfig) -> Expect:
-    pairs = ", ".join(f"({literal(d.surface)}, {literal(d.product)})" for d in domains.domains)
-    return Expect(
-        name="domain_rows",
-        column="surface, product",
-        # A warning: of a large domain `domain_mix_steady` sees the loss, and one day of a small one spoils nothing.
-        severity=Severity.WARNING,
-        description="A domain with few rows or none is learned and judged on noise; a delivery is partial.",
-        query=f"""
-            with domains (surface, product) as (values {pairs}),
-            counts as (select surface, product, count(*) as candidates from {{batch}} group by all)
-            select surface, product, coalesce(candidates, 0) as candidates
-            from domains left join counts using (surface, product)
-            where coalesce(candidates, 0) < {limits.min_domain_rows}
-            order by all
-        """,
-    )

@@ -4,7 +4,7 @@ An expectation is a query of the rows that should not be there, keys first. Unli
 great-expectations, it says itself what happens on nulls and NaN, and its failure carries keys.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 from pydantic import Field
@@ -13,27 +13,11 @@ from mtmd.config import Frozen
 from mtmd.logs.sql import literal, quoted
 
 
-class SuiteTable(StrEnum):
-    """The tables that have a suite."""
-
-    REQUESTS = "requests"
-    ADS = "ads"
-    CANDIDATES = "candidates"
-
-
 class Severity(StrEnum):
     """Whether a failure stops the run or is only shown."""
 
     CRITICAL = "critical"
     WARNING = "warning"
-
-
-class Needs(StrEnum):
-    """What an expectation compares the day with; where that is missing, the expectation is not run."""
-
-    NOTHING = "nothing"
-    TRAILING = "trailing"
-    PREVIOUS_DAY = "previous_day"
 
 
 class Measure(StrEnum):
@@ -47,7 +31,7 @@ class Measure(StrEnum):
     LABELS = "label_rates"
 
 
-_MEASURES = {  # of each table, with what goes wrong where a measure is not as usual
+_MEASURES = {  # with what goes wrong where one is not as usual
     Measure.VOLUME: "A day with far more or fewer rows than usual was delivered twice, in part, or from another "
     "source.",
     Measure.NULLS: "A feature that goes missing in a domain, or is suddenly filled, shifts every score there, and the "
@@ -61,8 +45,8 @@ _MEASURES = {  # of each table, with what goes wrong where a measure is not as u
     Measure.SCORES: "The teacher's level moved in a domain: a new teacher or a broken join, and the model would be "
     "calibrated to a scale that no longer holds.",
 }
-_OF_SIDES = (Measure.VOLUME, Measure.NULLS, Measure.CATEGORIES)
-_OF_CANDIDATES = (Measure.VOLUME, Measure.LABELS, Measure.MIX, Measure.SCORES)
+OF_SIDES = (Measure.VOLUME, Measure.NULLS, Measure.CATEGORIES)
+OF_CANDIDATES = (Measure.VOLUME, Measure.LABELS, Measure.MIX, Measure.SCORES)
 
 
 class Expect(Frozen):
@@ -73,7 +57,13 @@ class Expect(Frozen):
     query: str = Field(description="rows that should not be there; `{batch}` stands for the table under test")
     column: str | None = Field(None, description="column or columns it is about, comma-separated")
     severity: Severity = Severity.CRITICAL
-    needs: Needs = Needs.NOTHING
+
+
+HAS_ROWS = Expect(
+    name="has_rows",
+    description="On an empty table every other expectation holds, and nothing would be trained on.",
+    query="select 0 as rows where not exists (from {batch})",
+)
 
 
 def no_row(
@@ -83,7 +73,6 @@ def no_row(
     key: str,
     columns: Sequence[str],
     why: str,
-    severity: Severity = Severity.CRITICAL,
 ) -> Expect:
     """`where` is true of no row; the samples have the `key`, which is SQL, and the values of the columns."""
     shown = ", ".join((key, *map(name, columns)))
@@ -92,7 +81,6 @@ def no_row(
         column=", ".join(columns),
         description=why,
         query=f"select {shown} from {{batch}} where {where} order by all",
-        severity=severity,
     )
 
 
@@ -125,45 +113,20 @@ def unique(columns: tuple[str, ...], why: str) -> Expect:
     )
 
 
-def unlike_earlier_days(table: SuiteTable, *, may_repeat: bool = False) -> Iterator[Expect]:
-    """That a day is no copy of an earlier one, and as earlier days let expect.
-
-    What would spoil the model stops the run: `<measure>_steady`. The rest is shown: `as_usual`.
-    `mtmd/validate/deviations.py` compares the numbers.
-    """
-    for measure in _OF_CANDIDATES if table is SuiteTable.CANDIDATES else _OF_SIDES:
+def steady(table: str, measures: Iterable[Measure]) -> Iterator[Expect]:
+    """That a day is as the earlier days let expect: `mtmd/validate/deviations.py` compares the numbers."""
+    for measure in measures:
         yield Expect(
             name=f"{measure}_steady",
             description=_MEASURES[measure],
-            needs=Needs.TRAILING,
-            query=_deviations(f"side = '{table.value}' and measure = '{measure.value}' and stops"),
+            query=f"""
+                select domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
+                    round(lowest, 6) as lowest, round(highest, 6) as highest
+                from deviations
+                where side = '{table}' and measure = '{measure.value}'
+                order by all
+            """,
         )
-    yield Expect(
-        name="as_usual",
-        description="More than days differ by chance, but in too small a domain, or by too little, to spoil the model: "
-        "look at it before it grows.",
-        severity=Severity.WARNING,
-        needs=Needs.TRAILING,
-        query=_deviations(f"side = '{table.value}' and not stops"),
-    )
-    if not may_repeat:
-        yield Expect(
-            name="content_is_new",
-            description="An earlier day's files were delivered as today's: the model would train on the same "
-            "rows twice, or be judged on rows that it was trained on.",
-            needs=Needs.TRAILING,
-            query=f"select day from copies where side = '{table.value}' order by all",
-        )
-
-
-def _deviations(where: str) -> str:
-    return f"""
-        select measure, domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
-            round(lowest, 6) as lowest, round(highest, 6) as highest, round(share, 4) as share_of_candidates
-        from deviations
-        where {where}
-        order by share desc, measure, domain, subject
-    """
 
 
 name = quoted  # a column in a query

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from mtmd.config import Preset, SideSchema
 from mtmd.expectations.common import (
+    HAS_ROWS,
+    OF_SIDES,
     Expect,
-    Needs,
     Severity,
-    SuiteTable,
     listed,
     no_row,
     not_null,
     one_of,
+    steady,
     unique,
-    unlike_earlier_days,
 )
 from mtmd.features import Check, Feature
 from mtmd.logs.sql import literal
@@ -30,6 +30,7 @@ def requests_expectations(preset: Preset) -> list[Expect]:
     """Expectations on a day's `requests`."""
     declarations = preset.declarations
     return [
+        HAS_ROWS,
         not_null("request_id", "ts, surface", "A request without an id joins no candidate and is lost."),
         not_null("ts", "request_id", "Without a time nothing says that the request belongs to this day."),
         not_null("surface", "request_id", "Without a surface no query tower can read the request."),
@@ -52,15 +53,8 @@ def requests_expectations(preset: Preset) -> list[Expect]:
                 order by all
             """,
         ),
-        Expect(
-            name="request_ids_new",
-            column="request_id",
-            description="Requests of the day before came again: they would be trained on, then judged.",
-            needs=Needs.PREVIOUS_DAY,
-            query="select request_id from {batch} semi join previous_requests using (request_id) order by all",
-        ),
         *_features("request_id", "surface", declarations.query),
-        *unlike_earlier_days(SuiteTable.REQUESTS),
+        *steady("requests", OF_SIDES),
     ]
 
 
@@ -68,6 +62,7 @@ def ads_expectations(preset: Preset) -> list[Expect]:
     """Expectations on a day's `ads`."""
     declarations = preset.declarations
     return [
+        HAS_ROWS,
         not_null("ad_id", "product, goal", "An ad without an id joins no candidate and can't be published."),
         not_null("product", "ad_id", "Without a product no item tower can read the ad."),
         not_null("goal", "ad_id", "The auction can't turn scores into value without the ad's goal."),
@@ -88,7 +83,7 @@ def ads_expectations(preset: Preset) -> list[Expect]:
             why="A negative, infinite or undefined bid puts the ad at an end of every auction.",
         ),
         *_features("ad_id", "product", declarations.item),
-        *unlike_earlier_days(SuiteTable.ADS, may_repeat=preset.data.ads_may_repeat),
+        *steady("ads", OF_SIDES),
     ]
 
 

@@ -155,7 +155,7 @@ def _validation(made: Made) -> Any:
     found = validate_day(
         LogSource(made.logs), AS_OF, made.preset, [one for one in earlier if one is not None]
     )
-    return found.model_dump(mode="json", exclude={"profile": {"digests"}})  # these are of one DuckDB version
+    return found.model_dump(mode="json")
 
 
 def _weights(made: Made) -> Any:

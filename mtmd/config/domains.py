@@ -19,6 +19,9 @@ class Domain(NamedTuple):
     surface: str
     product: str
 
+    def __str__(self) -> str:
+        return f"{self.surface} × {self.product}"
+
 
 class Slice(NamedTuple):
     """One (surface, product, task) triple: the unit of evaluation."""

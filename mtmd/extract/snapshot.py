@@ -18,7 +18,7 @@ from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import batches, reading
 from mtmd.extract.sources import load_sources, make_keys
-from mtmd.logs.contract import arrow_ids, table_columns
+from mtmd.logs.contract import arrow_ids
 from mtmd.logs.digests import identities
 from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.source import LogSource
@@ -59,7 +59,7 @@ def _rows(
     before = identities({"ads": paths})
     with reading(source.readable({"ads": paths})) as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
-        with blaming(connection, source, {"ads": paths}, day, table_columns(declarations)):
+        with blaming(connection, source, {"ads": paths}, day):
             make_keys(connection, day, declarations, ["ads"])
             relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
             for batch in batches(relation.order("ad_row")):

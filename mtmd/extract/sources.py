@@ -33,22 +33,17 @@ def load_sources(
     *,
     ignore_undeclared: bool = False,
     without_scores: bool = False,
-    only: Sequence[str] | None = None,
 ) -> None:
     """Make a view `source_<table>` of each given table, after comparing every file's columns with the contract.
 
     `ignore_undeclared` lets columns pass that the declarations do not know; `without_scores` lets candidates lack the
-    teacher's scores, which are null then; with `only`, the views have these columns, whatever others there are. Of the
-    rows nothing is read.
+    teacher's scores, which are null then. Of the rows nothing is read.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type; ConfigError for declarations that no table can be of.
     """
     optional = optional_columns(declarations.domains)
     scores = frozenset(declarations.domains.task_names) if without_scores else frozenset()
     for table, paths in files.items():
-        declared = table_columns(declarations)[table]
-        if only is not None:
-            declared = {column: declared[column] for column in only}
         with blaming(connection, source, {table: paths}, day):
             try:
                 create_checked_view(
@@ -58,9 +53,9 @@ def load_sources(
                     table,
                     paths,
                     day,
-                    declared,
+                    table_columns(declarations)[table],
                     optional=optional | scores if table == "candidates" else optional,
-                    ignore_undeclared=ignore_undeclared or only is not None,
+                    ignore_undeclared=ignore_undeclared,
                 )
             except LogsError as error:
                 raise LogsError(f"{table} of {day}: {error}") from error
@@ -109,6 +104,6 @@ def source_rows(
             wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))
         else:
             wanted = duckdb.SQLExpression(has_number_sql(key, keys))
-        with blaming(connection, source, files, day, table_columns(declarations)):
+        with blaming(connection, source, files, day):
             rows = connection.view(f"source_{table}").filter(wanted)
             return list(rows.to_arrow_table().to_pylist())

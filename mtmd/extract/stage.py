@@ -27,7 +27,6 @@ from mtmd.extract.shards import (
     reference,
 )
 from mtmd.extract.sources import load_sources
-from mtmd.logs.contract import table_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
@@ -85,7 +84,7 @@ def extract_day(
     with store_of(final).atomic_directory(final) as directory:
         with session(directory / "spill", source.readable(files)) as connection:
             load_sources(connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared)
-            with blaming(connection, source, files, day, table_columns(declarations)):
+            with blaming(connection, source, files, day):
                 rows, records = write_tables(connection, directory, day, declarations)
         if read_now() != sources:
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")

@@ -18,7 +18,6 @@ from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading, session
 from mtmd.extract.sources import load_sources
-from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, duckdb_paths, statement
@@ -104,7 +103,7 @@ def _counts(
     ):
         own = {table: files[table]}
         load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
-        with blaming(connection, source, own, day, table_columns(declarations)):
+        with blaming(connection, source, own, day):
             connection.execute(f"create table {table} as from source_{table}")
             rows += _count(connection, day, table, domain, schema)
     return rows

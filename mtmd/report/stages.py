@@ -12,7 +12,7 @@ from mtmd.report.document import Block, Fold, Item, Items, Kind, Picture, Sectio
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns
 from mtmd.report.tables import Cell, Column, Table, columns_of, time_words
 from mtmd.train.stage import Trained
-from mtmd.validate.results import ExpectationResult, Status
+from mtmd.validate.results import ExpectationResult
 from mtmd.validate.stage import DataQuality
 
 
@@ -105,7 +105,7 @@ def data(quality: DataQuality, days: Days | None = None) -> Section:
         Item("bad" if result.stops else "held", f"{one.title}: {result.table}.{result.name}", _told(result))
         for one in quality.validations
         for result in one.results
-        if result.status in {Status.FAILED, Status.RAISED}
+        if not result.success
     ]
     return Section(
         anchor="data",
@@ -130,10 +130,8 @@ def _quality_words(quality: DataQuality) -> str:
 
 def _told(result: ExpectationResult) -> str:
     """Whether it stops the run, what goes wrong, and what was found, such as `2 unexpected: ad_id 7, price -1`."""
-    found = str(result.message or ("" if result.observed is None else result.observed))
-    if result.unexpected is not None:
-        rows = (", ".join(f"{key} {value}" for key, value in sample.items()) for sample in result.samples)
-        found = ": ".join(filter(None, (f"{result.unexpected:,} unexpected", "; ".join(rows))))
+    rows = (", ".join(f"{key} {value}" for key, value in sample.items()) for sample in result.samples)
+    found = result.message or ": ".join(filter(None, (f"{result.unexpected:,} unexpected", "; ".join(rows))))
     return f"{'stops the run' if result.stops else 'warning'}; {result.description} {found}"
 
 

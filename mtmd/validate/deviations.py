@@ -1,54 +1,38 @@
-"""Which numbers of a day are not as earlier days let expect, and which of them stop the run.
+"""Which numbers of a day are so far from those of earlier days that a model would be spoiled.
 
-`comparisons.py` says what is compared. A number is outside where it is not in its prediction interval for one new day,
-forecast ± t(d, 1 − α / 4m) · error · sqrt(r). The narrower one of two intervals counts:
+A number deviates where it is both beyond the limit of its measure, which is a factor or a change, and outside the
+prediction interval of the n earlier days for one new day,
 
-    level   the forecast is the mean of the n earlier days;
-            error² = s² (1 + 1 / n), with their standard deviation s, and d = n − 1
-    week    the forecast is yesterday's value, moved as it moved over the same two weekdays a week before;
-            error² is the mean square that this forecast had on the earlier days, and d is their number
+    mean ± t(n − 1, 1 − α / 2m) · s · sqrt(1 + 1 / n),
 
-The first is surer where days scatter at random, the second where values drift or follow the week. Either error has the
-usual sampling error in it; r ≥ 1 makes it larger for a day with fewer requests than usual. m counts all comparisons of
-domains, or of the whole day, and α is `false_alarm` (Bonferroni: over m numbers, two intervals, two sides), for either
-kind. With few earlier days a fixed factor takes the place of the intervals (`few_days_factor`).
+with their standard deviation s. m counts the numbers that are compared, and α is `false_alarm` (Bonferroni). With few
+earlier days only `few_days_factor` decides, and rates of nulls and categories are not judged. Values of categories are
+compared from day to day, because they also drift: their number is the distance from the day before.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
-from math import exp, inf, log, sqrt
-from statistics import fmean, variance
+from collections.abc import Iterator, Sequence
+from math import inf, sqrt
+from statistics import fmean, stdev
 from typing import NamedTuple
 
-from mtmd.config import DataConfig, Declarations
+from mtmd.config import DataConfig
 from mtmd.expectations import Measure
-from mtmd.validate.comparisons import Comparison, comparisons
-from mtmd.validate.results import DayProfile
+from mtmd.validate.results import DayProfile, Number
 
-_WEEK = 7
-_LEAST_VOLUME = 1.2  # a change of rows by less is never remarkable, however alike earlier days are
-_LOGARITHMS = {Measure.SCORES, Measure.VOLUME}
-_WHOLE_DAY = {Measure.VOLUME, Measure.LABELS}
-
-
-class _Forecast(NamedTuple):
-    """What is expected of one new day: the variance of its error is known with `freedom` degrees of freedom."""
-
-    expected: float
-    variance: float
-    freedom: int
-
-
-class Interval(NamedTuple):
-    """Lowest and highest ordinary value, and what is usual."""
-
-    lowest: float
-    usual: float
-    highest: float
+FACTORS = {
+    Measure.MIX: 1.5,  # a domain's share
+    Measure.SCORES: 1.2,  # less than the gates on calibration allow
+    Measure.VOLUME: 3.0,
+    Measure.LABELS: 3.0,
+}
+CHANGES = {
+    Measure.NULLS: 0.2,
+    Measure.CATEGORIES: 0.2,  # share of rows with another category, beyond the usual
+}
 
 
 class Deviation(NamedTuple):
-    """A number of today that is outside its interval: a row of the table `deviations`."""
+    """A number of today that is not as usual: a row of the table `deviations`."""
 
     measure: Measure
     side: str
@@ -56,126 +40,70 @@ class Deviation(NamedTuple):
     subject: str
     observed: float
     usual: float
-    lowest: float | None
+    lowest: float
     highest: float
-    share: float
-    stops: bool
 
 
-def deviations(
-    day: DayProfile, trailing: Sequence[DayProfile], declarations: Declarations, limits: DataConfig
-) -> tuple[Deviation, ...]:
-    """What of the day is outside its interval; `trailing` are the earlier days that count, oldest first.
+def deviations(day: DayProfile, trailing: Sequence[DayProfile], limits: DataConfig) -> tuple[Deviation, ...]:
+    """What of the day deviates; `trailing` are the earlier days that count, oldest first.
 
-    A deviation stops the run where its domain has `stop_share` of the candidates and it is beyond the `stop_` limit of
-    its measure, unless the day's change is `accepted`, or the day before was accepted and the number is as it was then.
+    Nothing does on a day whose change is `accepted`, or of a domain with less than `stop_share` of the candidates.
     """
+    if day.day in limits.accepted:
+        return ()
+    days = [*trailing, day]
+    *before, today = [
+        {number.key: number for number in (*own.numbers, *_moves(previous, own))}
+        for previous, own in zip([None, *days], days, strict=False)
+    ]
+    compared = {
+        key: (number, earlier)
+        for key, number in today.items()
+        if (earlier := [numbers[key] for numbers in before if key in numbers])
+    }
     found = []
-    compared = comparisons(day, trailing, declarations)
-    whole_day = sum(comparison.key.measure in _WHOLE_DAY for comparison in compared)
-    for comparison in compared:
-        together = whole_day if comparison.key.measure in _WHOLE_DAY else len(compared) - whole_day
-        ordinary = interval(comparison, day.day, together, limits)
-        if not ordinary.lowest <= comparison.today <= ordinary.highest:
-            accepted = day.day in limits.accepted or _is_as_accepted(comparison, ordinary, day.day, limits)
-            found.append(_deviation(comparison, ordinary, limits, accepted))
+    for key, (number, earlier) in compared.items():
+        lowest, usual, highest = ordinary(key.measure, [one.value for one in earlier], len(compared), limits)
+        # What earlier days had and this one lost has a share by theirs.
+        share = max(number.share, fmean(one.share for one in earlier))
+        if share >= limits.stop_share and not lowest <= number.value <= highest:
+            found.append(Deviation(*key, number.value, usual, lowest, highest))
     return tuple(found)
 
 
-def _is_as_accepted(comparison: Comparison, ordinary: Interval, day: date, limits: DataConfig) -> bool:
-    """Whether a number is still where the day before had moved it, if that day's change is accepted.
+def ordinary(
+    measure: Measure, earlier: Sequence[float], compared: int, limits: DataConfig
+) -> tuple[float, float, float]:
+    """The lowest value that is ordinary, the usual one, and the highest, where `compared` numbers are compared."""
+    usual, few = fmean(earlier), len(earlier) < limits.min_trailing_days
+    reach = 0.0 if few else _reach(earlier, limits.false_alarm / (2 * compared))
+    if measure in FACTORS:
+        factor = limits.few_days_factor if few else FACTORS[measure]
+        highest = max(usual * factor, usual + reach) if usual else inf  # nothing is known of what never was
+        return min(usual / factor, usual - reach), usual, highest
+    change = inf if few else max(CHANGES[measure], reach)
+    return usual - change, usual, usual + change
 
-    Beside four weeks of days as they were, that day alone makes no interval wide enough; two such days do. Distances of
-    categories are changes themselves, so another one is another change.
-    """
-    before, measure = day - timedelta(days=1), comparison.key.measure
-    if before not in limits.accepted or before not in comparison.earlier or measure is Measure.CATEGORIES:
-        return False
-    then = comparison.earlier[before]
-    moved = _is_large(measure, then, ordinary.usual, limits)
-    return moved and not _is_large(measure, comparison.today, then, limits)
 
-
-def interval(comparison: Comparison, day: date, compared: int, limits: DataConfig) -> Interval:
-    """What is ordinary on `day`, on which `compared` numbers are compared."""
+def _reach(earlier: Sequence[float], tail: float) -> float:
+    """Half the width of the prediction interval that a new value is beyond, on one side, with the chance `tail`."""
     from scipy.special import stdtrit  # noqa: PLC0415 - a third of a second, and few runs need it
 
-    earlier, measure = comparison.earlier, comparison.key.measure
-    if len(earlier) < limits.min_trailing_days:
-        return _few_days(measure, fmean(earlier.values()), limits.few_days_factor)
-    tail = limits.false_alarm / (4 * compared)
-    reach, usual = min(
-        (-float(stdtrit(each.freedom, tail)) * sqrt(max(each.variance, comparison.floor)), each.expected)
-        for each in (_level(earlier), *_week(earlier, day, limits.min_trailing_days))
-    )
-    reach *= sqrt(comparison.thinner)
-    if measure is Measure.VOLUME:
-        reach = max(reach, log(_LEAST_VOLUME))
-    reach += 1e-9 * abs(usual)  # numbers that are equal but for the order of a sum are equal
-    return Interval(-inf if measure is Measure.CATEGORIES else usual - reach, usual, usual + reach)
+    days = len(earlier)
+    return -float(stdtrit(days - 1, tail)) * stdev(earlier) * sqrt(1 + 1 / days)
 
 
-def _level(earlier: Mapping[date, float]) -> _Forecast:
-    values, days = tuple(earlier.values()), len(earlier)
-    return _Forecast(fmean(values), variance(values) * (1 + 1 / days), days - 1)
+def _moves(previous: DayProfile | None, day: DayProfile) -> Iterator[Number]:
+    """How far the values of each category moved since the day before: the total variation distance of their cells."""
+    known = {} if previous is None else {cells.key: cells.rows for cells in previous.cells}
+    for cells in day.cells:
+        before = known.get(cells.key, {})
+        # A column with one value a day, such as a month, names the day: another value is no other code.
+        if before and max(len(before), len(cells.rows)) > 1:
+            yield Number(cells.key, _distance(before, cells.rows), cells.share)
 
 
-def _week(earlier: Mapping[date, float], day: date, least: int) -> Iterator[_Forecast]:
-    """Of yesterday's value and last week's change; nothing where fewer than `least` errors are known."""
-
-    def moved(to: date) -> float | None:
-        yesterday, week_ago, day_before = (
-            earlier.get(to - timedelta(days=age)) for age in (1, _WEEK, _WEEK + 1)
-        )
-        if yesterday is None or week_ago is None or day_before is None:
-            return None
-        return yesterday + week_ago - day_before
-
-    today = moved(day)
-    errors = [value - told for then, value in earlier.items() if (told := moved(then)) is not None]
-    if today is not None and len(errors) >= least:
-        yield _Forecast(today, fmean(error * error for error in errors), len(errors))
-
-
-def _few_days(measure: Measure, usual: float, factor: float) -> Interval:
-    match measure:
-        case Measure.MIX | Measure.LABELS:
-            return Interval(usual / factor, usual, usual * factor)
-        case Measure.SCORES | Measure.VOLUME:
-            return Interval(usual - log(factor), usual, usual + log(factor))
-        case Measure.NULLS:  # young logs fill up; what goes missing is a broken join
-            return Interval(-inf, usual, 1 - (1 - usual) / factor)
-        case Measure.CATEGORIES:  # nobody knows yet how much they change from day to day
-            return Interval(-inf, usual, inf)
-
-
-def _deviation(comparison: Comparison, ordinary: Interval, limits: DataConfig, accepted: bool) -> Deviation:
-    measure = comparison.key.measure
-    observed, lowest, usual, highest = comparison.today, *ordinary
-    shown = exp if measure in _LOGARITHMS else float
-    return Deviation(
-        *comparison.key,
-        observed=shown(observed),
-        usual=shown(usual),
-        lowest=None if lowest == -inf else shown(lowest),
-        highest=shown(highest),
-        share=comparison.share,
-        stops=_is_large(measure, observed, usual, limits)
-        and comparison.share >= limits.stop_share
-        and not accepted,
-    )
-
-
-def _is_large(measure: Measure, today: float, usual: float, limits: DataConfig) -> bool:
-    """Whether the difference is large enough to spoil a model, however sure it is."""
-    match measure:
-        case Measure.MIX | Measure.LABELS:
-            factor = limits.stop_mix_factor if measure is Measure.MIX else limits.stop_label_factor
-            return today > usual * factor or usual > today * factor
-        case Measure.SCORES | Measure.VOLUME:
-            factor = limits.stop_score_factor if measure is Measure.SCORES else limits.stop_volume_factor
-            return abs(today - usual) > log(factor)
-        case Measure.NULLS:
-            return abs(today - usual) > limits.stop_null_change
-        case Measure.CATEGORIES:
-            return today - usual > limits.stop_category_change
+def _distance(one: dict[int, int], other: dict[int, int]) -> float:
+    rows, others = sum(one.values()), sum(other.values())
+    cells = one.keys() | other.keys()
+    return sum(abs(one.get(cell, 0) / rows - other.get(cell, 0) / others) for cell in cells) / 2

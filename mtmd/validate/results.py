@@ -1,19 +1,12 @@
 """What validation returns: plain, typed, and the same after a round trip through JSON."""
 
 from datetime import date
-from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import Field
 
 from mtmd.config import Frozen
-
-
-class Status(StrEnum):
-    """How an expectation ended. Only PASSED is a pass."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    RAISED = "raised"
+from mtmd.expectations import Measure, Severity
 
 
 class ExpectationResult(Frozen):
@@ -22,79 +15,59 @@ class ExpectationResult(Frozen):
     table: str = Field(description="requests, ads, candidates or window")
     name: str
     description: str = Field(description="what goes wrong downstream when it fails")
-    column: str | None = Field(None, description="column or columns it is about, comma-separated")
-    severity: str = Field("critical", description="critical stops the run, warning is only shown")
-    status: Status
-    observed: int | float | str | None = Field(None, description="what was measured, usually a count of rows")
-    unexpected: int | None = Field(None, description="rows or keys that should not be there")
+    severity: Severity = Field(Severity.CRITICAL, description="critical stops the run, warning is only shown")
+    unexpected: int | None = Field(description="rows that should not be there; None where it raised")
     samples: tuple[dict[str, str], ...] = Field((), description="keys and values of the first of them")
     message: str | None = Field(None, description="the exception when it raised")
 
     @property
     def success(self) -> bool:
-        return self.status is Status.PASSED
+        return self.unexpected == 0
 
     @property
     def stops(self) -> bool:
         """Whether the run may not go on: a critical failure, or any expectation that raised."""
-        return self.status is Status.RAISED or (self.status is Status.FAILED and self.severity == "critical")
+        return not self.success and (self.unexpected is None or self.severity is Severity.CRITICAL)
 
 
-class DomainProfile(Frozen):
-    """One domain's candidates on one day."""
+class Key(NamedTuple):
+    """Which number of a day it is; `side` is the table, `subject` a task, a feature, a label or a count."""
 
-    surface: str
-    product: str
-    candidates: int
-    requests: int = Field(0, description="requests that have a candidate in the domain")
-    share: float = Field(description="of the day's candidates in all declared domains")
-    mean_scores: dict[str, float | None] = Field(
-        description="mean finite teacher score per task; None without"
-    )
-
-
-class SideProfile(Frozen):
-    """One surface's requests, or one product's ads, without their values."""
-
-    table: str
+    measure: Measure
+    side: str
     domain: str
-    rows: int
-    null_rates: dict[str, float] = Field(description="of each feature")
-    cells: dict[str, dict[int, int]] = Field(
-        {},
-        description="of each categorical feature: rows by the cell that the value is hashed to; nulls aside",
-    )
+    subject: str
 
 
-class LabelProfile(Frozen):
-    """How often one action followed, over the whole day."""
+class Number(NamedTuple):
+    """A number of one day; `share` is that of its domain in the day's candidates."""
 
-    shown: int = Field(description="shown candidates of which the label is known")
-    actions: int
+    key: Key
+    value: float
+    share: float
+
+
+class Cells(NamedTuple):
+    """How many rows of a day have a value in each cell that the values of a category are hashed to; nulls aside."""
+
+    key: Key
+    rows: dict[int, int]
+    share: float
 
 
 class DayProfile(Frozen):
     """What later days are compared with."""
 
     day: date
-    domains: tuple[DomainProfile, ...] = Field(description="every declared domain, in index order")
-    sides: tuple[SideProfile, ...]
-    labels: dict[str, LabelProfile] = Field({}, description="of each label that a task has")
-    digests: dict[str, str] = Field(description="digest of each table's content")
-
-    @property
-    def candidates(self) -> int:
-        """Candidates of the day in all declared domains."""
-        return sum(domain.candidates for domain in self.domains)
-
-    def rows(self, table: str) -> int:
-        """Requests of the day on all declared surfaces, or ads of all declared products."""
-        return sum(side.rows for side in self.sides if side.table == table)
+    candidates: dict[str, int] = Field(description="of every declared domain, in index order")
+    numbers: tuple[Number, ...] = ()
+    cells: tuple[Cells, ...] = ()
 
 
 class Validation(Frozen):
     """What suites said of a day or of a window."""
 
+    title: str
     results: tuple[ExpectationResult, ...]
 
     @property
@@ -109,27 +82,12 @@ class Validation(Frozen):
     @property
     def warnings(self) -> tuple[ExpectationResult, ...]:
         """The results that failed and are only shown."""
-        return tuple(r for r in self.results if r.status is Status.FAILED and not r.stops)
+        return tuple(result for result in self.results if not (result.success or result.stops))
 
 
 class DayValidation(Validation):
-    """The three suites on one day; what compares the day with earlier ones is missing where there were none."""
+    """The three suites on one day."""
 
     day: date
     profile: DayProfile
-    compared: int = Field(0, description="earlier days that it was compared with")
-
-    @property
-    def title(self) -> str:
-        return self.day.isoformat()
-
-
-class WindowValidation(Validation):
-    """The days of a window together."""
-
-    first: date
-    last: date
-
-    @property
-    def title(self) -> str:
-        return f"window {self.first} … {self.last}"
+    compared: int = Field(description="earlier days that it was compared with")

@@ -1,8 +1,7 @@
 """Validate the window's days with their suites: a day once per content, then the window."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from pydantic import Field
@@ -11,15 +10,14 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.expectations import day_expectations
 from mtmd.extract.stage import Sources, digests_file
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import table_columns
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
 from mtmd.store.workspace import read_record, write_record
-from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
+from mtmd.validate.results import DayProfile, DayValidation, Validation
 from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
 
-_AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
 _log = logging.getLogger(__name__)
 
 
@@ -27,7 +25,7 @@ class DataQuality(Frozen):
     """What the suites said of a run's days and of their window."""
 
     days: tuple[DayValidation, ...]
-    window: WindowValidation | None
+    window: Validation | None
     reused: tuple[date, ...]
     sources: tuple[str, ...] = Field(description="digest of each day's source files, as they were validated")
 
@@ -36,38 +34,25 @@ class DataQuality(Frozen):
         return all(validation.passed for validation in self.validations)
 
     @property
-    def validations(self) -> tuple[DayValidation | WindowValidation, ...]:
+    def validations(self) -> tuple[Validation, ...]:
         return self.days if self.window is None else (*self.days, self.window)
 
 
 def validate(plan: RunPlan) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
-    A day that passed before with the same files, declarations and suites is not run again (`day_records`); one that
+    A day that passed before with the same files, declarations and suites is not run again (`_validated`); one that
     failed is. All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing or unreadable, have other columns than declared, or change while they are validated.
     """
     days: list[DayValidation] = []
     reused: list[date] = []
     trailing: list[DayProfile] = []
-    sources = _all_sources(plan)
+    sources = [day_sources(plan, day) for day in plan.all_days]
     for day, source in zip(plan.all_days, sources, strict=True):
-        earlier = len(earlier_days(day, trailing, plan.preset.data))
-        records = day_records(plan, day, source, earlier)
-        stored = (read_record(place, DayValidation) for place in reversed(records))
-        result = next((one for one in stored if one is not None and one.day == day), None)
-        if result is not None:
-            reused.append(day)
-        else:
-            result = validate_day(plan.source, day, plan.preset, trailing)
-            if day_sources(plan, day) != source:
-                raise LogsError(
-                    f"logs of {day} changed while they were validated; run again when they are complete"
-                )
-            if result.passed:
-                write_record(records[0], result, seal=True)
-        if result.passed:
-            trailing.append(result.profile)
+        result, is_reused = _validated(plan, day, source, trailing)
+        reused += [day] if is_reused else []
+        trailing += [result.profile] if result.passed else []
         days.append(result)
         _log.info("validated %s: %s", day, "ok" if result.passed else f"{len(result.failures)} FAILED")
     window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
@@ -79,17 +64,32 @@ def validate(plan: RunPlan) -> DataQuality:
     return quality
 
 
+def _validated(
+    plan: RunPlan, day: date, sources: Sources, trailing: list[DayProfile]
+) -> tuple[DayValidation, bool]:
+    """The day's result, and whether it is one of an earlier run.
+
+    A stored pass does where it was compared with as many earlier days as there are now, or with `min_trailing_days` or
+    more. A window's first day is compared with none, so its steadiness is not judged. Which days they were does not
+    matter: a late correction of an earlier day must not judge a later one again.
+    """
+    place, limits = day_record(plan, day, sources), plan.preset.data
+    there = len(earlier_days(day, trailing, limits))
+    stored = read_record(place, DayValidation)
+    if stored is not None and stored.compared >= min(there, limits.min_trailing_days):
+        return stored, True
+    result = validate_day(plan.source, day, plan.preset, trailing)
+    if day_sources(plan, day) != sources:
+        raise LogsError(f"logs of {day} changed while they were validated; run again when they are complete")
+    if result.passed:
+        write_record(place, result, seal=True)
+    return result, False
+
+
 def require(quality: DataQuality) -> None:
     """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
     for validation in quality.validations:
         require_validation(validation)
-
-
-def _all_sources(plan: RunPlan) -> list[Sources]:
-    """As `day_sources`, of all days; those of a bucket are asked for side by side, since each waits for its answers."""
-    at_once = _AT_ONCE if all(map(plan.source.is_in_bucket, TABLES)) else 1
-    with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(lambda day: day_sources(plan, day), plan.all_days))
 
 
 def day_sources(plan: RunPlan, day: date) -> Sources:
@@ -98,23 +98,15 @@ def day_sources(plan: RunPlan, day: date) -> Sources:
     return plan.source.digests(day, cache=digests_file(plan.workspace.shards, day))
 
 
-def day_records(plan: RunPlan, day: date, sources: Sources, earlier: int) -> list[Path]:
-    """Where passes of a day are that do for a run with so many earlier days to compare it with; its own is the first.
-
-    A record is named by the day's files, declarations and expectations, and by how many earlier days it was compared
-    with. The more they were, the more it is worth; from `min_trailing_days` on, all are worth the same. The window's
-    first day is compared with none, so its steadiness is not judged. Which days they were is left out on purpose: a
-    late correction of an earlier day must not judge a later one again.
-    """
-    limits, before = plan.preset.data, day - timedelta(days=1)
+def day_record(plan: RunPlan, day: date, sources: Sources) -> Path:
+    """Where a pass of the day is stored: its name is of the day's files, declarations and expectations."""
+    limits = plan.preset.data
     key = digest(
         {
             "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
             "limits": limits.model_dump(mode="json", exclude={"accepted"}),
-            # What is still as it was on an accepted day before stops nothing.
-            "accepted": [one in limits.accepted for one in (before, day)],
-            "day_before_left_out": before in plan.preset.left_out,
+            "accepted": day in limits.accepted,
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),
             "expectations": {
@@ -124,6 +116,4 @@ def day_records(plan: RunPlan, day: date, sources: Sources, earlier: int) -> lis
             "sql": plan.source.bare_statements(),
         }
     )
-    enough = limits.min_trailing_days
-    place = plan.workspace.validation(day)
-    return [place / f"{key[:16]}-{compared}.json" for compared in range(min(earlier, enough), enough + 1)]
+    return plan.workspace.validation(day) / f"{key[:16]}.json"

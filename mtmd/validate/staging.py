@@ -1,53 +1,45 @@
-"""One day of logs, and what it is compared with, as tables of an in-memory database: what the suites query.
+"""One day of logs, and how it differs from earlier days, as tables of an in-memory database: what the suites query.
 
-Each file is read once. Features are staged as their kinds say (`mtmd/features`), vectors and lists reduced; every row
-has a hash for the table's digest. The staged day in numbers is what later days are compared with.
+Each file is read once. Features are staged as their kinds say (`mtmd/features`), vectors and lists reduced. The staged
+day in numbers is what later days are compared with.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
 from typing import Any
 
-from mtmd.config import Declarations, Domains, Preset, SideSchema
+from mtmd.config import Declarations, Domain, Domains, SideSchema
+from mtmd.expectations import Measure
 from mtmd.expectations.common import listed, name
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import Database
-from mtmd.extract.sources import load_sources
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import literal
-from mtmd.validate.deviations import deviations
-from mtmd.validate.results import DayProfile, DomainProfile, LabelProfile, SideProfile
+from mtmd.validate.deviations import Deviation
+from mtmd.validate.results import Cells, DayProfile, Key, Number
 
-_DEVIATIONS = (
-    "measure varchar, side varchar, domain varchar, subject varchar, observed double, usual double, lowest double, "
-    "highest double, share double, stops boolean"
-)
+CELLS = 64  # that a feature's values are hashed to: two values share a cell by chance once in 64
+_ALL = "all"  # the domain of numbers of the whole day
 
 
 def stage_day(
     database: Database, source: LogSource, files: SourceFiles, day: date, declarations: Declarations
 ) -> None:
-    """Make the tables `requests`, `ads`, `candidates` and `this_day` of the views `source_<table>`, which are there.
+    """Make the tables `requests`, `ads`, `candidates` of the views `source_<table>`; `this_day`; empty `deviations`.
 
     Raises LogsError when a view can't be read.
     """
     columns = table_columns(declarations)
-    with blaming(database.connection, source, files, day, columns):
+    with blaming(database.connection, source, files, day):
         for table, side in (("requests", declarations.query), ("ads", declarations.item)):
+            kept = [name(column) for column in columns[table] if column not in side.columns]
             staged = [feature.staged_columns() for feature in side.fields]
-            read = set(side.columns)
-            kept = ", ".join([*(name(column) for column in columns[table] if column not in read), *staged])
-            # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
-            vectors = {feature.name for feature in side.embedding if table == "requests"}
-            content = [column for column in columns[table] if column not in vectors]
-            database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from source_{table}")
-        # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
-        content = ["request_id", "ad_id", *declarations.domains.task_names]
+            database.rows(f"create table {table} as select {', '.join(kept + staged)} from source_{table}")
         # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
-        database.rows(f"""
+        database.rows("""
             create table candidates as
             select
                 c.*,
@@ -55,133 +47,131 @@ def stage_day(
                 a.product,
                 r.request_id is not null as request_known,
                 a.ad_id is not null as ad_known
-            from (select *, {_row_hash(content)} from source_candidates) as c
+            from source_candidates as c
             left join (select request_id, min(surface) as surface from requests group by request_id) as r
                 on c.request_id = r.request_id
             left join (select ad_id, min(product) as product from ads group by ad_id) as a
                 on c.ad_id = a.ad_id
         """)
     database.rows("create table this_day as select $day as day", {"day": day})
+    database.rows(
+        "create table deviations (measure varchar, side varchar, domain varchar, subject varchar, observed double, "
+        "usual double, lowest double, highest double)"
+    )
 
 
-def _row_hash(columns: Iterable[str]) -> str:
-    return f'hash({", ".join(map(name, sorted(columns)))}) as "row.hash"'
-
-
-def stage_earlier_days(
-    database: Database, profile: DayProfile, earlier: Sequence[DayProfile], preset: Preset
-) -> None:
-    """Make the tables `deviations`, what is outside its interval, and `copies`, the days of the same content."""
-    found = deviations(profile, earlier, preset.declarations, preset.data)
-    _create(database, "deviations", _DEVIATIONS, found)
-    copies = [
-        (table, then.day)
-        for table, digest in profile.digests.items()
-        for then in earlier
-        if then.digests.get(table) == digest
-    ]
-    _create(database, "copies", "side varchar, day date", copies)
-
-
-def _create(database: Database, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Make a table with its rows: one statement, with a list of values for each column."""
-    database.rows(f"create table {table} ({columns})")
-    if rows:
-        lists = {f"c{i}": list(values) for i, values in enumerate(zip(*rows, strict=True))}
-        database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
-
-
-def stage_previous_requests(
-    database: Database, source: LogSource, files: list[Path], day: date, declarations: Declarations
-) -> None:
-    """Make `previous_requests`: the ids of the day before `day`, whose `files` these are.
-
-    Raises LogsError naming that day when they can't be read: this day is judged by them.
-    """
-    eve, requests = day - timedelta(days=1), {"requests": files}
-    load_sources(database.connection, source, requests, eve, declarations, only=("request_id",))
-    ids = {"requests": {"request_id": table_columns(declarations)["requests"]["request_id"]}}
-    with blaming(database.connection, source, requests, eve, ids):
-        database.rows("create table previous_requests as from source_requests")
-    database.rows("drop view source_requests")
-
-
-CELLS = 64  # that a feature's values are hashed to: two values share a cell by chance once in 64
+def stage_deviations(database: Database, found: Sequence[Deviation]) -> None:
+    """Fill the table `deviations`."""
+    for row in found:
+        database.rows(
+            f"insert into deviations values ({', '.join(f'${field}' for field in row._fields)})",
+            row._asdict(),
+        )
 
 
 def profile_staged_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
     """The staged day in numbers."""
-    sides = (("requests", "surface", declarations.query), ("ads", "product", declarations.item))
+    domains = declarations.domains
+    rows = _by_domain(database, domains)
+    candidates = {domain: rows.get(domain, {}).get("domain.rows", 0) for domain in domains.domains}
+    total = sum(candidates.values()) or 1
+    shares = {domain: count / total for domain, count in candidates.items()}
+    numbers = [*_volumes(database), *_of_domains(rows, shares, domains), *_of_labels(database, domains)]
+    cells: list[Cells] = []
+    for table, column, schema in (
+        ("requests", "surface", declarations.query),
+        ("ads", "product", declarations.item),
+    ):
+        of_side = {
+            one: sum(share for domain, share in shares.items() if getattr(domain, column) == one)
+            for one in schema.domains
+        }
+        numbers += _null_rates(database, table, column, schema, of_side)
+        cells += _categories(database, table, column, schema, of_side)
     return DayProfile(
         day=day,
-        domains=tuple(_domains(database, declarations.domains)),
-        sides=tuple(profile for side in sides for profile in _sides(database, *side)),
-        labels=_labels(database, declarations.domains),
-        digests={table: _digest(database, table) for table in TABLES},
+        candidates={str(domain): count for domain, count in candidates.items()},
+        numbers=tuple(numbers),
+        cells=tuple(cells),
     )
 
 
-def _domains(database: Database, domains: Domains) -> Iterator[DomainProfile]:
+def _volumes(database: Database) -> Iterator[Number]:
+    for table in TABLES:
+        (row,) = database.rows(f"select count(*) as n from {table}")
+        yield Number(Key(Measure.VOLUME, table, _ALL, "rows"), row["n"], 1.0)
+
+
+def _by_domain(database: Database, domains: Domains) -> dict[Domain, dict[str, Any]]:
+    """The candidates of each domain, and each task's mean finite score there."""
     means = ", ".join(
         f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
         for task in domains.task_names
     )
     found = database.rows(
-        f'select surface, product, count(*) as candidates, count(distinct request_id) as "domain.requests", {means} '
-        "from candidates group by surface, product"
+        f'select surface, product, count(*) as "domain.rows", {means} from candidates group by surface, product'
     )
-    rows = {(row["surface"], row["product"]): row for row in found}
-    total = sum(rows[domain]["candidates"] for domain in domains.domains if domain in rows)
-    for domain in domains.domains:
-        row = rows.get((domain.surface, domain.product), {})
-        count = row.get("candidates", 0)
-        yield DomainProfile(
-            surface=domain.surface,
-            product=domain.product,
-            candidates=count,
-            requests=row.get("domain.requests", 0),
-            share=count / total if total else 0.0,
-            mean_scores={task: row.get(task) for task in domains.task_names},
+    return {Domain(row["surface"], row["product"]): row for row in found}
+
+
+def _of_domains(
+    rows: Mapping[Domain, Mapping[str, Any]], shares: Mapping[Domain, float], domains: Domains
+) -> Iterator[Number]:
+    """Each domain's share, each task's mean score there, and the part that it is of its parent's mean.
+
+    The part is the same for all mixes of users and ads, so it shows what happened to one task of a small domain.
+    """
+    for domain, share in shares.items():
+        key = partial(Key, side="candidates", domain=str(domain))
+        yield Number(key(Measure.MIX, subject="share of candidates"), share, share)
+        means = {task: mean for task in domains.task_names if (mean := rows.get(domain, {}).get(task))}
+        for task in domains.tasks:
+            if task.name in means:
+                yield Number(key(Measure.SCORES, subject=task.name), means[task.name], share)
+            if task.name in means and task.parent in means:
+                part = means[task.name] / means[task.parent]
+                yield Number(key(Measure.SCORES, subject=f"{task.name} / {task.parent}"), part, share)
+
+
+def _of_labels(database: Database, domains: Domains) -> Iterator[Number]:
+    """How often each action followed, over the whole day."""
+    for label in dict.fromkeys(task.label for task in domains.tasks):
+        (row,) = database.rows(
+            f"select avg(cast({name(label)} as integer)) as rate from candidates where impressed"
         )
+        if row["rate"] is not None:
+            yield Number(Key(Measure.LABELS, "candidates", _ALL, label), row["rate"], 1.0)
 
 
-def _labels(database: Database, domains: Domains) -> dict[str, LabelProfile]:
-    labels = {task.label: name(task.label) for task in domains.tasks}
-    counts = "select count({0}) as shown, count(*) filter ({0}) as actions from candidates where impressed"
-    return {
-        label: LabelProfile(**database.rows(counts.format(column))[0]) for label, column in labels.items()
-    }
-
-
-def _sides(database: Database, table: str, key: str, schema: SideSchema) -> Iterator[SideProfile]:
-    cells = _cells(database, table, key, schema)
+def _null_rates(
+    database: Database, table: str, column: str, schema: SideSchema, shares: Mapping[str, float]
+) -> Iterator[Number]:
     nulls = ", ".join(
         f"avg(cast({feature.missing_sql()} as double)) as {feature.quoted}" for feature in schema.fields
     )
     for rates in database.rows(
-        f'select {key} as "domain.name", count(*) as "domain.rows", {nulls} from {table} '
-        f"where {key} in ({listed(schema.domains)}) group by all order by all"
+        f'select {column} as "domain.name", {nulls} from {table} where {column} in ({listed(schema.domains)}) '
+        "group by all order by all"
     ):
-        domain, rows = rates.pop("domain.name"), rates.pop("domain.rows")
-        yield SideProfile(
-            table=table, domain=domain, rows=rows, null_rates=rates, cells=cells.get(domain, {})
-        )
+        domain = rates.pop("domain.name")
+        for feature, rate in rates.items():
+            yield Number(Key(Measure.NULLS, table, domain, feature), rate, shares[domain])
 
 
-def _cells(
-    database: Database, table: str, key: str, schema: SideSchema
-) -> dict[str, dict[str, dict[int, int]]]:
-    """Cells by domain and feature. Values are hashed by md5, which unlike DuckDB's own hash is always the same."""
+def _categories(
+    database: Database, table: str, column: str, schema: SideSchema, shares: Mapping[str, float]
+) -> Iterator[Cells]:
+    """Values are hashed by md5, which unlike DuckDB's own hash is always the same."""
     features = schema.categorical + schema.lists
     if not features:
-        return {}
+        return
     values = " union all ".join(
-        f"select {key} as domain, {literal(feature.name)} as feature, cast({name(feature.name)} as varchar) as value, "
-        f"count(*) as rows from {feature.single_values(table, key)} "
-        f"where {name(feature.name)} is not null group by all"
+        f"select {column} as domain, {literal(feature.name)} as feature, "
+        f"cast({name(feature.name)} as varchar) as value, count(*) as rows "
+        f"from {feature.single_values(table, column)} where {name(feature.name)} is not null group by all"
         for feature in features
     )
-    cells: dict[str, dict[str, dict[int, int]]] = {}
+    found: dict[Key, dict[int, int]] = {}
     for row in database.rows(f"""
         select domain, feature, cast(md5_number_lower(value) % {CELLS} as integer) as cell,
             cast(sum(rows) as bigint) as rows
@@ -190,16 +180,7 @@ def _cells(
         group by all
         order by all
     """):
-        cells.setdefault(row["domain"], {}).setdefault(row["feature"], {})[row["cell"]] = row["rows"]
-    return cells
-
-
-def _digest(database: Database, table: str) -> str:
-    """Digest of a table's content, whatever the order of its rows and the number of its files.
-
-    DuckDB promises its hash within one version only, so the version is part of the text: after an upgrade a copy of an
-    older day goes unnoticed here (its request ids do not), and nothing is taken for one wrongly.
-    """
-    parts = 'count(*), bit_xor("row.hash"), sum(cast("row.hash" >> 32 as hugeint))'
-    (row,) = database.rows(f"select concat_ws('-', version(), {parts}) as digest from {table}")
-    return str(row["digest"])
+        key = Key(Measure.CATEGORIES, table, row["domain"], row["feature"])
+        found.setdefault(key, {})[row["cell"]] = row["rows"]
+    for key, cells in found.items():
+        yield Cells(key, cells, shares[key.domain])

@@ -16,16 +16,11 @@ from typing import Any
 
 from mtmd.expectations import Expect
 from mtmd.extract.database import Database
-from mtmd.logs.sql import bare_sql, without_end
-from mtmd.validate.results import ExpectationResult, Status
+from mtmd.logs.sql import bare_sql
+from mtmd.validate.results import ExpectationResult
 
 _SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
-_HAS_ROWS = Expect(
-    name="has_rows",
-    description="On an empty table every other expectation holds, and nothing would be trained on.",
-    query="",
-)
 
 
 class _Dialect(StrEnum):
@@ -45,35 +40,31 @@ def load() -> ModuleType:
 
 
 def run_suites(opened: Database, suites: Mapping[str, Sequence[Expect]]) -> tuple[ExpectationResult, ...]:
-    """Run each suite on the table it is keyed by: that the table has rows, then its expectations in their order."""
+    """Run each suite on the table it is keyed by, the expectations in their order."""
     with _GREAT_EXPECTATIONS, _data_source(opened) as source:
         return tuple(
             _result(table, expect, outcome)
             for table, suite in suites.items()
-            for expect, outcome in _outcomes(source, table, suite)
+            for expect, outcome in zip(suite, _outcomes(source, table, suite), strict=True)
         )
 
 
-def _outcomes(source: Any, table: str, suite: Sequence[Expect]) -> Iterator[tuple[Expect, Any]]:
-    """Each expectation with great-expectations' outcome."""
+def _outcomes(source: Any, table: str, suite: Sequence[Expect]) -> list[Any]:
+    """Great-expectations' outcome of each expectation; None where there is none."""
     gx = load()
-    rows = gx.expectations.ExpectTableRowCountToBeBetween(min_value=1, meta={"name": _HAS_ROWS.name})
-    others = [
+    asked = [
         gx.expectations.UnexpectedRowsExpectation(
-            unexpected_rows_query=_protected(expect.query),
-            severity=expect.severity.value,
-            meta={"name": expect.name},
+            unexpected_rows_query=_protected(expect.query), meta={"name": expect.name}
         )
         for expect in suite
     ]
     asset = source.add_query_asset(table, query=f"select * from {table}")
     batch = asset.get_batch(asset.build_batch_request())
     # Given as a list: adding them one by one asks great-expectations' project each time.
-    asked = gx.ExpectationSuite(name=table, expectations=[rows, *others])
-    results = batch.validate(asked, result_format="COMPLETE").results
+    suite_of_table = gx.ExpectationSuite(name=table, expectations=asked)
+    results = batch.validate(suite_of_table, result_format="COMPLETE").results
     outcomes = {result.expectation_config.meta["name"]: result for result in results}
-    for expect in (_HAS_ROWS, *suite):
-        yield expect, outcomes.get(expect.name)
+    return [outcomes.get(expect.name) for expect in suite]
 
 
 @contextmanager
@@ -105,10 +96,10 @@ def _autocommit(engine: Any) -> None:
 def _protected(query: str) -> str:
     """A query with its braces, which great-expectations would fill in, and colons, which SQLAlchemy would bind.
 
-    It ends in no comment and no semicolon, because great-expectations makes it a part of others; of two statements
-    DuckDB says that it can't. One that does not read the batch names it in a comment, or great-expectations warns.
+    It has no comment, because great-expectations makes it a part of others. One that does not read the batch names it
+    in a comment, or great-expectations warns.
     """
-    query = bare_sql(without_end(query))
+    query = bare_sql(query)
     if "{batch}" not in query:
         query += "/* {batch} */"
     parts = (
@@ -118,24 +109,16 @@ def _protected(query: str) -> str:
 
 
 def _result(table: str, expect: Expect, outcome: Any) -> ExpectationResult:
-    common = {
-        "table": table,
-        "name": expect.name,
-        "description": expect.description,
-        "column": expect.column,
-        "severity": expect.severity.value,
-    }
     raised = "great-expectations gave no result" if outcome is None else _exception(outcome.exception_info)
-    if raised is not None:
-        return ExpectationResult(**common, status=Status.RAISED, message=raised)
-    observed = outcome.result.get("observed_value")
-    rows = outcome.result.get("details", {}).get("unexpected_rows", [])
+    rows = [] if raised else outcome.result.get("details", {}).get("unexpected_rows", [])
     return ExpectationResult(
-        **common,
-        status=Status.PASSED if outcome.success else Status.FAILED,
-        observed=observed,
-        unexpected=None if expect is _HAS_ROWS else observed,
+        table=table,
+        name=expect.name,
+        description=expect.description,
+        severity=expect.severity,
+        unexpected=None if raised else outcome.result["observed_value"],
         samples=tuple({key: str(value) for key, value in row.items()} for row in rows[:_SAMPLES]),
+        message=raised,
     )
 
 

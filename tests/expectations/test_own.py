@@ -1,6 +1,5 @@
 """Expectations of a team's own: read from its file, added to the packaged ones, and refused in words when wrong."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,6 @@ def test_own_expectations_follow_the_packaged_ones_and_an_edited_file_is_read_ag
     assert (after["ads"][:-1], after["ads"][-1].name) == (before["ads"], "cheap")
     assert after["requests"] == before["requests"]
     own.write_text(_giving("{}"))
-    os.utime(own, ns=(1, 1))
     assert day_expectations(preset) == before
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mtmd.config import Preset
-from mtmd.expectations import Measure, Needs, Severity, day_expectations
+from mtmd.expectations import Measure, day_expectations
 
 
 @pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
@@ -25,9 +25,6 @@ def test_child_tasks_are_held_to_their_parents(tiny_preset: Preset, constrained:
     assert "ctr_at_most_gctr" not in names
 
 
-def test_each_measure_stops_and_each_table_warns(tiny_preset: Preset) -> None:
-    found = {expect.name: expect for suite in day_expectations(tiny_preset).values() for expect in suite}
-    for measure in Measure:
-        assert found[f"{measure}_steady"].severity is Severity.CRITICAL
-        assert found[f"{measure}_steady"].needs is Needs.TRAILING
-    assert (found["as_usual"].severity, found["as_usual"].needs) == (Severity.WARNING, Needs.TRAILING)
+def test_each_measure_is_judged(tiny_preset: Preset) -> None:
+    names = {expect.name for suite in day_expectations(tiny_preset).values() for expect in suite}
+    assert {f"{measure}_steady" for measure in Measure} <= names

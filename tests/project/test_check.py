@@ -147,8 +147,8 @@ def test_an_as_of_that_is_left_out_is_refused(project: Project) -> None:
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        (f"select *,\n    prize as cost\n{READ}", 'source_ads.sql, line 2 (prize as cost): Binder Error: Referenced'),
-        (f"select *\n{READ[:-1]};\n\nselect 1;\n", "source_ads.sql, line 2 ("),
+        (f"select *,\n    prize as cost\n{READ}", 'Binder Error: Referenced column "prize" not found'),
+        (f"select *\n{READ[:-1]};\n\nselect 1;\n", 'Parser Error: syntax error at or near ";"'),
         ("select 1 as ad_id -- $paths\n", "source_ads.sql does not read $paths, the day's files"),
         ("select content as ad_id from read_text('/etc/passwd') where len($paths) > 0", "disabled by configuration"),
         ("from read_parquet('s3://bucket/x.parquet') where len($paths) > 0", "disabled by configuration"),
@@ -189,7 +189,7 @@ def test_a_lack_of_memory_is_no_fault_of_the_logs(project: Project, monkeypatch:
           "candidates.ad_id: ad_exists fails: ", "candidates.ctr: ctr_is_a_probability fails: ",
           "candidates: gctr_at_most_ctr fails: ", "candidates.octr: octr_exactly_where_defined fails: ",
           "candidates: outcomes_null_unless_impressed fails: "]),
-        ("ads", ("delete from t",), ["ads: 0 rows; at least 1 is required → deliver the day"]),
+        ("ads", ("delete from t",), ["ads: has_rows fails: "]),
     ],
 )  # fmt: skip
 def test_rows_that_validation_would_stop_at_are_found(

@@ -41,7 +41,7 @@ def test_the_preset_is_the_demo_with_the_projects_own_places(tmp_path: Path) -> 
     # so the same shards are made
     assert LogSource.of(preset).bare_statements() == LogSource("logs").bare_statements()
     assert [one.name for one in day_expectations(preset)["ads"]][-2:] == [
-        "content_is_new",
+        "categories_steady",
         "bid_is_affordable",
     ]
 

@@ -30,7 +30,7 @@ from mtmd.run import RunPlan
 from mtmd.store.files import write_json
 from mtmd.train.results import EpochRecord, FitResult
 from mtmd.train.stage import Trained
-from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Status, WindowValidation
+from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Severity, Validation
 from mtmd.validate.stage import DataQuality
 
 AS_OF = date(2026, 1, 21)
@@ -138,24 +138,19 @@ def days() -> Days:
 
 
 @pytest.fixture(scope="session")
-def validations() -> tuple[DayValidation | WindowValidation, ...]:
+def validations() -> tuple[Validation, ...]:
     """One day with a pass and a warning; the window stops the run."""
     warning = ExpectationResult(
-        table="ads", name="ads_change", description="stale ads", severity="warning", status=Status.FAILED,
-        unexpected=1234,
-    )  # fmt: skip
-    results = (
-        ExpectationResult(table="ads", name="rows", description="no rows", status=Status.PASSED),
-        warning,
+        table="ads", name="ads_change", description="stale ads", severity=Severity.WARNING, unexpected=1234
     )
+    results = (ExpectationResult(table="ads", name="rows", description="no rows", unexpected=0), warning)
     raised = ExpectationResult(
-        table="window", name="days", description="holes", status=Status.RAISED, message="division by <zero>"
+        table="window", name="days", description="holes", unexpected=None, message="division by <zero>"
     )
+    profile = DayProfile(day=AS_OF, candidates={})
     return (
-        DayValidation(
-            day=AS_OF, results=results, profile=DayProfile(day=AS_OF, domains=(), sides=(), digests={})
-        ),
-        WindowValidation(first=AS_OF - timedelta(days=20), last=AS_OF, results=(raised,)),
+        DayValidation(title=f"{AS_OF}", day=AS_OF, results=results, profile=profile, compared=0),
+        Validation(title=f"window {AS_OF - timedelta(days=20)} … {AS_OF}", results=(raised,)),
     )
 
 
@@ -168,7 +163,7 @@ def records(
     parity: ParityReport,
     fit: FitResult,
     days: Days,
-    validations: tuple[DayValidation | WindowValidation, ...],
+    validations: tuple[Validation, ...],
 ) -> RunRecords:
     """Of a run that kept its champion; the champion gate failed in every slice."""
     place = tmp_path_factory.mktemp("evaluation")

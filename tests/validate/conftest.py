@@ -113,6 +113,12 @@ class Logs:
         return validate_day(self.source, DAY, self.preset, trailing)
 
 
+def repeated(profile: DayProfile) -> list[DayProfile]:
+    """Five days of the same numbers, without the values of their categories: the newest is the day before `DAY`."""
+    days = [{"day": DAY - timedelta(days=age), "cells": ()} for age in range(1, 6)]
+    return [profile.model_copy(update=changes) for changes in days]
+
+
 @pytest.fixture(scope="session")
 def strict_preset(tiny_preset: Preset) -> Preset:
     limits = tiny_preset.data.model_copy(update={"min_domain_rows": 40})

@@ -24,7 +24,7 @@ from mtmd.extras.kuairand.cross_fit import TeacherReport, cross_fit, teacher_rep
 from mtmd.extras.kuairand.log_rows import LogRows
 from mtmd.extras.kuairand.rows import FOR_LOGS, TeacherConfig
 from mtmd.extras.kuairand.written import Days, written_once
-from mtmd.logs.contract import optional_columns, table_columns
+from mtmd.logs.contract import optional_columns
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest
@@ -78,7 +78,7 @@ class _Read:
         files, declarations = self.files[day], self.declarations
         with reading(self.source.readable(files)) as connection:
             load_sources(connection, self.source, files, day, declarations, without_scores=True)
-            with blaming(connection, self.source, files, day, table_columns(declarations)):
+            with blaming(connection, self.source, files, day):
                 make_keys(connection, day, declarations)
                 check_keys(connection, day, "candidates")
                 return {

@@ -9,11 +9,13 @@ import pytest
 
 from mtmd.config import load_preset
 from mtmd.evaluate.metrics import area
+from mtmd.expectations import Measure
 from mtmd.extras.kuairand.cross_fit import NEWEST, cross_fit
 from mtmd.extras.kuairand.mapping import Exposures, map_exposures, teacher_inputs, teaching_rows
 from mtmd.extras.kuairand.rows import TeacherConfig
 from mtmd.extras.kuairand.source import Source, read_source, video_attributes
 from mtmd.project.rows import MOST_COLLIDING, colliding_share
+from mtmd.validate.deviations import FACTORS
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
 FOLDER = Path(os.environ.get("MTMD_KUAIRAND") or BESIDE)
@@ -39,7 +41,7 @@ def test_no_day_is_refused_for_its_number_of_rows(
     rows = [int((exposures.day == day).sum()) for day in np.unique(exposures.day)]
     compared = [number for number in rows if number >= limits.min_trailing_rows]
     assert compared == rows[-6:]  # no thin day comes after one that others are compared with
-    assert max(compared) / min(compared) < limits.stop_volume_factor
+    assert max(compared) / min(compared) < FACTORS[Measure.VOLUME]
 
 
 def test_the_preset_has_the_buckets_that_a_check_asks_for(
