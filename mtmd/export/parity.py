@@ -117,7 +117,7 @@ def _file_parity(
     reference = embed(side_input(rows, index, len(schema.domains)))
     name = schema.domains[index]
     for size in BATCH_SIZES:
-        some = rows.part(slice(0, min(len(rows), size * _BATCHES)))
+        some = rows.take(slice(0, min(len(rows), size * _BATCHES)))
         made = scorer.embed_rows(side, np.full(len(some), index), some, at_once=size)
         deltas = [
             _delta(made.tasks[task], torchs[: len(some)].numpy())

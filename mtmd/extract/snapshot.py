@@ -48,7 +48,7 @@ def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterat
         ad_id, bid = arrow_ids(raw.field("ad_id")), _bids(raw)
         for index in np.unique(product):
             rows = slice(*np.searchsorted(product, [index, index + 1]))
-            yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])
+            yield EncodedAds(schema.domains[index], ad_id[rows], encoded.take(rows), bid[rows])
 
 
 def _rows(

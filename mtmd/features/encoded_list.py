@@ -22,14 +22,10 @@ class EncodedList:
     def __len__(self) -> int:
         return len(self.start)
 
-    def take(self, rows: NDArray[np.int64]) -> "EncodedList":
+    def take(self, rows: NDArray[np.int64] | slice) -> "EncodedList":
         """Some rows in the given order, with copies of their values, row after row."""
         length = self.length[rows]
         return EncodedList(starts(length), length, self.ids[consecutive(self.start[rows], length)])
-
-    def part(self, rows: slice) -> "EncodedList":
-        """A range of rows, as views."""
-        return EncodedList(self.start[rows], self.length[rows], self.ids)
 
     @staticmethod
     def stack(lists: Sequence["EncodedList"]) -> "EncodedList":

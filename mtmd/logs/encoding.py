@@ -58,7 +58,7 @@ class EncodedSide:
     def __len__(self) -> int:
         return len(self.categorical)
 
-    def take(self, rows: NDArray[np.int64]) -> "EncodedSide":
+    def take(self, rows: NDArray[np.int64] | slice) -> "EncodedSide":
         """Some rows, copied, in the given order."""
         return EncodedSide(
             self.continuous[rows],
@@ -75,15 +75,6 @@ class EncodedSide:
             np.concatenate([side.categorical for side in sides]),
             np.concatenate([side.embedding for side in sides]),
             tuple(EncodedList.stack(lists) for lists in zip(*(side.lists for side in sides), strict=True)),
-        )
-
-    def part(self, rows: slice) -> "EncodedSide":
-        """A range of rows, as views."""
-        return EncodedSide(
-            self.continuous[rows],
-            self.categorical[rows],
-            self.embedding[rows],
-            tuple(lists.part(rows) for lists in self.lists),
         )
 
 

@@ -34,9 +34,6 @@ class Table(Protocol):
     def days(self) -> set[date]:
         """The days that the table has now."""
 
-    def has_day(self, day: date) -> bool:
-        """Whether it has a day now."""
-
     def refresh(self, day: date) -> object:
         """Ask for the day anew, and fetch what is new."""
 
@@ -65,12 +62,6 @@ class FolderTable(Table):
 
     def days(self) -> set[date]:
         return self.template.days()
-
-    def has_day(self, day: date) -> bool:
-        try:
-            return bool(self.files(day))
-        except LogsError:
-            return False
 
     def refresh(self, day: date) -> None:
         """What is there is read as it is."""
@@ -105,7 +96,7 @@ class LogSource:
         if not in_bucket(self.root):
             folders.append(resolve(self.root))
         for table in TABLES:
-            folders += self._table(table).folders
+            folders += self.table(table).folders
         each = (path for tables in files for paths in tables.values() for path in paths)
         return [*folders, *linked(each)]
 
@@ -153,16 +144,19 @@ class LogSource:
         Those of a remote table are as they were fetched or listed last. Raises LogsError naming the table, the day and
         the place when there are none, and ConfigError for what a remote table needs and has not.
         """
-        return self._table(table).files(day)
+        return self.table(table).files(day)
 
     def refresh(self, day: date, tables: Iterable[str] = TABLES) -> None:
         """Fetch what remote tables have of the day by now; raises as `day_files` does."""
         for table in tables:
-            self._table(table).refresh(day)
+            self.table(table).refresh(day)
 
     def has_day(self, table: str, day: date) -> bool:
-        """Whether a table has the day by now."""
-        return self._table(table).has_day(day)
+        """Whether `day_files` are there."""
+        try:
+            return bool(self.day_files(table, day))
+        except LogsError:
+            return False
 
     def source_files(self, day: date) -> SourceFiles:
         """Each table's files of the day; raises LogsError naming the table that has none."""
@@ -176,30 +170,25 @@ class LogSource:
         `cache` remembers those of files. Objects of a bucket have theirs since they were fetched first: they need not
         be there now.
         """
-        known = {table: self._table(table).digests(day) for table in tables}
+        known = {table: self.table(table).digests(day) for table in tables}
         files = {table: self.day_files(table, day) for table, found in known.items() if found is None}
         read = source_digests(files, cache)
         return {table: read[table] if found is None else found for table, found in known.items()}
 
-    def table_days(self, table: str) -> set[date]:
-        """Days that one table has; raises LogsError where a name has a day that is none."""
-        return self._table(table).days()
-
     def available_days(self) -> tuple[date, ...]:
-        """Days that all three tables have, oldest first; raises LogsError as `table_days` does."""
-        return tuple(sorted(set.intersection(*map(self.table_days, TABLES))))
+        """Days that all three tables have, oldest first; raises LogsError where a name has a day that is none."""
+        return tuple(sorted(set.intersection(*(self.table(name).days() for name in TABLES))))
 
     def newest_day(self, table: str) -> date:
         """The newest day of one table; raises LogsError where there is none."""
-        if not (days := self.table_days(table)):
-            raise LogsError(f"{self.place(table)} has no day of {table}; write one there, then run again")
+        if not (days := self.table(table).days()):
+            raise LogsError(
+                f"{self.table(table).place} has no day of {table}; write one there, then run again"
+            )
         return max(days)
 
-    def place(self, table: str) -> str:
-        """Where the table's days are, for people."""
-        return self._table(table).place
-
-    def _table(self, name: str) -> Table:
+    def table(self, name: str) -> Table:
+        """One table. Raises ConfigError where it needs an extra that is not registered."""
         config = self.tables.of(name)
         if isinstance(config, Files) and not self.is_in_bucket(name):
             return FolderTable(name, DayTemplate(resolve(self.root), config.template(name)))

@@ -68,7 +68,7 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None) -> Iterator[Findi
 
 
 def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iterator[Finding]:
-    days = {table: source.table_days(table) for table in TABLES}
+    days = {table: source.table(table).days() for table in TABLES}
     for table in TABLES:
         yield _days_of(table, days[table], source)
     common = set.intersection(*days.values())
@@ -105,7 +105,7 @@ def _days_of(table: str, days: set[date], source: LogSource) -> Finding:
     if days:
         return fact(table, f"{counted(len(days), 'day')}, {min(days)} to {max(days)}")
     remedy = f"write the logs there, or correct the preset's logs or [sources.{table}]"
-    return problem(table, f"no day in {source.place(table)}", remedy)
+    return problem(table, f"no day in {source.table(table).place}", remedy)
 
 
 def _check_columns(

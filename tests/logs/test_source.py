@@ -70,7 +70,7 @@ def test_a_table_has_days_where_its_template_says(tmp_path: Path) -> None:
         (tmp_path / name / "part-0.parquet").touch()
     source = LogSource(tmp_path, tables=_placed(ads={"files": "{day}/*.parquet"}))
     first, day = date(2026, 1, 1), date(2026, 1, 2)
-    assert source.table_days("ads") == {first, day}
+    assert source.table("ads").days() == {first, day}
     assert source.newest_day("ads") == day
     assert source.day_files("ads", day) == [tmp_path / "2026-01-02/part-0.parquet"]
     source.refresh(day)  # files are as they are

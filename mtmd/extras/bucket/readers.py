@@ -50,14 +50,6 @@ class BucketTable(Table):
         """The days that are there now; raises LogsError, and UnreachableError where the bucket can't be asked."""
         return self._template.days()
 
-    def has_day(self, day: date) -> bool:
-        """Whether there are objects of the day now."""
-        try:
-            self._list(day)
-        except LogsError:
-            return False
-        return True
-
     def refresh(self, day: date) -> None:
         """List the day anew, and fetch the objects whose content is not known yet; raises as `files` does."""
         listing, known = self._list(day), self._known(day)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from mtmd.extension import library
-from mtmd.extras.tables.readers import USE, Version, bounds, days_of
+from mtmd.extras.tables.readers import USE, bounds, days_of
 from mtmd.extras.tables.sources import DeltaTable, IcebergTable
 from mtmd.store.files import digest
 
@@ -22,40 +22,30 @@ def delta(config: DeltaTable, root: Path | str) -> Iterator["_Delta"]:
     below = f"{root}/{config.path}" if isinstance(root, str) else str(root / config.path)
     place = config.path if "://" in config.path else below
     table = library("deltalake", "delta", USE).DeltaTable(place)
-    yield _Delta(config, table.version(), table.to_pyarrow_dataset())
+    yield _Delta(config, table.to_pyarrow_dataset())
 
 
 @contextmanager
 def iceberg(config: IcebergTable, _root: Path | str) -> Iterator["_Iceberg"]:
-    """The table at its current snapshot: in a catalog, or by the path of one state's metadata.
-
-    Raises ConfigError where pyiceberg is missing, and pyiceberg's errors.
-    """
-    if config.catalog is None:
-        static = library("pyiceberg.table", "iceberg", USE).StaticTable
-        table = static.from_metadata(config.table, properties=config.properties)
-    else:
-        catalog = library("pyiceberg.catalog", "iceberg", USE).load_catalog(
-            config.catalog, **config.properties
-        )
-        table = catalog.load_table(config.table)
-    yield _Iceberg(config, table)
+    """The table at its current snapshot; raises ConfigError where pyiceberg is missing, and pyiceberg's errors."""
+    catalogs = library("pyiceberg.catalog", "iceberg", USE)
+    catalog = catalogs.load_catalog(config.catalog, **config.properties)
+    yield _Iceberg(config, catalog.load_table(config.table))
 
 
 @dataclass(frozen=True)
 class _Delta:
     config: DeltaTable
-    number: int
     dataset: Any
 
     def days(self) -> set[date]:
         batches = self.dataset.scanner(columns=[self.config.day_column]).to_batches()
         return {day for batch in batches for day in days_of(batch.column(0))}
 
-    def version(self, day: date) -> Version:
+    def version(self, day: date) -> str:
         """The day is what it was where it is read from the same files."""
         files = sorted(fragment.path for fragment in self.dataset.get_fragments(filter=self._of(day)))
-        return Version(digest([files, str(self.dataset.schema)]), f"version {self.number}")
+        return digest([files, str(self.dataset.schema)])
 
     def rows(self, day: date) -> pa.RecordBatchReader:
         columns = None if self.config.columns is None else list(self.config.columns)
@@ -76,16 +66,14 @@ class _Iceberg:
         scan = self.table.scan(selected_fields=(self.config.day_column,))
         return {day for batch in scan.to_arrow_batch_reader() for day in days_of(batch.column(0))}
 
-    def version(self, day: date) -> Version:
+    def version(self, day: date) -> str:
         """The day is what it was where the same files are read with the same deletions."""
         scan = self._scan(day)
         files = sorted(
             [task.file.file_path, *sorted(deletion.file_path for deletion in task.delete_files)]
             for task in scan.plan_files()
         )
-        snapshot = self.table.current_snapshot()
-        words = f"snapshot {snapshot.snapshot_id}" if snapshot else "no snapshot"
-        return Version(digest([files, str(scan.projection())]), words)
+        return digest([files, str(scan.projection())])
 
     def rows(self, day: date) -> pa.RecordBatchReader:
         return self._scan(day).to_arrow_batch_reader()

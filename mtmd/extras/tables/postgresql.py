@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extension import library
-from mtmd.extras.tables.readers import USE, Version, bounds, days_of
+from mtmd.extras.tables.readers import USE, bounds, days_of
 from mtmd.extras.tables.sources import PostgresqlTable
 from mtmd.logs.sql import quoted
 
@@ -54,7 +54,7 @@ class _Table:
         query = self.config.days_sql or f"select distinct cast({day} as date) from {self._name}"
         return days_of(self._read(query).read_all().column(0))
 
-    def version(self, day: date) -> Version:
+    def version(self, day: date) -> str:
         schema = self._read(f"{self._rows} limit 0", day).schema
         digest = "count(*)::text || ' ' || coalesce(sum(hashtextextended(r::text, 0)::numeric), 0)::text"
         query = self.config.version_sql or f"select {digest} from ({self._rows}) as r"
@@ -62,8 +62,7 @@ class _Table:
         if answer.shape != (1, 1):
             rows, columns = answer.shape
             raise LogsError(f"version_sql gave {rows} rows of {columns} columns; it must give one value")
-        words = str(answer.column(0)[0].as_py())
-        return Version(f"{words} {schema.remove_metadata()}", words)
+        return f"{answer.column(0)[0]} {schema.remove_metadata()}"
 
     def rows(self, day: date) -> pa.RecordBatchReader:
         return self._read(self._rows, day)

@@ -34,19 +34,11 @@ class Opened(Protocol):
     def days(self) -> set[date]:
         """The days of which there are rows."""
 
-    def version(self, day: date) -> "Version":
-        """What the day's rows are known by."""
+    def version(self, day: date) -> str:
+        """What differs whenever the day's rows do."""
 
     def rows(self, day: date) -> pa.RecordBatchReader:
         """The day's rows; the filter is the table's own work."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """`content` differs whenever the day's rows do; `words` say which state of the table it is of."""
-
-    content: str
-    words: str
 
 
 def days_of(column: pa.Array | pa.ChunkedArray) -> set[date]:
@@ -104,7 +96,6 @@ class Fetched(Frozen):
 
     asked: str = Field(description="digest of the preset's section: what was asked of which table")
     version: str = Field(description="folder of the version")
-    state: str = Field(description="of the table: its snapshot, its version, or what version_sql gave")
 
 
 @dataclass(frozen=True)
@@ -125,11 +116,10 @@ class SpooledTable(Table):
         """Ask for the day's version, and fetch what is not here yet; raises as `days` does."""
         folder = self._day(day)
         with blaming(self.name), opened(self.config, self.root) as table:
-            version = table.version(day)
-            key = digest([SPOOL_FORMAT, self._asked, version.content])[:16]
+            key = digest([SPOOL_FORMAT, self._asked, table.version(day)])[:16]
             if not make_once(folder / key, lambda place: _write(table.rows(day), place / _FILE)):
-                _log.info("%s of %s: fetched %s", self.name, day, version.words)
-        fetched = Fetched(asked=self._asked, version=key, state=version.words)
+                _log.info("%s of %s: fetched", self.name, day)
+        fetched = Fetched(asked=self._asked, version=key)
         if fetched != self._current(day):
             write_json(folder / "current.json", fetched.model_dump(mode="json"), seal=True)
         return fetched
@@ -139,18 +129,17 @@ class SpooledTable(Table):
         """Where the table's days are, for people."""
         return f"the table of [sources.{self.name}]"
 
-    def has_day(self, day: date) -> bool:
-        """Whether the day has rows by now; it is asked for where it was not fetched before, or had none then."""
-        if not self._has_rows(day):
-            self.refresh(day)
-        return self._has_rows(day)
-
     def _has_rows(self, day: date) -> bool:
         return bool(pq.read_metadata(self._file(day)).num_rows)
 
     def files(self, day: date) -> list[Path]:
-        """The day as it was fetched last; it is fetched if it was not before. Raises LogsError where it has no rows."""
-        if not self.has_day(day):
+        """The day as it was fetched last; it is fetched if it was not before, or had no rows.
+
+        Raises LogsError where it has no rows by now.
+        """
+        if not self._has_rows(day):
+            self.refresh(day)
+        if not self._has_rows(day):
             raise LogsError(
                 f"{self.name} of {day}: the table of [sources.{self.name}] has no row of the day; deliver it, or "
                 "correct the section's day_column"

@@ -43,11 +43,9 @@ class IcebergTable(Frozen):
     """An Apache Iceberg table, fetched day by day."""
 
     kind: Literal["iceberg"]
-    table: str = Field(
-        min_length=1, description="namespace.table in the catalog; without one, the path of its metadata.json"
-    )
-    catalog: str | None = Field(
-        None, description="name of the catalog; credentials are in PYICEBERG_CATALOG__<NAME>__… variables"
+    table: str = Field(min_length=1, description="namespace.table in the catalog")
+    catalog: str = Field(
+        description="name of the catalog; credentials are in PYICEBERG_CATALOG__<NAME>__… variables"
     )
     properties: dict[str, str] = Field({}, description="of the catalog, such as type, uri and warehouse")
     day_column: DayColumn

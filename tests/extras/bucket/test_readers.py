@@ -57,7 +57,7 @@ def test_days_files_and_digests_are_those_of_the_same_folder(s3: S3, tmp_path: P
         s3.put(f"{URL}/{name}", bytes([n]) * 10)
     there, folder = source(tmp_path, **LAYOUTS[layout]), s3.path(URL)
     local = LogSource(folder, tables=there.tables)
-    assert there.table_days("ads") == local.table_days("ads") == {DAY}
+    assert there.table("ads").days() == local.table("ads").days() == {DAY}
     assert there.digests(DAY, ["ads"]) == local.digests(DAY, ["ads"])
     found, expected = there.day_files("ads", DAY), local.day_files("ads", DAY)
     assert [path.read_bytes() for path in found] == [path.read_bytes() for path in expected]
@@ -115,7 +115,7 @@ def test_an_object_that_is_not_as_it_is_listed_is_an_error(
 
 def test_a_local_place_beside_logs_in_a_bucket_is_refused(s3: S3, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[sources.ads\] has the local place .* beside a bucket"):
-        source(tmp_path, files="/mnt/{day}.parquet").table_days("ads")
+        source(tmp_path, files="/mnt/{day}.parquet").table("ads").days()
 
 
 def test_a_table_may_be_in_a_bucket_of_its_own(s3: S3, tmp_path: Path) -> None:
@@ -123,4 +123,4 @@ def test_a_table_may_be_in_a_bucket_of_its_own(s3: S3, tmp_path: Path) -> None:
     mixed = source(tmp_path, str(tmp_path / "logs"), files="s3://others/x/{day}.parquet")
     assert [path.name for path in mixed.day_files("ads", DAY)] == ["2026-01-05.parquet"]
     assert (mixed.is_remote("ads"), mixed.is_remote("requests")) == (True, False)
-    assert mixed.place("ads") == "s3://others/x/{day}.parquet"
+    assert mixed.table("ads").place == "s3://others/x/{day}.parquet"

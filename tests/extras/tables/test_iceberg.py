@@ -1,27 +1,12 @@
-"""What only Iceberg has: a table by the path of its metadata, and one without a snapshot."""
+"""What only Iceberg has: a table without a snapshot."""
 
-import sqlite3
-
-import pyarrow.parquet as pq
 import pytest
 
-from tests.extras.tables.conftest import DAY, NEXT, Remote, rows
+from mtmd.errors import LogsError
+from tests.extras.tables.conftest import DAY, Remote, rows
 
 pytest.importorskip("pyiceberg", reason="pyiceberg is not installed")
 pytestmark = pytest.mark.parametrize("remote", ["iceberg"], indirect=True)
-
-
-def test_a_path_of_metadata_is_the_table_as_it_was_then(remote: Remote) -> None:
-    with sqlite3.connect(remote.folder / "catalog.db") as catalog:
-        ((location,),) = catalog.execute("select metadata_location from iceberg_tables").fetchall()
-    catalog.close()
-    table = remote.spooled(table=location, catalog=None, properties={})
-    before = table.refresh(DAY)
-    assert before.state.startswith("snapshot ")
-    remote.append(rows(7))
-    assert table.days() == {DAY, NEXT}
-    assert table.refresh(DAY) == before
-    assert pq.read_metadata(table.files(DAY)[0]).num_rows == 3
 
 
 def test_a_table_without_rows_has_no_days(remote: Remote) -> None:
@@ -32,5 +17,5 @@ def test_a_table_without_rows_has_no_days(remote: Remote) -> None:
     catalog.close()
     table = remote.spooled(table="logs.empty")
     assert table.days() == set()
-    assert table.refresh(DAY).state == "no snapshot"
-    assert not table.has_day(DAY)
+    with pytest.raises(LogsError, match="has no row of the day"):
+        table.files(DAY)

@@ -15,7 +15,7 @@ from tests.extras.tables.conftest import DAY, DRIVERS, NEXT, VARIABLE
 
 SECTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {"connection": VARIABLE, "table": "ads"},
-    "iceberg": {"table": "nowhere/metadata.json"},
+    "iceberg": {"table": "nowhere.ads", "catalog": "lake"},
     "delta": {"path": "nowhere"},
 }
 EXTRAS = {"postgresql": "postgres", "iceberg": "iceberg", "delta": "delta"}
