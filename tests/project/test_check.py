@@ -54,7 +54,7 @@ def test_all_mistakes_of_a_preset_are_found_together_and_its_logs_are_not_read(p
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ('label = "clicked" }', 'label = "position" }', "task 'ctr' has label 'position'; it must be one of"),
+        ('label = "clicked" }', 'label = "position" }', "task 'ctr' with label 'position': logs or their checks"),
         ('type = "BIGINT"\nbuckets = 2000\n', "buckets = 2000\n",
          "feature 'user_id' has type VARCHAR, and the contract's requests.user_id is BIGINT; set its type to BIGINT"),
         ('name = "tiny"', "name = ", "preset "),
