@@ -79,6 +79,6 @@ def test_a_fault(fault: Fault, request: pytest.FixtureRequest, undisturbed: dict
 
 def test_every_kind_of_file_of_a_line_is_struck(line: Line) -> None:
     """Locks are empty files."""
-    known = {path for kind in KINDS for path in line.root.glob(kind.covers)}
+    known = {path for pattern in KINDS for path in line.root.glob(pattern)}
     files = {path for path in line.root.rglob("*") if path.is_file() and path.stat().st_size}
     assert sorted(str(path.relative_to(line.artifacts / LINE)) for path in files - known) == []
