@@ -51,8 +51,6 @@ def plain_job(plan: RunPlan, stage: Clock = nullcontext) -> tuple[DayRun, RunSum
     with stage("decision, ads and page"):
         summary = promote_stage.decide(run, promote=True)
         if summary.promoted:
-            publish_stage.publish_promoted(
-                plan.workspace, plan.source, plan.as_of, days.held_out, summary.model_id
-            )
+            publish_stage.publish(plan.workspace, plan.source, plan.as_of, held_out=days.held_out)
         report_stage.write_report(run, summary)
     return run, summary

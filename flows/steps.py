@@ -26,7 +26,7 @@ from mtmd.promote import stage as promote_stage
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
 from mtmd.publish import stage as publish_stage
-from mtmd.publish.stage import NoLongerLive, Published
+from mtmd.publish.stage import Published
 from mtmd.registry.registry import Registry
 from mtmd.report import index as index_stage
 from mtmd.report import stage as report_stage
@@ -215,18 +215,15 @@ def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
 
 
 @task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
-def publish_ads(
-    planned: RunPlan, held_out: ShardRef, promoted: str, before: bool
-) -> Published | NoLongerLive:
+def publish_ads(planned: RunPlan, held_out: ShardRef, promoted: str, before: bool) -> Published:
     """Run the held-out day's ads through the promoted model's item towers; from then on they are served.
 
     If the model was promoted before this run, ads that serve it stay.
     """
-    done = publish_stage.publish_promoted(
-        planned.workspace, planned.source, planned.as_of, held_out, promoted, before=before
+    done = publish_stage.publish(
+        planned.workspace, planned.source, planned.as_of, model=promoted, held_out=held_out, keep=before
     )
-    say = get_run_logger().warning if isinstance(done, NoLongerLive) else get_run_logger().info
-    say("%s", done.words)
+    get_run_logger().info("%s", done.words)
     return done
 
 

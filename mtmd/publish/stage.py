@@ -36,52 +36,28 @@ class Published(Frozen):
     words: str
 
 
-class NoLongerLive(Frozen):
-    """A run's model that is not live any more when its ads are to be published: it was rolled back, or displaced."""
-
-    words: str
-
-
 def publish(
-    workspace: Workspace, source: LogSource, day: date | None = None, *, model: str | None = None
+    workspace: Workspace,
+    source: LogSource,
+    day: date | None = None,
+    *,
+    model: str | None = None,
+    held_out: ShardRef | None = None,
+    keep: bool = False,
 ) -> Published:
     """Publish a day's ads, by default the newest day's, for a model, by default the champion; then they serve it, all
     or none of them.
 
-    What is there already is not made again. An older day's ads displace a newer one's only where the day is named.
+    What is there already is not made again. An older day's ads displace a newer one's only where a person names the
+    day. A run gives `held_out`, the shard that its model was evaluated on: the snapshot must still be the one that it
+    was extracted from. With `keep` the ads that serve the model stay, of whichever day: a person may have chosen them.
 
     Raises RegistryError without a champion or for an unknown model, LogsError for a snapshot that is missing, not as
     the contract says, changed while it was read, or, if nobody named its day, has less than half of the ads that served
     before: it may be half delivered. BundleError when the model's files are altered or an ad can't be embedded.
     """
     with Catalogue(workspace.root).publishing():
-        return _publish(workspace, source, day, model)
-
-
-def publish_promoted(
-    workspace: Workspace,
-    source: LogSource,
-    day: date,
-    held_out: ShardRef,
-    model: str,
-    *,
-    before: bool = False,
-) -> Published | NoLongerLive:
-    """Publish, as `publish` does, for the model that a run promoted; nothing where another model is live by now.
-
-    The snapshot must still be the one that `held_out` was extracted from, on which the model was evaluated. A newer
-    day's ads stay. Whoever rolled back meanwhile has chosen which ads serve the model that is live again; whoever
-    promoted a newer one publishes its ads. A model that was promoted `before` this run keeps the ads that serve it, of
-    whichever day: a person may have chosen them.
-    """
-    with Catalogue(workspace.root).publishing():
-        live = Registry(workspace.root).champion()
-        if live is not None and live.model_id != model:
-            return NoLongerLive(
-                words=f"ads of {day} are not published: the champion is {live.model_id} by now, not {model}. It keeps "
-                "the ads that it has; `mtmd publish` gives it the newest"
-            )
-        return _publish(workspace, source, day, model, held_out, keep=before)
+        return _publish(workspace, source, day, model, held_out, keep)
 
 
 def _publish(
@@ -89,11 +65,10 @@ def _publish(
     source: LogSource,
     day: date | None,
     model: str | None,
-    held_out: ShardRef | None = None,
-    *,
-    keep: bool = False,
+    held_out: ShardRef | None,
+    keep: bool,
 ) -> Published:
-    """Callers hold the lock of whoever publishes; with `keep`, what serves the model stays."""
+    """Callers hold the lock of whoever publishes."""
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
     champion = registry.require_champion()
     wanted, model_id = day or source.newest_day("ads"), model or champion.model_id

@@ -67,7 +67,6 @@ class PublishedAds:
     A row is a place among all ads.
     """
 
-    bundle_id: str
     blocks: tuple[AdBlock, ...]
 
     def __len__(self) -> int:
@@ -103,12 +102,8 @@ class PublishedAds:
         """The ads of some ascending rows, in that order, copied."""
         cuts = np.searchsorted(rows, self.starts)
         spans = zip(self.blocks, self.starts, cuts, cuts[1:], strict=False)
-        return PublishedAds(
-            self.bundle_id,
-            tuple(
-                block.take(rows[first:last] - start) for block, start, first, last in spans if first < last
-            ),
-        )
+        taken = (block.take(rows[first:last] - start) for block, start, first, last in spans if first < last)
+        return PublishedAds(tuple(taken))
 
 
 def publish_ads(scorer: Scorer, ads: Iterable[EncodedAds], directory: Path, threads: int = 1) -> bool:
@@ -199,7 +194,7 @@ def open_ads(directory: Path, info: BundleInfo) -> PublishedAds:
     for product in info.declarations.domains.products:
         if (path := directory / f"{product}.arrow").is_file():
             blocks += [_block(batch, product) for batch in map_batches(path)[0]]
-    return PublishedAds(info.bundle_id, tuple(blocks))
+    return PublishedAds(tuple(blocks))
 
 
 def _block(columns: Columns, product: str) -> AdBlock:

@@ -213,4 +213,4 @@ class Ranker:
             domain[places] = info.declarations.domains.products.index(block.product)
             for task, matrix in block.tasks.items():
                 tasks[task][places] = matrix[rows[places] - ads.starts[number]]
-        return Embeddings(ads.bundle_id, "item", domain, tasks)
+        return Embeddings(domain, tasks)

@@ -36,14 +36,12 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Embeddings of N rows of one side, tied to the bundle that made them.
+    """Embeddings of N rows of one side, by one bundle; they work together with those of the same bundle alone.
 
     domain   (N,) int64, index of the surface or product of each row
     tasks    task → (N, K_t) float32
     """
 
-    bundle_id: str
-    side: TowerSide
     domain: Integers
     tasks: Mapping[str, Floats]
 
@@ -90,7 +88,7 @@ class Scorer:
         names = [OUTPUT_PREFIX + task for task in self.tasks]
         outputs = self._sessions[side, domain].run(names, _inputs(rows, schema))
         index = np.full(len(rows), schema.domains.index(domain), np.int64)
-        return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
+        return Embeddings(index, dict(zip(self.tasks, outputs, strict=True)))
 
     def embed_rows(
         self,
@@ -111,18 +109,12 @@ class Scorer:
                 made = self.embed(side, self._schema(side).domains[index], rows.take(some))
                 for task, values in made.tasks.items():
                     tasks[task][some] = values
-        return Embeddings(self.info.bundle_id, side, domain.astype(np.int64), tasks)
+        return Embeddings(domain.astype(np.int64), tasks)
 
     def score(
         self, queries: Embeddings, items: Embeddings, pair_query: Integers, pair_item: Integers
     ) -> Floats:
-        """Natural-log probabilities (P, T) of pairs (row of queries, row of items).
-
-        NaN where the ad's product lacks the task. Raises BundleError, naming both ids, for embeddings of
-        another bundle, or of the wrong side.
-        """
-        self._check(queries, "query")
-        self._check(items, "item")
+        """Natural-log probabilities (P, T) of pairs (row of queries, row of items); NaN without the task."""
         logits = np.empty((len(pair_query), len(self.tasks)), np.float32)
         for start in range(0, len(pair_query), _PAIRS_AT_ONCE):
             q, i = pair_query[start : start + _PAIRS_AT_ONCE], pair_item[start : start + _PAIRS_AT_ONCE]
@@ -138,13 +130,6 @@ class Scorer:
 
     def _schema(self, side: TowerSide) -> SideSchema:
         return self.info.declarations.query if side == "query" else self.info.declarations.item
-
-    def _check(self, embeddings: Embeddings, side: TowerSide) -> None:
-        if (embeddings.bundle_id, embeddings.side) != (self.info.bundle_id, side):
-            raise BundleError(
-                f"{embeddings.side} embeddings of bundle {embeddings.bundle_id} were given where {side} embeddings of "
-                f"bundle {self.info.bundle_id} belong; embed the rows again with one bundle"
-            )
 
 
 def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | None]) -> NDArray[np.float32]:

@@ -90,14 +90,18 @@ def faults() -> Iterator[Fault]:
         for pattern, outcome in KINDS.items():
             then = _exported_anew if pattern.startswith("graphs") else Line.daily
             quick = damage is _flip and pattern in _QUICK
-            yield Fault(GROUP, f"{pattern}: {way}", outcome, partial(_strike, pattern, damage), then, "", quick)
+            yield Fault(
+                GROUP, f"{pattern}: {way}", outcome, partial(_strike, pattern, damage), then, "", quick
+            )
         for name, words in _ROLLED_BACK.items():
             strike = partial(_strike, f"models/{_OLD}-*/{name}", damage)
             title = f"{name} of the model before: {way}, then a rollback"
             yield Fault(GROUP, title, "refused", strike, _rolled_back, words)
     for name in ("candidates", "requests", "ads"):
         strike = partial(_strike, f"shards/date={_SOME_DAY}/*/{name}.arrow", _flip)
-        yield Fault(GROUP, f"a shard's {name}: a bit flipped, then a training", "healed", strike, _trained_anew)
+        yield Fault(
+            GROUP, f"a shard's {name}: a bit flipped, then a training", "healed", strike, _trained_anew
+        )
 
 
 def _strike(pattern: str, damage: Callable[[Path], object], line: Line) -> None:

@@ -16,7 +16,7 @@ from mtmd.extract.snapshot import ads_digests
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
-from mtmd.publish.stage import Published, _snapshot, publish, publish_promoted
+from mtmd.publish.stage import _snapshot, publish
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.published import PublishedAds, open_ads
@@ -84,7 +84,7 @@ def test_an_older_day_displaces_a_newer_one_only_where_it_is_named(done_live: Do
     before = publish(workspace, LogSource(logs), AS_OF)
     newer = publish(workspace, LogSource(logs))
     assert newer.day > AS_OF
-    older = publish_promoted(workspace, LogSource(logs), AS_OF, done_live.days.held_out, newer.model_id)
+    older = publish(workspace, LogSource(logs), AS_OF, held_out=done_live.days.held_out)
     words = f"{newer.model_id} has the ads of {newer.day} already; those of {AS_OF} displace nothing"
     assert older.words == words
     assert Catalogue(workspace.root).current(newer.model_id).day == newer.day
@@ -145,30 +145,24 @@ def test_a_snapshot_that_changed_after_the_evaluation_is_refused(done_live: Done
     logs = tmp_path / "logs"
     shutil.copytree(Path(done_live.plan.logs) / "ads" / f"date={NEXT}", logs / "ads" / f"date={AS_OF}")
     workspace, held_out = done_live.plan.workspace, done_live.days.held_out
-    model = Registry(workspace.root).require_champion().model_id
     with pytest.raises(LogsError, match=f"ads of {AS_OF} changed after the model was evaluated"):
-        publish_promoted(workspace, LogSource(logs), AS_OF, held_out, model)
+        publish(workspace, LogSource(logs), AS_OF, held_out=held_out)
 
 
 def test_a_run_of_a_day_whose_model_is_live_keeps_the_ads_that_a_person_chose(
     next_day: Run, tmp_path: Path
 ) -> None:
     workspace = Workspace(copied(next_day.artifacts, tmp_path / "artifacts") / next_day.root.name)
-    model, source = next_day.summary.model_id, LogSource(next_day.logs)
+    source = LogSource(next_day.logs)
     held_out = extract_day(source, NEXT, load_preset(TINY).declarations, workspace.shards)
     publish(workspace, source, AS_OF)
-    kept = publish_promoted(workspace, source, NEXT, held_out, model, before=True)
-    assert isinstance(kept, Published)
+    kept = publish(workspace, source, NEXT, held_out=held_out, keep=True)
     assert (kept.day, kept.made) == (AS_OF, False)
     (damaged, *_) = Path(kept.path).glob("*.arrow")
     damaged.write_bytes(b"")
-    made = publish_promoted(workspace, source, NEXT, held_out, model, before=True)
-    assert isinstance(made, Published)
-    assert made.day == NEXT
+    assert publish(workspace, source, NEXT, held_out=held_out, keep=True).day == NEXT
     publish(workspace, source, AS_OF)
-    promoted = publish_promoted(workspace, source, NEXT, held_out, model)
-    assert isinstance(promoted, Published)
-    assert promoted.day == NEXT
+    assert publish(workspace, source, NEXT, held_out=held_out).day == NEXT
 
 
 def test_a_run_whose_model_was_rolled_back_leaves_the_ads_of_the_model_before_it(
@@ -177,18 +171,9 @@ def test_a_run_whose_model_was_rolled_back_leaves_the_ads_of_the_model_before_it
     """Whoever rolled back may have kept them on purpose."""
     workspace = Workspace(copied(next_day.artifacts, tmp_path / "artifacts") / next_day.root.name)
     before, model = first_run.summary.model_id, next_day.summary.model_id
-    source, preset = LogSource(next_day.logs), load_preset(TINY)
-    held_out = extract_day(source, NEXT, preset.declarations, workspace.shards)
-    live = publish_promoted(workspace, source, NEXT, held_out, model)
-    assert isinstance(live, Published)
-    assert (live.model_id, live.day) == (model, NEXT)
     Registry(workspace.root).rollback("the newest ads are wrong", lambda _: None)
     kept = Catalogue(workspace.root).current(before)
-    done = publish_promoted(workspace, source, NEXT, held_out, model)
-    assert done.words == (
-        f"ads of {NEXT} are not published: the champion is {before} by now, not {model}. It keeps the ads that it has; "
-        "`mtmd publish` gives it the newest"
-    )
+    assert publish(workspace, LogSource(next_day.logs), NEXT, model=model).model_id == model
     assert Catalogue(workspace.root).current(before) == kept
     assert kept.day == AS_OF
 

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from mtmd.config import IdsConfig
-from mtmd.errors import BundleError, LogsError
+from mtmd.errors import LogsError
 from mtmd.logs.contract import id_list
 from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.ranker import Ranker, ranking_by
 from mtmd.serve.scorer import Scorer
 from tests.serve.http.conftest import ADS
 
-A = "a" * 64
 REQUESTS: list[dict[str, Any]] = [
     {"request_id": 1, "surface": "search", "activity": 1.0, "depth": 0.25},
     {"request_id": 2, "surface": "home_feed", "activity": -1.0, "depth": 1.0},
@@ -31,7 +30,7 @@ def published(scorer: Scorer) -> PublishedAds:
         tasks = {task: made[task] for task in (("ctr", "octr") if product == "standard" else ("ctr",))}
         ids, bids = ([ad[name] for ad in own] for name in ("ad_id", "bid"))
         blocks.append(AdBlock(product, np.array(ids), tasks, np.array(bids, np.float32)))
-    return PublishedAds(scorer.info.bundle_id, tuple(blocks))
+    return PublishedAds(tuple(blocks))
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def test_ads_are_found_by_ids_of_text(make_bundle: Callable[..., Path]) -> None:
     blocks = [
         replace(own, ad_id=np.array([names[ad] for ad in own.ad_id.tolist()])) for own in numbered.blocks
     ]
-    ranker = Ranker("some-model", scorer, PublishedAds(A, tuple(blocks)))
+    ranker = Ranker("some-model", scorer, PublishedAds(tuple(blocks)))
     ranking = ranking_by(scorer.info.declarations.domains, "ctr")
     everything = Ranker("some-model", scorer, numbered).rank(REQUESTS, ranking, 4)
     assert [id_list(own) for own in ranker.rank(REQUESTS, ranking, 4).ad_id] == [
@@ -66,7 +65,7 @@ def test_no_requests_no_ads_and_ads_that_nobody_published_give_empty_answers(
     ranker: Ranker, scorer: Scorer
 ) -> None:
     ranking = ranking_by(scorer.info.declarations.domains, "ctr")
-    empty = Ranker("some-model", scorer, PublishedAds(A, ()))
+    empty = Ranker("some-model", scorer, PublishedAds(()))
     assert ranker.rank([], ranking, 4).probability.shape == (0, 0, 2)
     assert empty.rank(REQUESTS, ranking, 4).probability.shape == (2, 0, 2)
     assert empty.rank(REQUESTS, ranking, 4, ad_ids=[7]).unpublished.tolist() == [7]
@@ -76,11 +75,3 @@ def test_no_requests_no_ads_and_ads_that_nobody_published_give_empty_answers(
 def test_a_request_that_no_embedding_can_hold_is_refused(ranker: Ranker) -> None:
     with pytest.raises(LogsError, match="request 1 has features that give a ctr embedding beyond"):
         ranker.embed([REQUESTS[0], REQUESTS[1] | {"depth": 1e30}])
-
-
-def test_ads_of_another_bundle_are_refused(scorer: Scorer, make_bundle: Callable[..., Path]) -> None:
-    other = Scorer.load(make_bundle("b" * 64))
-    with pytest.raises(BundleError, match=f"item embeddings of bundle {A} were given where .* {'b' * 64}"):
-        Ranker("some-model", other, published(scorer)).rank(
-            REQUESTS, ranking_by(scorer.info.declarations.domains, "ctr"), 4
-        )

@@ -64,19 +64,6 @@ def test_raw_rows_are_encoded_with_the_bundles_declarations(scorer: Scorer) -> N
         scorer.encode([{"activity": "much"}], "query")
 
 
-def test_embeddings_of_another_bundle_or_side_are_refused(
-    scorer: Scorer, make_bundle: Callable[..., Path]
-) -> None:
-    queries = scorer.embed("query", "search", encoded([[1.0, 0.5]]))
-    other = Scorer.load(make_bundle(B)).embed("item", "standard", encoded([[1.0, 0.5]]))
-    for items, words in (
-        (other, f"item embeddings of bundle {B} were given where item embeddings of bundle {A} belong"),
-        (queries, f"query embeddings of bundle {A} were given where item"),
-    ):
-        with pytest.raises(BundleError, match=words):
-            scorer.score(queries, items, np.array([0]), np.array([0]))
-
-
 def test_files_that_are_not_the_bundles_are_refused(bundle: Path, make_bundle: Callable[..., Path]) -> None:
     file = bundle / "item_standard.onnx"
     whole = file.read_bytes()

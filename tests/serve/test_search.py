@@ -23,7 +23,7 @@ def published(*blocks: tuple[str, Matrices], bid: np.ndarray | None = None) -> P
         bids = np.ones(count, np.float32) if bid is None else bid[place : place + count]
         made.append(AdBlock(product, np.arange(place, place + count), tasks, bids))
         place += count
-    return PublishedAds("a" * 64, tuple(made))
+    return PublishedAds(tuple(made))
 
 
 def oracle(scores: np.ndarray, k: int) -> list[int]:
