@@ -82,7 +82,10 @@ def train_variants(
     given = {"planned": plan, "kind": "mtmd", "window": window}
     with parameters.runner(1) as runner:  # each training takes all of a machine
         runs = {
-            f"{name}, seed {seed}": runner.submit(steps.train, given | {"variant": name, "seed": seed})
+            f"{name}, seed {seed}": runner.submit(
+                steps.train.with_options(task_run_name=f"train {name}, seed {seed}"),
+                given | {"variant": name, "seed": seed},
+            )
             for name in names
             for seed in seeds
         }

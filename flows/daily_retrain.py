@@ -6,6 +6,7 @@ from prefect import flow
 
 from mtmd import command_line, extension
 from mtmd.config import variants
+from mtmd.export.stage import model_id
 from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.ablation import ablate
 from mtmd.flows.command import command_of, require_days, show
@@ -46,19 +47,28 @@ def daily_retrain(
     day = as_of or scheduled_day()
     try:
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
-        summary = steps.decide(run, promote, override)
+        summary = steps.decide(run, promote=promote, override=override)
     except Exception as error:
         live = promote_stage.live_model(preset, artifacts)
         publish("verdict", f"as_of {day}: stopped", jobs.stopped(day, f"{error}", live))
         steps.record_failure(artifacts, preset, day, error)
         raise
+    steps.record_decision(run.plan.workspace, day)  # whatever fails later, it is decided
     if summary.is_news:
         event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
         tell(event, run.plan.preset.name, day, summary.champion, summary.words)
     prefect_artifacts.verdict(run.plan, summary)
     if summary.promoted:
-        steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
+        steps.publish_ads(
+            run.plan.workspace,
+            run.plan.source,
+            day,
+            model=summary.model_id,
+            held_out=run.days.held_out,
+            keep=not summary.is_news,  # of a model that was promoted before, the ads that serve it
+        )
     steps.report(run, summary)
+    steps.record_decision(run.plan.workspace, day)
     extension.tell("decided", summary, preset, logs, artifacts)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
@@ -66,6 +76,7 @@ def daily_retrain(
         daily = [variant.name for variant in variants().values() if variant.daily]
         ablated = ablate(run.plan, [run.candidate], daily, run.days, summary.places["report"])
         steps.report(run, summary, ablated)
+        steps.record_decision(run.plan.workspace, day)
     return summary
 
 
@@ -80,7 +91,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
     trained = tuple(steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in kinds)
     publish_of_day("training", plan, view.of_stage(plan, stages.training(trained)))
 
-    evaluated = steps.evaluate(plan, trained, days)
+    evaluated = steps.evaluate(plan, trained, days, model_id(plan, trained[0], days.held_out))
     publish_of_day("metrics", plan, view.metrics(plan, evaluated))
     tests = [there.tested(plan, trained, evaluated) for there in extension.modules("daily").values()]
     tested = tuple(result for result in tests if result is not None)

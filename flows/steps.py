@@ -7,14 +7,10 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger, task
-from prefect.client.schemas.objects import State, TaskRun
 
 from mtmd.config import load_preset
-from mtmd.errors import MtmdError
 from mtmd.evaluate import ablation as ablation_stage
 from mtmd.evaluate import stage as evaluate_stage
-from mtmd.evaluate.ablation import Ablation
-from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
@@ -23,10 +19,7 @@ from mtmd.flows.prefect_artifacts import publish_of_day
 from mtmd.jobs import backfill as backfill_job
 from mtmd.model.two_tower import ModelKind
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.findings import RunSummary
-from mtmd.promote.stage import DayRun
 from mtmd.publish import stage as publish_stage
-from mtmd.publish.stage import Published
 from mtmd.registry.registry import Registry
 from mtmd.report import index as index_stage
 from mtmd.report import stage as report_stage
@@ -36,7 +29,7 @@ from mtmd.store.files import sweep
 from mtmd.train import rivals
 from mtmd.train import stage as train_stage
 from mtmd.train.results import ChosenStart, Progress, Start
-from mtmd.train.stage import Trained, candidate_of
+from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
 
@@ -62,17 +55,6 @@ def task_of(
     return run
 
 
-def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether trying again can help: the disk's errors may pass, wrong logs stay wrong."""
-    try:
-        state.result()
-    except MtmdError:
-        return False
-    except Exception:  # noqa: BLE001 - anything else may be the disk's
-        return True
-    return False
-
-
 validate = task_of(
     validate_stage.validate,
     lambda quality: (
@@ -85,9 +67,9 @@ extract = task_of(
     extract_stage.extract,
     lambda ref: f"{ref.day}: {ref.candidates} candidates, {'reused' if ref.reused else 'extracted'}",
     task_run_name="extract {day}",
-    retries=2,
-    retry_delay_seconds=5,
-    retry_condition_fn=_may_pass,
+)
+evaluate = task_of(
+    evaluate_stage.evaluate, lambda made: f"evaluation: {'reused, ' if made.reused else ''}{made.path}"
 )
 export = task_of(
     export_stage.export, lambda made: f"model {made.model_id}: {'reused' if made.reused else 'exported'}"
@@ -96,8 +78,12 @@ prove = task_of(
     export_stage.prove,
     lambda proofs: f"parity: {proofs.parity.worst}; fresh process: {proofs.fresh_process.detail}",
 )
+decide = task_of(promote_stage.decide, lambda summary: f"{summary.model_id}: {summary.words}")
+publish_ads = task_of(publish_stage.publish, lambda done: done.words, name="publish_ads")
+report = task_of(report_stage.write_report, lambda page: f"report: {page}", name="report")
 ablate = task_of(ablation_stage.ablate)
 update_index = task_of(index_stage.update_index, name="index")
+record_decision = task_of(index_stage.record_decision, name="index")
 record_failure = task_of(index_stage.record_failure, name="index")
 plan_backfill = task_of(
     backfill_job.plan_backfill,
@@ -142,14 +128,7 @@ def choose_start(planned: RunPlan, window: Sequence[ShardRef]) -> ChosenStart:
     return chosen
 
 
-def _named(parameters: dict[str, Any]) -> str:
-    """Of a training's task run: what is trained, and the seed where it is not the preset's."""
-    seed = parameters.get("seed")
-    name = parameters.get("variant") or parameters["kind"]
-    return f"train {name}" if seed is None else f"train {name}, seed {seed}"
-
-
-@task(persist_result=False, task_run_name=_named)  # type: ignore[arg-type]  # no function fits its protocol
+@task(persist_result=False, task_run_name="train {kind}")
 def train(
     planned: RunPlan,
     kind: ModelKind,
@@ -194,41 +173,3 @@ def _told(name: str) -> Callable[[Progress], None]:
         logger.info("%s%.0f rows/s", line, progress.rows_per_s)
 
     return tell
-
-
-@task(persist_result=False)
-def evaluate(planned: RunPlan, trained: Sequence[Trained], days: Days) -> Evaluated:
-    """Metrics of the candidate and its rivals on the held-out day."""
-    candidate = export_stage.model_id(planned, candidate_of(trained), days.held_out)
-    evaluated = evaluate_stage.evaluate(planned, trained, days, candidate)
-    get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
-    return evaluated
-
-
-@task(persist_result=False)
-def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
-    """Ask the gates, promote if they pass, record the run, and list it: whatever fails later, it is decided."""
-    summary = promote_stage.decide(run, promote=promote, override=override)
-    index_stage.record_decision(run.plan.workspace, run.plan.as_of)
-    get_run_logger().info("%s: %s", summary.model_id, summary.words)
-    return summary
-
-
-@task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
-def publish_ads(planned: RunPlan, held_out: ShardRef, promoted: str, before: bool) -> Published:
-    """Run the held-out day's ads through the promoted model's item towers; from then on they are served.
-
-    If the model was promoted before this run, ads that serve it stay.
-    """
-    done = publish_stage.publish(
-        planned.workspace, planned.source, planned.as_of, model=promoted, held_out=held_out, keep=before
-    )
-    get_run_logger().info("%s", done.words)
-    return done
-
-
-@task(persist_result=False)
-def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
-    """Write the run's page, then the index again, which links it."""
-    get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
-    index_stage.record_decision(run.plan.workspace, run.plan.as_of)

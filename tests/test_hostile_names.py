@@ -124,7 +124,7 @@ def test_a_link_to_a_model_outside_has_its_files_compared_as_any(artifacts: Path
     registry.path("a").symlink_to(artifacts / "other" / "models" / "a")
     registry.verify("a")
     registry.path("c").symlink_to(artifacts / "other" / "models" / "a")
-    with pytest.raises(MtmdError, match="has the manifest of model 'a'"):
+    with pytest.raises(MtmdError, match="is of model 'a'"):
         registry.verify("c")
 
 

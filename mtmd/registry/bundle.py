@@ -17,9 +17,6 @@ MODEL_KIND = "mtmd"
 INPUT_PREFIX, OUTPUT_PREFIX = "features.", "embedding."
 LIST_INPUT = "list."  # of a multi-valued feature: after INPUT_PREFIX, before the feature's name
 
-# The key of an ONNX tensor that is in a file of its own, as protobuf writes it.
-_ELSEWHERE = b"\x0a\x08location\x12"
-
 TowerSide = Literal["query", "item"]
 
 
@@ -41,7 +38,7 @@ class BundleInfo(Frozen):
     Outputs: one `embedding.<task>` (N, widths[task]) float32 per task.
     """
 
-    format: int
+    format: int = Field(ge=BUNDLE_FORMAT, le=BUNDLE_FORMAT)
     bundle_id: str = Field(
         pattern=r"^[0-9a-f]{64}$", description="digest of weights, declarations and format"
     )
@@ -56,12 +53,10 @@ class BundleInfo(Frozen):
         tasks, domains = set(self.declarations.domains.task_names), self.declarations.domains
         if self.widths.keys() != tasks:
             raise ValueError(f"widths are of tasks {sorted(self.widths)}; they must be of {sorted(tasks)}")
-        wanted = [("query", name) for name in domains.surfaces] + [
-            ("item", name) for name in domains.products
-        ]
-        towers = [(tower.side, tower.domain) for tower in self.files]
-        if sorted(towers) != sorted(wanted):
-            raise ValueError(f"towers are {towers}; they must be {wanted}, each once")
+        wanted = {"query": sorted(domains.surfaces), "item": sorted(domains.products)}
+        for side, names in wanted.items():
+            if (found := sorted(tower.domain for tower in self.files if tower.side == side)) != names:
+                raise ValueError(f"{side} towers are of {found}; they must be of {names}, each once")
         return self
 
     def file_of(self, side: TowerSide, domain: str) -> TowerFile:
@@ -80,29 +75,17 @@ def load_bundle(directory: Path) -> BundleInfo:
     """
     path = directory / BUNDLE_FILE
     try:
-        info = BundleInfo.model_validate(read_json(path))
-    except StorageError as error:
-        raise BundleError(f"bundle {directory} cannot be read: {error}") from error
-    except ValidationError as error:
-        raise BundleError(f"{path} is not a bundle of this version; export again:\n{error}") from error
-    if info.format != BUNDLE_FORMAT:
-        raise BundleError(
-            f"{path} has format {info.format}; this version reads {BUNDLE_FORMAT}. Export again"
-        )
-    return info
+        return BundleInfo.model_validate(read_json(path))
+    except (StorageError, ValidationError) as error:
+        raise BundleError(f"{path} is not a bundle of this version; export again: {error}") from error
 
 
 def verify_files(info: BundleInfo, directory: Path) -> None:
-    """Raise BundleError naming the first file that is missing, differs from its digest, or is not all of its model."""
+    """Raise BundleError naming the first file that is missing, or differs from its digest."""
     for tower in info.files:
         path = directory / tower.file
         if (actual := sha256_file(path) if path.is_file() else "missing") != tower.sha256:
             raise BundleError(
                 f"{path} is {actual}; bundle {info.bundle_id} needs it with sha256 {tower.sha256}: export or copy the "
                 "whole directory again"
-            )
-        if _ELSEWHERE in path.read_bytes():
-            raise BundleError(
-                f"{path} has numbers in another file, which no digest of bundle {info.bundle_id} covers; export it in "
-                "one file"
             )

@@ -37,14 +37,20 @@ def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
     if live is None:
         return Incumbent()
     if _is_settled(live, candidate, as_of) and (change := _promotion(registry, candidate)):
+        before = change.previous
+        words = (
+            f"champion {before}, which it displaced, is not in the registry any more, so it is not compared"
+        )
         return Incumbent(
-            model_id=change.previous,
+            model_id=before,
             sequence=live.sequence,
-            left_out=_missing(registry, change.previous),
+            left_out=words if before is not None and not registry.has(before) else None,
             promotion=change.reason,
         )
-    newer = _newer(registry, live, as_of) if live.as_of > as_of else None
-    return Incumbent(model_id=live.model_id, sequence=live.sequence, left_out=newer)
+    newer = f"champion {live.model_id} (as_of {live.as_of}) is newer, so it is not compared"
+    return Incumbent(
+        model_id=live.model_id, sequence=live.sequence, left_out=newer if live.as_of > as_of else None
+    )
 
 
 def earlier_champions(registry: Registry, as_of: date) -> Iterator[ModelManifest]:
@@ -70,14 +76,3 @@ def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
 def _promotion(registry: Registry, candidate: str) -> ChampionChange | None:
     changes = (change for change in reversed(registry.history()) if change.action == "promote")
     return next((change for change in changes if change.model_id == candidate), None)
-
-
-def _missing(registry: Registry, displaced: str | None) -> str | None:
-    if displaced is None or registry.has(displaced):
-        return None
-    return f"champion {displaced}, which it displaced, is not in the registry any more, so it is not compared"
-
-
-def _newer(registry: Registry, live: Champion, as_of: date) -> str:
-    trained = ": it trained on this day" if as_of in registry.manifest(live.model_id).window else ""
-    return f"champion {live.model_id} (as_of {live.as_of}) is newer{trained}, so it is not compared"

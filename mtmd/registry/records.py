@@ -6,16 +6,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.bundle import load_bundle
-from mtmd.store.files import read_json
-from mtmd.store.workspace import Workspace, differing_file, read_record
+from mtmd.errors import RegistryError
+from mtmd.store.workspace import Workspace, read_record
 
-MANIFEST = "manifest.json"
-_REMEDY = "Restore it from a copy, or remove the model's directory and run its day again"
 SUMMARY, ORIGIN = "summary.json", "origin.json"  # of a decided run
 REGISTRY_FORMAT = 2  # of the champion's records
 REASON_LENGTH = 4000  # characters of a change's reason
@@ -236,32 +232,3 @@ def refusal(manifest: ModelManifest, champion: Champion, was_promoted: Callable[
             f"on from another model. `mtmd reinstate {start.model_id}` lets this one be promoted, too"
         )
     return None
-
-
-def stored_manifest(directory: Path) -> ModelManifest:
-    """The manifest of a model's directory; raises BundleError for one that can't be read, or is of another model."""
-    model_id = directory.name
-    try:
-        manifest = ModelManifest.model_validate(read_json(directory / MANIFEST))
-    except (StorageError, ValidationError) as error:
-        raise BundleError(f"manifest of model {model_id!r} cannot be read: {error}") from error
-    if manifest.model_id != model_id:
-        raise BundleError(f"{directory} has the manifest of model {manifest.model_id!r}. {_REMEDY}")
-    return manifest
-
-
-def check_built(directory: Path, manifest: ModelManifest) -> None:
-    """Raise RegistryError where a model lacks its metrics, or holds another bundle than its manifest says."""
-    if not (directory / "metrics.json").is_file():
-        raise RegistryError(f"model {manifest.model_id!r} was built without metrics.json; export writes it")
-    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
-        raise RegistryError(
-            f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
-        )
-
-
-def check_stored(directory: Path, manifest: ModelManifest) -> None:
-    """Raise BundleError where a stored model is not, file by file, what its manifest says."""
-    whose = f" of model {manifest.model_id!r}"
-    if (differing := differing_file(directory, manifest.files, whose)) is not None:
-        raise BundleError(f"{differing}. {_REMEDY}")

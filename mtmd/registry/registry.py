@@ -14,10 +14,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
-from mtmd.errors import BundleError, RegistryError
+from pydantic import ValidationError
+
+from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.registry.bundle import load_bundle
 from mtmd.registry.champions import Champions
 from mtmd.registry.records import (
-    MANIFEST,
     REASON_LENGTH,
     Champion,
     ChampionChange,
@@ -25,19 +27,18 @@ from mtmd.registry.records import (
     ModelManifest,
     Promotion,
     Registered,
-    check_built,
     check_sequence,
-    check_stored,
     refusal,
     require_id,
     require_reason,
     require_rollback,
-    stored_manifest,
 )
-from mtmd.store.files import locked, write_json
+from mtmd.store.files import locked, read_json, write_json
 from mtmd.store.stores import store_of
-from mtmd.store.workspace import file_digests
+from mtmd.store.workspace import differing_file, file_digests
 
+_MANIFEST = "manifest.json"
+_REMEDY = "Restore it from a copy, or remove the model's directory and run its day again"
 _STANDING = 100  # champions that rollbacks can reach
 _log = logging.getLogger(__name__)
 
@@ -74,9 +75,9 @@ class Registry:
             altered = True
         with self._store.atomic_directory(final) as temporary:
             build(temporary)
-            check_built(temporary, manifest)
+            _check_built(temporary, manifest)
             stored = manifest.model_copy(update={"files": file_digests(temporary)})
-            write_json(temporary / MANIFEST, stored.model_dump(mode="json"), seal=True)
+            write_json(temporary / _MANIFEST, stored.model_dump(mode="json"), seal=True)
             if altered:
                 self._store.discard(final)
         return Registered(model_id=model_id, path=str(final), reused=False)
@@ -85,24 +86,31 @@ class Registry:
         """A model's manifest; raises RegistryError when the model is not here, BundleError when it can't be told."""
         if not self.has(model_id):
             raise RegistryError(f"model {model_id!r} is not in {self.models}; register it with a run first")
-        return stored_manifest(self.path(model_id))
+        path = self.path(model_id) / _MANIFEST
+        try:
+            manifest = ModelManifest.model_validate(read_json(path))
+        except (StorageError, ValidationError) as error:
+            raise BundleError(f"manifest of model {model_id!r} cannot be read: {error}") from error
+        if manifest.model_id != model_id:
+            raise BundleError(f"{path} is of model {manifest.model_id!r}. {_REMEDY}")
+        return manifest
 
     def has(self, model_id: str) -> bool:
         """Whether a model is here, or in the bucket of a line that has one, from which it is fetched then."""
         return self.path(model_id).is_dir() or self._store.fetch(self.path(model_id))
 
     def verify(self, model_id: str) -> Path:
-        """A model's directory, after comparing each file with the manifest; raises as `manifest` and `check_stored`.
+        """A model's directory, after comparing each file with the manifest; raises as `manifest`.
 
-        Files that are only in the bucket, or were damaged on the disk, are fetched.
+        Files that are only in the bucket, or were damaged on the disk, are fetched. BundleError for one that differs.
         """
         directory = self.path(model_id)
         try:
-            check_stored(directory, self.manifest(model_id))
+            self._compare(model_id)
         except BundleError:
             if not self._store.fetch(directory):
                 raise
-            check_stored(directory, self.manifest(model_id))
+            self._compare(model_id)
         return directory
 
     def champion(self) -> Champion | None:
@@ -215,6 +223,12 @@ class Registry:
         """Bring the records of a line in a bucket to its working folder, before many are read; elsewhere nothing."""
         self._store.refresh(self.root)
 
+    def _compare(self, model_id: str) -> None:
+        """Raise BundleError where a stored model is not, file by file, what its manifest says."""
+        files, whose = self.manifest(model_id).files, f" of model {model_id!r}"
+        if (differing := differing_file(self.path(model_id), files, whose)) is not None:
+            raise BundleError(f"{differing}. {_REMEDY}")
+
     def _was_promoted(self, model_id: str) -> bool:
         return any(change.action == "promote" and change.model_id == model_id for change in self.history())
 
@@ -259,3 +273,13 @@ class Registry:
             self._store.commit(self.path(model_id))
         self._champions.make(champion)
         return champion
+
+
+def _check_built(directory: Path, manifest: ModelManifest) -> None:
+    """Raise RegistryError where a model lacks its metrics, or holds another bundle than its manifest says."""
+    if not (directory / "metrics.json").is_file():
+        raise RegistryError(f"model {manifest.model_id!r} was built without metrics.json; export writes it")
+    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
+        raise RegistryError(
+            f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
+        )

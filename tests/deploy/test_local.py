@@ -1,17 +1,13 @@
 """What `make up` records and `make down` ends: its own processes, and nobody else's."""
 
-import json
 import socket
 import sys
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy.local import (
-    _PREFECT,
     ROOT,
     Platform,
     _await,
@@ -22,8 +18,7 @@ from deploy.local import (
 )
 from mtmd import command_line
 from mtmd.errors import ConfigError
-from tests.flows.deployed import family_of, free_port
-from tests.flows.runs import answered
+from tests.flows.deployed import family_of
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 
@@ -97,33 +92,3 @@ def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(platform:
     _start(platform, "server", (sys.executable, "-c", "raise SystemExit(3)"))
     with pytest.raises(ConfigError, match=r"server does not answer at http://127\.0\.0\.1:1/.*server\.log"):
         _await(platform, "server", "http://127.0.0.1:1/")
-
-
-def test_a_server_that_is_started_again_knows_which_runs_hold_slots(platform: Platform) -> None:
-    """Prefect ends a run of a deployment whose slot the server does not know."""
-    platform = replace(platform, port=free_port())
-    try:
-        _serve(platform)
-        limits, lasting = "/v2/concurrency_limits", {"lease_duration": 300}
-        _ask(platform, f"{limits}/", name="of-a-deployment", limit=1)
-        slot = {"names": ["of-a-deployment"], "slots": 1, "mode": "concurrency"}
-        lease = _ask(platform, f"{limits}/increment-with-lease", **slot, **lasting)["lease_id"]
-        down(platform)
-        _serve(platform)
-        assert _ask(platform, f"{limits}/leases/{lease}/renew", **lasting) is None
-    finally:
-        down(platform)
-
-
-def _serve(platform: Platform) -> None:
-    listen = ("--host", "127.0.0.1", "--port", str(platform.port))
-    _start(platform, "server", (_PREFECT, "server", "start", *listen))
-    _await(platform, "server", f"{platform.api}/health")
-
-
-def _ask(platform: Platform, path: str, **body: Any) -> Any:
-    """What the server answers to a POST; raises HTTPError where it refuses."""
-    request = urllib.request.Request(
-        f"{platform.api}{path}", json.dumps(body).encode(), {"content-type": "application/json"}
-    )
-    return answered(request)

@@ -263,7 +263,7 @@ def test_a_manifest_with_holes_is_refused(registry: Registry, add: AddModel) -> 
     with pytest.raises(BundleError, match="was altered"):
         registry.verify("a")
     refused("of model 'a' is not in its manifest", files={})
-    refused("has the manifest of model 'b'", model_id="b")
+    refused("is of model 'b'", model_id="b")
     (directory / "item_other.onnx").write_text("beside")
     refused("item_other.onnx of model 'a' is not in its manifest")
     (directory / "manifest.json").unlink()

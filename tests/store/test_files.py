@@ -183,25 +183,6 @@ def test_the_first_of_two_writers_stays(tmp_path: Path) -> None:
     assert names(tmp_path) == ["output"]
 
 
-def test_a_writer_that_loses_the_race_at_the_last_moment_is_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the look and the rename another writer may put the same output there."""
-    final = tmp_path / "output"
-    rename = Path.rename
-
-    def rename_late(source: Path, target: Path) -> Path:
-        target.mkdir()
-        (target / "file").write_text("quick")
-        return rename(source, target)
-
-    monkeypatch.setattr(Path, "rename", rename_late)
-    with atomic_directory(final) as slow:
-        (slow / "file").write_text("slow")
-    assert (final / "file").read_text() == "quick"
-    assert names(tmp_path) == ["output"]
-
-
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_live_writers_work_is_kept_and_what_a_killed_one_leaves_is_swept(
     tmp_path: Path, start: StartScript, writer: str
