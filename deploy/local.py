@@ -20,11 +20,10 @@ import psutil
 import typer
 
 from deploy import processes
-from mtmd import command_line
+from mtmd import command_line, extension
 from mtmd.command_line import console, literal
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
-from mtmd.flows.automations import apply, packaged
 from mtmd.report.index import unless_it_fails, write_index
 from mtmd.store.files import remove
 from mtmd.store.stores import artifacts_folder
@@ -106,8 +105,9 @@ def up(platform: Platform, preset: str | None = None) -> None:
         _prefect(platform, "variable", "set", PRESET, "demo", may_fail="already exists")
     _prefect(platform, "deploy", "--all")
     _prefect(platform, "work-queue", "set-concurrency-limit", "background", "1", "--pool", "local")
-    for words in apply(packaged(), platform.api):
-        console.print(literal(words))
+    if (messages := extension.module("messages", "server")) is not None:
+        for words in messages.apply(messages.packaged(), platform.api):
+            console.print(literal(words))
     worker = (_PREFECT, "worker", "start", "--pool", "local", "--name", "mtmd")
     _start(platform, "worker", worker)
     platform.artifacts.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ EXTRAS: tuple[str, ...] = (
     "bucket",
     "clusters",
     "kuairand",
+    "messages",
     "mirrors",
     "proposal",
     "ranks",

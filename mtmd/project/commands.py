@@ -71,17 +71,8 @@ def config(preset: PresetName) -> None:
     console.print(load_preset(preset).model_dump_json(indent=2), markup=False)
 
 
-def _command_of(module: str) -> typer.Typer:
-    """A flow's own command: `python -m` that module is the same one. Prefect is imported here, by name alone."""
-    command: typer.Typer = import_module(module).command
-    return command
-
-
 @commands.command(cls=Lazy, help="Run the daily job, from logs to a promoted model.")
 def run() -> typer.Typer:
-    return _command_of("mtmd.flows.daily_retrain")
-
-
-@commands.command(cls=Lazy, help="Give the server the automations that it lacks.")
-def automations() -> typer.Typer:
-    return _command_of("mtmd.flows.automations")
+    """The flow's own command: `python -m` that module is the same one. Prefect is imported here, by name alone."""
+    command: typer.Typer = import_module("mtmd.flows.daily_retrain").command
+    return command

@@ -10,7 +10,7 @@ from prefect.server.utilities.user_templates import render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mtmd.errors import ConfigError
-from mtmd.flows.automations import apply, automations, packaged
+from mtmd.extras.messages.server import apply, automations, packaged
 from mtmd.flows.prefect_artifacts import Event
 from mtmd.flows.upkeep import BREACH, UNPUBLISHED
 from tests.flows.runs import ROOT
@@ -104,7 +104,7 @@ def test_what_the_server_lacks_is_made_once_and_messages_need_their_block(
     )
     assert set(made.values()) == {left_out}
     with temporary_settings({PREFECT_API_URL: prefect_server}):
-        monkeypatch.setattr("mtmd.flows.automations._KINDS", ("none-of-this-name", "mail"))
+        monkeypatch.setattr("mtmd.extras.messages.server._KINDS", ("none-of-this-name", "mail"))
         Mail().save("mtmd-alerts")
         again = dict(said.split(": ", 1) for said in apply(packaged(), prefect_server))
     assert again.pop("automation mtmd-crash-zombies") == "is there, and stays as it is"

@@ -1,0 +1,14 @@
+"""`mtmd automations`."""
+
+import typer
+
+from mtmd.command_line import Lazy, app
+
+commands = app()
+
+
+@commands.command(cls=Lazy, help="Give the server the automations that it lacks.")
+def automations() -> typer.Typer:
+    from mtmd.extras.messages.server import command
+
+    return command
