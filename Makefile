@@ -43,10 +43,10 @@ serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERV
 
 CHOSEN = $(if $(filter file,$(origin PRESET)),,--preset $(PRESET))  # the deployments keep theirs where none is given
 up: $(READY)  ## Start a Prefect server, worker, deployments and report pages (PORT, REPORTS_PORT, PRESET)
-	$(BIN)/python -m deploy.local up --port $(PORT) --reports-port $(REPORTS_PORT) $(CHOSEN)
+	$(BIN)/mtmd up --port $(PORT) --reports-port $(REPORTS_PORT) $(CHOSEN)
 
 down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
-	$(BIN)/python -m deploy.local down
+	$(BIN)/mtmd down
 
 # Several processes share the cores in the tests: a second thread in each costs a third of the processor time, and
 # threads that wait had better sleep.
@@ -75,8 +75,8 @@ coverage: $(READY)
 	$(PYTEST) --cov --cov-report=term
 
 lint: $(READY)  ## Format check, lint, types, import contracts, SQL lint
-	$(BIN)/ruff format --check mtmd flows expectations deploy tests benchmarks
-	$(BIN)/ruff check mtmd flows expectations deploy tests benchmarks
+	$(BIN)/ruff format --check mtmd flows expectations tests benchmarks
+	$(BIN)/ruff check mtmd flows expectations tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
@@ -90,7 +90,7 @@ docs: $(READY)  ## Build the site of docs/ in site/; fails on a broken link
 	$(BIN)/mkdocs build --strict
 
 clean:  ## Remove the simulated presets' logs and models, site, caches and .venv; your logs and models stay
-	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.local down
+	@test ! -x $(BIN)/mtmd || $(BIN)/mtmd down
 	rm -rf $(foreach preset,$(SIMULATED),logs/$(preset) artifacts/$(preset)) site $(VENV) *.egg-info
 	rm -f $(addprefix artifacts/index.,html json lock)  # the list of lines: `make up` or a run writes it again
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage

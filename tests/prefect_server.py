@@ -4,22 +4,23 @@ Its start takes eight seconds of a core, and each quarter of an hour of waiting 
 """
 
 import os
+import socket
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import prefect
+import psutil
 from prefect.context import _temporary_global_settings_context, get_settings_context
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deploy import processes
-from tests.flows.deployed import free_port
-
-RECORD, TABLES = "server.json", "tables"
+RECORD, TABLES = "server.pid", "tables"
+_children: "list[subprocess.Popen[bytes]]" = []  # dropping a Popen while its process runs is a warning
 _PATIENCE_S = 240.0
 
 
@@ -44,7 +45,13 @@ def start(place: Path) -> str:
         "prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", str(port), "--log-level", "error",
         "--lifespan", "on",
     )  # fmt: skip
-    processes.start(place / RECORD, command, cwd=place, environment=environment)
+    with (place / "server.log").open("ab") as log:
+        server = subprocess.Popen(
+            command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    _children.append(server)
+    (place / RECORD).write_text(f"{server.pid}")
     _await(f"http://127.0.0.1:{port}/api", place)
     (place / TABLES).mkdir()
     with (
@@ -58,8 +65,8 @@ def start(place: Path) -> str:
 def _await(address: str, place: Path) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not _answers(address):
-        lasting = processes.recorded(place / RECORD) is not None and time.monotonic() < deadline
-        assert lasting, (place / RECORD).with_suffix(".log").read_text()
+        lasting = _children[-1].poll() is None and time.monotonic() < deadline
+        assert lasting, (place / "server.log").read_text()
         time.sleep(0.1)
 
 
@@ -72,8 +79,17 @@ def _answers(address: str) -> bool:
 
 def end(place: Path) -> None:
     """End the server of a folder, if there is one."""
-    if (process := processes.recorded(place / RECORD)) is not None:
-        processes.end(process)
+    with suppress(FileNotFoundError, psutil.NoSuchProcess):
+        server = psutil.Process(int((place / RECORD).read_text()))
+        server.terminate()
+        with suppress(psutil.TimeoutExpired):
+            server.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

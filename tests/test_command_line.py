@@ -16,7 +16,7 @@ from mtmd.command_line import Lazy, app, console, literal, only_command, run
 from mtmd.errors import LogsError
 
 ROOT = Path(__file__).parents[1]
-PRODUCT = ("mtmd", "flows", "expectations", "deploy")
+PRODUCT = ("mtmd", "flows", "expectations")
 commands = app("What they do.")
 
 

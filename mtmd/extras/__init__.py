@@ -10,6 +10,7 @@ EXTRAS: tuple[str, ...] = (
     "kuairand",
     "messages",
     "mirrors",
+    "platform",
     "proposal",
     "ranks",
     "replay",

@@ -14,10 +14,11 @@ from typing import Literal
 import psutil
 import torch
 
-from deploy.local import Platform, down, up
+from mtmd.extras.platform.local import Platform, down, up
+from tests.extras.platform.deployed import Deployed, family_of
 from tests.faults.line import Fault, Line
-from tests.flows.deployed import Deployed, family_of, free_port
 from tests.flows.runs import NEXT
+from tests.prefect_server import free_port
 
 GROUP = "server and worker"
 _PATIENCE_S = 900.0

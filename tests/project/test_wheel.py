@@ -21,8 +21,8 @@ from mtmd import extension
 from mtmd.registry.registry import Registry
 from tests.archives import unpack
 from tests.extras.proposal.foreign import write_foreign_logs
-from tests.flows.deployed import free_port
 from tests.flows.runs import ROOT
+from tests.prefect_server import free_port
 
 pytestmark = pytest.mark.slow
 

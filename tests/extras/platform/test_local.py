@@ -1,4 +1,4 @@
-"""What `make up` records and `make down` ends: its own processes, and nobody else's."""
+"""What `mtmd up` records and `mtmd down` ends: its own processes, and nobody else's."""
 
 import socket
 import sys
@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import (
-    ROOT,
+from mtmd.cli import main
+from mtmd.errors import ConfigError
+from mtmd.extras.platform.local import (
     Platform,
     _await,
     _start,
-    commands,
     down,
     up,
 )
-from mtmd import command_line
-from mtmd.errors import ConfigError
-from tests.flows.deployed import family_of
+from tests.extras.platform.deployed import family_of
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 
@@ -69,22 +67,20 @@ def test_what_runs_with_other_settings_is_named(platform: Platform) -> None:
         down(platform)
 
 
-@pytest.mark.parametrize(
-    ("named", "expected"),
-    [
-        (None, ROOT / "artifacts"),
-        ("elsewhere", ROOT / "elsewhere"),
-        ("/data/artifacts", Path("/data/artifacts")),
-    ],
-)
-def test_the_reports_port_serves_what_the_runs_write(
-    named: str | None, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("named", ["artifacts", "elsewhere"])
+def test_the_reports_port_serves_what_the_runs_of_the_folder_write(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MTMD_ARTIFACTS", named or "")
+    monkeypatch.setenv("MTMD_ARTIFACTS", named)
     monkeypatch.chdir(tmp_path)
-    seen: list[Path] = []
-    monkeypatch.setattr("deploy.local.up", lambda platform, _: seen.append(platform.artifacts))
-    assert command_line.run(commands, "deploy.local", ["up"]) == 0
+    assert main(["up"]) == 1
+    assert (
+        f"{tmp_path} has no prefect.yaml; go to a checkout or a project's folder" in capsys.readouterr().err
+    )
+    seen: list[Platform] = []
+    monkeypatch.setattr("mtmd.extras.platform.local.up", lambda platform, _: seen.append(platform))
+    assert main(["up", "--port", "4300"]) == 0
+    expected = Platform(tmp_path / ".platform", 4300, 4201, tmp_path / named, tmp_path)
     assert seen == [expected]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.processes import await_end, end, recorded, start
+from mtmd.extras.platform.processes import await_end, end, recorded, start
 from mtmd.store.files import read_json, write_json
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local import Platform, down, up
-from tests.flows.deployed import Deployed, free_port
+from mtmd.extras.platform.local import Platform, down, up
+from tests.extras.platform.deployed import Deployed
 from tests.flows.runs import Run, copied
+from tests.prefect_server import free_port
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The platform of `make up`, for the tests: its command line and its API."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.local import Platform, _running
+from mtmd.extras.platform.local import Platform, _running
 from mtmd.registry.registry import Registry
 from tests.flows.runs import LINE, ROOT, TINY, answered
 
@@ -96,9 +95,3 @@ def family_of(platform: Platform, name: str) -> list[int]:
     """The process that `up` started as `name` (server, worker, reports) and what that started; empty when it ended."""
     process = _running(platform, name)
     return [] if process is None else [process.pid, *(one.pid for one in process.children(recursive=True))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from deploy.local import up
-from tests.flows.deployed import Deployed
+from mtmd.extras.platform.local import up
+from tests.extras.platform.deployed import Deployed
 from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, half_written
 
 

@@ -1,4 +1,4 @@
-"""`make up` and `make down`: a Prefect server, its deployments, a worker and the report pages, on this machine alone.
+"""`mtmd up` and `mtmd down`: a Prefect server, its deployments, a worker and the report pages, on this machine alone.
 
 Each process has a record, so that `down` ends exactly what `up` started, and `up` again starts only what is missing.
 Everything else lives in the server's database below `home` and survives.
@@ -11,24 +11,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import psutil
-import typer
 
-from deploy import processes
-from mtmd import command_line, extension
+from mtmd import extension
 from mtmd.command_line import console, literal
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
+from mtmd.extras.platform import processes
 from mtmd.report.index import unless_it_fails, write_index
 from mtmd.store.files import remove
-from mtmd.store.stores import artifacts_folder
 
-ROOT = Path(__file__).parents[1]
 PRESET = "mtmd_preset"  # the Prefect variable that prefect.yaml reads
 _PREFECT = str(Path(sys.executable).with_name("prefect"))
 _SERVER = {
@@ -42,17 +37,17 @@ _SERVER = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
 _PATIENCE_S = 300.0
-commands = command_line.app()
 
 
 @dataclass(frozen=True)
 class Platform:
-    """Where the platform lives and listens: on 127.0.0.1 only."""
+    """Where the platform lives and listens: on 127.0.0.1 only. Its prefect.yaml is in the folder `root`."""
 
-    home: Path = ROOT / ".platform"
+    home: Path
     port: int = 4200
     reports_port: int = 4201
-    artifacts: Path = ROOT / "artifacts"
+    artifacts: Path = Path("artifacts")
+    root: Path = field(default_factory=Path.cwd)
 
     @property
     def api(self) -> str:
@@ -82,7 +77,7 @@ class Platform:
                 "PREFECT_WORKER_QUERY_SECONDS": "2",
                 "DO_NOT_TRACK": "1",
                 "MTMD_REPORTS_URL": os.environ.get("MTMD_REPORTS_URL") or self.reports,
-                "PROJECT_ROOT": str(ROOT),
+                "PROJECT_ROOT": str(self.root),
             }
         )
 
@@ -93,6 +88,10 @@ def up(platform: Platform, preset: str | None = None) -> None:
     With a `preset`, the deployments run it from now on. Raises ConfigError for a preset or a port that can't be, and
     when a process ends instead of answering; its log says why.
     """
+    if not (platform.root / "prefect.yaml").is_file():
+        raise ConfigError(
+            f"{platform.root} has no prefect.yaml; go to a checkout or a project's folder first"
+        )
     if preset is not None:
         load_preset(preset)
     server = (_PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(platform.port))
@@ -147,15 +146,17 @@ def _start(platform: Platform, name: str, command: tuple[str, ...], port: int | 
         if (found := tuple(process.cmdline()[1 - len(command) :])) != command[1:]:
             raise ConfigError(
                 f"the {name} runs already, as `{' '.join(found)}`, not as `{' '.join(command[1:])}`; end it with "
-                "`make down` first"
+                "`mtmd down` first"
             )
         console.print(f"{name}: running already (pid {process.pid})")
         return
     if port is not None and _listens(port):  # deployments would go to somebody's server
         raise ConfigError(
-            f"port {port} of the {name} is another program's; choose others: `make up PORT=… REPORTS_PORT=…`"
+            f"port {port} of the {name} is another program's; choose others: --port, --reports-port"
         )
-    process = processes.start(_record(platform, name), command, cwd=ROOT, environment=platform.environment)
+    process = processes.start(
+        _record(platform, name), command, cwd=platform.root, environment=platform.environment
+    )
     console.print(f"{name}: started (pid {process.pid})")
 
 
@@ -181,36 +182,9 @@ def _await(platform: Platform, name: str, url: str) -> None:
 def _prefect(platform: Platform, *command: str, may_fail: str | None = None) -> None:
     """One command of Prefect's. Raises ConfigError where it fails, but for a failure with these words."""
     done = subprocess.run(
-        [_PREFECT, "--no-prompt", *command], cwd=ROOT, env=platform.environment, capture_output=True,
+        [_PREFECT, "--no-prompt", *command], cwd=platform.root, env=platform.environment, capture_output=True,
         text=True, check=False,
     )  # fmt: skip
     said = (done.stdout + done.stderr).strip()
     if done.returncode != 0 and (may_fail is None or may_fail not in " ".join(said.split())):
         raise ConfigError(f"prefect {' '.join(command)} failed:\n{said}")
-
-
-_Port = Annotated[int, typer.Option(min=1, max=65535)]
-
-
-@commands.command("up")
-def _up(
-    port: _Port = Platform.port,
-    reports_port: _Port = Platform.reports_port,
-    preset: Annotated[
-        str | None, typer.Option(help="that the deployments run from now on; else the one that they have")
-    ] = None,
-) -> None:
-    """Start what is missing, and bring the deployments up to the files."""
-    with chdir(ROOT):  # where the worker's runs are: MTMD_ARTIFACTS, or `artifacts`, is seen from there
-        artifacts = artifacts_folder("artifacts")
-    up(Platform(port=port, reports_port=reports_port, artifacts=artifacts), preset)
-
-
-@commands.command("down")
-def _down() -> None:
-    """End what `up` started."""
-    down(Platform())
-
-
-if __name__ == "__main__":
-    sys.exit(command_line.run(commands, "python -m deploy.local"))
