@@ -46,13 +46,6 @@ class ModelManifest(Frozen):
     packages: dict[str, str] = Field(description="versions of the packages that decide the numbers")
     files: dict[str, str] = Field({}, description="sha256 of every other file; `add` fills it")
 
-    @property
-    def last_full(self) -> tuple[str, date]:
-        """Id and day of the last full retrain: its own, or of the model that it descends from."""
-        if self.started_from is None:
-            return self.model_id, self.as_of
-        return self.started_from.full_model_id, self.started_from.full_as_of
-
 
 class RunOrigin(Frozen):
     """What a decided run was made with, for people who compare two runs: `origin.json` beside its summary."""

@@ -52,13 +52,19 @@ def choose(plan: RunPlan, window: Mapping[date, str]) -> ChosenStart | None:
     return _warm(plan, champion, window)
 
 
+def _last_full(model: ModelManifest) -> tuple[str, date]:
+    """Id and day of the last full retrain: its own, or of the model that it descends from."""
+    start = model.started_from
+    return (model.model_id, model.as_of) if start is None else (start.full_model_id, start.full_as_of)
+
+
 def _full(why: str) -> ChosenStart:
     return ChosenStart(start=None, words=f"a full retrain: {why}")
 
 
 def _warm(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) -> ChosenStart:
     config, seen = plan.preset.extra(Settings), max(champion.window)
-    full_model_id, full_as_of = champion.last_full
+    full_model_id, full_as_of = _last_full(champion)
     start = Start(
         model_id=champion.model_id,
         as_of=champion.as_of,
@@ -78,7 +84,7 @@ def _warm(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) ->
 
 def _obstacles(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) -> Iterator[str]:
     """Why the day must make a full retrain."""
-    _, full_as_of = champion.last_full
+    _, full_as_of = _last_full(champion)
     if (plan.as_of - full_as_of).days >= (most := plan.preset.extra(Settings).full_every_days):
         yield f"the last full retrain is of {full_as_of} (full_every_days {most})"
     if not champion.window:
