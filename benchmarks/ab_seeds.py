@@ -24,11 +24,11 @@ from mtmd.extras.abtest.changes import MIN_SAMPLES, Arm, RelativeChange, arm, ch
 from mtmd.extras.abtest.funnel import draw_traffic
 from mtmd.extras.abtest.page import change_table
 from mtmd.extras.abtest.settings import Settings
-from mtmd.extras.abtest.stage import ModelRanker
+from mtmd.extras.abtest.stage import ModelRanker, world_of
 from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
 from mtmd.run import RunPlan
-from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
+from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 

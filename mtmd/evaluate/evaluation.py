@@ -2,8 +2,6 @@
 
 Groups of rows are told apart too. A row is new in an id where no candidate of the window had its value: nothing was
 learned of such a value but what all new values have in common. A value counts as its hash, as models read it.
-Explored rows were drawn from the eligible ads, where the others were chosen by retrieval: a ranker meets every
-eligible ad, and chosen rows say little of ads that retrieval never chooses.
 
 P candidates of the day; N rows of a task.
 """

@@ -38,14 +38,14 @@ from numpy.typing import NDArray
 from mtmd.errors import EvaluationError
 from mtmd.extras.abtest.settings import Settings
 from mtmd.sources.simulated.ads import Ads
-from mtmd.sources.simulated.config import BROAD
 from mtmd.sources.simulated.outcomes import TASKS, Scores, paid_chance, quality_value, score
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.population import Floats, Ints, Users, normals
-from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests, eligible
+from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
 
 Chances = NDArray[np.float32]
 _START, _APART = 200_000_000, 1_000_000  # numbers of requests: of the first sample, and between samples
+BROAD = 100  # most popular ads that target everybody
 _BLOCK = 250  # requests whose pairs are looked at together: some 100,000
 RESERVE = 0.002  # least price of an impression, in the currency of bids
 _SPREAD = 1.0  # standard deviation of the log of a budget
@@ -116,6 +116,19 @@ def draw_traffic(
         request_rows=platform.book.requests(drawn, ordinal, start).take(order),
         ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
     )
+
+
+def eligible(requests: Requests, ads: Ads, broad: int) -> Pairs:
+    """Ads that target a request: on its topic, on an interest of its user, or for everybody (the most popular)."""
+    wanted = np.zeros((len(requests), int(ads.topic.max()) + 1), np.bool_)
+    rows = np.arange(len(requests))
+    for topic in (requests.topic, *requests.users.interests.T):
+        known = topic < wanted.shape[1]  # a topic may have no ad
+        wanted[rows[known], topic[known]] = True
+    allowed = wanted[:, ads.topic]  # (R, A)
+    allowed[:, np.argsort(-ads.popularity, kind="stable")[:broad]] = True
+    request, ad = np.nonzero(allowed)
+    return Pairs(request, ad)
 
 
 def _score(platform: SimulatedPlatform, day: date, requests: Requests, ads: Ads, pairs: Pairs) -> Scores:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from pydantic import Field
 
-from mtmd.config import Declarations, Frozen, SideSchema
+from mtmd.config import Declarations, Frozen, Preset, SideSchema
 from mtmd.errors import ConfigError, LogsError
 from mtmd.export.stage import model_id
 from mtmd.extract.shards import ShardRef
@@ -31,7 +31,7 @@ from mtmd.run import RunPlan
 from mtmd.serve.scorer import Scorer
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.outcomes import TASKS
-from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
+from mtmd.sources.simulated.platform import SimulatedPlatform, require_columns, world_at
 from mtmd.sources.simulated.population import Ints
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.workspace import is_complete, make_once
@@ -216,6 +216,21 @@ def champion_beside(plan: RunPlan, candidate: Trained, held_out: ShardRef) -> st
 
 def _serving(trained: Sequence[Trained]) -> dict[str, Trained]:
     return {one.name: one for one in trained if one.variant is None}
+
+
+def world_of(preset: Preset, logs: str) -> WorldConfig:
+    """The world whose logs these are.
+
+    Raises ConfigError for a preset with other columns than its platform writes, LogsError where the logs are of none.
+    """
+    require_columns(preset)
+    world = world_at(logs)
+    if world is None:
+        raise LogsError(
+            f"logs {logs!r} are not of a simulated world, and only its truth says what people would have done "
+            "with other ads; use a preset whose logs `mtmd simulate` wrote"
+        )
+    return world
 
 
 def _key(

@@ -9,7 +9,6 @@ from mtmd.config.base import Frozen, wrong_values
 from mtmd.errors import ConfigError
 
 _ROWS_PER_BLOCK = 32_768
-BROAD = 100  # most popular ads that target everybody
 
 
 class WorldConfig(Frozen):

@@ -1,7 +1,4 @@
-"""The simulated platform itself: runs days, block by block, and writes their logs.
-
-`world_at` and `world_of` find the simulated world behind a line's logs, for what only its truth can say.
-"""
+"""The simulated platform itself: runs days, block by block, and writes their logs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -141,21 +138,6 @@ def world_at(logs: str | Path) -> WorldConfig | None:
     """The simulated world whose logs these are; None where there are none of this version's."""
     found = read_record(resolve(logs) / _IDENTITY, _World)
     return None if found is None else found.world
-
-
-def world_of(preset: Preset, logs: str) -> WorldConfig:
-    """The world whose logs these are.
-
-    Raises ConfigError for a preset with other columns than its platform writes, LogsError where the logs are of none.
-    """
-    require_columns(preset)
-    world = world_at(logs)
-    if world is None:
-        raise LogsError(
-            f"logs {logs!r} are not of a simulated world, and only its truth says what people would have done "
-            "with other ads; use a preset whose logs `mtmd simulate` wrote"
-        )
-    return world
 
 
 def require_columns(preset: Preset) -> None:

@@ -134,19 +134,6 @@ def draw_pairs(population: Population, requests: Requests, ads: Ads, ordinal: in
     return Pairs(request[order], ad[order])
 
 
-def eligible(requests: Requests, ads: Ads, broad: int) -> Pairs:
-    """Ads that target a request: on its topic, on an interest of its user, or for everybody (the most popular)."""
-    wanted = np.zeros((len(requests), int(ads.topic.max()) + 1), np.bool_)
-    rows = np.arange(len(requests))
-    for topic in (requests.topic, *requests.users.interests.T):
-        known = topic < wanted.shape[1]  # a topic may have no ad
-        wanted[rows[known], topic[known]] = True
-    allowed = wanted[:, ads.topic]  # (R, A)
-    allowed[:, np.argsort(-ads.popularity, kind="stable")[:broad]] = True
-    request, ad = np.nonzero(allowed)
-    return Pairs(request, ad)
-
-
 def request_count(config: WorldConfig, ordinal: int) -> int:
     """Requests of the day with this proleptic ordinal: weekends are busier, Tuesdays quieter."""
     day = weekday(ordinal)

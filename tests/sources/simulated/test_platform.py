@@ -11,7 +11,7 @@ import pytest
 from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.sources.simulated.platform import require_columns, simulate, world_at, world_of
+from mtmd.sources.simulated.platform import require_columns, simulate, world_at
 from mtmd.store.files import sha256_file, write_json
 from tests.worlds import day_truth, tiny_world
 
@@ -127,11 +127,3 @@ def test_a_task_that_the_platform_cannot_write_is_named() -> None:
     words = "candidates with kept, candidates with save; use a preset"
     with pytest.raises(ConfigError, match=f"preset 'demo' can't be simulated, because it has {words}"):
         require_columns(with_task("save", "kept"))
-
-
-def test_simulated_logs_have_a_world_and_others_are_refused(
-    tiny_preset: Preset, tiny_logs: Path, tmp_path: Path
-) -> None:
-    assert world_of(tiny_preset, str(tiny_logs)).users > 0
-    with pytest.raises(LogsError, match="are not of a simulated world"):
-        world_of(tiny_preset, str(tmp_path))
