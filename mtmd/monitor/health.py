@@ -1,12 +1,45 @@
-"""What the monitor found on a day: one number each, and the report that holds them."""
+"""What the monitor finds on a day: the champion's figures against those at its promotion, logs against training days.
 
+The change of a figure is ln(value / reference), of AUC value − reference. It is a breach where it is at least as large
+as the preset says, in a bad direction, and beyond chance. The p-values of all figures of the day are corrected
+together (Holm). How far an ordinary day, d days after promotion, may move a figure:
+
+    noise = √( error² + promotion's error² + d (least / 3)² )
+
+The errors are standard errors over requests. The last part is how much days differ beyond their requests: a third of
+the least change that can be a breach. It grows with the days since promotion, as the world drifts.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import product
+from typing import NamedTuple
 
 from pydantic import Field
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, MonitorConfig
+from mtmd.evaluate.metrics import NAMED, Metric
+from mtmd.evaluate.report import EvaluationReport, SliceMetrics, upper_tail
+from mtmd.promote.slice_gates import holm
 
 FRESHNESS, DRIFT = "freshness", "feature drift"  # signals beside the names of the metrics that are watched
+_95 = 1.96
+
+
+class FeatureShift(Frozen):
+    """How far one feature of one domain lies from the reference on a day."""
+
+    day: date
+    side: str
+    feature: str
+    domain: str
+    rows: int
+    psi: float
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.side, self.feature, self.domain
 
 
 class Finding(Frozen):
@@ -18,11 +51,6 @@ class Finding(Frozen):
     reference: float | None = Field(None, description="at promotion, or the largest of the training days")
     judged: bool = Field(True, description="False where there is too little data to judge")
     breach: bool = False
-    change: float | None = Field(
-        None, description="of a figure: ln(value / reference), and of AUC value − reference; else None"
-    )
-    noise: float | None = Field(None, description="standard deviation of `change` on ordinary days")
-    p: float | None = Field(None, description="of so large a change by chance; Holm-corrected over the day")
     words: str = Field("", description="what is wrong, or why it is not judged; else empty")
 
 
@@ -63,3 +91,110 @@ class MonitorReport(Frozen):
     def of(self, signal: str) -> tuple[Finding, ...]:
         """The findings of one kind."""
         return tuple(finding for finding in self.findings if finding.signal == signal)
+
+
+def score_findings(
+    now: EvaluationReport, promotion: EvaluationReport, config: MonitorConfig
+) -> list[Finding]:
+    """The watched figures of every slice, and of every task over its slices: `now` of the day alone."""
+    days = max((now.as_of - promotion.as_of).days, 1)
+    findings, changes = list[Finding](), dict[int, _Change]()
+    for where, (name, least) in product((*now.slices, *now.aggregates), _watched(config).items()):
+        metric, own = NAMED[name], now.get(now.candidate, where)
+        then = promotion.get(promotion.candidate, where)
+        words = _shortage(metric, own, then, config)
+        if not words:
+            changes[len(findings)] = _Change.of(metric, own, then, least, days)
+        values = {"value": metric.of(own), "reference": metric.of(then)}
+        findings.append(Finding(signal=name, where=str(where), judged=not words, words=words, **values))
+    chances = holm([change.p for change in changes.values()])
+    for (place, change), p in zip(changes.items(), chances, strict=True):
+        if change.large and p < config.chance:
+            said = {"breach": True, "words": f"{findings[place].where}: {change.words}"}
+            findings[place] = findings[place].model_copy(update=said)
+    return findings
+
+
+def _watched(config: MonitorConfig) -> dict[str, float]:
+    """Name of each metric that is watched, with the least change that can be a breach."""
+    return {
+        "logmae": math.log1p(config.logmae_rise),
+        "teacher_calibration": math.log1p(config.calibration_shift),
+        "auc": config.auc_drop,
+        "mean_prediction": math.log1p(config.score_shift),
+    }
+
+
+class _Change(NamedTuple):
+    """How a figure changed: whether that can be a breach, how likely chance does as much to it alone, in words."""
+
+    large: bool
+    p: float
+    words: str
+
+    @classmethod
+    def of(cls, metric: Metric, own: SliceMetrics, then: SliceMetrics, least: float, days: int) -> "_Change":
+        value, reference = metric.of(own) or math.nan, metric.of(then) or math.nan
+        change = math.log(value / reference) if metric.above else value - reference
+        noise = math.hypot(own.errors[metric.name], then.errors[metric.name], least * math.sqrt(days) / 3)
+        bad = {"lower": change, "higher": -change}.get(metric.better or "", abs(change))
+        sides = 1.0 if metric.better in {"lower", "higher"} else 2.0
+        moved, ordinary = f"{change:+.3f}", f"{_95 * noise:.3f}"
+        if metric.above:
+            moved, ordinary = f"{math.expm1(change):+.0%}", f"{math.expm1(_95 * noise):.0%}"
+        words = f"{metric.label} {value:.3g} against {reference:.3g} at promotion ({moved}, by chance ±{ordinary})"
+        return cls(bad >= least, sides * upper_tail(bad, noise), words)
+
+
+def _shortage(metric: Metric, own: SliceMetrics, then: SliceMetrics, config: MonitorConfig) -> str:
+    """`99 requests at promotion, 100 are needed`; empty where a figure can be judged on both days."""
+    least, counts, noun = config.min_requests, (own.requests, then.requests), "requests"
+    if not metric.above:
+        least, counts, noun = config.min_actions, (own.positives, then.positives), "actions"
+    if min(counts) < least:
+        return f"{min(counts)} {noun}{' at promotion' if counts[0] >= least else ''}, {least} are needed"
+    known = all(metric.of(one) and metric.name in one.errors for one in (own, then))
+    return "" if known else "undefined"
+
+
+def freshness_findings(
+    day: date, newest: date | None, champion: date | None, config: MonitorConfig
+) -> Iterator[Finding]:
+    """Are the day's logs there, and is the champion recent? `newest` is the newest day of logs."""
+    late = newest is None or newest < day
+    missing = f"the newest logs are of {newest or 'no day'}, not of {day}"
+    yield Finding(signal=FRESHNESS, where="logs", breach=late, words=missing if late else "")
+    age, most = None if champion is None else (day - champion).days, config.max_champion_age
+    old = f"the champion is of {champion}, at most {most} days before {day} are allowed"
+    off = age is None or age > most
+    words = ("there is no champion" if champion is None else old) if off else ""
+    yield Finding(signal=FRESHNESS, where="champion", value=age, reference=most, breach=off, words=words)
+
+
+def drift_findings(
+    shifts: Sequence[FeatureShift], day: date, promoted: date, config: MonitorConfig
+) -> Iterator[Finding]:
+    """PSI of each feature and domain, against the largest that the reference days have among themselves.
+
+    The limit grows with the root of the days since promotion: ids come and go, and the training days get older.
+    """
+    drifts = math.sqrt(max((day - promoted).days, 1))
+    usual: dict[tuple[str, str, str], float] = {}
+    for shift in shifts:
+        if shift.day != day:
+            usual[shift.place] = max(usual.get(shift.place, 0.0), shift.psi)
+    for shift in (one for one in shifts if one.day == day):
+        largest, where = usual.get(shift.place), f"{shift.feature} × {shift.domain}"
+        limit = drifts * max(config.psi, config.psi_margin * (largest or 0.0))
+        judged = shift.rows >= config.min_rows
+        off = judged and shift.psi > limit
+        words = f"{where}: PSI {shift.psi:.2f} is above {limit:.2f}" if off else ""
+        yield Finding(
+            signal=DRIFT,
+            where=where,
+            value=shift.psi,
+            reference=largest,
+            judged=judged,
+            breach=off,
+            words=words if judged else f"{shift.rows} rows, {config.min_rows} are needed",
+        )

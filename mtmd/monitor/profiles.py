@@ -4,7 +4,7 @@ A day is read once: its counts are kept, named by the day's files, so that watch
 the reference is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from duckdb import ColumnExpression
 
-from mtmd.config import Declarations, Frozen, SideSchema
+from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading, session
@@ -21,6 +21,7 @@ from mtmd.extract.sources import load_sources
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, duckdb_paths, statement
+from mtmd.monitor.health import FeatureShift
 from mtmd.store.files import digest
 from mtmd.store.workspace import make_once
 
@@ -38,21 +39,6 @@ _SCHEMA = pa.schema(
         "bin_rows": pa.int64(),
     }
 )
-
-
-class FeatureShift(Frozen):
-    """How far one feature of one domain lies from the reference on a day."""
-
-    day: date
-    side: str
-    feature: str
-    domain: str
-    rows: int
-    psi: float
-
-    @property
-    def place(self) -> tuple[str, str, str]:
-        return self.side, self.feature, self.domain
 
 
 def profile_features(source: LogSource, day: date, declarations: Declarations, root: Path) -> Path:
@@ -89,26 +75,6 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
     return final / _FILE
 
 
-def _counts(
-    connection: duckdb.DuckDBPyConnection,
-    source: LogSource,
-    files: SourceFiles,
-    day: date,
-    declarations: Declarations,
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for table, domain, schema in (
-        ("requests", "surface", declarations.query),
-        ("ads", "product", declarations.item),
-    ):
-        own = {table: files[table]}
-        load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
-        with blaming(connection, source, own, day):
-            connection.execute(f"create table {table} as from source_{table}")
-            rows += _count(connection, day, table, domain, schema)
-    return rows
-
-
 def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShift]:
     """PSI of every day's features against the days other than `day` together; `day` is one of them.
 
@@ -121,17 +87,29 @@ def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShif
     return [FeatureShift.model_validate(dict(zip(names, row, strict=True))) for row in rows]
 
 
-def _count(
-    connection: duckdb.DuckDBPyConnection, day: date, table: str, domain_column: str, schema: SideSchema
-) -> Iterator[tuple[object, ...]]:
-    source = connection.table(table)
-    for feature in schema.fields:
-        present = schema.domains if feature.domains is None else feature.domains
-        for counted in feature.counts():
-            value = ColumnExpression(feature.name).cast(counted.value_type).alias("value")
-            source.select(ColumnExpression(domain_column).alias("domain"), value).create_view(
-                "feature_values", replace=True
-            )
-            for domain, place, count in connection.execute(statement(counted.statement)).fetchall():
-                if domain in present:
-                    yield day, schema.side, counted.name, counted.compared_as, domain, place, count
+def _counts(
+    connection: duckdb.DuckDBPyConnection,
+    source: LogSource,
+    files: SourceFiles,
+    day: date,
+    declarations: Declarations,
+) -> list[tuple[object, ...]]:
+    """Rows of the profile: of each feature's counts the rows of every bin and domain that has the feature."""
+    rows: list[tuple[object, ...]] = []
+    for table, domain, schema in (
+        ("requests", "surface", declarations.query),
+        ("ads", "product", declarations.item),
+    ):
+        own = {table: files[table]}
+        load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
+        with blaming(connection, source, own, day):
+            connection.execute(f"create table {table} as from source_{table}")
+            for feature, counted in ((one, counted) for one in schema.fields for counted in one.counts()):
+                value = ColumnExpression(feature.name).cast(counted.value_type).alias("value")
+                values = connection.table(table).select(ColumnExpression(domain).alias("domain"), value)
+                values.create_view("feature_values", replace=True)
+                present = schema.domains if feature.domains is None else feature.domains
+                found = connection.execute(statement(counted.statement)).fetchall()
+                name = (day, schema.side, counted.name, counted.compared_as)
+                rows += [(*name, *row) for row in found if row[0] in present]
+    return rows

@@ -1,6 +1,5 @@
 """Watch a day before it is trained on: the champion's figures on it, its features, and whether it is there at all."""
 
-from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -13,11 +12,17 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
-from mtmd.monitor.figures import drift_findings, freshness_findings, score_findings
-from mtmd.monitor.health import FRESHNESS, Finding, MonitorReport
+from mtmd.monitor.health import (
+    FRESHNESS,
+    Finding,
+    MonitorReport,
+    drift_findings,
+    freshness_findings,
+    score_findings,
+)
 from mtmd.monitor.profiles import feature_shifts, profile_features
 from mtmd.registry.incumbent import earlier_champions
-from mtmd.registry.records import Champion, ModelManifest
+from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json
@@ -40,17 +45,24 @@ def monitor(
     source, registry = LogSource.of(chosen, logs, workspace.spool), Registry(workspace.root)
     registry.refresh()
     champion = _champion_before(day, registry)
-    as_of = champion.as_of if champion else None
-    findings: list[Finding] = []
+    as_of, findings = champion.as_of if champion else None, list[Finding]()
     try:
         days = source.available_days()
         newest = max((logged for logged in days if logged <= day), default=None)
         findings += freshness_findings(day, newest, as_of, chosen.monitor)
         if champion is not None and day in days:
             source.refresh(day)
-            findings += _compared(day, chosen, workspace, source, champion.model_id, days)
+            scorer = Scorer.load(registry.verify(champion.model_id))
+            findings += _scored(day, chosen, workspace, source, scorer, registry.path(champion.model_id))
+            trained = [one for one in champion.window if one in days]
+            if trained:
+                root, declarations = workspace.monitoring / "profiles", scorer.info.declarations
+                profiles = {one: profile_features(source, one, declarations, root) for one in (*trained, day)}
+                shifts = feature_shifts(profiles, day)
+                findings += drift_findings(shifts, day, champion.as_of, chosen.monitor)
     except (LogsError, UnreachableError) as error:
-        findings.append(_unusable("logs", f"the logs of {day} can't be used: {error}"))
+        words = f"the logs can't be used: {error}"
+        findings.append(Finding(signal=FRESHNESS, where="logs", breach=True, words=words))
     report = MonitorReport(
         line=chosen.name,
         day=day,
@@ -71,58 +83,30 @@ def monitored(preset: str, day: date, *, artifacts: str = "artifacts") -> list[M
     return [report for report in reports if report is not None]
 
 
-def _champion_before(day: date, registry: Registry) -> Champion | ModelManifest | None:
-    """The champion, or the newest one before it that is older than the day; None before the first promotion.
+def _champion_before(day: date, registry: Registry) -> ModelManifest | None:
+    """The newest champion that is older than the day; None before the first promotion.
 
     The day's own model has its promotion's figures from the day, and later models were trained on it: such a model
     would be compared with itself.
     """
-    champion = registry.champion()
-    if champion is None or champion.as_of < day:
-        return champion
-    earlier = next(earlier_champions(registry, day), None)
-    if earlier is None:
+    live, earlier = registry.champion(), next(earlier_champions(registry, day), None)
+    if live is not None and earlier is None:
         raise RegistryError(
-            f"{day} can't be monitored: champion {champion.model_id} (as_of {champion.as_of}) saw the day, and no "
-            f"earlier champion is left whose as_of is before it; choose a day after {champion.as_of}. What was found "
-            f"of {day} before stays"
+            f"{day} can't be monitored: champion {live.model_id} (as_of {live.as_of}) saw the day, and no earlier "
+            f"champion is left whose as_of is before it; choose a day after {live.as_of}. What was found of {day} "
+            "before stays"
         )
     return earlier
 
 
-def _compared(
-    day: date,
-    preset: Preset,
-    workspace: Workspace,
-    source: LogSource,
-    model_id: str,
-    days: Collection[date],
-) -> Iterator[Finding]:
-    """The champion's figures against its promotion's, and the day's features against its training days'."""
-    registry = Registry(workspace.root)
-    scorer = Scorer.load(registry.verify(model_id))
+def _scored(
+    day: date, preset: Preset, workspace: Workspace, source: LogSource, scorer: Scorer, model: Path
+) -> list[Finding]:
+    """The champion's figures against its promotion's; columns that are newer than the champion are ignored."""
     declarations = scorer.info.declarations
-    promotion = EvaluationReport.model_validate(read_json(registry.path(model_id) / "metrics.json"))
-    # The champion reads the day as its own declarations say; columns that are newer than it are ignored.
+    promotion = EvaluationReport.model_validate(read_json(model / "metrics.json"))
     ref = extract_day(source, day, declarations, workspace.shards, ignore_undeclared=True)
     shard = open_shard(Path(ref.path))
     scores = {promotion.candidate: score_shard(scorer, shard)}
     now = evaluate_predictors(day, declarations, HeldOutDay.of(shard, declarations), scores, _CONFIG)
-    yield from score_findings(now, promotion, preset.monitor)
-    trained = [one for one in registry.manifest(model_id).window if one in days]
-    root, profiles = workspace.monitoring / "profiles", {}
-    for one in (*trained, day) if trained else ():
-        try:
-            profiles[one] = profile_features(source, one, declarations, root)
-        except LogsError as error:
-            if one == day:
-                raise
-            why = f"the logs of {one} can't be used, so drift is not told from this training day: {error}"
-            yield _unusable(f"training day {one}", why)
-    if len(profiles) > 1:
-        shifts = feature_shifts(profiles, day)
-        yield from drift_findings(shifts, day, promotion.as_of, preset.monitor)
-
-
-def _unusable(what: str, words: str) -> Finding:
-    return Finding(signal=FRESHNESS, where=what, breach=True, words=words)
+    return score_findings(now, promotion, preset.monitor)

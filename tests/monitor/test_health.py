@@ -7,9 +7,14 @@ import pytest
 
 from mtmd.config import MonitorConfig
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
-from mtmd.monitor.figures import drift_findings, freshness_findings, score_findings
-from mtmd.monitor.health import Finding, MonitorReport
-from mtmd.monitor.profiles import FeatureShift
+from mtmd.monitor.health import (
+    FeatureShift,
+    Finding,
+    MonitorReport,
+    drift_findings,
+    freshness_findings,
+    score_findings,
+)
 
 DAY = date(2026, 1, 10)
 ONE = timedelta(days=1)
@@ -80,12 +85,17 @@ def test_what_is_better_or_small_or_noise_is_no_breach(changed: dict[str, object
 
 
 def test_noise_has_the_errors_of_both_days_and_grows_with_their_distance() -> None:
-    promotion = metrics(DAY - 3 * ONE, errors=WIDE)
-    (logmae, *_) = findings(metrics(logmae=0.46), promotion)
-    assert logmae.noise == pytest.approx(math.sqrt(0.01**2 + 0.2**2 + 3 * (math.log(1.1) / 3) ** 2))
-    assert logmae.change == pytest.approx(math.log(1.15))
-    (logmae, *_) = findings(metrics(logmae=0.46))
-    assert logmae.p == pytest.approx(4 * 2.9e-5, rel=0.1)  # z = 4.02, and the day has four figures
+    noise = math.sqrt(0.01**2 + 0.05**2 + 3 * (math.log(1.1) / 3) ** 2)
+    promotion = metrics(DAY - 3 * ONE, errors=SMALL | {"logmae": 0.05})
+    said = breaches(findings(metrics(logmae=0.6), promotion))["logmae"]
+    assert said.endswith(f"(+50%, by chance ±{math.expm1(1.96 * noise):.0%})")
+
+
+def test_chance_is_corrected_for_all_figures_of_the_day() -> None:
+    """z = 2.76 of one figure: p = 0.003 alone is below 0.01, and four times that is not."""
+    assert breaches(findings(metrics(logmae=0.4402))) == {}
+    alone = {"errors": {"logmae": 0.01}}
+    assert set(breaches(findings(metrics(logmae=0.4402, **alone)))) == {"logmae"}
 
 
 def test_too_little_data_is_shown_and_says_so() -> None:
