@@ -173,8 +173,8 @@ def _figures(made: Made) -> dict[str, float]:
     found = {}
     for kind in ("mtmd", "per_slice", "pooled"):
         (path,) = made.root.glob(f"trained/{kind}-*/fit.json")
-        for epoch in read_json(path)["epochs"]:
-            found[f"{kind} loss {epoch['epoch']}"] = epoch["train_loss"]
+        for number, epoch in enumerate(read_json(path)["epochs"], 1):
+            found[f"{kind} loss {number}"] = epoch["train_loss"]
     (path,) = made.root.glob("evaluations/*/report.json")
     report = EvaluationReport.model_validate(read_json(path))
     for kind in ("mtmd", "per_slice", "pooled"):
