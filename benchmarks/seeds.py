@@ -5,7 +5,7 @@ slices gain; the mean over seeds does not. Each model trains as in the daily job
 taken from the artifacts where it was trained before.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -15,9 +15,9 @@ from rich.console import Console
 from benchmarks.runs import daily_plan, extracted, told, window_parser
 from mtmd.config import Slice
 from mtmd.evaluate.ablation import over_seeds
-from mtmd.evaluate.evaluation import evaluate_predictors, row_groups
+from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
+from mtmd.evaluate.predictors import constant_scores, score_day
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.model.two_tower import ModelKind
@@ -47,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         slices_over_seeds(reports),
         *buckets_over_seeds(reports),
         auc_over_seeds(reports),
-        cold_over_seeds(reports),
     )
     text = "\n".join(table.markdown() for table in tables)
     console.print(text, markup=False)
@@ -157,26 +156,6 @@ def auc_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
-def cold_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
-    """Mean LogMAE of each model on rows of new ads and new users, and on the task's other rows."""
-    rows: list[tuple[Cell, ...]] = []
-    for place, cold in enumerate(reports[0].groups):
-        if not cold.rows or not cold.others:
-            continue
-        cells: list[Cell] = []
-        for name in MODELS:
-            cells += [_mean(report.groups[place].logmae[name] for report in reports)]
-            cells += [_mean(report.groups[place].logmae_of_others[name] for report in reports)]
-        rows.append((cold.group, cold.task, cold.rows, *cells))
-    columns = (
-        *(Column(name=name, kind="text") for name in ("rows of", "task")),
-        Column(name="rows", kind="count"),
-        *(Column(name=f"{name}{of}") for name in MODELS for of in ("", ", other rows")),
-    )
-    title = f"LogMAE on {reports[0].as_of} of rows with a value that the window never had; means over seeds"
-    return Table(title=title, columns=columns, rows=tuple(rows))
-
-
 def report_of(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
     """One seed's models, and the constant, on the held-out day."""
     declarations, window = plan.preset.declarations, shards[:-1]
@@ -185,15 +164,13 @@ def report_of(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
     predictions = {
         kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations) for kind in MODELS
     }
-    groups = row_groups(shard, day, map(_opened, window), declarations)
-    medians = window_medians(map(_opened, window), declarations)
+    constant = constant_scores(map(_opened, window), declarations, day)
     return evaluate_predictors(
         plan.as_of,
         declarations,
         day,
-        predictions | {"constant": predict_constant(medians, day)},
+        predictions | {"constant": constant},
         plan.preset.evaluation,
-        groups=groups,
     )
 
 
@@ -213,10 +190,6 @@ def _range(gains: Sequence[Estimate | None]) -> Estimate | None:
     if len(known) < len(gains):
         return None
     return Estimate(value=fmean(known), low=min(known), high=max(known))
-
-
-def _mean(values: Iterable[float | None]) -> float:
-    return fmean(float("nan") if value is None else value for value in values)
 
 
 def _values(reports: Sequence[EvaluationReport], predictor: str, where: Slice, metric: str) -> list[float]:

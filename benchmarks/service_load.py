@@ -110,7 +110,7 @@ def make_line(line: Path, preset: Preset, ads: int) -> Path:
     model, registry, catalogue = random_model(preset), Registry(line), Catalogue(line)
 
     def build(directory: Path) -> None:
-        export_bundle(model, preset, directory, line / "graphs")
+        export_bundle(model, preset, directory)
         write_json(directory / "metrics.json", {})
 
     made = ModelManifest(

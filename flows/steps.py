@@ -76,7 +76,7 @@ export = task_of(
 )
 prove = task_of(
     export_stage.prove,
-    lambda proofs: f"parity: {proofs.parity.worst}; fresh process: {proofs.fresh_process.detail}",
+    lambda proofs: f"parity: {proofs.parity.detail}; fresh process: {proofs.fresh_process.detail}",
 )
 decide = task_of(promote_stage.decide, lambda summary: f"{summary.model_id}: {summary.words}")
 publish_ads = task_of(publish_stage.publish, lambda done: done.words, name="publish_ads")

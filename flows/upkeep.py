@@ -112,7 +112,7 @@ def rollback(
     steps.update_index(artifacts, preset)
     live = done.champion
     tell("mtmd.champion.rolled-back", chosen.name, live.as_of, live.model_id, f"{done.words} ({reason})")
-    ads = Republished(words=done.ads_words, failed=False)
+    ads = Republished(words=done.ads, failed=False)
     if not keep_ads:
         ads = publish_ads(workspace, LogSource.of(chosen, logs, workspace.spool), done)
         publish("rollback", f"{done.words}; {ads.words}", jobs.rollback(done, ads))
@@ -122,7 +122,7 @@ def rollback(
 
 
 roll_back = steps.task_of(
-    rollback_stage.rollback, lambda done: f"{done.words}; {done.check}; {done.ads_words}", name="roll_back"
+    rollback_stage.rollback, lambda done: f"{done.words}; {done.check}; {done.ads}", name="roll_back"
 )
 publish_ads = steps.task_of(rollback_stage.republish, lambda ads: ads.words, name="publish_ads")
 

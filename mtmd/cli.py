@@ -141,7 +141,7 @@ def rollback(
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     done = rollback_stage.rollback(workspace, reason, model)
-    words = f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}"
+    words = f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads}"
     console.print(literal(words))
     update_index(artifacts, preset)
     if not keep_ads:

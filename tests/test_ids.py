@@ -103,7 +103,7 @@ def text_ids(tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> TextI
     registry = Registry(workspace.root)
 
     def build(directory: Path) -> None:
-        export_bundle(model, PRESET, directory, root / "graphs")
+        export_bundle(model, PRESET, directory)
         write_json(directory / "metrics.json", {})
 
     manifest = ModelManifest(
@@ -168,7 +168,7 @@ def test_the_bundle_answers_raw_rows_as_the_model_does(text_ids: TextIds) -> Non
     assert all(row["request_id"].startswith("req/") for row in text_ids.rows.requests)
     assert all(row["user_id"].startswith("ü-") for row in text_ids.rows.requests)
     assert all(row["ad_id"] == str(UUID(row["ad_id"])) for row in text_ids.rows.ads)
-    report = check_fresh_process(text_ids.model, text_ids.bundle, text_ids.shards[-1], text_ids.rows, PRESET)
+    report = check_fresh_process(text_ids.bundle, text_ids.shards[-1], text_ids.rows, PRESET)
     assert report.passed, report.detail
     assert "1 surfaces × 1 products" in check_answers(text_ids.bundle)
 

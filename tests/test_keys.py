@@ -6,7 +6,7 @@ from mtmd.config import Preset
 from mtmd.evaluate import stage as evaluation
 from mtmd.evaluate.stage import evaluation_key
 from mtmd.export import stage as candidate
-from mtmd.export.stage import candidate_key, graph_key
+from mtmd.export.stage import candidate_key
 from mtmd.train import trainer as training
 from mtmd.train.stage import training_key
 
@@ -55,7 +55,7 @@ def test_a_rival_is_named_by_its_own_configuration_only(tiny_preset: Preset) -> 
     ("number", "names"),
     [
         ("TRAINING_FORMAT", {"training"}),
-        ("EXPORT_FORMAT", {"candidate", "graph"}),
+        ("EXPORT_FORMAT", {"candidate"}),
         ("METRICS_FORMAT", {"candidate", "evaluation"}),
     ],
 )
@@ -67,7 +67,6 @@ def test_a_raised_format_renames_what_it_stands_for(
             "training": training_key("mtmd", "window", tiny_preset),
             "candidate": candidate_key("trained", "day", tiny_preset),
             "evaluation": evaluation_key({}, "day", None, tiny_preset),
-            "graph": graph_key(tiny_preset),
         }
 
     before = named()
@@ -104,9 +103,3 @@ def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics
     assert len(others) == 4
     assert candidate_key("trained", "day", _changed(tiny_preset, "gates", min_requests=7)) == base
     assert candidate_key("trained", "day", _changed(tiny_preset, "evaluation", resamples=200)) == base
-
-
-def test_graphs_are_named_by_the_model_without_its_training(tiny_preset: Preset) -> None:
-    base = graph_key(tiny_preset)
-    assert graph_key(_changed(tiny_preset, "model", cross_rank=8)) != base
-    assert graph_key(_changed(tiny_preset, "training", seed=7)) == base

@@ -16,7 +16,7 @@ from tests.rich_line import RichLine
 
 
 def test_the_model_with_lists_is_proved_and_promoted(rich_line: RichLine) -> None:
-    assert rich_line.done.proofs.parity.passed, rich_line.done.proofs.parity.worst
+    assert rich_line.done.proofs.parity.passed, rich_line.done.proofs.parity.detail
     assert rich_line.done.proofs.fresh_process.passed, rich_line.done.proofs.fresh_process.detail
     assert rich_line.summary.words == "promoted"
 

@@ -1,10 +1,10 @@
 """What each part of the model earns: the candidate against itself with one factor changed (paper §3.4, Table 6)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -26,7 +26,6 @@ class Ablation(Frozen):
 
     paths: tuple[str, ...] = Field(description="where the reports are, in the order of the seeds")
     seeds: tuple[int, ...]
-    trained: dict[str, str] = Field(description="key of each model, the candidates included")
     missing: tuple[str, ...] = Field((), description="variants that are not among the models, and why")
 
     @property
@@ -60,8 +59,7 @@ def ablate(
         final = plan.workspace.evaluation(key)
         make_once(final, lambda directory, models=models: _write(plan, models, held_out, directory))  # type: ignore[misc]
         paths.append(str(final))
-    by_seed = {f"{model.name}, seed {model.seed}": model.key for model in trained}
-    return Ablation(paths=tuple(paths), seeds=seeds, trained=by_seed, missing=tuple(missing))
+    return Ablation(paths=tuple(paths), seeds=seeds, missing=tuple(missing))
 
 
 def _write(plan: RunPlan, models: Sequence[Trained], held_out: ShardRef, directory: Path) -> None:
@@ -74,48 +72,40 @@ def _write(plan: RunPlan, models: Sequence[Trained], held_out: ShardRef, directo
     write_json(directory / REPORT, report.model_dump(mode="json"))
 
 
-class Contribution(Frozen):
-    """What a factor is worth in one rank bucket: positive = the model is better with it."""
+class Contribution(NamedTuple):
+    """What a factor is worth: positive = the model is better with it."""
 
-    variant: str
     factor: str
-    bucket: int | None
-    improvement: Estimate | None
-    seed_noise: float = Field(0.0, description="what another seed would change, where there is one seed")
-
-    @property
-    def verdict(self) -> Literal["helps", "hurts", "within noise"]:
-        """What the factor does: the interval is on one side of 0, and another seed would change less."""
-        found = self.improvement
-        if found is None or found.low is None or found.high is None or abs(found.value) < self.seed_noise:
-            return "within noise"
-        return "helps" if found.low > 0 else "hurts" if found.high < 0 else "within noise"
+    improvements: tuple[Estimate | None, ...]  # in each bucket that has intervals, then over all rows
+    verdict: Literal["helps", "hurts", "within noise"]  # over all rows
 
 
 def contributions(
     reports: Sequence[EvaluationReport], variants: Iterable[Variant], where: Slice = EVERYTHING
-) -> tuple[Contribution, ...]:
-    """Each variant's factor in each bucket that has intervals, and over all rows.
+) -> Iterator[Contribution]:
+    """Of each variant's factor; variants that were not evaluated are left out.
 
     `reports` holds one evaluation or more, one per training seed, all of the same day. With one, the interval is the
     bootstrap's over requests, and what another seed would change is not in it. With several it has both: Student's
     over the seeds' differences, and the bootstrap's, which no number of seeds makes smaller, since all see the same
-    requests. Variants that were not evaluated are left out.
+    requests.
     """
-    return tuple(
-        Contribution(
-            variant=variant.name,
-            factor=variant.factor,
-            bucket=bucket,
-            improvement=over_seeds(
-                [_of_seed(report, variant, where, bucket) for report in reports], reports[0].confidence
-            ),
-            seed_noise=reports[0].seed_noise if len(reports) == 1 else 0.0,
-        )
-        for variant in variants
-        if all(variant.name in report.predictors for report in reports)
-        for bucket in reports[0].compared_buckets
-    )
+    first = reports[0]
+    noise = first.seed_noise if len(reports) == 1 else 0.0
+    for changed in variants:
+        if all(changed.name in report.predictors for report in reports):
+            improvements = tuple(
+                over_seeds([_of_seed(report, changed, where, bucket) for report in reports], first.confidence)
+                for bucket in first.compared_buckets
+            )
+            yield Contribution(changed.factor, improvements, _verdict(improvements[-1], noise))
+
+
+def _verdict(found: Estimate | None, noise: float) -> Literal["helps", "hurts", "within noise"]:
+    """What the factor does: the interval is on one side of 0, and another seed would change less."""
+    if found is None or found.low is None or found.high is None or abs(found.value) < noise:
+        return "within noise"
+    return "helps" if found.low > 0 else "hurts" if found.high < 0 else "within noise"
 
 
 def _of_seed(report: EvaluationReport, variant: Variant, where: Slice, bucket: int | None) -> Estimate | None:

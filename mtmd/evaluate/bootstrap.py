@@ -30,9 +30,8 @@ def compare(
     predictions: Predictions,
     config: EvaluationConfig,
     candidate: str,
-    confidence: float = EvaluationConfig.confidence,
 ) -> list[Comparison]:
-    """The candidate against every other predictor, in every cell, with intervals at this confidence.
+    """The candidate against every other predictor, in every cell, with intervals.
 
     Cells are every slice's rows, all of them and its top rank buckets; likewise each task's over its slices, and those
     of all tasks together, ("all", "all", "all").
@@ -43,7 +42,7 @@ def compare(
     whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
     member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
     sums, resampled, requests = _resampled(parts, predictions, config, cuts, member)
-    tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
+    tails = [(1.0 - config.confidence) / 2.0, (1.0 + config.confidence) / 2.0]
     own, found = list(predictions).index(candidate), []
     for place, reference in enumerate(predictions):
         if place == own:

@@ -1,12 +1,9 @@
 """Compare predictors with a held-out day: by slice, rank bucket, and over a task's slices (paper §3.2).
 
-Groups of rows are told apart too. A row is new in an id where no candidate of the window had its value: nothing was
-learned of such a value but what all new values have in common. A value counts as its hash, as models read it.
-
 P candidates of the day; N rows of a task.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
 from typing import Any
@@ -29,15 +26,12 @@ from mtmd.evaluate.metrics import (
     ratio_error,
     row_values,
 )
-from mtmd.evaluate.report import EvaluationReport, GroupMetrics, SliceMetrics
-from mtmd.extract.shards import Shard
+from mtmd.evaluate.report import EvaluationReport, SliceMetrics
 
-METRICS_FORMAT = 5  # raise it whenever the same predictions of the same rows would give another report
+METRICS_FORMAT = 6  # raise it whenever the same predictions of the same rows would give another report
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
 Values = dict[str, tuple[Floats, Integers | slice]]
 Sums = dict[str, Floats]  # name → (B,) by rank bucket; they add up over slices
-IDS = ("user_id", "ad_id")  # features whose new values are told apart
-Groups = Mapping[str, NDArray[np.bool_]]
 
 
 def evaluate_predictors(
@@ -48,13 +42,11 @@ def evaluate_predictors(
     config: EvaluationConfig,
     *,
     candidate: str = "mtmd",
-    groups: Groups = MappingProxyType({}),
     ages: Mapping[str, int] = MappingProxyType({}),
 ) -> EvaluationReport:
     """Metrics of each predictor's (P, T) log-probabilities, rows in the order of the day's candidates.
 
-    `groups` says which of the P rows are told apart, such as rows of new ads; `ages` how old rivals are that an
-    earlier day trained. Values where the task does not apply are not read.
+    `ages` says how old rivals are that an earlier day trained. Values where the task does not apply are not read.
 
     Raises EvaluationError naming predictor, slice and count of bad values.
     """
@@ -82,7 +74,6 @@ def evaluate_predictors(
         buckets=config.buckets,
         metrics=tuple(metrics),
         comparisons=tuple(compare(slices, predictions, config, candidate)),
-        groups=tuple(group_metrics(groups, [whole for whole, _ in tasks], predictions)),
         ages=dict(ages),
         confidence=config.confidence,
         seed_noise=config.seed_noise,
@@ -164,62 +155,3 @@ def _errors(part: SliceRows, shown: Floats, values: Values) -> dict[str, float]:
             (own, places), (reference, _) = values[metric.above], values[metric.below]
             errors[metric.name] = ratio_error(own, reference, part.request[places])
     return {name: error for name, error in errors.items() if error is not None}
-
-
-def row_groups(
-    shard: Shard, day: HeldOutDay, window: Iterable[Shard], declarations: Declarations
-) -> dict[str, NDArray[np.bool_]]:
-    """`new user_id` and `new ad_id` → which of the day's P candidates; a missing value is not new."""
-    found = _ids(shard, declarations)
-    seen = {name: {0} for name in found}
-    for earlier in window:
-        for name, values in _ids(earlier, declarations).items():
-            seen[name].update(np.unique(values).tolist())
-    return {f"new {name}": ~np.isin(values, list(seen[name])) for name, values in found.items()}
-
-
-def group_metrics(
-    groups: Groups, tasks: Sequence[SliceRows], predictions: Mapping[str, NDArray[np.floating]]
-) -> Iterator[GroupMetrics]:
-    """LogMAE and calibration of each predictor on the rows of each group and task, and on the task's other rows."""
-    for group, rows in groups.items():
-        for part in tasks:
-            inside = rows[part.rows]
-            own, others = (
-                {name: _figures(log_p, part, chosen) for name, log_p in predictions.items()}
-                for chosen in (inside, ~inside)
-            )
-            yield GroupMetrics(
-                group=group,
-                task=part.slice.task,
-                rows=int(inside.sum()),
-                others=int((~inside).sum()),
-                logmae={name: logmae for name, (logmae, _) in own.items()},
-                logmae_of_others={name: logmae for name, (logmae, _) in others.items()},
-                calibration={name: level for name, (_, level) in own.items()},
-                calibration_of_others={name: level for name, (_, level) in others.items()},
-            )
-
-
-def _figures(
-    log_p: NDArray[np.floating], part: SliceRows, chosen: NDArray[np.bool_]
-) -> tuple[float | None, float | None]:
-    """LogMAE, and mean prediction / mean teacher score, of the chosen of a task's N rows."""
-    if not chosen.any():
-        return None, None
-    own: Floats = clip_log_p(log_p[part.rows[chosen], part.task])
-    logmae = np.abs(own - part.teacher.log[chosen]).mean()
-    return float(logmae), float(np.exp(own).mean() / part.teacher.score[chosen].mean())
-
-
-def _ids(shard: Shard, declarations: Declarations) -> dict[str, NDArray[np.integer]]:
-    """For each of the ids that are features of one hashed value, (P,) the value that each candidate of the day has."""
-    return {
-        feature.name: encoded.categorical[row.numpy(), column]
-        for schema, encoded, row in (
-            (declarations.query, shard.query, shard.request_row),
-            (declarations.item, shard.item, shard.ad_row),
-        )
-        for column, feature in enumerate(schema.categorical)
-        if feature.name in IDS
-    }

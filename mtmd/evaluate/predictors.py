@@ -35,28 +35,23 @@ def score_day(
 ) -> NDArray[np.float32]:
     """Natural-log probabilities (P, T) float32 of every candidate, in the order of the day's candidates.
 
-    Runs on the model's device, in evaluation mode without gradients, in float32 whatever precision the model was
-    trained in, and leaves the model in the mode it was in. Raises EvaluationError when the batches leave a candidate
-    out.
+    Runs on the model's device, in evaluation mode, in which it stays, and in float32 whatever precision the model was
+    trained in. NaN of a candidate that no batch holds.
     """
-    scores = np.empty((len(shard.request_row), len(declarations.domains.tasks)), dtype=np.float32)
-    filled = np.zeros(len(scores), dtype=np.bool_)
-    training = model.training
-    model.eval()
-    try:
-        device = device_of(model)
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            for batch in on_device(day_batches(shard, declarations, batch_requests), device):
-                candidate = batch.candidate.cpu().numpy()
-                scores[candidate] = model(batch).float().cpu().numpy()
-                filled[candidate] = True
-    finally:
-        model.train(training)
-    if missing := int((~filled).sum()):
-        raise EvaluationError(
-            f"{missing} of {len(scores)} candidates of {shard.day} were not scored; extract the day again"
-        )
+    shape = len(shard.request_row), len(declarations.domains.tasks)
+    scores = np.full(shape, np.nan, dtype=np.float32)
+    device = device_of(model.eval())
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        for batch in on_device(day_batches(shard, declarations, batch_requests), device):
+            scores[batch.candidate.cpu().numpy()] = model(batch).float().cpu().numpy()
     return scores
+
+
+def constant_scores(
+    window: Iterable[Shard], declarations: Declarations, day: HeldOutDay
+) -> NDArray[np.float32]:
+    """The constant's (P, T) log-probabilities for the day's candidates."""
+    return window_medians(window, declarations).astype(np.float32)[day.domain]
 
 
 def window_medians(shards: Iterable[Shard], declarations: Declarations) -> Floats:
@@ -76,11 +71,6 @@ def window_medians(shards: Iterable[Shard], declarations: Declarations) -> Float
     if empty := [name for name, median in zip(names, pooled, strict=True) if np.isnan(median)]:
         raise EvaluationError(f"tasks {empty} have no teacher score in the window; remove them or log scores")
     return np.where(np.isnan(medians), pooled, medians)
-
-
-def predict_constant(medians: Floats, day: HeldOutDay) -> NDArray[np.float32]:
-    """The constant's (P, T) log-probabilities for the day's candidates."""
-    return medians.astype(np.float32)[day.domain]
 
 
 def _count(score: NDArray[np.float32], domain: Integers, domains: int) -> Integers:

@@ -1,20 +1,17 @@
 """The result of an evaluation: metrics of each predictor by slice and rank bucket, as JSON and look-ups."""
 
-from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 from math import erfc, expm1, log1p, sqrt
-from typing import Self, TypeVar
+from typing import Self
 
 from pydantic import ConfigDict, Field
 
 from mtmd.config import Frozen, Slice
-from mtmd.errors import EvaluationError
 
 ALL = "all"  # surface and product of the rows that aggregate a task over its slices
 EVERYTHING = Slice(ALL, ALL, ALL)
 Place = tuple[str, Slice, int | None]  # predictor, slice and rank bucket
-_Found = TypeVar("_Found")
 
 
 class Estimate(Frozen):
@@ -117,24 +114,6 @@ def upper_tail(excess: float, error: float) -> float:
     return 0.5 * erfc(excess / error / sqrt(2.0))
 
 
-class GroupMetrics(Frozen):
-    """A task's rows of one group, such as rows of new ads, and its other rows, over all of its slices.
-
-    Each number by predictor; None without rows.
-    """
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    group: str
-    task: str
-    rows: int = Field(description="candidate rows of the group with a teacher score for the task")
-    others: int = Field(description="the task's other rows")
-    logmae: dict[str, float | None] = Field(description="mean |ln p̂ − ln teacher| of the group's rows")
-    logmae_of_others: dict[str, float | None]
-    calibration: dict[str, float | None] = Field(description="mean p̂ / mean teacher of the group's rows")
-    calibration_of_others: dict[str, float | None]
-
-
 class EvaluationReport(Frozen):
     """Every predictor on the held-out day; ablations join as further predictors.
 
@@ -148,7 +127,6 @@ class EvaluationReport(Frozen):
     buckets: int
     metrics: tuple[SliceMetrics, ...]
     comparisons: tuple[Comparison, ...]
-    groups: tuple[GroupMetrics, ...] = Field((), description="group by group, task by task")
     ages: dict[str, int] = Field(
         {},
         description="days from the end of a rival's window to as_of, where an earlier day trained it; else that is 1",
@@ -176,28 +154,17 @@ class EvaluationReport(Frozen):
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))
 
     def get(self, predictor: str, where: Slice, bucket: int | None = None) -> SliceMetrics:
-        """Metrics of one predictor on a slice or an aggregate; raises EvaluationError when it has none."""
-        return self._found(self._index, "metrics of", predictor, where, bucket)
+        """Metrics of one predictor on a slice or an aggregate; raises KeyError when it has none."""
+        return self._index[predictor, where, bucket]
 
     def compared(self, reference: str, where: Slice, bucket: int | None = None) -> Comparison:
-        """The candidate against a reference; raises EvaluationError when they were not compared there."""
-        return self._found(self._pairs, "comparison with", reference, where, bucket)
-
-    def _found(
-        self, known: Mapping[Place, _Found], what: str, predictor: str, where: Slice, bucket: int | None
-    ) -> _Found:
-        found = known.get((predictor, where, bucket))
-        if found is None:
-            raise EvaluationError(
-                f"there is no {what} {predictor!r} on {Slice(*where)}, bucket {bucket}; predictors: "
-                f"{list(self.predictors)}; buckets: 0 to {self.buckets - 1} or None; slices: see .slices"
-            )
-        return found
+        """The candidate against a reference; raises KeyError when they were not compared there."""
+        return self._pairs[reference, where, bucket]
 
     def of_candidate(self) -> Self:
         """The candidate's own metrics alone: what no other model decides."""
         own = [m.model_dump() for m in self.metrics if m.predictor == self.candidate]
-        alone = {"predictors": (self.candidate,), "metrics": own, "comparisons": (), "groups": (), "ages": {}}
+        alone = {"predictors": (self.candidate,), "metrics": own, "comparisons": (), "ages": {}}
         return type(self).model_validate(self.model_dump() | alone)
 
     @cached_property

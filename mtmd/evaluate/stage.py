@@ -11,9 +11,9 @@ from pydantic import Field
 from mtmd import extension
 from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
-from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors, row_groups
+from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.predictors import predict_constant, score_day, score_shard, window_medians
+from mtmd.evaluate.predictors import constant_scores, score_day, score_shard
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days, Shard, open_shard
 from mtmd.extract.stage import extract_day
@@ -99,53 +99,43 @@ def _write_reports(
     plan: RunPlan, trained: Sequence[Trained], days: Days, registered: Mapping[str, str], directory: Path
 ) -> None:
     declarations, shard = plan.preset.declarations, open_shard(Path(days.held_out.path))
-    window = [open_shard(Path(ref.path)) for ref in days.window]
     day = HeldOutDay.of(shard, declarations)
     predictions: dict[str, NDArray[np.floating]] = {
         model.name: score_day(load_for_scoring(plan, model), shard, declarations) for model in trained
     }
-    predictions["constant"] = predict_constant(window_medians(window, declarations), day)
+    window = (open_shard(Path(ref.path)) for ref in days.window)
+    predictions["constant"] = constant_scores(window, declarations, day)
     for name, model_id in registered.items():
         predictions[name] = registered_scores(plan, model_id, shard)
     config = plan.preset.evaluation
-    groups = row_groups(shard, day, window, declarations)
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
-    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, groups=groups, ages=ages)
+    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, ages=ages)
     write_json(directory / REPORT, report.model_dump(mode="json"))
     for there in extension.modules("evaluation").values():
-        there.write(plan, shard, day, predictions, directory)
+        there.write(plan, days, day, predictions, directory)
 
 
 def registered_scores(plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.float32]:
     """A registered model's own files on the same rows; it reads the day as its own declarations say."""
     scorer = Scorer.load(Registry(plan.workspace.root).verify(model_id))
-    declarations = scorer.info.declarations
-    own, wanted = _compared(declarations), _compared(plan.preset)
-    if own != wanted:
+    declarations, wanted = scorer.info.declarations, plan.preset.declarations
+    own, of_preset = _sliced(declarations), _sliced(wanted)
+    if own != of_preset:
         raise EvaluationError(
-            f"model {model_id} has {own}, the preset {wanted}: they cannot be compared slice by slice; give the "
+            f"model {model_id} has {own}, the preset {of_preset}: they cannot be compared slice by slice; give the "
             "preset another name to start a new line of models"
         )
-    if declarations != plan.preset.declarations:
-        shard = _own_reading(plan, model_id, declarations)
-    return score_shard(scorer, shard)
+    return score_shard(
+        scorer, shard if declarations == wanted else _own_reading(plan, model_id, declarations)
+    )
 
 
-def _compared(declared: Declarations | Preset) -> dict[str, tuple[str, ...]]:
-    """What two models must share to score the same slices of the same rows: names and their order, and what rows are
-    sorted by.
-    """
-    domains, ids = declared.domains, declared.ids
-    tasks = {
-        f"products of task {task.name}": tuple(p for p in domains.products if domains.has_task(p, task))
-        for task in domains.tasks
-    }
+def _sliced(declarations: Declarations) -> dict[str, Sequence[object]]:
+    """What two models must share to score the same slices of the same rows, which are sorted by these names and ids."""
+    ids = declarations.ids
     return {
-        "surfaces": domains.surfaces,
-        "products": domains.products,
-        "tasks": domains.task_names,
+        "slices": list(map(str, declarations.domains.slices)),
         "ids of requests and ads": (ids.request, ids.ad),
-        **tasks,
     }
 
 

@@ -14,7 +14,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Preset, SideSchema
+from mtmd.config import ModelConfig, Preset, SideSchema
 from mtmd.errors import BundleError
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.bundle import (
@@ -28,20 +28,20 @@ from mtmd.registry.bundle import (
     TowerFile,
 )
 from mtmd.store.files import digest, sha256_file, write_json
-from mtmd.store.workspace import make_once
 from mtmd.train.results import tensors_digest
 
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files
-_GRAPH = "graph.onnx"
 _MATRICES = ("continuous", "categorical", "embedding")
 _EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
 _LARGEST = 2**31 - 1  # bytes of one protobuf message
+_graphs: dict[
+    str, onnx.ModelProto
+] = {}  # that this process has traced, without weights, by what decides a graph
 
 
-def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) -> BundleInfo:
+def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
     """Write the bundle of a trained model, in evaluation mode, into a directory, such as `atomic_directory` yields.
 
-    `graphs` is where traced graphs are kept for the next model of this configuration (see OnnxWriter).
     Raises BundleError for a file that is too large.
     """
     domains, declarations = preset.domains, preset.declarations
@@ -52,11 +52,10 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) ->
     ]
     files = []
     for side, names, schema, module in towers:
-        writer = OnnxWriter(schema, domains.task_names, graphs)
         for index, name in enumerate(names):
             path = directory / f"{side}_{name}.onnx"
             properties = {"bundle_id": identity, "kind": MODEL_KIND, "side": side, "domain": name}
-            writer.write(path, module(index), properties)
+            write_onnx(path, module(index), schema, domains.task_names, properties, preset.model)
             files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
     info = BundleInfo(
         format=BUNDLE_FORMAT,
@@ -82,55 +81,43 @@ def bundle_id(model: nn.Module, preset: Preset) -> str:
     )
 
 
-class OnnxWriter:
-    """Writes the domains of one tower, one file each, of modules (continuous, categorical, embedding, lists) → one
-    (N, K_t) per task.
+def write_onnx(
+    path: Path,
+    module: nn.Module,
+    schema: SideSchema,
+    tasks: tuple[str, ...],
+    properties: dict[str, str],
+    config: ModelConfig,
+) -> None:
+    """Export the module of one domain: (continuous, categorical, embedding, lists) → one (N, K_t) per task.
 
-    Tracing a module costs seconds, and most domains of a tower compute the same with other weights. A graph is traced
-    once for each structure: names, types and shapes of a module's tensors (tables may have any number of rows), and
-    its tasks. So whatever else two domains differ by must be in tensors, as in DomainModule; the parity proof runs
-    every file.
+    Tracing costs seconds, and most domains of a tower compute the same with other weights. So a process traces a graph
+    once for each structure: names, types and shapes of the module's tensors (tables may have any number of rows), its
+    tasks, the model's configuration and the features. Whatever else two domains differ by must be in tensors, as in
+    DomainModule; the parity proof runs every file.
 
-    `graphs` is the directory where they are kept. Another writer may use it again when all else that decides a graph
-    is the same: the model's configuration, the declarations, the exporter's versions and `EXPORT_FORMAT`.
+    The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
+    the exporter embeds are taken out. Raises BundleError when the module is too large for one file, or works for a
+    fixed number of rows only.
     """
-
-    def __init__(self, schema: SideSchema, tasks: tuple[str, ...], graphs: Path) -> None:
-        self._tasks, self._graphs, self._side = tasks, graphs, schema.side
-        self._example = _example(schema)
-        self.traced = 0  # graphs, so far
-
-    def write(self, path: Path, module: nn.Module, properties: dict[str, str]) -> None:
-        """Export a module.
-
-        The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
-        the exporter embeds are taken out. Raises BundleError when the module is too large for one file, or works for a
-        fixed number of rows only.
-        """
-        size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
-        if size > _LARGEST:
-            raise BundleError(
-                f"{path.name} would hold {size} bytes; one file takes {_LARGEST}. Declare fewer buckets"
-            )
-        wrapped = _PresentInputs(module, tuple(self._example)).eval()
-        proto = self._graph(wrapped, _structure(module), path.name)
-        _fill(proto, wrapped)
-        proto = _optimised(proto)
-        _strip_traces(proto)
-        onnx.helper.set_model_props(proto, properties)
-        onnx.checker.check_model(proto)
-        path.write_bytes(proto.SerializeToString(deterministic=True))
-
-    def _graph(self, module: nn.Module, structure: str, name: str) -> onnx.ModelProto:
-        def build(directory: Path) -> None:
-            self.traced += 1
-            traced = _trace(module, self._example, self._tasks, name)
-            _strip_traces(traced)  # a moved line of code is not another graph
-            onnx.save(traced, directory / _GRAPH)
-
-        kept = self._graphs / f"{self._side}-{structure[:16]}"
-        make_once(kept, build)
-        return onnx.load(kept / _GRAPH)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+    if size > _LARGEST:
+        raise BundleError(
+            f"{path.name} would hold {size} bytes; one file takes {_LARGEST}. Declare fewer buckets"
+        )
+    example = _example(schema)
+    wrapped = _PresentInputs(module, tuple(example)).eval()
+    recipe = [schema.model_dump(mode="json"), config.model_dump(mode="json"), tasks, _structure(module)]
+    if (key := digest(recipe)) not in _graphs:
+        _graphs[key] = _trace(wrapped, example, tasks, path.name)
+    proto = onnx.ModelProto()
+    proto.CopyFrom(_graphs[key])
+    _fill(proto, wrapped)
+    proto = _optimised(proto)
+    _strip_traces(proto)
+    onnx.helper.set_model_props(proto, properties)
+    onnx.checker.check_model(proto)
+    path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
 class _PresentInputs(nn.Module):

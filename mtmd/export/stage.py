@@ -9,29 +9,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mtmd.config import Frozen, Preset
-from mtmd.errors import ConfigError
 from mtmd.evaluate.evaluation import METRICS_FORMAT
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.bundle import EXPORT_FORMAT, bundle_id, export_bundle
-from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process, sample_raw_rows
-from mtmd.export.parity import PROOF_FORMAT, ParityReport, check_parity
+from mtmd.export.fresh_process import check_fresh_process, sample_raw_rows
+from mtmd.export.parity import Proof, check_parity
 from mtmd.extract.shards import Days, ShardRef, open_shard
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.records import ModelManifest, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
-from mtmd.store.workspace import read_record, write_record
 from mtmd.train.stage import Trained, load_trained
 
 _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")
 
 
 class Proofs(Frozen):
-    """What was seen of the exported files."""
+    """Whether the files compute what the trained model does, and the bundle alone answers in a process of its own."""
 
-    parity: ParityReport
-    fresh_process: FreshProcessReport
+    parity: Proof
+    fresh_process: Proof
 
 
 def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
@@ -40,10 +38,10 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
     Raises BundleError when a stored model was altered and comes out otherwise now, or the model can't be exported.
     """
     name = model_id(plan, mtmd, days.held_out)
-    model = load_mtmd(plan, mtmd)
+    model = _load(plan, mtmd)
 
     def build(directory: Path) -> None:
-        export_bundle(model, plan.preset, directory, plan.workspace.graphs(graph_key(plan.preset)))
+        export_bundle(model, plan.preset, directory)
         # rivals and champions change, and the model's name does not
         metrics = evaluated.report.of_candidate()
         write_json(directory / "metrics.json", metrics.model_dump(mode="json"))
@@ -64,31 +62,16 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
 
 
 def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
-    """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
-
-    Proofs that hold are kept; they are taken again when the files, the day or the way of checking changed, or where
-    those that are kept are of another model.
-    """
-    registry = Registry(plan.workspace.root)
-    registry.verify(exported.model_id)
-    manifest = registry.manifest(exported.model_id)
-    gates = plan.preset.gates
-    judged_by = [gates.parity_score, gates.parity_embedding, gates.top_k]
-    key = digest([version("onnxruntime"), manifest.files, held_out.fingerprint, judged_by, PROOF_FORMAT])
-    record = plan.workspace.proofs(key)
-    kept = read_record(record, Proofs)
-    if kept is not None and kept.parity.bundle_id == manifest.bundle_id:
-        return kept
-    directory, shard = Path(exported.path), open_shard(Path(held_out.path))
-    model = load_mtmd(plan, mtmd)
-    rows = sample_raw_rows(plan.source, shard, plan.preset.declarations)
-    proofs = Proofs(
-        parity=check_parity(model, directory, shard, plan.preset),
-        fresh_process=check_fresh_process(model, directory, shard, rows, plan.preset),
+    """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone."""
+    directory, shard = (
+        Registry(plan.workspace.root).verify(exported.model_id),
+        open_shard(Path(held_out.path)),
     )
-    if proofs.parity.passed and proofs.fresh_process.passed:  # a failure may be the moment's: look again
-        write_record(record, proofs, seal=True)
-    return proofs
+    rows = sample_raw_rows(plan.source, shard, plan.preset.declarations)
+    return Proofs(
+        parity=check_parity(_load(plan, mtmd), directory, shard, plan.preset),
+        fresh_process=check_fresh_process(directory, shard, rows, plan.preset),
+    )
 
 
 def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
@@ -104,32 +87,15 @@ def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
             "trained": trained,
             "held_out": held_out,
             "buckets": preset.evaluation.buckets,
-            "exporter": _exporter(),
+            "exporter": [version(name) for name in ("torch", "onnx", "onnxscript")],
         }
     )
 
 
-def graph_key(preset: Preset) -> str:
-    """Name of the graphs that a model's towers are traced to: all of it but the weights."""
-    return digest(
-        {
-            "format": EXPORT_FORMAT,
-            "model": preset.model.model_dump(mode="json"),
-            "declarations": preset.declarations.model_dump(mode="json"),
-            "exporter": _exporter(),
-        }
-    )
-
-
-def _exporter() -> list[str]:
-    return [version(name) for name in ("torch", "onnx", "onnxscript")]
-
-
-def load_mtmd(plan: RunPlan, trained: Trained) -> MTMD:
-    """The trained MTMD; raises ConfigError for another kind of model."""
+def _load(plan: RunPlan, trained: Trained) -> MTMD:
+    """The trained MTMD."""
     model = load_trained(plan, trained)
-    if not isinstance(model, MTMD):
-        raise ConfigError(f"only the mtmd model is exported, not {trained.kind!r}; it has a tower per domain")
+    assert isinstance(model, MTMD), "a candidate has a tower per domain"
     return model
 
 

@@ -7,6 +7,7 @@ EXTRAS: tuple[str, ...] = (
     "abtest",
     "bucket",
     "clusters",
+    "groups",
     "kuairand",
     "messages",
     "mirrors",

@@ -38,7 +38,7 @@ _BY_DAY = (
     ("failures", "failures/as_of=*.json", "runs"),
     ("runs", "runs/*", "runs"),
 )
-_BY_CLOCK = ("trained", "evaluations", "proofs", "graphs", "work")
+_BY_CLOCK = ("trained", "evaluations", "work")
 
 
 class Removed(Frozen):

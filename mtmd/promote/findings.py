@@ -1,11 +1,9 @@
 """What gates find, and its words: of each slice, of a gate, counted over slices; the verdict, and the run's record.
 
-A slice is a surface × a product × a task. Gates judge each task over all its slices as well: that is a task, no slice,
-and is counted apart.
+A slice is a surface × a product × a task. Gates judge each task over all its slices as well.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal, Self
 
@@ -30,7 +28,6 @@ class SliceFinding(OfSlice):
     improvement: float | None = Field(None, description="1 − own / reference; positive = better")
     low: float | None = Field(None, description="interval of the improvement")
     high: float | None = None
-    p: float | None = Field(None, description="one-sided p-value of being worse, or wrong; Holm-corrected")
     detectable: float | None = Field(
         None, description="the improvement, below zero, from which on the slice would have been found worse"
     )
@@ -69,10 +66,10 @@ class GateResult(Frozen):
     @property
     def words(self) -> str:
         """The result as people read it: `pass on 10 of 15` where so many of its slices could be judged."""
-        tally = Tally.of(self.slices)
-        if self.result != "pass" or not tally.unjudged:
+        if self.result != "pass" or not self.unjudged:
             return self.result
-        return f"pass on {tally.judged} of {tally.judged + tally.unjudged}"
+        slices = sum(not one.is_task for one in self.slices)
+        return f"pass on {slices - len(self.unjudged)} of {slices}"
 
     @property
     def unjudged(self) -> tuple[SliceFinding, ...]:
@@ -80,41 +77,13 @@ class GateResult(Frozen):
         return tuple(one for one in self.slices if not one.judged and not one.is_task)
 
 
-def counted(
-    some: Iterable[SliceFinding], of: Collection[SliceFinding] | None = None, adjective: str = ""
-) -> str:
-    """`6 of 15 slices and 1 of 3 tasks`, or `15 slices and 3 tasks`; a kind that none is of is left out."""
-    chosen, parts = list(some), []
-    for kind in ("slice", "task"):
-        number = sum(one.is_task == (kind == "task") for one in chosen)
-        whole = number if of is None else sum(one.is_task == (kind == "task") for one in of)
-        share = f"{number}" if of is None else f"{number} of {whole}"
-        if number:
-            parts.append(f"{share} {adjective}{kind}{'' if whole == 1 else 's'}")
-    return " and ".join(parts)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Of all slices: how many were judged, and how many of those are better or worse; tasks are not among them."""
-
-    judged: int
-    better: int
-    worse: int
-    unjudged: int
-
-    @classmethod
-    def of(cls, findings: Iterable[SliceFinding]) -> Self:
-        slices = [one for one in findings if not one.is_task]
-        decisions = [one.decision for one in slices]
-        judged = sum(one.judged for one in slices)
-        return cls(judged, decisions.count("better"), decisions.count("worse"), len(slices) - judged)
-
-    @property
-    def words(self) -> str:
-        """`3 of 10 slices better, 1 worse, 5 not judged`"""
-        words = f"{self.better} of {self.judged} slices better, {self.worse} worse"
-        return words + (f", {self.unjudged} not judged" if self.unjudged else "")
+def tally(findings: Iterable[SliceFinding]) -> str:
+    """`3 of 10 slices better, 1 worse, 5 not judged`; tasks are not among them."""
+    decisions = [one.decision for one in findings if not one.is_task]
+    unjudged = decisions.count("not enough data")
+    words = f"{decisions.count('better')} of {len(decisions) - unjudged} slices better"
+    words += f", {decisions.count('worse')} worse"
+    return words + (f", {unjudged} not judged" if unjudged else "")
 
 
 class Verdict(Frozen):
@@ -141,18 +110,6 @@ class Verdict(Frozen):
         others = len(self.gates) - len(judged)
         words = f"{sum(gate.passed for gate in judged)} of {len(judged)} pass"
         return words + (f", {others} not applicable" if others else "")
-
-    @property
-    def unjudged(self) -> str:
-        """What no gate could say; empty where every gate judged every slice that it looks at.
-
-        `the champion gate had nothing to judge; 5 of 15 slices had too little data to judge`
-        """
-        said = [f"the {gate.name} gate had nothing to judge" for gate in self.gates if not gate.applicable]
-        slices = {one.slice for gate in self.gates for one in gate.slices if not one.is_task}
-        if without := {one.slice for gate in self.gates for one in gate.unjudged}:
-            said.append(f"{len(without)} of {len(slices)} slices had too little data to judge")
-        return "; ".join(said)
 
     @property
     def passed(self) -> bool:

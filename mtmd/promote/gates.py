@@ -4,7 +4,7 @@ A gate is an entry of QUALITY or WORKING. An extra adds one that compares a furt
 hands in the result of a test of its own (`GateInputs.tested`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -14,8 +14,7 @@ from mtmd.config import Frozen, GatesConfig
 from mtmd.config.preset import Extras
 from mtmd.errors import RegistryError
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.export.fresh_process import FreshProcessReport
-from mtmd.export.parity import ParityReport
+from mtmd.export.parity import Proof
 from mtmd.promote.findings import GateResult, Verdict
 from mtmd.promote.slice_gates import against, calibrated
 
@@ -37,8 +36,8 @@ class GateInputs(Frozen):
     tested: tuple[GateResult, ...] = Field(
         (), description="results of tests that extras made of the candidate"
     )
-    parity: ParityReport
-    fresh_process: FreshProcessReport
+    parity: Proof
+    fresh_process: Proof
     gates: GatesConfig
     extras: Extras = Field(Extras(), description="settings of extras, whose gates may have bounds there")
     without_baseline: bool = Field(
@@ -58,11 +57,6 @@ class Gate:
     judge: Callable[[GateInputs], GateResult | None]
     overridable: bool = False
 
-    def ask(self, inputs: GateInputs) -> tuple[GateResult, ...]:
-        """The answer, if there is one."""
-        result = self.judge(inputs)
-        return () if result is None else (result.model_copy(update={"overridable": self.overridable}),)
-
 
 def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
     """Apply every gate to a candidate, in order; one that fails does not hide the later ones.
@@ -73,14 +67,14 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
     if override is not None and not override.strip():
         raise RegistryError("an override needs a reason; it is written into the history")
     further = [gate for there in extension.modules("rivals").values() for gate in there.GATES]
-    answers = [answer for gate in (*QUALITY, *further) for answer in gate.ask(inputs)]
-    answers += [*inputs.tested, *(answer for gate in WORKING for answer in gate.ask(inputs))]
-    return Verdict(
-        override=override,
-        candidate=inputs.candidate,
-        champion=inputs.champion,
-        gates=tuple(answers),
-    )
+    gates = (*_asked((*QUALITY, *further), inputs), *inputs.tested, *_asked(WORKING, inputs))
+    return Verdict(override=override, candidate=inputs.candidate, champion=inputs.champion, gates=gates)
+
+
+def _asked(gates: Iterable[Gate], inputs: GateInputs) -> Iterator[GateResult]:
+    for gate in gates:
+        if (result := gate.judge(inputs)) is not None:
+            yield result.model_copy(update={"overridable": gate.overridable})
 
 
 def _data(inputs: GateInputs) -> GateResult:
@@ -119,7 +113,7 @@ def _calibration(inputs: GateInputs) -> GateResult:
 
 
 def _parity(inputs: GateInputs) -> GateResult:
-    return GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.worst)
+    return GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.detail)
 
 
 def _fresh_process(inputs: GateInputs) -> GateResult:

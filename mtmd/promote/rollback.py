@@ -4,7 +4,6 @@ The flip comes first and waits for nothing: what serves follows it at once, with
 newest day's ads are published for it, as after any promotion; what goes wrong there leaves the flip as it is.
 """
 
-from datetime import date
 from pathlib import Path
 
 from pydantic import Field
@@ -16,28 +15,23 @@ from mtmd.logs.source import LogSource
 from mtmd.publish.stage import publish
 from mtmd.registry.records import Champion
 from mtmd.registry.registry import Registry
-from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.catalogue import Catalogue
 from mtmd.store.workspace import Workspace
+
+_NO_ADS = "it has no published ads, so a service goes on with the model that it has"
 
 
 class RolledBack(Frozen):
     """What came of a rollback."""
 
     taken_down: str
-    champion: Champion
-    further: str | None = Field(description="the model that another rollback would go to")
+    champion: Champion = Field(description="the model that is live again")
     check: str
-    ads: date | None = Field(None, description="day of the ads that it had at the flip; None without any")
+    ads: str = Field(description="which ads it had at the flip, in words")
 
     @property
     def words(self) -> str:
         return f"{self.taken_down} was taken down; {self.champion.model_id} is live again"
-
-    @property
-    def ads_words(self) -> str:
-        if self.ads is None:
-            return "it has no published ads, so a service goes on with the model that it has"
-        return f"its published ads are those of {self.ads}"
 
 
 class Republished(Frozen):
@@ -53,22 +47,15 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
     With `model`, only if that one is live. Raises RegistryError when there is nothing to go back to, BundleError when
     the target's files are altered or do not answer. Whatever is raised, nothing was changed.
     """
-    answered: list[str] = []
-    served: list[Current | None] = []
+    found: list[str] = []
 
     def check(directory: Path) -> None:
-        answered.append(check_answers(directory))
-        served.append(Catalogue(workspace.root).known(directory.name))
+        current = Catalogue(workspace.root).known(directory.name)
+        ads = _NO_ADS if current is None else f"its published ads are those of {current.day}"
+        found[:] = check_answers(directory), ads
 
-    registry = Registry(workspace.root)
-    before, after = registry.rollback(reason, check, only=model)
-    return RolledBack(
-        taken_down=before.model_id,
-        champion=after,
-        further=after.previous,
-        check=answered[0],
-        ads=None if served[0] is None else served[0].day,
-    )
+    before, after = Registry(workspace.root).rollback(reason, check, only=model)
+    return RolledBack(taken_down=before.model_id, champion=after, check=found[0], ads=found[1])
 
 
 def republish(workspace: Workspace, source: LogSource, done: RolledBack) -> Republished:
@@ -82,7 +69,7 @@ def republish(workspace: Workspace, source: LogSource, done: RolledBack) -> Repu
     except Exception as error:  # noqa: BLE001 - whatever logs or a disk make a library say: the flip has happened
         why = str(error) if isinstance(error, MtmdError) else repr(error)
     return Republished(
-        words=f"the newest day's ads are not published: {why}. The rollback stands, and {done.ads_words}; once that "
+        words=f"the newest day's ads are not published: {why}. The rollback stands, and {done.ads}; once that "
         "is mended, `mtmd publish` brings them up to date",
         failed=True,
     )

@@ -13,7 +13,7 @@ from statistics import NormalDist
 from mtmd.config import GatesConfig, Slice
 from mtmd.evaluate.metrics import NAMED
 from mtmd.evaluate.report import Comparison, EvaluationReport, SliceMetrics, upper_tail
-from mtmd.promote.findings import Decision, GateResult, SliceFinding, counted
+from mtmd.promote.findings import Decision, GateResult, SliceFinding
 
 P_SHOWN = 0.1  # a larger p-value says no more than that nothing was found
 _CALLED = {"per_slice": "baseline"}
@@ -44,8 +44,19 @@ def against(
 
     def found(where: Slice, p: float, judged: int) -> SliceFinding:
         pair, least = pairs[where], NormalDist().inv_cdf(1.0 - gates.significance / judged)
-        detectable = -math.expm1(math.log1p(tolerance) + least * (pair.standard_error or 0.0))
-        return _compared(report, pair, p, gates, called).model_copy(update={"detectable": detectable})
+        own, rival = (report.get(name, where).logmae for name in (report.candidate, reference))
+        words = f"LogMAE {_number(own)}, {called} {_number(rival)}: {_percent(pair.improvement)} "
+        return SliceFinding(
+            **where._asdict(),
+            decision=_decision(pair, p, gates, whole_better),
+            words=f"{words}[{_percent(pair.low)}, {_percent(pair.high)}]{chance(p)}",
+            own=own,
+            reference=rival,
+            improvement=pair.improvement,
+            low=pair.low,
+            high=pair.high,
+            detectable=-math.expm1(math.log1p(tolerance) + least * (pair.standard_error or 0.0)),
+        )
 
     findings = _judged(report, chances, gates, found)
     age = report.ages.get(reference)
@@ -56,7 +67,6 @@ def against(
         rival += f" by more than {tolerance:.0%}"
     passes, fails = f"shown worse than {rival}", f"worse than {rival}"
     if whole_better:
-        findings = [_needs_better(finding) for finding in findings]
         passes += ", and every task is better over its slices"
         fails += ", or not shown better over a task's slices"
     return _result(name, (passes, fails), findings, gates)
@@ -85,7 +95,6 @@ def calibration_findings(report: EvaluationReport, predictor: str, gates: GatesC
             decision="wrong" if p < gates.significance else "not shown wrong",
             words=f"mean prediction / mean teacher {level}, {bounds}{chance(p)}",
             own=_LEVEL.of(metrics),
-            p=p,
         )
 
     return _judged(report, chances, gates, found)
@@ -142,32 +151,13 @@ def _shortage(report: EvaluationReport, where: Slice, gates: GatesConfig) -> str
     return f"{actions} actions" if actions < gates.min_actions else ""
 
 
-def _compared(
-    report: EvaluationReport, pair: Comparison, p: float, gates: GatesConfig, called: str
-) -> SliceFinding:
-    own, rival = (report.get(name, pair.slice).logmae for name in (report.candidate, pair.reference))
-    decision: Decision = "not shown worse"
+def _decision(pair: Comparison, p: float, gates: GatesConfig, whole_better: bool) -> Decision:
+    """A task over its slices may need to be shown better; of a slice, not being worse is enough."""
     if p < gates.significance:
-        decision = "worse"
-    elif pair.low is not None and pair.low > 0:
-        decision = "better"
-    words = f"LogMAE {_number(own)}, {called} {_number(rival)}: "
-    words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{chance(p)}"
-    numbers = {
-        "own": own,
-        "reference": rival,
-        "improvement": pair.improvement,
-        "low": pair.low,
-        "high": pair.high,
-    }
-    return SliceFinding(**pair.slice._asdict(), decision=decision, words=words, p=p, **numbers)
-
-
-def _needs_better(finding: SliceFinding) -> SliceFinding:
-    """A task over its slices must be shown better; of a slice, not being worse is enough."""
-    if not finding.is_task or finding.decision != "not shown worse":
-        return finding
-    return finding.model_copy(update={"decision": "not shown better"})
+        return "worse"
+    if pair.low is not None and pair.low > 0:
+        return "better"
+    return "not shown better" if whole_better and pair.is_task else "not shown worse"
 
 
 def _out_of_bounds(metrics: SliceMetrics, gates: GatesConfig) -> float:
@@ -193,17 +183,16 @@ def _result(
     """Claims: what no slice is when the gate passes, and offenders are. One that could judge no slice does not pass."""
     judged = [finding for finding in findings if finding.judged]
     offending = [finding for finding in judged if finding.blocks]
-    least = f"{gates.min_requests:g} effective requests"
+    least = f"fewer than {gates.min_requests:g} effective requests"
     if gates.min_actions:
         least += f" or {gates.min_actions} actions"
+    detail = f"none of {len(judged)} slices and tasks is {claims[0]}"
     if not judged:
-        sentences = [f"no slice has enough held-out data to be judged (fewer than {least})"]
+        detail = f"no slice has enough held-out data to be judged ({least})"
     elif offending:
         named = "; ".join(map(str, offending))
-        sentences = [f"{counted(offending, judged)} are {claims[1]}: {named}"]
-    else:
-        sentences = [f"none of {counted(judged, adjective='judged ')} is {claims[0]}"]
-    if judged and (others := [finding for finding in findings if not finding.judged]):
-        sentences.append(f"{counted(others)} not judged (fewer than {least})")
+        detail = f"{len(offending)} of {len(judged)} slices and tasks are {claims[1]}: {named}"
+    if judged and (others := len(findings) - len(judged)):
+        detail += f"; {others} not judged ({least})"
     passed = bool(judged) and not offending
-    return GateResult(name=name, passed=passed, detail="; ".join(sentences), slices=tuple(findings))
+    return GateResult(name=name, passed=passed, detail=detail, slices=tuple(findings))

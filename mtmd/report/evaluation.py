@@ -167,30 +167,8 @@ def estimate(
 ) -> Estimate | None:
     """The candidate's improvement over a rival with its interval; None where a LogMAE is undefined.
 
-    Of all tasks (`EVERYTHING`) it is over their rows together: each row of each task counts once. Raises
-    EvaluationError where the two were not compared.
+    Of all tasks (`EVERYTHING`) it is over their rows together: each row of each task counts once.
     """
     pair = report.compared(rival, where, bucket)
     gain = pair.improvement
     return None if gain is None else Estimate(value=gain, low=pair.low, high=pair.high)
-
-
-def groups_table(report: EvaluationReport) -> Table:
-    """The candidate on rows of new ads and users, beside the task's other rows."""
-    name = report.candidate
-    rows = []
-    for one in report.groups:
-        rows += [
-            (one.task, one.group, one.rows, one.logmae[name], one.calibration[name]),
-            (one.task, f"not {one.group}", one.others, one.logmae_of_others[name], one.calibration_of_others[name]),
-        ]  # fmt: skip
-    return Table(
-        title=f"{name} on groups of rows, and on the task's other rows",
-        columns=(
-            *columns_of("text", ("task", "candidates")),
-            Column(name="rows", kind="count"),
-            *columns_of("number", ("LogMAE", "calibration to teacher")),
-        ),
-        rows=tuple(rows),
-        keys=2,
-    )

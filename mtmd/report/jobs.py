@@ -131,8 +131,8 @@ def rollback(done: RolledBack, ads: Republished | None = None) -> Document:
     items = [
         Item("", "live now", f"{champion.model_id}, as_of {champion.as_of}, sequence {champion.sequence}"),
         Item("", "before it was flipped", done.check),
-        Item(failed, "ads", f"at the flip, {done.ads_words}" if ads is None else ads.words),
-        Item("", "another rollback would go to", done.further or "nothing"),
+        Item(failed, "ads", f"at the flip, {done.ads}" if ads is None else ads.words),
+        Item("", "another rollback would go to", champion.previous or "nothing"),
         Item("", f"{done.taken_down} is not promoted again by a run of its day",
              f"mtmd reinstate {done.taken_down} --reason … lets it come back"),
     ]  # fmt: skip

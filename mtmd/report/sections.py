@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.promote.findings import GateResult, SliceFinding, Tally, Verdict
+from mtmd.promote.findings import GateResult, SliceFinding, Verdict, tally
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
 from mtmd.report.evaluation import (
     buckets_table,
     gains_table,
-    groups_table,
     metrics_table,
     rivals_table,
     worth,
@@ -33,7 +32,7 @@ def gates(verdict: Verdict) -> Section:
     for gate in listed:
         others = [one for one in gate.slices if one.judged and not one.blocks]
         if others and gate.name != "training":  # the constant is a floor
-            title = f"Gate {gate.name}, slice by slice: {Tally.of(gate.slices).words}"
+            title = f"Gate {gate.name}, slice by slice: {tally(gate.slices)}"
             unjudged = ", ".join(str(one.slice) for one in gate.unjudged)
             more = [f"Not enough data: {unjudged}."] if unjudged else []
             blocks.append(Fold(title, [_findings("", others), *more]))
@@ -47,7 +46,7 @@ def gates(verdict: Verdict) -> Section:
         how="Worse: significantly worse than the rival by more than the gate's tolerance; better: the interval of "
         "the difference is above zero. The smallest loss is the one that would have been found in this slice. "
         "A gate that had nothing to judge is not applicable. Counts are of slices, a surface × a product × a task "
-        "each; a task over all its slices is judged too, and counted apart as a task.",
+        "each; a task over all its slices is judged too.",
     )
 
 
@@ -79,11 +78,9 @@ def _findings(title: str, findings: Iterable[SliceFinding]) -> Table:
 
 
 def rivals(report: EvaluationReport) -> Section:
-    """Against every rival, slice by slice, on what users did, and on groups of rows."""
+    """Against every rival, slice by slice, on and what users did."""
     blocks: list[Block] = [rivals_table(report), gains_table(report)]
     blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
-    if report.groups:
-        blocks.append(Fold("New ads and new users", [groups_table(report)]))
     return Section(
         anchor="rivals",
         title="Against its rivals",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mtmd.config import Slice, Variant, variants
-from mtmd.evaluate.ablation import Ablation, Contribution, contributions
+from mtmd.evaluate.ablation import Ablation, contributions
 from mtmd.evaluate.report import EVERYTHING, EvaluationReport
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
@@ -40,9 +40,6 @@ def factors_table(
     reports: Sequence[EvaluationReport], variants: Iterable[Variant], where: Slice = EVERYTHING
 ) -> Table:
     """What each factor contributes, with the columns of the paper's Table 6; the last one says what chance explains."""
-    rows: dict[str, list[Contribution]] = {}
-    for contribution in contributions(reports, variants, where):
-        rows.setdefault(contribution.variant, []).append(contribution)
     seeds = f"{len(reports)} seeds"
     if len(reports) == 1:
         seeds = f"one seed: below {reports[0].seed_noise:.0%} is noise, which the intervals do not know of"
@@ -55,8 +52,7 @@ def factors_table(
             Column(name="verdict", kind="text"),
         ),
         rows=tuple(
-            (row[0].factor, *(contribution.improvement for contribution in row), row[-1].verdict)
-            for row in rows.values()
+            (one.factor, *one.improvements, one.verdict) for one in contributions(reports, variants, where)
         ),
     )
 
@@ -145,7 +141,7 @@ def _days_table(days: Days) -> Table:
 def parity(proofs: Proofs) -> Section:
     """The exported files beside the trained model, and the fresh process that answered from them."""
     found = [
-        ("parity", "holds", proofs.parity.passed, proofs.parity.worst),
+        ("parity", "holds", proofs.parity.passed, proofs.parity.detail),
         ("fresh process", "answers", proofs.fresh_process.passed, proofs.fresh_process.detail),
     ]
     lead = ", ".join(f"{name} {words if passed else 'FAILED'}" for name, words, passed, _ in found)

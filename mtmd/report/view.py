@@ -85,7 +85,7 @@ def decision(summary: RunSummary) -> Document:
     repeated = "An earlier run took this decision; its record and its page stay." if summary.repeated else ""
     words = summary.words[:1].upper() + summary.words[1:]
     return Document(
-        title=f"{title}; {verdict.unjudged}" if verdict.promoted and verdict.unjudged else title,
+        title=title,
         kind=kind,
         words=(short(f"{words}.", _WORDS) if words.lower() != title.lower() else "", repeated),
         facts=facts,

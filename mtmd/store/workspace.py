@@ -80,12 +80,6 @@ class Workspace:
     def evaluation(self, key: str) -> Path:
         return self.root / "evaluations" / key[:16]
 
-    def proofs(self, key: str) -> Path:
-        return self.root / "proofs" / f"{key[:16]}.json"
-
-    def graphs(self, key: str) -> Path:
-        return self.root / "graphs" / key[:16]
-
     def run(self, as_of: date, key: str, decision: str) -> Path:
         return self.root / "runs" / f"{as_of.isoformat()}-{key[:10]}-{decision[:6]}"
 

@@ -182,18 +182,6 @@ def test_errors_are_those_of_drawing_whole_requests(declarations: Declarations) 
     assert acted.any()
 
 
-def test_looking_up_what_is_not_there_is_an_error(report: EvaluationReport) -> None:
-    where = Slice("search", "standard", "ctr")
-    with pytest.raises(
-        EvaluationError, match=r"no metrics of 'champion' on search × standard × ctr, bucket None"
-    ):
-        report.get("champion", where)
-    with pytest.raises(
-        EvaluationError, match=r"no comparison with 'per_slice' .*bucket 9; .*buckets: 0 to 4"
-    ):
-        report.compared("per_slice", where, 9)
-
-
 def test_p_values_are_the_normal_tail_of_the_excess_over_the_margin() -> None:
     """z = (ln 0.75 − ln 1.01) / 0.1 = −2.976: 1 − Φ(z) = 0.99854, by a table."""
     pair = Comparison(

@@ -30,14 +30,6 @@ def test_scores_come_in_the_order_of_the_days_candidates(declarations: Declarati
     assert scores.tolist() == [[-(1.0 + i) * w for w in (0.5, 0.25, 0.125)] for i in range(33)]
 
 
-def test_a_candidate_that_no_batch_holds_is_an_error(declarations: Declarations, make_shard) -> None:
-    shard = make_shard(requests=10)
-    count = shard.candidate_count.clone()
-    count[-2:] = 0
-    with pytest.raises(EvaluationError, match=r"6 of 30 candidates of 2026-01-01 were not scored"):
-        score_day(RowNumber(), replace(shard, candidate_count=count), declarations)
-
-
 def test_a_real_model_scores_alike_in_any_batch_size_and_stays_as_it_was(
     tiny_preset: Preset, make_shard
 ) -> None:

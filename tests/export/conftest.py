@@ -91,7 +91,7 @@ def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> 
     model = seen_model(small_preset, shard)
     directory = root / "bundle"
     directory.mkdir()
-    info = export_bundle(model, small_preset, directory, root / "graphs")
+    info = export_bundle(model, small_preset, directory)
     return Exported(small_preset, root / "logs", shard, model, directory, info)
 
 

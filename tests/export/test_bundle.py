@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Preset, SideSchema
+from mtmd.config import ModelConfig, Preset, SideSchema
 from mtmd.errors import BundleError
-from mtmd.export.bundle import OnnxWriter, bundle_id
+from mtmd.export import bundle
+from mtmd.export.bundle import bundle_id, write_onnx
 from mtmd.features import feature
 from mtmd.model.two_tower import build_model
 from mtmd.registry.bundle import OUTPUT_PREFIX, load_bundle
@@ -46,6 +47,10 @@ class ForEach(Doubles):
     def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
         (doubled,) = super().forward(continuous, categorical, embedding)
         return tuple(doubled * (1 + task) for task in range(self.tasks))
+
+
+def write(path: Path, module: nn.Module, tasks: tuple[str, ...] = ("ctr",)) -> None:
+    write_onnx(path, module.eval(), SCHEMA, tasks, {}, ModelConfig(emb_deep=8))
 
 
 def test_there_is_one_file_per_tower_domain_and_it_loads(exported: Any) -> None:
@@ -117,7 +122,7 @@ def test_a_fixed_number_of_rows_is_refused(tmp_path: Path) -> None:
         BundleError,
         match=r"x\.onnx: the module cannot be exported for any number of rows: (.|\n)*static shape of 3",
     ):
-        OnnxWriter(SCHEMA, ("ctr",), tmp_path).write(tmp_path / "x.onnx", CountsRows().eval(), {})
+        write(tmp_path / "x.onnx", CountsRows())
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -125,51 +130,38 @@ def test_a_module_too_large_for_one_file_is_refused(tmp_path: Path) -> None:
     large = Doubles()
     large.table = nn.Parameter(torch.empty(2**29, device="meta"))  # 2 GiB that take no memory
     with pytest.raises(BundleError, match=r"would hold 2147483648 bytes"):
-        OnnxWriter(SCHEMA, ("ctr",), tmp_path).write(tmp_path / "x.onnx", large.eval(), {})
+        write(tmp_path / "x.onnx", large)
 
 
 def test_tasks_may_be_called_like_operators(tmp_path: Path) -> None:
     tasks = ("embedding", "cat", "mul")
-    OnnxWriter(SCHEMA, tasks, tmp_path).write(tmp_path / "x.onnx", ForEach(3).eval(), {})
+    write(tmp_path / "x.onnx", ForEach(3), tasks)
     outputs = [output.name for output in open_session(tmp_path / "x.onnx").get_outputs()]
     assert outputs == [OUTPUT_PREFIX + task for task in tasks]
 
 
 def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights(
-    exported: Any, tmp_path: Path
+    exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The files of the bundle have the bytes that a writer of their own gives them."""
-    model, declarations = exported.model, exported.preset.declarations
+    """The files of the bundle have the bytes that a process which traces anew gives them.
 
-    def written(writer: OnnxWriter, side: str, name: str, module: nn.Module) -> bool:
+    Surfaces have all tasks, the first one lacks vectors and one of the lists; shopping lacks octr, standard has it.
+    """
+    declarations, tasks = exported.preset.declarations, exported.preset.domains.task_names
+
+    def traced(side: str, index: int, graphs: dict[str, onnx.ModelProto]) -> int:
+        """How many graphs there are then."""
+        schema, module = {
+            "query": (declarations.query, exported.model.query_module),
+            "item": (declarations.item, exported.model.item_module),
+        }[side]
+        name = schema.domains[index]
         properties = {"bundle_id": exported.info.bundle_id, "kind": "mtmd", "side": side, "domain": name}
-        writer.write(tmp_path / "again.onnx", module, properties)
-        return (tmp_path / "again.onnx").read_bytes() == (
-            exported.directory / f"{side}_{name}.onnx"
-        ).read_bytes()
+        monkeypatch.setattr(bundle, "_graphs", graphs)
+        write_onnx(tmp_path / "x.onnx", module(index), schema, tasks, properties, exported.preset.model)
+        assert (tmp_path / "x.onnx").read_bytes() == (exported.directory / f"{side}_{name}.onnx").read_bytes()
+        return len(graphs)
 
-    # Surfaces have all tasks, the first one lacks vectors and one of the lists; shopping lacks octr, standard has it.
-    kept = exported.directory.parent / "graphs"
-    traced = sorted(path.name.partition("-")[0] for path in kept.iterdir() if path.is_dir())
-    assert traced == ["item", "item", "query"]
-
-    surfaces = OnnxWriter(declarations.query, ("ctr", "octr"), tmp_path)
-    assert written(surfaces, "query", "home_feed", model.query_module(0))
-    assert written(surfaces, "query", "search", model.query_module(1))
-    assert surfaces.traced == 1
-
-    products = OnnxWriter(declarations.item, ("ctr", "octr"), kept)
-    assert written(products, "item", "standard", model.item_module(0))
-    assert written(products, "item", "shopping", model.item_module(1))
-    assert products.traced == 0
-
-
-def test_a_kept_graph_that_was_damaged_is_traced_again(tmp_path: Path) -> None:
-    OnnxWriter(SCHEMA, ("ctr",), tmp_path / "graphs").write(tmp_path / "x.onnx", Doubles().eval(), {})
-    (graph,) = (tmp_path / "graphs").glob("*/*.onnx")
-    whole = graph.read_bytes()
-    graph.write_bytes(whole[: len(whole) // 2])
-    writer = OnnxWriter(SCHEMA, ("ctr",), tmp_path / "graphs")
-    writer.write(tmp_path / "y.onnx", Doubles().eval(), {})
-    assert writer.traced == 1
-    assert (tmp_path / "y.onnx").read_bytes() == (tmp_path / "x.onnx").read_bytes()
+    shared: dict[str, onnx.ModelProto] = {}
+    assert [traced("query", index, shared) for index in (0, 1)] == [1, 1]
+    assert [traced("item", index, shared) for index in (0, 1)] == [2, 3]

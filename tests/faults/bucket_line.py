@@ -20,7 +20,7 @@ from tests.flows.runs import LINE, NEXT, Run
 
 URL = "s3://art/team"
 WARM = "warm"  # the machine that ran both days: it has all files
-_OUTPUTS = ("shards/date=*/*", "models/*", "trained/*", "evaluations/*", "graphs/*/*", "ads/*/*")
+_OUTPUTS = ("shards/date=*/*", "models/*", "trained/*", "evaluations/*", "ads/*/*")
 _NAMES = count(1)
 
 
@@ -64,13 +64,9 @@ class BucketLine(Line):
     def undo_decision(self) -> None:
         """Be as before the newest day's model was exported, in the bucket and on the machine that ran the day."""
         before = self.day_before / LINE
-        proofs = {path.name for path in before.glob("proofs/*.json")}
         for place in (self.stored, self.root):
             for pattern in (f"models/{NEXT:%Y%m%d}-*", f"ads/{NEXT:%Y%m%d}-*", f"runs/{NEXT}-*"):
                 shutil.rmtree(next(place.glob(pattern)))
-            for path in place.glob("proofs/*.json"):
-                if path.name not in proofs:
-                    path.unlink()
             (place / "history" / "00000002.json").unlink()
         shutil.copy(before / "champion.json", self.stored / "champion.json")
 

@@ -86,7 +86,6 @@ class Line:
         """Be as before the newest day's model was exported: what was trained and evaluated stays."""
         for pattern in (f"models/{NEXT:%Y%m%d}-*", f"ads/{NEXT:%Y%m%d}-*", f"runs/{NEXT}-*"):
             shutil.rmtree(next(self.root.glob(pattern)))
-        self.newest("proofs/*.json").unlink()
         shutil.copy(self.day_before / LINE / "champion.json", self.root / "champion.json")
         (self.root / "history" / "00000002.json").unlink()
 

@@ -27,11 +27,8 @@ KINDS: dict[str, Outcome] = {
     "ads/*/current.json": "healed",
     "champion.json": "healed",
     "history/*.json": "healed",
-    "evaluations/*/report.json": "healed",
+    "evaluations/*/[gr]*.json": "healed",
     "evaluations/*/manifest.json": "healed",
-    "proofs/*.json": "healed",
-    "graphs/*/*/graph.onnx": "healed",
-    "graphs/*/*/manifest.json": "healed",
     "trained/*/weights.safetensors": "healed",
     "trained/*/fit.json": "healed",
     "trained/*/recipe.json": "healed",
@@ -54,7 +51,6 @@ _QUICK = (
     "models/*/*.onnx",
     "ads/*/*/*.arrow",
     "champion.json",
-    "proofs/*.json",
     "shards/date=*/*/requests.arrow",
 )
 _ROLLED_BACK = {"query_search.onnx": r"query_search\.onnx", "manifest.json": "manifest of model"}

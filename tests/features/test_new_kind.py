@@ -85,7 +85,7 @@ for batch in day_batches(shard, preset.declarations, 256):
     model.observe(batch)
 model.eval()
 (root / "bundle").mkdir()
-export_bundle(model, preset, root / "bundle", root / "graphs")
+export_bundle(model, preset, root / "bundle")
 parity = check_parity(model, root / "bundle", shard, preset)
 rank = Bodies(preset.declarations, Settings()).rank
 call = parsed(rank, json.dumps({"requests": [{"surface": "search", "hour": 6}]}).encode())
@@ -94,7 +94,7 @@ print(json.dumps({
     "checked": "hours_of_a_day" in result.model_dump_json(),
     "hours": sorted({row["bin"] for row in profile if row["feature"] == "hour"}) != [],
     "on the circle": bool(np.allclose(np.square(circle).sum(axis=1), 1.0)),
-    "parity": [parity.passed, parity.worst],
+    "parity": [parity.passed, parity.detail],
     "request": call["requests"],
 }))
 """

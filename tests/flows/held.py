@@ -19,7 +19,7 @@ from mtmd.train import trainer
 _STAGES = {
     "extract": (extract_stage, "extract", 20),  # of 21 days
     "train": (trainer, "save_checkpoint", 3),  # of 4 epochs
-    "export": (export_stage, "write_json", 1),  # after the graphs
+    "export": (export_stage, "write_json", 1),  # after the files
 }
 
 

@@ -72,11 +72,11 @@ class Killed:
 def kill_three_times(server: str, undisturbed: Run, directory: Path) -> Killed:
     """Kill a run while it extracts, the next one while it trains, the third while it exports; let one finish.
 
-    What is not killed is there already: validations, the rivals' trainings, and the graphs of the query towers. Those
-    of the item towers are traced anew, so that the third run is killed long before its export ends.
+    What is not killed is there already: validations and the rivals' trainings. Tracing
+    takes seconds, so that the third run is killed long before its export ends.
     """
     root = directory / "artifacts" / LINE
-    for kept in ("validation", "trained/per_slice-*", "trained/pooled-*", "graphs/*/query-*"):
+    for kept in ("validation", "trained/per_slice-*", "trained/pooled-*"):
         for path in undisturbed.root.glob(kept):
             shutil.copytree(path, root / path.relative_to(undisturbed.root))
     daily = Daily(server, undisturbed.logs, directory / "artifacts")

@@ -38,7 +38,7 @@ def test_an_ablation_says_which_variants_were_not_compared(
     """The artifact has it too, but a command's own server is gone with it."""
     write_json(tmp_path / "report.json", metrics(date(2026, 1, 25), 0.3).model_dump(mode="json"))
     why = "unconstrained: preset tiny is that already"
-    done = Ablation(paths=(str(tmp_path),), seeds=(0,), trained={}, missing=(why,))
+    done = Ablation(paths=(str(tmp_path),), seeds=(0,), missing=(why,))
     show_ablation(done, {})
     assert f"- ✗ **not compared**: {why}\n" in capsys.readouterr().out
 

@@ -42,10 +42,8 @@ def line(tmp_path: Path) -> Workspace:
             write_text(root / place, "x" * 10)
     for name, age in (("mtmd-new", 0), ("mtmd-old", 15)):
         write_text(root / "trained" / name / "fit.json", "x")
-        write_text(root / "proofs" / f"{name}.json", "x")
         write_text(root / "work" / name / "checkpoint.safetensors", "x")
-        write_text(root / "graphs" / name / "query-0" / "graph.onnx", "x")
-        for output in (f"trained/{name}", f"graphs/{name}", f"work/{name}", f"proofs/{name}.json"):
+        for output in (f"trained/{name}", f"work/{name}"):
             _age(root / output, age)
     return Workspace(root)
 
@@ -99,8 +97,6 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
         f"failures/as_of={older}.json",
         f"runs/{older}-0123456789",
         "trained/mtmd-old",
-        "graphs/mtmd-old",
-        "proofs/mtmd-old.json",
         "work/mtmd-old",
     }
     before = {path for path in line.root.rglob("*") if path.is_file()}

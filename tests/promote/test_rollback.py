@@ -30,7 +30,8 @@ def workspace(next_day: Run, tmp_path: Path) -> Workspace:
 def flipped(workspace: Workspace) -> RolledBack:
     """As if the fresh process had answered: the first test lets one answer."""
     before, after = Registry(workspace.root).rollback("bad conversions", lambda _: None)
-    return RolledBack(taken_down=before.model_id, champion=after, further=None, check="not asked", ads=AS_OF)
+    ads = f"its published ads are those of {AS_OF}"
+    return RolledBack(taken_down=before.model_id, champion=after, check="not asked", ads=ads)
 
 
 def live(workspace: Workspace) -> Champion | None:
@@ -48,7 +49,7 @@ def test_the_previous_champion_is_live_at_once_and_then_serves_the_newest_ads(
     done = rollback(workspace, "bad conversions", bad)
     assert done.words == f"{bad} was taken down; {good} is live again"
     assert done.check == "a fresh process answered for 3 surfaces × 2 products"
-    assert done.ads_words == f"its published ads are those of {AS_OF}"
+    assert done.ads == f"its published ads are those of {AS_OF}"
     assert live(workspace) == done.champion
     assert done.champion.change.reason == "bad conversions"
     assert served(service) == (good, AS_OF)  # where a process that died before the publication leaves it
@@ -68,7 +69,7 @@ def test_a_model_without_ads_gets_those_of_the_newest_day(
     assert served(service)[0] == next_day.summary.model_id
     shutil.rmtree(Catalogue(workspace.root).root / good)
     done = rollback(workspace, "bad conversions")
-    assert done.ads_words == "it has no published ads, so a service goes on with the model that it has"
+    assert done.ads == "it has no published ads, so a service goes on with the model that it has"
     assert not service.refresh()
     assert not republish(workspace, LogSource(first_run.logs), done).failed
     assert served(service) == (good, NEWEST)

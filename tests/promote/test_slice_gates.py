@@ -58,7 +58,7 @@ def test_it_blocks_a_small_domain_that_is_three_percent_worse_and_names_it(
     blocked = {(one.surface, one.product, one.task) for one in result.slices if one.blocks}
     assert blocked == {("related_pin", "shopping", "ctr"), ("related_pin", "shopping", "gctr")}
     assert result.detail.startswith(
-        "2 of 15 slices are worse than the champion by more than 1%: related_pin × shopping × ctr:"
+        "2 of 18 slices and tasks are worse than the champion by more than 1%: related_pin × shopping × ctr:"
     )
     assert {one.decision for one in result.slices if not one.blocks} == {"better"}
 

@@ -17,7 +17,7 @@ from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 
 def _failed(done: Done) -> Proofs:
-    parity = done.proofs.parity.model_copy(update={"passed": False, "worst": "Δ 1 in query_search.onnx"})
+    parity = done.proofs.parity.model_copy(update={"passed": False, "detail": "Δ 1 in query_search.onnx"})
     return done.proofs.model_copy(update={"parity": parity})
 
 

@@ -3,11 +3,10 @@
 from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import QUALITIES
-from mtmd.evaluate.report import EvaluationReport, GroupMetrics
+from mtmd.evaluate.report import EvaluationReport
 from mtmd.report.evaluation import (
     buckets_table,
     gains_table,
-    groups_table,
     metrics_table,
     rivals_table,
     standing,
@@ -86,16 +85,3 @@ def test_pooling_alone_may_be_enough(day: HeldOutDay, tiny_preset: Preset) -> No
         assert worth(evaluate(day, tiny_preset, mtmd=0.1, pooled=pooled)) == said + noise
     without = evaluate(day, tiny_preset, mtmd=0.1, constant=1.0)
     assert worth(without).startswith("The pooled two-tower was not evaluated")
-
-
-def test_groups_of_rows_stand_beside_the_other_rows(day: HeldOutDay, tiny_preset: Preset) -> None:
-    report = evaluate(day, tiny_preset, mtmd=0.1, constant=1.0)
-    numbers: dict[str, dict[str, float | None]] = {
-        "logmae": {"mtmd": 0.5}, "logmae_of_others": {"mtmd": 0.25}, "calibration": {"mtmd": 1.5},
-        "calibration_of_others": {"mtmd": 1.25},
-    }  # fmt: skip
-    group = GroupMetrics(group="new ad_id", task="ctr", rows=9, others=90, **numbers)
-    assert groups_table(changed(report, groups=(group,))).texts() == [
-        ["ctr", "new ad_id", "9", "0.5000", "1.5000"],
-        ["ctr", "not new ad_id", "90", "0.2500", "1.2500"],
-    ]

@@ -91,7 +91,9 @@ def _rolled_back(words: str = "bad conversions") -> RolledBack:
     )  # fmt: skip
     good = KnownModel(model_id="good", bundle_id="0" * 64)
     champion = Champion(model_id="good", as_of=FIRST, sequence=3, standing=(good,), change=change)
-    return RolledBack(taken_down="bad", champion=champion, further=None, check="answered", ads=FIRST)
+    return RolledBack(
+        taken_down="bad", champion=champion, check="answered", ads=f"its published ads are those of {FIRST}"
+    )
 
 
 @pytest.mark.parametrize(

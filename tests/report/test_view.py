@@ -75,14 +75,14 @@ def test_headlines_of_all_verdicts(verdict: Verdict) -> None:
     ]
 
 
-def test_a_promotion_says_what_no_gate_could_judge(records: RunRecords) -> None:
+def test_a_promotion_says_which_gate_was_not_applicable(records: RunRecords) -> None:
     summary = records.summary
     gates = tuple(gate.model_copy(update={"passed": True}) for gate in summary.verdict.gates)
     first = gates[2].model_copy(update={"applicable": False, "slices": ()})
     verdict = summary.verdict.model_copy(update={"gates": (*gates[:2], first, *gates[3:])})
     promoted = summary.model_copy(update={"verdict": verdict, "promoted": True, "words": "promoted"})
     document = decision(promoted)
-    assert document.title == "Promoted; the champion gate had nothing to judge"
+    assert document.title == "Promoted"
     assert "- **champion**: not applicable, " in markdown(document)
 
 
@@ -96,7 +96,7 @@ def test_page_and_markdown_have_every_section(whole: RunRecords) -> None:
         assert f'<a href="#{section.anchor}">' in html
     for words in (
         "✗ champion",  # the failed gate, first
-        "none of 15 judged slices and 3 judged tasks is shown worse than the baseline",
+        "none of 18 slices and tasks is shown worse than the baseline",
         "Slices that fail the gate champion",
         "MTMD is worth its cost: against pooling alone it is ahead on ctr, gctr and octr.",
         "not compared",

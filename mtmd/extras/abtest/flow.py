@@ -2,15 +2,14 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow, get_run_logger, task
-from pydantic import Field
 
 from mtmd import command_line
 from mtmd.extras.abtest import page
 from mtmd.extras.abtest import stage as abtest_stage
-from mtmd.extras.abtest.stage import ABTest, Control
+from mtmd.extras.abtest.stage import ABTest
 from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, print_table, require_days
 from mtmd.flows.parameters import (
@@ -27,11 +26,6 @@ from mtmd.run import RunPlan
 from mtmd.train.rivals import compared
 from mtmd.train.stage import Trained
 
-Against = Annotated[
-    Control,
-    Field(description="What the model is compared with: the per-slice baselines, or the champion before it"),
-]
-
 
 @flow(name="ab-test", flow_run_name=parameters.of_day, persist_result=False)
 @described
@@ -39,7 +33,6 @@ def ab_test(
     as_of: AsOf | None = None,
     window_days: WindowDays | None = None,
     preset: PresetName = "demo",
-    control: Against = "per_slice",
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
 ) -> ABTest:
@@ -47,14 +40,13 @@ def ab_test(
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
-    # As on the page of the day, which looks for this test: a rival that is never trained is left out, but as control.
-    day = compared(plan)
-    kinds = day if control in (*day, "champion") else ("mtmd", control, *day[1:])
+    # As on the page of the day, which looks for this test: a rival that is never trained is left out.
+    kinds = dict.fromkeys(("mtmd", abtest_stage.BASELINE, *compared(plan)))
     trained = [
         steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
     ]
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
-    tested = serve(plan, trained, control, champion)
+    tested = serve(plan, trained, champion)
     steps.update_index(artifacts, preset)
     return tested
 
@@ -63,7 +55,6 @@ def ab_test(
 def serve(
     planned: RunPlan,
     trained: Sequence[Trained],
-    control: Control = "per_slice",
     champion: str | None = None,
 ) -> ABTest:
     """Let each model serve the same traffic in the simulated funnel, and publish what came of it."""
@@ -71,7 +62,6 @@ def serve(
     tested = abtest_stage.ab_test(
         planned,
         trained,
-        control=control,
         champion=champion,
         on_sample=lambda done: logger.info("sample %d", done),
     )

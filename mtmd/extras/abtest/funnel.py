@@ -177,7 +177,7 @@ class Delivery:
 def deliver(traffic: Traffic, scores: Chances, settings: Settings) -> Delivery:
     """Run a day with a lightweight ranker's scores (P, T).
 
-    Raises EvaluationError for scores that do not fit the traffic, or where one that is read is not finite.
+    Raises EvaluationError where a score that is read is not finite.
     """
     ads, requests = traffic.ads, len(traffic.requests)
     paid, quality = _worth(traffic, scores)
@@ -209,11 +209,6 @@ def deliver(traffic: Traffic, scores: Chances, settings: Settings) -> Delivery:
 
 def _worth(traffic: Traffic, scores: Chances) -> tuple[Chances, Chances]:
     """(P,) chance of what is paid for, and the quality term: a pair's utility is bid · chance + quality."""
-    if scores.shape != traffic.truth.shape:
-        raise EvaluationError(
-            f"the lightweight ranker gave scores of shape {scores.shape} for traffic of {traffic.truth.shape}: one row "
-            "per eligible pair and one column per task are needed"
-        )
     paid = paid_chance(traffic.ads, traffic.pairs.ad, scores).astype(np.float32)
     quality = quality_value(scores).astype(np.float32)
     if bad := int((~np.isfinite(paid) | ~np.isfinite(quality)).sum()):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest.changes import METRICS, RelativeChange
-from mtmd.extras.abtest.stage import CANDIDATE, ABTest, find_ab_test
+from mtmd.extras.abtest.stage import BASELINE, CANDIDATE, ABTest, find_ab_test
 from mtmd.report.document import Document, Fold, Section
 from mtmd.report.evaluation import RIVAL_NAMES
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table, columns_of, enumerated
@@ -22,9 +22,9 @@ def change_table(title: str, changes: Sequence[RelativeChange], kinds: Sequence[
 
 
 def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
-    """The candidate against each rival over all impressions, then the paper's Tables 2 to 4 against the control."""
-    against = f"{CANDIDATE} against {tested.control}"
-    gain = tested.comparisons[tested.control]
+    """The candidate against each rival over all impressions, then the paper's Tables 2 to 4 against the baselines."""
+    against = f"{CANDIDATE} against {BASELINE}"
+    gain = tested.comparisons[BASELINE]
     rivals = {
         f"against {rival}": [change for change in tested.comparisons[rival] if change.kind == "all"]
         for rival in tested.rivals
@@ -60,7 +60,7 @@ def _words(tested: ABTest) -> str:
         "not to be told apart in": [c.metric for c in known if not c.significant],
     }
     parts = [f"{how} {enumerated(metrics)}" for how, metrics in groups.items() if metrics]
-    rival = RIVAL_NAMES[tested.control]
+    rival = RIVAL_NAMES[BASELINE]
     return f"Against the {rival}, over all impressions: {'; '.join(parts) or 'nothing to compare'}."
 
 

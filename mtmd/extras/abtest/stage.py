@@ -8,7 +8,7 @@ Models see what the logs would show, and nothing else. Shapes: P pairs, T tasks.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -38,11 +38,10 @@ from mtmd.store.workspace import is_complete, make_once
 from mtmd.train.stage import Trained, load_trained
 
 _REQUESTS_AT_ONCE = 1000  # some 450,000 pairs; the item tower runs once for each
-AB_TEST_FORMAT = 3  # raise it whenever the same models in the same world would give another outcome
+AB_TEST_FORMAT = 4  # raise it whenever the same models in the same world would give another outcome
 CANDIDATE: Final = "mtmd"
 BASELINE: Final = "per_slice"
 CHAMPION: Final = "champion"
-Control = Literal["per_slice", "champion"]
 _REPORT = "ab_test.json"
 
 
@@ -134,58 +133,52 @@ class ABTest(Frozen):
 
     day: str = Field(description="whose ads were shown: the held-out day's")
     settings: Settings
-    control: Control
     comparisons: dict[str, tuple[RelativeChange, ...]] = Field(
         description="rival → the candidate against it, on the same samples"
     )
 
     @property
     def rivals(self) -> tuple[str, ...]:
-        """The control first."""
-        return (self.control, *sorted(self.comparisons.keys() - {self.control}))
+        """The baselines first."""
+        return (BASELINE, *sorted(self.comparisons.keys() - {BASELINE}))
 
     @property
     def whole(self) -> tuple[RelativeChange, ...]:
-        """The candidate against the control over all impressions, by metric."""
-        return tuple(change for change in self.comparisons[self.control] if change.kind == "all")
+        """The candidate against the baselines over all impressions, by metric."""
+        return tuple(change for change in self.comparisons[BASELINE] if change.kind == "all")
 
     @property
     def words(self) -> str:
         """The first line of a report."""
-        return f"{CANDIDATE} against {self.control}: {', '.join(map(str, self.whole))}"
+        return f"{CANDIDATE} against {BASELINE}: {', '.join(map(str, self.whole))}"
 
 
 def ab_test(
     plan: RunPlan,
     trained: Sequence[Trained],
     *,
-    control: Control = BASELINE,
     champion: str | None = None,
     on_sample: Callable[[int], None] = lambda _: None,
 ) -> ABTest:
-    """Run MTMD and its rivals through one funnel: of `trained` those that are there, and the champion.
+    """Run MTMD and its rivals through one funnel: of `trained` those that are there.
 
-    `champion` is the model id of the champion to serve beside them; where it
-    is the control and none is given, the live one serves. `on_sample` hears how many are done. The output is named by
-    models, control, world, settings and format, and taken where it is there.
+    `champion` is the model id of the champion to serve beside them. `on_sample` hears how many are done. The output is
+    named by models, world, settings and format, and taken where it is there.
 
     Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for a model that is
-    missing, RegistryError where there is no champion to be the control.
+    missing.
     """
     world, settings = world_of(plan.preset, plan.logs), plan.preset.extra(Settings)
     models = _serving(trained)
-    if missing := {CANDIDATE, control} - {CHAMPION} - set(models):
+    if missing := {CANDIDATE, BASELINE} - set(models):
         raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
-    if control == CHAMPION and champion is None:
-        champion = Registry(plan.workspace.root).require_champion().model_id
-    final = plan.workspace.evaluation(_key(plan, world, models, settings, control, champion))
+    final = plan.workspace.evaluation(_key(plan, world, models, settings, champion))
 
     def build(directory: Path) -> None:
         arms = _serve(plan, world, _rankers(plan, models, champion), settings, on_sample)
         tested = ABTest(
             day=str(plan.as_of),
             settings=settings,
-            control=control,
             comparisons={
                 rival: changes(own, arms[CANDIDATE]) for rival, own in arms.items() if rival != CANDIDATE
             },
@@ -203,7 +196,7 @@ def find_ab_test(plan: RunPlan, trained: Sequence[Trained], champion: str | None
     except (ConfigError, LogsError):
         return None
     settings = plan.preset.extra(Settings)
-    key = _key(plan, world, _serving(trained), settings, BASELINE, champion)
+    key = _key(plan, world, _serving(trained), settings, champion)
     final = plan.workspace.evaluation(key)
     return ABTest.model_validate(read_json(final / _REPORT)) if is_complete(final) else None
 
@@ -238,7 +231,6 @@ def _key(
     world: WorldConfig,
     models: Mapping[str, Trained],
     settings: Settings,
-    control: Control,
     champion: str | None,
 ) -> str:
     """Name of a test: the models' keys, all that they meet, what they are compared with, and the outcome's format."""
@@ -248,7 +240,6 @@ def _key(
             "world": world.model_dump(mode="json"),
             "settings": settings.model_dump(mode="json", exclude={"gate"}),
             "day": plan.as_of,
-            "control": control,
             "champion": champion,
             "format": AB_TEST_FORMAT,
         }

@@ -22,7 +22,7 @@ from mtmd.evaluate.bootstrap import Predictions, poisson_weights, request_blocks
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers, ratio
 from mtmd.evaluate.report import Estimate
-from mtmd.extract.shards import Shard, read_manifest
+from mtmd.extract.shards import Days, Shard, open_shard, read_manifest
 from mtmd.extract.snapshot import ads_digests, read_ads
 from mtmd.run import RunPlan
 from mtmd.store.files import write_json
@@ -67,13 +67,14 @@ class ReplayReport(Frozen):
         return next(one for one in self.shares if (one.predictor, one.top, one.kept) == wanted)
 
 
-def write(plan: RunPlan, shard: Shard, day: HeldOutDay, predictions: Predictions, directory: Path) -> None:
+def write(plan: RunPlan, days: Days, day: HeldOutDay, predictions: Predictions, directory: Path) -> None:
     """Write the day's replay beside its evaluation.
 
     Raises LogsError when the day's bids are no longer those of its shard.
     """
     reference = next(name for name in ("champion", "per_slice", "constant") if name in predictions)
-    bid, config = _bids(plan, shard)[shard.ad_row.numpy()], plan.preset.evaluation
+    shard, config = open_shard(Path(days.held_out.path)), plan.preset.evaluation
+    bid = _bids(plan, shard)[shard.ad_row.numpy()]
     report = replay_day(plan.preset.declarations, day, bid, predictions, config, reference=reference)
     write_json(directory / REPLAY, report.model_dump(mode="json"))
 

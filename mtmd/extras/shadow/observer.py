@@ -22,6 +22,7 @@ from mtmd.extras.shadow.candidate import Shadowing, begin, compare
 from mtmd.extras.shadow.settings import Settings
 from mtmd.serve.http.intake import Settings as ServiceSettings
 
+_QUEUE = 32  # calls that wait; beyond, they are dropped
 _PAUSE_S = 2.0  # before a process that died is replaced
 _log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Shadow:
             return
         with self._lock:
             pool = self._pool
-            if pool is None or self._waiting >= self._settings.queue:
+            if pool is None or self._waiting >= _QUEUE:
                 self._count("dropped")
                 return
             try:

@@ -12,4 +12,3 @@ class Settings(ExtraSettings):
 
     model: str | None = Field(None, description="a model id, or `newest`: see `newest_candidate`")
     share: float = Field(0.0, ge=0, le=1, description="of the calls of /rank that do not ask for it")
-    queue: int = Field(32, ge=1, description="calls that wait; beyond, they are dropped")

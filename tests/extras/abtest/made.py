@@ -58,6 +58,4 @@ def _change(kind: str, cell: str, metric: str, errors: float | None) -> Relative
 def planted(*rivals: str, **errors: float | None) -> ABTest:
     """The candidate against the baselines with these log ratios, in standard errors; one ahead in CTR of others."""
     others = dict.fromkeys(rivals, changed({"CTR": 1.0}))
-    return ABTest(
-        day=str(DAY), settings=Settings(), control=BASELINE, comparisons={BASELINE: changed(errors)} | others
-    )
+    return ABTest(day=str(DAY), settings=Settings(), comparisons={BASELINE: changed(errors)} | others)

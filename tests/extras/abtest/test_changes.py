@@ -11,7 +11,7 @@ from mtmd.store.files import digest
 from tests.extras.abtest.made import DAY, FUNNEL, tiny_platform, tiny_traffic
 from tests.golden import rounded
 
-PINNED = (3, "426fd14cb3d95d352998085b54c3939d92bd4ccb1e4343cb111ea96138733cae")
+PINNED = (4, "426fd14cb3d95d352998085b54c3939d92bd4ccb1e4343cb111ea96138733cae")
 
 
 def arms(seed: int, samples: int, lift: float = 0.0) -> tuple[list[Arm], list[Arm]]:

@@ -13,8 +13,8 @@ def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor() -> None:
     verdict = apply_gates(inputs(evaluation=slipped, further=FULL))
     assert verdict.failed == ("anchor",)
     assert gate(verdict, "anchor").detail == (  # ln(0.41/0.38/1.01) is 6.6 standard errors
-        "1 of 2 slices are worse than the last full retrain by more than 1%: search × standard × ctr: LogMAE 0.41, "
-        "last full retrain 0.38: −7.9% [−10.0%, −5.8%], p < 0.0001"
+        "1 of 3 slices and tasks are worse than the last full retrain by more than 1%: search × standard × ctr: "
+        "LogMAE 0.41, last full retrain 0.38: −7.9% [−10.0%, −5.8%], p < 0.0001"
     )
     assert apply_gates(inputs(evaluation=slipped)).promoted  # without the extra there is no anchor
     assert apply_gates(inputs(evaluation=slipped, further=FULL), "a person's reason").promoted

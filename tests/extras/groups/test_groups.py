@@ -1,13 +1,18 @@
 """Groups of rows: new values against sets of values, and errors and levels by hand."""
 
-from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mtmd.config import Declarations, EvaluationConfig
-from mtmd.evaluate.evaluation import IDS, evaluate_predictors, row_groups
+from mtmd.config import Declarations
 from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.extras.groups.evaluation import IDS, group_metrics, row_groups
+from mtmd.extras.groups.page import groups_table
+from tests.evaluate.conftest import declarations, make_shard
+from tests.flows.runs import Run
+
+__all__ = ["declarations", "make_shard"]
 
 
 def values(shard, declarations: Declarations, name: str) -> list[int]:
@@ -26,7 +31,7 @@ def test_a_row_is_new_whose_value_no_candidate_of_the_window_has(
 ) -> None:
     window = [make_shard(requests=9, seed=1, day=1), make_shard(requests=9, seed=2, day=2)]
     day = make_shard(requests=40, seed=3, day=3)
-    found = row_groups(day, HeldOutDay.of(day, declarations), iter(window), declarations)
+    found = row_groups(day, iter(window), declarations)
     assert list(found) == ["new user_id", "new ad_id"]
     for name in IDS:
         known = {value for shard in window for value in values(shard, declarations, name)} | {0}
@@ -51,17 +56,22 @@ def test_errors_and_levels_are_means_over_a_tasks_rows_of_the_group_and_its_othe
     off = np.array([[0.5], [0.25], [0.125], [0.75]])
     given = {"mtmd": np.log(np.nan_to_num(teacher, nan=0.5)) - off}
     groups = {"some": np.array([True, False, True, False]), "nobody": np.zeros(4, np.bool_)}
-    report = evaluate_predictors(
-        date(2026, 1, 5), declarations, day, given, EvaluationConfig(), groups=groups
-    )
-    found = {(one.group, one.task): one for one in report.groups}
-    assert list(found) == [(name, task) for name in groups for task in ("ctr", "gctr", "octr")]
-    ctr, gctr, nobody = found["some", "ctr"], found["some", "gctr"], found["nobody", "ctr"]
-    assert (ctr.rows, ctr.others) == (2, 2)
-    assert (ctr.logmae["mtmd"], ctr.logmae_of_others["mtmd"]) == pytest.approx((0.3125, 0.5))
+    found = list(group_metrics(groups, declarations, day, given))
+    assert [one.group for one in found[:4]] == ["some", "not some", "some", "not some"]
+    ctr, others, gctr, *_ = found
+    assert (ctr.task, ctr.rows, others.rows) == ("ctr", 2, 2)
+    assert (ctr.logmae["mtmd"], others.logmae["mtmd"]) == pytest.approx((0.3125, 0.5))
     level = (0.2 * np.exp(-0.5) + 0.4 * np.exp(-0.125)) / 0.6
     of_others = (np.exp(-0.25) + np.exp(-0.75)) / 2
-    assert (ctr.calibration["mtmd"], ctr.calibration_of_others["mtmd"]) == pytest.approx((level, of_others))
-    assert (gctr.rows, gctr.others, gctr.logmae["mtmd"]) == (1, 1, pytest.approx(0.5))
-    assert (nobody.rows, nobody.others, nobody.logmae["mtmd"]) == (0, 4, None)
-    assert type(report).model_validate_json(report.model_dump_json()) == report
+    assert (ctr.calibration["mtmd"], others.calibration["mtmd"]) == pytest.approx((level, of_others))
+    assert (gctr.task, gctr.rows, gctr.logmae["mtmd"]) == ("gctr", 1, pytest.approx(0.5))
+    (nobody,) = (one for one in found if (one.group, one.task) == ("nobody", "ctr"))
+    assert (nobody.rows, nobody.logmae["mtmd"]) == (0, None)
+    assert groups_table(found[:2], "mtmd").texts() == [
+        ["ctr", "some", "2", "0.3125", "0.7905"],
+        ["ctr", "not some", "2", "0.5000", "0.6256"],
+    ]
+
+
+def test_the_page_has_them(first_run: Run) -> None:
+    assert "not new ad_id" in Path(first_run.summary.places["report"]).read_text()
