@@ -84,11 +84,8 @@ def faults() -> Iterator[Fault]:
     """Every kind of file in every way; once more where a rollback, or a training, is the first to read it."""
     for way, damage in WAYS.items():
         for pattern, outcome in KINDS.items():
-            then = _exported_anew if pattern.startswith("graphs") else Line.daily
-            quick = damage is _flip and pattern in _QUICK
-            yield Fault(
-                GROUP, f"{pattern}: {way}", outcome, partial(_strike, pattern, damage), then, "", quick
-            )
+            quick, strike = damage is _flip and pattern in _QUICK, partial(_strike, pattern, damage)
+            yield Fault(GROUP, f"{pattern}: {way}", outcome, strike, Line.daily, "", quick)
         for name, words in _ROLLED_BACK.items():
             strike = partial(_strike, f"models/{_OLD}-*/{name}", damage)
             title = f"{name} of the model before: {way}, then a rollback"
@@ -104,18 +101,14 @@ def _strike(pattern: str, damage: Callable[[Path], object], line: Line) -> None:
     line.strike(line.newest(pattern), damage)
 
 
-def _exported_anew(line: Line) -> object:
-    shutil.rmtree(next(line.root.glob(f"models/{_NEW}-*")))
-    return line.daily()
-
-
 def _trained_anew(line: Line) -> object:
     """A run trains before it writes anything else that could show the damage."""
     before = line.day_before / LINE
     for path in (*line.root.glob("trained/*"), *line.root.glob("evaluations/*")):
         if not (before / path.relative_to(line.root)).exists():
             shutil.rmtree(path)
-    return _exported_anew(line)
+    shutil.rmtree(next(line.root.glob(f"models/{_NEW}-*")))
+    return line.daily()
 
 
 def _rolled_back(line: Line) -> object:
