@@ -8,7 +8,6 @@ import numpy as np
 from mtmd.export.fresh_process import sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.monitor.stage import monitor
-from mtmd.project.check import check_project
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.answer import Asked, answer
 from tests.flows.runs import AS_OF
@@ -72,8 +71,3 @@ def test_the_next_day_is_monitored_and_its_ads_are_published(rich_line: RichLine
     published = publish_stage.publish(plan.workspace, plan.source, day)
     assert published.model_id == rich_line.done.exported.model_id
     assert published.ads > 100
-
-
-def test_a_check_knows_the_lists(rich_line: RichLine) -> None:
-    checked = check_project(rich_line.preset, logs=str(rich_line.logs), as_of=AS_OF)
-    assert checked.passed

@@ -204,17 +204,8 @@ class Variant(Frozen):
         return changed.model_copy(update={"training": training.model_copy(update={"epochs": epochs})})
 
     def changes(self, preset: Preset) -> bool:
-        """Whether the preset lacks this variant's values: one that has them already has nothing to compare.
-
-        A preset that trains on a smaller share has downsampling already: the variant would have less of it, not more.
-        A preset whose tasks have no parents is unconstrained already, whatever its other sizes.
-        """
-        changed = self.of(preset)
-        if changed.training.sample_fraction > preset.training.sample_fraction:
-            return False
-        if "domains" in self.patch and changed.domains.parents == preset.domains.parents:
-            return False
-        return _effective(changed) != _effective(preset)
+        """Whether the preset lacks this variant's values: one that has them already has nothing to compare."""
+        return self.of(preset) != preset
 
 
 @cache
@@ -230,17 +221,3 @@ def variant(name: str) -> Variant:
         return variants()[name]
     except KeyError:
         raise ConfigError(f"ablation variant {name!r} is not known; use one of {list(variants())}") from None
-
-
-def _effective(preset: Preset) -> Preset:
-    """One width for all tasks, and the same width for each of them, are one model; so are loss weights of one ratio,
-    and routing of a single expert or none.
-    """
-    tasks = preset.domains.task_names
-    widths = dict(zip(tasks, preset.model.deep_widths(tasks), strict=True))
-    weights = preset.training.task_weights(tasks)
-    shares = {task: weight / sum(weights) for task, weight in zip(tasks, weights, strict=True)}
-    routing = preset.model.routing and len(preset.model.routed) > 1
-    model = preset.model.model_copy(update={"emb_deep": widths, "routing": routing})
-    training = preset.training.model_copy(update={"loss_weights": shares})
-    return preset.model_copy(update={"model": model, "training": training})

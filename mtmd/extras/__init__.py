@@ -6,6 +6,7 @@ Deleting an extra's folder and its line takes it away whole; `mtmd.extension` sa
 EXTRAS: tuple[str, ...] = (
     "abtest",
     "bucket",
+    "check",
     "clusters",
     "groups",
     "kuairand",

@@ -1,6 +1,5 @@
 """Commands of a project folder. `mtmd/cli.py` has all other commands."""
 
-from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mtmd import extension
-from mtmd.command_line import AsJson, Lazy, Logs, PresetName, app, console, day_option, literal
+from mtmd.command_line import Lazy, PresetName, app, console, literal
 from mtmd.config import load_preset
 
 commands = app()
@@ -29,37 +28,16 @@ def init(
     proposal = None
     if from_logs is not None:
         proposal = extension.required("proposal", "init", "--from-logs").propose(from_logs)
-    for path in create_project(folder, name, proposal):
+    written = (
+        create_project(folder, name) if proposal is None else create_project(folder, name, proposal.rewritten)
+    )
+    for path in written:
         console.print(literal(str(path)))
     for line in () if proposal is None else proposal.understood:
         console.print(f"understood: {literal(line)}")
     console.print(
         literal(f"next: cd {folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more")
     )
-
-
-@commands.command()
-def check(
-    preset: PresetName,
-    logs: Logs = None,
-    as_of: Annotated[
-        date | None, day_option("day whose rows are read; default: the newest that all tables have")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say all that is wrong with a preset and its logs.
-
-    The exit status is 1 if anything is.
-    """
-    from mtmd.project.check import check_project
-    from mtmd.project.findings import show
-
-    checked = check_project(preset, logs=logs, as_of=as_of)
-    if as_json:
-        console.print(checked.model_dump_json(indent=2), markup=False)
-    else:
-        show(checked, console)
-    raise typer.Exit(0 if checked.passed else 1)
 
 
 @commands.command()

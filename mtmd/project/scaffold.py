@@ -1,11 +1,10 @@
 """Write a project folder: a preset, source statements, expectations and deployments that a team owns and edits."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Protocol
 
 from mtmd.errors import ConfigError
 from mtmd.store.files import atomic_directory
@@ -15,22 +14,16 @@ _TEMPLATES = files("mtmd.project") / "templates"
 _HIDDEN = ("dockerignore", "gitignore")
 
 
-class Proposal(Protocol):
-    """A preset and statements for logs that are there; the extra `proposal` makes them."""
-
-    @property
-    def statements(self) -> Mapping[str, str]:
-        """The source statement of each table."""
-
-    def in_preset(self, template: str) -> str:
-        """The template of a preset with what is proposed in the place of what it says."""
+Rewrite = Callable[[str, str], str]  # a file's path in the project and its text → the text that is proposed
 
 
-def create_project(folder: Path, name: str | None = None, proposal: Proposal | None = None) -> list[Path]:
+def create_project(
+    folder: Path, name: str | None = None, proposed: Rewrite = lambda _, text: text
+) -> list[Path]:
     """Make `folder` a project; returns its files. `name` is the preset's, by default the folder's own name.
 
-    With a `proposal` the preset and the statements are those for its logs. Raises ConfigError for a folder that exists
-    already, which is left as it is, and a name that no preset can have.
+    `proposed` fits files to logs that are there, as the extra `proposal` does. Raises ConfigError for a folder that
+    exists already, which is left as it is, and a name that no preset can have.
     """
     target = folder.absolute()
     name = target.name if name is None else name
@@ -47,17 +40,8 @@ def create_project(folder: Path, name: str | None = None, proposal: Proposal | N
             place.parent.mkdir(parents=True, exist_ok=True)
             text = template.read_text(encoding="utf-8")
             text = text.replace("@name@", name).replace("@folder@", str(target))
-            if proposal is not None:
-                text = _proposed(path, text, proposal)
-            place.write_text(text, encoding="utf-8")
+            place.write_text(proposed(path, text), encoding="utf-8")
     return sorted(path for path in target.rglob("*") if path.is_file())
-
-
-def _proposed(path: str, text: str, proposal: Proposal) -> str:
-    """A template's text with what is proposed in the place of what it says."""
-    if path.startswith("sql/"):
-        return proposal.statements[path.removeprefix("sql/source_").removesuffix(".sql")]
-    return proposal.in_preset(text) if path == "preset.toml" else text
 
 
 def _templates(folder: Traversable, above: str = "") -> list[tuple[str, Traversable]]:

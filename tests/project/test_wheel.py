@@ -122,6 +122,7 @@ def test_the_wheel_has_all_that_is_read_and_no_name_that_could_collide(installed
         assert files <= set(names)
 
 
+@pytest.mark.skipif(extension.module("check", "commands") is None, reason="the extra check is not registered")
 def test_the_demo_is_such_a_project(installed: Installed, tmp_path: Path) -> None:
     """As it was made, it fits the logs that the simulated platform writes for it."""
     assert str(ROOT) not in installed.run(tmp_path, "python", "-c", "import mtmd; print(mtmd.__file__)")

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mtmd.extras.proposal.columns import Column, Table, preset_names, sql_as, tokens, toml_text
-from mtmd.project.rows import enough_buckets
 
 _CONTRACT = {
     "query": {"request_id", "ts", "surface", "user_id"},
     "item": {"ad_id", "product", "goal", "bid"},
 }
-_LEAST_BUCKETS = 64
+_LEAST_BUCKETS, _SPREAD = 64, 10  # the second for each value: about a tenth then meets another in its bucket
 _FEW = 64  # values of a category that the small shallow experts can still tell apart, and of a code
 _LARGE = 100.0  # a number that is never negative and reaches this is read by its logarithm
 _NAMES_SOMETHING = set("id code type hour weekday day category version zip region class".split())  # noqa: SIM905
@@ -139,4 +138,4 @@ def _is_code(column: Column) -> bool:
 
 
 def _buckets(column: Column) -> str:
-    return str(max(_LEAST_BUCKETS, enough_buckets(max(column.distinct, 2))))
+    return str(max(_LEAST_BUCKETS, _SPREAD * column.distinct))

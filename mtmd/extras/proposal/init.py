@@ -20,35 +20,29 @@ from mtmd.logs.sql import linked
 from mtmd.store.stores import in_bucket
 
 DAYS_LOOKED_AT = 8  # on the last one a weekday comes again
-_HEADING = re.compile(r"(?m)^(# ---- .*\n)")
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """The preset's sections and the statements, as texts; and in a line each what was understood."""
+    """The preset's window, its sections and the statements, as texts; and in a line each what was understood."""
 
     folder: Path
-    sections: Mapping[str, str]
+    window: str
+    sections: Sequence[str]
     statements: Mapping[str, str]
     understood: Sequence[str]
 
-    def in_preset(self, template: str) -> str:
-        """The template of a preset with these sections in the place of its own."""
-        head, *parts = re.split(_HEADING, template)
+    def rewritten(self, path: str, text: str) -> str:
+        """A file of a new project with what is proposed in the place of its text."""
+        if path.startswith("sql/"):
+            return self.statements[path.removeprefix("sql/source_").removesuffix(".sql")]
+        if path != "preset.toml":
+            return text
+        head = text.partition("# ----")[0].strip()
         logs = f"logs = {toml_text(str(self.folder))}"
         head = re.sub(r"(?m)^logs = .*$", lambda _: logs, head)
-        head = re.sub(r"(?m)^window_days = .*\n", lambda _: f"{self.sections['window']}\n", head)
-        text = (
-            "\n\n".join(filter(None, (head.strip(), self.sections["ids"], self.sections["sources"]))) + "\n\n"
-        )
-        for heading, body in zip(parts[::2], parts[1::2], strict=True):
-            ours = next((name for word, name in _SECTIONS.items() if word in heading), None)
-            if "Ids" not in heading or not self.sections["ids"]:  # its example would be a second [ids]
-                text += heading + (f"{self.sections[ours]}\n\n" if ours else body)
-        return text
-
-
-_SECTIONS = {"scored": "domains", "read": "features", "trained": "tasks"}  # by a word of their heading
+        head = re.sub(r"(?m)^window_days = .*$", lambda _: self.window, head)
+        return "\n\n".join((head, *filter(None, self.sections))) + "\n"
 
 
 def propose(folder: Path) -> Proposal:
@@ -93,14 +87,13 @@ def _propose(database: Database, folder: Path, places: dict[str, TablePlace], da
         with_a_shallow_one([*users, *of_requests.features]),
         with_a_shallow_one([*ids, *of_ads.features]),
     )
-    sections = {
-        "window": write.window_toml(len(days)),
-        "ids": write.ids_toml(roles),
-        "sources": write.sources_toml(places),
-        "domains": write.domains_toml(roles, tasks),
-        "features": "\n\n".join(feature.toml for feature in (*query, *item)),
-        "tasks": write.tasks_toml(tasks),
-    }
+    sections = (
+        write.ids_toml(roles),
+        write.sources_toml(places),
+        write.domains_toml(roles, tasks),
+        write.tasks_toml(tasks),
+        *(feature.toml for feature in (*query, *item)),
+    )
     statements = {
         "requests": write.statement("requests", write.request_columns(roles), of_requests),
         "ads": write.statement("ads", write.ad_columns(roles), of_ads),
@@ -118,4 +111,4 @@ def _propose(database: Database, folder: Path, places: dict[str, TablePlace], da
             for name, why in (of_requests.left_out | of_ads.left_out | unread).items()
         ),
     )
-    return Proposal(folder.absolute(), sections, statements, understood)
+    return Proposal(folder.absolute(), write.window_toml(len(days)), sections, statements, understood)

@@ -14,7 +14,6 @@ from mtmd.extras.kuairand.cross_fit import NEWEST, cross_fit
 from mtmd.extras.kuairand.mapping import Exposures, map_exposures, teacher_inputs, teaching_rows
 from mtmd.extras.kuairand.rows import TeacherConfig
 from mtmd.extras.kuairand.source import Source, read_source, video_attributes
-from mtmd.project.rows import MOST_COLLIDING, colliding_share
 from mtmd.validate.deviations import FACTORS
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
@@ -57,8 +56,8 @@ def test_the_preset_has_the_buckets_that_a_check_asks_for(
     values = {name: len(columns[name].drop_null().unique()) for name in set(features) - {"hour"}} | {
         "hour": 24
     }
-    shares = {name: colliding_share(number, features[name].buckets or 0) for name, number in values.items()}
-    assert max(shares.values()) <= MOST_COLLIDING, shares
+    few = {name: number for name, number in values.items() if features[name].buckets < 9 * number}
+    assert few == {}
 
 
 def test_the_teacher_ranks_later_days_well(sample: tuple[Source, Exposures]) -> None:

@@ -18,13 +18,13 @@ from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.expectations import day_expectations
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
+from mtmd.extras.check.findings import Finding, ProjectCheck, counted, fact, problem, stopped_by
+from mtmd.extras.check.rows import check_rows
 from mtmd.logs.columns import ColumnProblem, column_problems
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
 from mtmd.logs.reading import Columns, Connection, file_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import sql_name
-from mtmd.project.findings import Finding, ProjectCheck, counted, fact, problem, stopped_by
-from mtmd.project.rows import check_rows
 from mtmd.run import require_days, training_days
 
 

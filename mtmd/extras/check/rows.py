@@ -6,7 +6,6 @@ earlier days is left to validation.
 
 from collections.abc import Iterator
 from datetime import date
-from math import ceil, log, log10
 from typing import Any
 
 import duckdb
@@ -16,14 +15,14 @@ from mtmd.expectations import Expect, Severity, day_expectations
 from mtmd.expectations.common import listed
 from mtmd.extract.database import Database
 from mtmd.extract.sources import load_sources
+from mtmd.extras.check.findings import Finding, Level, counted, fact, hint, problem
 from mtmd.features import Feature, Hashed
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
-from mtmd.project.findings import Finding, Level, counted, fact, hint, problem
 from mtmd.validate.staging import stage_day
 
-MOST_COLLIDING = 0.1  # share of a feature's values that meet another one in their bucket
+_SPREAD = 10  # buckets for each value of a category: about a tenth then meets another in its bucket
 
 
 def check_rows(
@@ -99,22 +98,6 @@ def _hints(place: str, feature: Feature, present: int, distinct: int) -> Iterato
         yield hint(place, "no row has a value", "deliver it, or take it out of the preset")
     elif feature.kind == "continuous" and distinct == 1:
         yield hint(place, "all rows have one value", "it says nothing: deliver it, or take it out")
-    elif isinstance(feature, Hashed) and colliding_share(distinct, feature.buckets) > MOST_COLLIDING:
-        share = colliding_share(distinct, feature.buckets)
-        text = f"about {distinct:,} values in {feature.buckets:,} buckets: {share:.0%} share one with another"
-        yield hint(
-            place, text, f"set buckets = {enough_buckets(distinct)} or more: other days have further values"
-        )
-
-
-def colliding_share(values: int, buckets: int) -> float:
-    """Expected share of distinct values that share a bucket with another: 1 − (1 − 1/buckets)^(values − 1)."""
-    return 1 - (1 - 1 / buckets) ** max(values - 1, 0)
-
-
-def enough_buckets(values: int) -> int:
-    """The least number of buckets, of two digits, at which at most `MOST_COLLIDING` of the values collide."""
-    least = (values - 1) / -log(1 - MOST_COLLIDING)
-    unit = int(10 ** max(int(log10(max(least, 1))) - 1, 0))
-    buckets = ceil(least / unit) * unit
-    return buckets if colliding_share(values, buckets) <= MOST_COLLIDING else buckets + unit
+    elif isinstance(feature, Hashed) and feature.buckets < _SPREAD * distinct:
+        text = f"about {distinct:,} values in {feature.buckets:,} buckets: many share one with another"
+        yield hint(place, text, f"set buckets = {_SPREAD * distinct} or more: other days have further values")

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.elsewhere import laid_out
-from tests.project.conftest import Project
+from tests.extras.check.conftest import Project
 
 NO_SQL = 'base = "tiny"\nname = "mine"\n'
 SOURCES = """

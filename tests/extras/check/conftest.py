@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mtmd.project.check import check_project
-from mtmd.project.findings import Finding, Level, ProjectCheck
+from mtmd.extras.check.check import check_project
+from mtmd.extras.check.findings import Finding, Level, ProjectCheck
 
 AS_OF = date(2026, 1, 23)  # the newest of the tests' days
 PRESET = 'base = "tiny"\nname = "mine"\nsql = "sql"\n'

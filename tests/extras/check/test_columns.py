@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from tests.project.conftest import Project
+from tests.extras.check.conftest import Project
 
 READ = "\nfrom read_parquet($paths, hive_partitioning = false)\n"
 

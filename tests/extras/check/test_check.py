@@ -12,10 +12,9 @@ import pytest
 from mtmd.cli import main
 from mtmd.config.preset_files import PRESETS
 from mtmd.errors import ConfigError
-from mtmd.project.check import check_preset, check_project
-from mtmd.project.findings import Level, ProjectCheck
-from mtmd.project.rows import MOST_COLLIDING, colliding_share, enough_buckets
-from tests.project.conftest import Project, said
+from mtmd.extras.check.check import check_preset, check_project
+from mtmd.extras.check.findings import Level, ProjectCheck
+from tests.extras.check.conftest import Project, said
 
 READ = "from read_parquet($paths, hive_partitioning = false)\n"
 
@@ -237,20 +236,6 @@ def test_features_that_say_nothing_and_crowded_buckets_are_hints(project: Projec
         " share one with another → set buckets = 1500 or more: other days have further values"
     )
     assert vector == "ads.ad_vector: no row has a value → deliver it, or take it out of the preset"
-
-
-def test_the_expected_share_of_colliding_values() -> None:
-    assert colliding_share(1, 5) == 0
-    assert colliding_share(2, 4) == pytest.approx(1 / 4)
-    assert colliding_share(3, 4) == pytest.approx(1 - 9 / 16)
-    assert colliding_share(0, 4) == 0
-
-
-@pytest.mark.parametrize(("values", "buckets"), [(2, 10), (97, 920), (1000, 9500), (20_000, 190_000)])
-def test_the_buckets_that_are_proposed_are_the_least_of_two_digits(values: int, buckets: int) -> None:
-    assert enough_buckets(values) == buckets
-    unit = 10 ** (len(str(buckets)) - 2)
-    assert colliding_share(values, buckets) <= MOST_COLLIDING < colliding_share(values, buckets - unit)
 
 
 def test_the_command_prints_findings_and_ends_with_a_status(
