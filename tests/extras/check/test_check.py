@@ -233,7 +233,7 @@ def test_features_that_say_nothing_and_crowded_buckets_are_hints(project: Projec
     assert bid == "ads.bid: all rows have one value → it says nothing: deliver it, or take it out"
     assert ad_id.startswith("ads.ad_id: about 15")
     assert ad_id.endswith(
-        " share one with another → set buckets = 1500 or more: other days have further values"
+        " share one with another → set buckets = 1520 or more: other days have further values"
     )
     assert vector == "ads.ad_vector: no row has a value → deliver it, or take it out of the preset"
 
