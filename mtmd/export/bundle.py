@@ -5,8 +5,6 @@ N rows of one domain, K_t embedding width of task t.
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from mtmd.train.results import tensors_digest
 
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files
 _MATRICES = ("continuous", "categorical", "embedding")
+_TALKS = "torch.onnx._internal.exporter._registration"  # of operators that torchvision would have
 _EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
 _LARGEST = 2**31 - 1  # bytes of one protobuf message
 _graphs: dict[
@@ -170,8 +169,10 @@ def _trace(
     module: nn.Module, example: dict[str, Tensor], tasks: tuple[str, ...], name: str
 ) -> onnx.ModelProto:
     """The module's graph, without its tensors' values."""
+    logging.getLogger(_TALKS).setLevel(logging.ERROR)
     try:
-        with _quiet_exporter():
+        with warnings.catch_warnings():  # of a deprecated form that torch itself uses
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
             program = torch.onnx.export(
                 module,
                 tuple(example.values()),
@@ -192,22 +193,6 @@ def _trace(
         if initializer.name in _tensors(module):
             initializer.ClearField("raw_data")
     return proto
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Without what torch 2.13's exporter says on every export: that torchvision's operators are not there, and that
-    it uses a deprecated form of its own pytree module. Nobody who exports can mend either.
-    """
-    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
-            yield
-    finally:
-        logger.setLevel(before)
 
 
 def _dynamic(matrix: str) -> dict[int, Any]:

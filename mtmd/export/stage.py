@@ -38,7 +38,7 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
     Raises BundleError when a stored model was altered and comes out otherwise now, or the model can't be exported.
     """
     name = model_id(plan, mtmd, days.held_out)
-    model = _load(plan, mtmd)
+    model, start = _load(plan, mtmd), mtmd.start
 
     def build(directory: Path) -> None:
         export_bundle(model, plan.preset, directory)
@@ -53,7 +53,10 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
         window={ref.day: ref.fingerprint for ref in days.window},
         held_out=days.held_out.fingerprint,
         training=mtmd.key,
-        started_from=_started_from(mtmd),
+        started_from=start
+        and StartedFrom(
+            model_id=start.model_id, full_model_id=start.full_model_id, full_as_of=start.full_as_of
+        ),
         git_commit=git_commit(),
         seeds={"training": plan.preset.training.seed, "hash": plan.preset.declarations.hash_seed},
         packages=package_versions(),
@@ -63,10 +66,8 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
 
 def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone."""
-    directory, shard = (
-        Registry(plan.workspace.root).verify(exported.model_id),
-        open_shard(Path(held_out.path)),
-    )
+    directory = Registry(plan.workspace.root).verify(exported.model_id)
+    shard = open_shard(Path(held_out.path))
     rows = sample_raw_rows(plan.source, shard, plan.preset.declarations)
     return Proofs(
         parity=check_parity(_load(plan, mtmd), directory, shard, plan.preset),
@@ -97,14 +98,6 @@ def _load(plan: RunPlan, trained: Trained) -> MTMD:
     model = load_trained(plan, trained)
     assert isinstance(model, MTMD), "a candidate has a tower per domain"
     return model
-
-
-def _started_from(mtmd: Trained) -> StartedFrom | None:
-    if (start := mtmd.start) is None:
-        return None
-    return StartedFrom(
-        model_id=start.model_id, full_model_id=start.full_model_id, full_as_of=start.full_as_of
-    )
 
 
 def git_commit() -> str | None:

@@ -73,31 +73,26 @@ def against(
 
 
 def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateResult:
-    """No slice whose mean prediction / mean teacher score is significantly outside its bounds."""
-    findings = calibration_findings(report, report.candidate, gates)
-    return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
-
-
-def calibration_findings(report: EvaluationReport, predictor: str, gates: GatesConfig) -> list[SliceFinding]:
-    """What is decided about each slice of the candidate, or of another predictor on the same rows.
+    """No slice whose mean prediction / mean teacher score is significantly outside its bounds.
 
     The logarithm of the ratio is taken as normal, with its standard error over requests.
     """
-    chances = {where: _out_of_bounds(report.get(predictor, where), gates) for where in report.slices}
+    own = {where: report.get(report.candidate, where) for where in report.slices}
+    chances = {where: _out_of_bounds(metrics, gates) for where, metrics in own.items()}
+    bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
 
     def found(where: Slice, p: float, _: int) -> SliceFinding:
-        metrics = report.get(predictor, where)
-        interval = _LEVEL.interval(metrics, report.confidence)
-        level = _number(_LEVEL.of(metrics)) + (f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else "")
-        bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
+        level, interval = _LEVEL.of(own[where]), _LEVEL.interval(own[where], report.confidence)
+        words = _number(level) + (f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else "")
         return SliceFinding(
             **where._asdict(),
             decision="wrong" if p < gates.significance else "not shown wrong",
-            words=f"mean prediction / mean teacher {level}, {bounds}{chance(p)}",
-            own=_LEVEL.of(metrics),
+            words=f"mean prediction / mean teacher {words}, {bounds}{chance(p)}",
+            own=level,
         )
 
-    return _judged(report, chances, gates, found)
+    findings = _judged(report, chances, gates, found)
+    return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
 
 
 def holm(p: Sequence[float]) -> list[float]:
