@@ -132,9 +132,11 @@ def registered_scores(plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.
 
 def _sliced(declarations: Declarations) -> dict[str, Sequence[object]]:
     """What two models must share to score the same slices of the same rows, which are sorted by these names and ids."""
-    ids = declarations.ids
+    domains, ids = declarations.domains, declarations.ids
     return {
-        "slices": list(map(str, declarations.domains.slices)),
+        "surfaces": domains.surfaces,
+        "products": domains.products,
+        "slices": list(map(str, domains.slices)),
         "ids of requests and ads": (ids.request, ids.ad),
     }
 
