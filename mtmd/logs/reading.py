@@ -118,7 +118,7 @@ def files_alike(
     the same columns. A statement that reads with `union_by_name` leaves the types to DuckDB.
     """
     whole = as_it_is(source, table)
-    if source.sql is None or _UNITED.search(bare_sql(source.statement(table))):
+    if len(files) == 1 or source.sql is None or _UNITED.search(bare_sql(source.statement(table))):
         whole = None
     groups: dict[Any, list[Path]] = {}
     for path, found in files.items():
