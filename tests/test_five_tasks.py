@@ -34,10 +34,10 @@ def test_their_slices_are_evaluated_where_the_tasks_exist(rich_line: RichLine) -
         "relevance": both,
     }
     assert [at.task for at in report.aggregates] == list(TASKS)
-    found = metrics_table(report).records()
-    assert {row["task"] for row in found} == set(TASKS)
+    found = metrics_table(report).rows
+    assert {task for _, _, task, *_ in found} == set(TASKS)
     assert f"{TASKS[-1]}, all slices" in [row[0] for row in gains_table(report).rows]
-    actions = {(row["surface"], row["task"]): row["actions"] for row in found}
+    actions = {(surface, task): row[-1] for surface, _, task, *row in found}
     assert actions["all", "relevance"] > actions["all", "cvr"]
     assert "cvr" in rich_line.page
     assert "relevance" in rich_line.page

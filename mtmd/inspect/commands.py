@@ -99,14 +99,8 @@ def runs(
     artifacts: Artifacts = "artifacts",
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="how many, the newest first")] = 10,
     as_json: AsJson = False,
-    write_index: Annotated[
-        bool, typer.Option("--write-index", help="write the index pages of all lines again, and list nothing")
-    ] = False,
 ) -> None:
     """List the last runs: day, verdict, LogMAE, model."""
-    if write_index:
-        console.print(literal(str(index.write_index(artifacts))))
-        return
     line = read_line(_workspace(preset, artifacts).root)
     if as_json:
         _print_json(line.runs[:last])

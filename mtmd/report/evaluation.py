@@ -6,7 +6,7 @@ All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 from mtmd.config import Slice
 from mtmd.evaluate.metrics import QUALITIES, Metric
 from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
-from mtmd.report.tables import SLICE_COLUMNS, Column, Table, columns_of, enumerated, minus
+from mtmd.report.tables import Column, Table, columns_of, enumerated, minus
 
 ALL_TASKS = "all tasks"
 RIVAL_NAMES = {  # in the order of all tables
@@ -96,14 +96,13 @@ def metrics_table(report: EvaluationReport) -> Table:
     return Table(
         title=f"Metrics of {report.candidate} on {report.as_of} (calibration: mean prediction / what should be)",
         columns=(
-            *SLICE_COLUMNS,
-            Column(name="of", kind="text"),
+            *columns_of("text", ("surface", "product", "task", "of")),
             Column(name="rows", kind="count"),
             *columns_of("number", (metric.label for metric in QUALITIES)),
             *columns_of("count", ("shown", "actions")),
         ),
         rows=tuple(rows),
-        keys=len(SLICE_COLUMNS) + 1,
+        keys=4,
     )
 
 

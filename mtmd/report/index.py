@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
+from mtmd.errors import ConfigError, MtmdError, ValidationError
 from mtmd.monitor.health import MonitorReport
 from mtmd.registry.records import ChampionChange
 from mtmd.registry.registry import Registry
@@ -28,12 +28,10 @@ from mtmd.report.line import (
 )
 from mtmd.report.tables import Column, Link, Table, columns_of, short
 from mtmd.store.files import locked, sweep
-from mtmd.store.stores import artifacts_folder, store_of
+from mtmd.store.stores import store_of
 from mtmd.store.workspace import INDEX_LOCK, Workspace, read_record, write_record
 
 PAGE = "index.html"
-# any of these makes a directory a line
-_OF_A_LINE = ("champion.json", "runs", "validation", "monitoring", "failures")
 _LEAST = 3  # runs of a trend
 _KINDS: dict[str, Kind] = {
     "promoted": "good", "kept": "held", "rolled back": "held", "stopped": "bad", "failed": "bad",
@@ -49,7 +47,7 @@ def document(line: LineRecords) -> Document:
     chart = trend(line.runs[:DAYS][::-1])
     empty = [] if line.history else ["No model was promoted yet."]
     return Document(
-        title=f"{line.name}: {verdict}, {last.as_of}" if last else f"{line.name}: no run ended yet",
+        title=f"{line.root.name}: {verdict}, {last.as_of}" if last else f"{line.root.name}: no run ended yet",
         kind=_KINDS.get(verdict, ""),
         words=(last.reason if last else "", f"The registry can't be read: {line.problem}" if line.problem else ""),
         facts=(("champion", live), ("monitor", f"{watched.day}: {watched.words}" if watched else "no day yet")),
@@ -145,7 +143,7 @@ def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -
 
     def write() -> None:
         workspace = Workspace.of(artifacts, load_preset(preset))
-        if not _is_line(workspace.root):
+        if not workspace.root.is_dir():
             return
         if not isinstance(error, ConfigError):
             words = str(error) if isinstance(error, MtmdError) else repr(error)
@@ -161,33 +159,6 @@ def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -
     unless_it_fails(artifacts, write)
 
 
-def write_index(artifacts: str | Path) -> Path:
-    """Write the index of every line of an artifacts directory, and the list of lines; returns the list's place.
-
-    Raises StorageError where there is no such directory, and, when all others are written, for lines that could not be.
-    """
-    place = artifacts_folder(artifacts)
-    if store_of(place).elsewhere:
-        place.mkdir(parents=True, exist_ok=True)
-    if not place.is_dir():
-        raise StorageError(
-            f"artifacts {place} must be a directory; name the one that holds the lines of models"
-        )
-    failed: dict[str, Exception] = {}
-    for line in _lines(place):
-        try:
-            write_line(line)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other lines are written
-            failed[line.name] = error
-    _write_lines(place)
-    if failed:
-        named = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise StorageError(
-            f"the index of {len(failed)} lines in {place} could not be written, the others were: {named}"
-        ) from next(iter(failed.values()))
-    return place / PAGE
-
-
 def write_line(root: Path) -> None:
     """Write the index of a line's directory, and the list of lines; raises what goes wrong.
 
@@ -199,30 +170,18 @@ def write_line(root: Path) -> None:
         store.write_text(root / PAGE, page(document(line), "../index.html", "All lines"))
         decided = tuple(run for run in line.runs if run.run)
         write_record(root / RECORDS, LineIndex(runs=decided))
-    _write_lines(root.parent)
+    write_lines(root.parent)
 
 
-def _write_lines(artifacts: Path) -> None:
-    """The list of lines that have an index."""
+def write_lines(artifacts: Path) -> None:
+    """The list of lines that have an index; raises what goes wrong."""
     with locked(artifacts / INDEX_LOCK):
         sweep(artifacts, below=False)  # of writers that were killed
-        lines = [root.name for root in _lines(artifacts) if read_record(root / RECORDS, LineIndex)]
-        store_of(artifacts).write_text(artifacts / PAGE, page(lines_document(lines)))
-
-
-def _lines(artifacts: Path) -> list[Path]:
-    """Directories of lines; folders that hold something else are left alone."""
-    found = {path for path in artifacts.iterdir() if _is_line(path)}
-    if (store := store_of(artifacts)).elsewhere:
-        found |= {artifacts / name for name in store.names(artifacts) if "." not in name}
-    return sorted(found)
-
-
-def _is_line(path: Path) -> bool:
-    try:
-        return any((path / name).exists() for name in _OF_A_LINE)
-    except PermissionError:  # such as lost+found, where the artifacts are a disk of their own
-        return False
+        store = store_of(artifacts)
+        names = {path.parent.name for path in artifacts.glob(f"*/{RECORDS}")}
+        names |= {name for name in store.names(artifacts) if "." not in name} if store.elsewhere else set()
+        lines = [name for name in sorted(names) if read_record(artifacts / name / RECORDS, LineIndex)]
+        store.write_text(artifacts / PAGE, page(lines_document(lines)))
 
 
 def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:
@@ -230,8 +189,7 @@ def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:
     try:
         write()
     except Exception as error:  # noqa: BLE001 - a disk, a record or a template: none of it may end a run
-        again = "`mtmd runs --write-index` writes it again"
-        _log.warning("the index of %s could not be written: %s; %s", place, error, again)
+        _log.warning("the index of %s could not be written: %s; the next run writes it again", place, error)
 
 
 def _by_day(line: LineRecords) -> Iterator[tuple[date, RunRecord | None]]:

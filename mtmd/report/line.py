@@ -69,16 +69,14 @@ class LineRecords:
     champion    the live model
     history     every change of the champion, oldest first
     problem     why the registry could not be read; empty where it was
-    pages       runs whose page is there
     """
 
-    name: str
+    root: Path
     runs: tuple[RunRecord, ...]
     monitored: dict[date, MonitorReport]
     champion: Champion | None
     history: tuple[ChampionChange, ...]
     problem: str
-    pages: frozenset[str]
 
     def verdict(self, run: RunRecord) -> str:
         """What came of a run: of a promotion, whether its model was taken down and not reinstated."""
@@ -88,7 +86,8 @@ class LineRecords:
 
     def page(self, run: RunRecord) -> str:
         """The run's page, as a link from the line's; empty where it is not there."""
-        return f"runs/{quote(run.run)}/report.html" if run.run in self.pages else ""
+        there = run.run and (self.root / "runs" / run.run / "report.html").is_file()
+        return f"runs/{quote(run.run)}/report.html" if there else ""
 
 
 class LineIndex(Frozen):
@@ -107,13 +106,12 @@ def read_line(root: Path) -> LineRecords:
         read_record(path, MonitorReport) for path in _of_days(root, "monitoring/date=*.json")[:_MONITORED]
     ]
     return LineRecords(
-        name=root.name,
+        root=root,
         runs=tuple(sorted(runs, key=lambda run: (run.as_of, run.at, run.run), reverse=True)),
         monitored={report.day: report for report in watched if report is not None},
         champion=champion,
         history=history,
         problem=problem,
-        pages=frozenset(path.parent.name for path in root.glob("runs/*/report.html")),
     )
 
 

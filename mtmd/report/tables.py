@@ -27,10 +27,8 @@ NOT_APPLICABLE = "N/A"
 _WIDTH = 84
 _NAME, _TEXT, _HEAD = 36, 22, 12  # characters of a line: names of rows, texts, names of columns
 _BREAK = "<br>"
-_FORMS = {
-    "text": "{}", "count": "{:,}", "number": "{:.4f}", "percent": "{:+.2%}", "share": "{:.2%}", "estimate": "{:.2%}",
-}  # fmt: skip
-Kind = Literal["text", "count", "number", "percent", "share", "estimate"]
+_FORMS = {"text": "{}", "count": "{:,}", "number": "{:.4f}", "estimate": "{:.2%}"}
+Kind = Literal["text", "count", "number", "estimate"]
 
 
 class Link(Frozen):
@@ -122,9 +120,6 @@ def columns_of(kind: Kind, names: Iterable[str]) -> tuple[Column, ...]:
     return tuple(Column(name=name, kind=kind) for name in names)
 
 
-SLICE_COLUMNS = columns_of("text", ("surface", "product", "task"))
-
-
 class Table(Frozen):
     """Rows of plain values under typed columns."""
 
@@ -132,10 +127,6 @@ class Table(Frozen):
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     keys: int = Field(1, description="so many first columns name a row together")
-
-    def records(self) -> list[dict[str, Cell]]:
-        """One {column: value} per row."""
-        return [dict(zip((c.name for c in self.columns), row, strict=True)) for row in self.rows]
 
     def texts(self) -> list[list[str]]:
         """The rows as people read them."""

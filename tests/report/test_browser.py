@@ -9,7 +9,7 @@ from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.report.document import Document
 from mtmd.report.document import page as render_page
-from mtmd.report.index import write_index
+from mtmd.report.index import write_line
 from mtmd.report.view import RunRecords, view
 from tests.browser import Browser, installed, opened
 from tests.looks import Scheme, dead_links, in_every_view
@@ -75,7 +75,7 @@ def test_the_index_fits_every_screen_and_leads_to_the_runs(
     for number in range(10, 60):
         line_of_records.run(number, failed=("champion",) if number % 5 else ())
     place = line_of_records.root.parent
-    write_index(place)
+    write_line(line_of_records.root)
     page = browser.page
     for name in ("", "tiny/"):
         page.goto((place / f"{name}index.html").as_uri())

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mtmd.errors import ConfigError, LogsError, StorageError, ValidationError
+from mtmd.errors import ConfigError, LogsError, ValidationError
 from mtmd.promote.findings import RunSummary
 from mtmd.report.document import page
 from mtmd.report.index import (
@@ -16,7 +16,6 @@ from mtmd.report.index import (
     record_decision,
     record_failure,
     update_index,
-    write_index,
 )
 from mtmd.report.line import read_line
 from mtmd.store.files import read_json
@@ -122,35 +121,9 @@ def test_the_pages_of_a_line_and_of_the_lines_are_written_whole(records: Records
     assert "<h1>✗ tiny: failed, 2026-01-25</h1>" in (records.root / "index.html").read_text()
     lines = (records.root.parent / "index.html").read_text()
     assert 'href="tiny/index.html"' in lines
-    assert "older" not in lines  # listed when its index is written
+    assert "older" not in lines  # it has no index
     assert "my-ads" not in lines
     assert not list(records.root.parent.rglob(".tmp-*"))
-
-
-def test_all_lines_are_written_again_on_request(records: Records) -> None:
-    records.run(0)
-    place = records.root.parent
-    (place / "older" / "runs").mkdir(parents=True)
-    assert write_index(place) == place / "index.html"
-    assert 'href="older/index.html"' in (place / "index.html").read_text()
-    assert (place / "older" / "index.html").is_file()
-    (place / "older" / "index.html").unlink()
-    (place / "older" / "runs").rmdir()  # as `make clean` leaves a line: it is gone
-    write_index(place)
-    assert "older/" not in (place / "index.html").read_text()
-
-
-def test_a_line_that_cannot_be_written_keeps_no_other_from_it(records: Records) -> None:
-    """The first of three, by name: the two others and the list are written all the same."""
-    records.run(0)
-    place = records.root.parent
-    for name in ("a-broken-one", "z-last"):
-        (place / name / "runs").mkdir(parents=True)
-    (place / "a-broken-one" / "index.html").mkdir()  # nothing can be written there
-    with pytest.raises(StorageError, match=r"the index of 1 lines in .*, the others were: a-broken-one: "):
-        write_index(place)
-    assert (place / "z-last" / "index.html").is_file()
-    assert 'href="tiny/index.html"' in (place / "index.html").read_text()
 
 
 def test_a_failure_is_kept_until_its_day_is_decided(records: Records) -> None:
@@ -183,7 +156,6 @@ def test_what_goes_wrong_is_a_warning(records: Records, caplog: pytest.LogCaptur
         record_failure(_artifacts(records), "no-such-preset", FIRST, LogsError("gone"))
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
     assert f"the index of {_artifacts(records)} could not be written" in caplog.text
-    assert "`mtmd runs --write-index` writes it again" in caplog.text
 
 
 def test_writers_at_once_list_the_runs_of_all(records: Records) -> None:

@@ -21,7 +21,7 @@ from mtmd.command_line import console, literal
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.extras.platform import processes
-from mtmd.report.index import unless_it_fails, write_index
+from mtmd.report.index import unless_it_fails, write_lines
 from mtmd.store.files import remove
 
 PRESET = "mtmd_preset"  # the Prefect variable that prefect.yaml reads
@@ -110,7 +110,7 @@ def up(platform: Platform, preset: str | None = None) -> None:
     worker = (_PREFECT, "worker", "start", "--pool", "local", "--name", "mtmd")
     _start(platform, "worker", worker)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
-    unless_it_fails(platform.artifacts, lambda: write_index(platform.artifacts))
+    unless_it_fails(platform.artifacts, lambda: write_lines(platform.artifacts))
     address = (str(platform.reports_port), "--bind", "127.0.0.1", "--directory", str(platform.artifacts))
     pages = (sys.executable, "-m", "http.server", *address)
     _start(platform, "reports", pages, platform.reports_port)

@@ -17,7 +17,7 @@ from mtmd.jobs.clean_up import clean_up
 from mtmd.promote.rollback import rollback
 from mtmd.publish.stage import publish
 from mtmd.registry.registry import Registry
-from mtmd.report.index import write_index
+from mtmd.report.index import update_index
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.stores import store_of
@@ -83,7 +83,7 @@ def test_a_day_in_a_bucket_is_as_on_a_disk_and_all_machines_share_it(
     assert main(["show", model, "--preset", TINY]) == 0
     assert main(["rollback", "--preset", TINY, "--reason", "try"]) == 1
     assert "there is no other model before the live one" in capsys.readouterr().err
-    write_index(ARTIFACTS)
+    update_index(ARTIFACTS, TINY)
     assert model in buckets.path(f"{ARTIFACTS}/{LINE}/index.html").read_text()
     assert LINE in buckets.path(f"{ARTIFACTS}/index.html").read_text()
 
