@@ -1,11 +1,11 @@
 -- rpt_number_counts: one row per domain and bin of one feature of a day; `bin` is null for missing values.
--- `feature_values` has a row per request or ad: domain, value (double). A bin is a quarter of an octave of
+-- `feature_values` has a row per request or ad: domain, value (a number). A bin is a quarter of an octave of
 -- the value's size, the same for every day, so that days add up; zero has its own.
 with
 numbers as (
     select
         domain,
-        case when isfinite(value) then value end as number
+        case when isfinite(cast(value as double)) then cast(value as double) end as number
     from feature_values
 ),
 

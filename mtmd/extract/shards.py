@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from mtmd.config import Declarations, Frozen
+from mtmd.config import Frozen
 from mtmd.errors import StorageError
 from mtmd.extract.list_files import list_file, list_names, take_lists
 from mtmd.logs.contract import TABLES
@@ -180,27 +180,6 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     item = _side(path, "ads", columns["ads"], manifest.ads)
     tensors = {name: torch.from_numpy(values) for table in columns.values() for name, values in table.items()}
     return Shard(manifest.day, manifest.fingerprint, path, query=query, item=item, **tensors)
-
-
-def check_fits(shard: Shard, declarations: Declarations) -> None:
-    """Raise StorageError when the shard's matrices do not have the declared widths, or its lists are not as many."""
-    found = {"tasks": shard.teacher.shape[1]}
-    wanted = {"tasks": len(declarations.domains.tasks)}
-    for side, have, schema in (
-        ("query", shard.query, declarations.query),
-        ("item", shard.item, declarations.item),
-    ):
-        for name in ("continuous", "categorical", "embedding"):
-            found[f"{side} {name}"] = getattr(have, name).shape[1]
-            wanted[f"{side} {name}"] = len(getattr(schema, name))
-        wanted[f"{side} embedding"] = schema.vector_width
-        found[f"{side} lists"], wanted[f"{side} lists"] = len(have.lists), len(schema.lists)
-    for name, width in wanted.items():
-        if found[name] != width:
-            raise StorageError(
-                f"shard {shard.path} has {found[name]} columns of {name}; the declarations want {width}. Extract the "
-                "day with these declarations"
-            )
 
 
 def _side(path: Path, table: str, columns: dict[str, NDArray[Any]], rows: int) -> EncodedSide:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
-from mtmd.extract.shards import Shard, ShardRef, check_fits
+from mtmd.extract.shards import Shard, ShardRef
 from mtmd.model.batch import Batch, SideInput
 from mtmd.store.files import digest
 
@@ -50,7 +50,7 @@ class WindowData:
         share: Share | None = None,
         training_only: bool = False,
     ) -> None:
-        """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths.
+        """The shards are of these declarations. Raises ConfigError when a side of the split is empty.
 
         With `training_only` the days need no request for validation: it is another window's.
 
@@ -58,8 +58,6 @@ class WindowData:
         With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
         of each batch, so that all ranks have about as many of each surface. A part may be empty.
         """
-        for shard in shards:
-            check_fits(shard, declarations)
         self.shards = tuple(shards)
         self.declarations = declarations
         self._fraction = validation_fraction
@@ -198,7 +196,6 @@ def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -
     Requests without candidates are left out: they have no pair to score. At most `batch_requests` requests
     a batch.
     """
-    check_fits(shard, declarations)
     for rows in split_evenly(scorable(shard), batch_requests):
         yield gather_batch(shard, rows, declarations)
 

@@ -118,4 +118,4 @@ class Categorical(Hashed):
             yield from self.length_checks(f"length({self.quoted})")
 
     def counts(self) -> Iterator[Counted]:
-        yield Counted(self.name, "categorical", "rpt_category_counts", "VARCHAR")
+        yield Counted(self.name, "categorical", self.quoted)

@@ -60,4 +60,4 @@ class Continuous(Feature):
             )
 
     def counts(self) -> Iterator[Counted]:
-        yield Counted(self.name, "continuous", "rpt_number_counts", "DOUBLE")
+        yield Counted(self.name, "continuous", self.quoted)

@@ -83,4 +83,6 @@ class Embedding(Feature):
         )
 
     def counts(self) -> Iterator[Counted]:
-        yield Counted(self.name, "embedding", "rpt_vector_counts", "FLOAT[]")
+        """Its Euclidean length."""
+        squares = f"list_transform({self.quoted}, lambda x: cast(x as double) * x)"
+        yield Counted(self.name, "embedding", f"sqrt(list_sum({squares}))")

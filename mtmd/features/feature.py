@@ -30,15 +30,19 @@ class Check(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Counts of a feature's values, by which days are compared: their name, how bins are compared, and what counts.
+    """A value whose counts tell how far days are apart: its name, how its bins are compared, and its SQL in a row.
 
-    `statement` is a file of sql/ that counts `value`, which is the column cast to `value_type`.
+    Categories are counted by sql/rpt_category_counts.sql, numbers by sql/rpt_number_counts.sql.
     """
 
     name: str
     compared_as: Literal["continuous", "categorical", "embedding"]
-    statement: str
-    value_type: str
+    value: str
+
+    @property
+    def statement(self) -> str:
+        """Name of the statement that counts it."""
+        return "rpt_category_counts" if self.compared_as == "categorical" else "rpt_number_counts"
 
 
 class Feature(BaseModel, frozen=True, extra="forbid"):

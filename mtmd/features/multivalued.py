@@ -110,6 +110,7 @@ class MultiValued(Hashed):
         )
 
     def counts(self) -> Iterator[Counted]:
-        """Its values, and its length."""
-        yield Counted(self.name, "categorical", "rpt_list_counts", "VARCHAR[]")
-        yield Counted(f"{self.name}.length", "continuous", "rpt_list_length_counts", "VARCHAR[]")
+        """Its values, of which a list without any has a missing one; and its length."""
+        values = f"case when len({self.quoted}) > 0 then cast({self.quoted} as varchar[]) else [null] end"
+        yield Counted(self.name, "categorical", f"unnest({values})")
+        yield Counted(f"{self.name}.length", "continuous", f"coalesce(len({self.quoted}), 0)")

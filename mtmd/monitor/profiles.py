@@ -11,7 +11,6 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from duckdb import ColumnExpression
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
@@ -51,13 +50,13 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
     cache = root / "digests" / f"date={day.isoformat()}.json"
     sources = source.digests(day, tables, cache=cache)
     read = source.bare_statements()
-    counts = sorted({count.statement for feature in declarations.features for count in feature.counts()})
+    counted = [count for feature in declarations.features for count in feature.counts()]
     statements = {name: read[name] for name in ("source_requests", "source_ads")} | {
-        name: bare_sql(statement(name)) for name in counts
+        count.statement: bare_sql(statement(count.statement)) for count in counted
     }
     features = [feature.model_dump(mode="json") for feature in declarations.features]
     domains = [declarations.query.domains, declarations.item.domains]
-    key = digest([PROFILE_FORMAT, sources, statements, features, domains])
+    key = digest([PROFILE_FORMAT, sources, statements, counted, features, domains])
     final = root / f"date={day.isoformat()}" / key[:16]
 
     def write(directory: Path) -> None:
@@ -105,9 +104,8 @@ def _counts(
         with blaming(connection, source, own, day):
             connection.execute(f"create table {table} as from source_{table}")
             for feature, counted in ((one, counted) for one in schema.fields for counted in one.counts()):
-                value = ColumnExpression(feature.name).cast(counted.value_type).alias("value")
-                values = connection.table(table).select(ColumnExpression(domain).alias("domain"), value)
-                values.create_view("feature_values", replace=True)
+                values = f"select {domain} as domain, {counted.value} as value from {table}"
+                connection.execute(f"create or replace view feature_values as {values}")
                 present = schema.domains if feature.domains is None else feature.domains
                 found = connection.execute(statement(counted.statement)).fetchall()
                 name = (day, schema.side, counted.name, counted.compared_as)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mtmd.config import Declarations
 from mtmd.errors import StorageError
-from mtmd.extract.shards import Shard, check_fits, open_shard
+from mtmd.extract.shards import Shard, open_shard
 from mtmd.features.categorical import hash_bucket
 from mtmd.store.files import read_json
 
@@ -102,14 +101,3 @@ def test_a_shard_of_another_format_does_not_open(shard: Shard) -> None:
     manifest.write_text(json.dumps(read_json(manifest) | {"format": 0}))
     with pytest.raises(StorageError, match="has format 0; this code reads"):
         open_shard(shard.path)
-
-
-def test_a_shard_of_other_declarations_is_refused(shard: Shard, declarations: Declarations) -> None:
-    fewer = declarations.model_copy(
-        update={"features": tuple(f for f in declarations.features if f.name != "vector")}
-    )
-    with pytest.raises(StorageError, match=r"has 2 columns of query embedding; .* want 0"):
-        check_fits(shard, Declarations(**fewer.model_dump()))
-    one_task = declarations.domains.model_copy(update={"tasks": declarations.domains.tasks[:1]})
-    with pytest.raises(StorageError, match="has 2 columns of tasks; the declarations want 1"):
-        check_fits(shard, declarations.model_copy(update={"domains": one_task}))

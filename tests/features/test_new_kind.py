@@ -50,7 +50,7 @@ class Clock(Feature):
         yield Check("hours_of_a_day", "There is no such hour.", f"({self.quoted} not between 0 and 23)")
 
     def counts(self):
-        yield Counted(self.name, "continuous", "rpt_number_counts", "DOUBLE")
+        yield Counted(self.name, "continuous", self.quoted)
 '''
 STATIONS = """
 import json, sys
