@@ -56,46 +56,33 @@ def publish(
     the contract says, changed while it was read, or, if nobody named its day, has less than half of the ads that served
     before: it may be half delivered. BundleError when the model's files are altered or an ad can't be embedded.
     """
-    with Catalogue(workspace.root).publishing():
-        return _publish(workspace, source, day, model, held_out, keep)
-
-
-def _publish(
-    workspace: Workspace,
-    source: LogSource,
-    day: date | None,
-    model: str | None,
-    held_out: ShardRef | None,
-    keep: bool,
-) -> Published:
-    """Callers hold the lock of whoever publishes."""
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
-    champion = registry.require_champion()
-    wanted, model_id = day or source.newest_day("ads"), model or champion.model_id
-    bundle, digests = registry.verify(model_id), workspace.shards / "digests"
-    scorer, sources = Scorer.load(bundle), ads_digests(source, wanted, digests)
-    if held_out is not None and read_manifest(Path(held_out.path)).sources["ads"] != sources:
-        raise LogsError(
-            f"ads of {wanted} changed after the model was evaluated on them; run the day again, or publish the "
-            "snapshot that is there now with `mtmd publish`"
-        )
-    read_by = (
-        [] if source.sql is None else [source.bare_statements()["source_ads"]]
-    )  # a bid may be computed there
-    name = f"{wanted}-{digest([scorer.info.bundle_id, sources, *read_by])[:16]}"
-    served, made = _serving(catalogue, model_id, scorer), False
-    displaces = served is None or served.day <= wanted or (day is not None and held_out is None)
-    if served is None or (displaces and not keep and served.name != name):
-        snapshot, place = _snapshot(scorer, source, wanted, sources, digests), catalogue.path(model_id, name)
-        made = not publish_ads(scorer, snapshot, place, threads=len(os.sched_getaffinity(0)))
-        before = served or (catalogue.known(champion.previous) if champion.previous else None)
-        served = Current(name=name, day=wanted, ads=len(open_ads(place, scorer.info)))
-        if day is None and before is not None:
-            _require_enough(before, served)
-        catalogue.serve(model_id, served)
-    place = catalogue.path(model_id, served.name)
-    for output in (bundle, place):  # a person may have removed it from the bucket as damaged
-        workspace.store.commit(output)
+    with catalogue.publishing():
+        champion = registry.require_champion()
+        wanted, model_id = day or source.newest_day("ads"), model or champion.model_id
+        bundle, digests = registry.verify(model_id), workspace.shards / "digests"
+        scorer, sources = Scorer.load(bundle), ads_digests(source, wanted, digests)
+        if held_out is not None and read_manifest(Path(held_out.path)).sources["ads"] != sources:
+            raise LogsError(
+                f"ads of {wanted} changed after the model was evaluated on them; run the day again, or publish the "
+                "snapshot that is there now with `mtmd publish`"
+            )
+        bids_by = None if source.sql is None else source.bare_statements()["source_ads"]
+        name = f"{wanted}-{digest([scorer.info.bundle_id, sources, bids_by])[:16]}"
+        served, made = _serving(catalogue, model_id, scorer), False
+        displaces = served is None or served.day <= wanted or (day is not None and held_out is None)
+        if served is None or (displaces and not keep and served.name != name):
+            snapshot = _snapshot(scorer, source, wanted, sources, digests)
+            place = catalogue.path(model_id, name)
+            made = not publish_ads(scorer, snapshot, place, threads=len(os.sched_getaffinity(0)))
+            before = served or (catalogue.known(champion.previous) if champion.previous else None)
+            served = Current(name=name, day=wanted, ads=len(open_ads(place, scorer.info)))
+            if day is None and before is not None:
+                _require_enough(before, served)
+            catalogue.serve(model_id, served)
+        place = catalogue.path(model_id, served.name)
+        for output in (bundle, place):  # a person may have removed it from the bucket as damaged
+            workspace.store.commit(output)
     words = (
         f"{served.ads} ads of {served.day} are published for {model_id}: {'embedded' if made else 'reused'}"
     )

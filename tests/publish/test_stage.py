@@ -39,7 +39,6 @@ def test_a_promotion_publishes_every_ad_of_its_day(first_run: Run) -> None:
     (path,) = first_run.root.glob(f"shards/date={AS_OF}/*")
     shard = open_shard(path)
     scorer = Scorer.load(first_run.root / "models" / model)
-    assert found.bundle_id == scorer.info.bundle_id
     np.testing.assert_array_equal(found.ad_id, shard.ad_id.numpy())
     rows = np.flatnonzero(shard.product.numpy() == 1)
     wanted = scorer.embed("item", "shopping", shard.item.take(rows)).tasks["gctr"]

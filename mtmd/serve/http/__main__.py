@@ -6,7 +6,6 @@ It asks for no key: what can be reached from a network belongs behind a proxy th
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated
@@ -24,11 +23,6 @@ from mtmd.serve.http.intake import Settings
 
 command = command_line.app()
 _DEFAULTS = Settings()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal; returns the exit status."""
-    return command_line.run(command, "python -m mtmd.serve.http", arguments)
 
 
 @command.command()
@@ -76,4 +70,4 @@ def _observers(preset: str, line: Path, settings: Settings, name: str) -> list[O
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line.run(command, "python -m mtmd.serve.http", None))

@@ -49,19 +49,17 @@ async def read_body(request: Request, settings: Settings) -> bytes:
 
     What is too much is read and dropped, so that its sender hears the answer.
     """
-    body, size = bytearray(), 0
+    body = bytearray()
     try:
         async with asyncio.timeout(settings.body_timeout_s):
             async for part in request.stream():
-                size += len(part)
-                if size <= settings.body_bytes:
-                    body += part
+                body += part[: settings.body_bytes + 1 - len(body)]
     except TimeoutError as error:
         words = f"the body took longer than {settings.body_timeout_s:g} s"
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, words) from error
     except ClientDisconnect as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "the body ended before its end") from error
-    if size > settings.body_bytes:
+    if len(body) > settings.body_bytes:
         words = f"the body has more than {settings.body_bytes} bytes"
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
     return bytes(body)
