@@ -1,5 +1,6 @@
 """`make up`: the deployments of prefect.yaml on a real server with a real worker, from the command line."""
 
+import re
 import subprocess
 import urllib.request
 from datetime import UTC, datetime, time, timedelta
@@ -30,7 +31,7 @@ def test_a_nights_scheduled_runs_are_about_the_day_before_their_scheduled_starts
 def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -> None:
     """After the night above."""
     (verdict,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["verdict"]}})
-    (address,) = {part.partition(")")[0] for part in verdict["data"].split("[report.html](")[1:]}
+    (address,) = set(re.findall(r"\]\((http[^)]+)\)", verdict["data"]))
     assert address.startswith(f"{deployed.platform.reports}/{LINE}/runs/{AS_OF}-")
     with urllib.request.urlopen(address, timeout=30) as page:
         assert "<h1>✓ Promoted" in page.read().decode()
@@ -93,6 +94,6 @@ def test_a_backfill_from_the_command_line_links_the_pages_of_its_days(deployed: 
     assert done.returncode == 0, done.stdout + done.stderr
     (table,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["backfill"]}})
     assert f"| {NEXT} | skipped |" in table["data"]
-    for address in (part.partition(")")[0] for part in table["data"].split("[report.html](")[1:]):
+    for address in re.findall(r"\]\((http[^)]+)\)", table["data"]):
         with urllib.request.urlopen(address, timeout=30) as page:
             assert "<h1>" in page.read().decode()
