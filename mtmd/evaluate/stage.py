@@ -119,7 +119,7 @@ def registered_scores(plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.
     """A registered model's own files on the same rows; it reads the day as its own declarations say."""
     scorer = Scorer.load(Registry(plan.workspace.root).verify(model_id))
     declarations, wanted = scorer.info.declarations, plan.preset.declarations
-    own, of_preset = _sliced(declarations), _sliced(wanted)
+    own, of_preset = _sliced(declarations), _sliced(plan.preset)
     if own != of_preset:
         raise EvaluationError(
             f"model {model_id} has {own}, the preset {of_preset}: they cannot be compared slice by slice; give the "
@@ -130,9 +130,9 @@ def registered_scores(plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.
     )
 
 
-def _sliced(declarations: Declarations) -> dict[str, Sequence[object]]:
+def _sliced(declared: Declarations | Preset) -> dict[str, Sequence[object]]:
     """What two models must share to score the same slices of the same rows, which are sorted by these names and ids."""
-    domains, ids = declarations.domains, declarations.ids
+    domains, ids = declared.domains, declared.ids
     return {
         "surfaces": domains.surfaces,
         "products": domains.products,
