@@ -189,10 +189,7 @@ def test_no_station_escapes_the_import_contracts() -> None:
     }
     assert stations - {"__init__"} == {name for layer in order["layers"] for name in layer.split(" | ")}
     for name, allowed in (
-        (
-            "only extract, validate, monitor and project import duckdb",
-            {"extract", "validate", "monitor", "project"},
-        ),
+        ("only extract, validate, monitor and extras import duckdb", {"extract", "validate", "monitor"}),
         ("only export and serve import onnx and onnxruntime", {"export", "serve"}),
     ):
         bound = {one.removeprefix("mtmd.") for one in contracts[name]["source_modules"] if one[:5] == "mtmd."}
