@@ -84,6 +84,8 @@ def end(place: Path) -> None:
         server.terminate()
         with suppress(psutil.TimeoutExpired):
             server.wait(20)
+        server.kill()
+        server.wait(20)
     for child in _children:
         child.poll()
 
