@@ -90,6 +90,11 @@ def plain_moments(values: Sequence[float], min_rows: int) -> tuple[float, float]
     return mean, math.sqrt(sum((v - about) ** 2 for v in values) / n + EPSILON)
 
 
+def is_shallow(feature: Feature) -> bool:
+    """A kind of numbers has no such setting."""
+    return getattr(feature, "shallow", False)
+
+
 def field_width(feature: Feature) -> int:
     """Columns of a field in a tower's input: one for a number."""
     return 1 if feature.kind == "continuous" else feature.width
@@ -282,7 +287,10 @@ class PlainTowerOracle(nn.Module):
         )
         self.experts = nn.ModuleList(
             PlainDomainExpert(
-                width, sum(f.width for f in schema.fields if f.shallow), [deep_widths[t] for t in own], config
+                width,
+                sum(f.width for f in schema.fields if is_shallow(f)),
+                [deep_widths[t] for t in own],
+                config,
             )
             for own in tasks
         )
@@ -315,7 +323,8 @@ class PlainTowerOracle(nn.Module):
             x = torch.cat(fields, dim=1)
             domain_shared = self.shared[0](x) if len(self.shared) else x
             shallow = torch.cat(
-                [f for f, feature in zip(fields, self.schema.fields, strict=True) if feature.shallow], dim=1
+                [f for f, feature in zip(fields, self.schema.fields, strict=True) if is_shallow(feature)],
+                dim=1,
             )
             own = dict(zip(self.tasks[d], expert(x, shallow, domain_shared), strict=True))
             found.append([own.get(t, torch.zeros(len(mine), w)) for t, w in enumerate(self.widths)])
@@ -415,7 +424,7 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
         yield from _adaptation_pairs(own, other, spans, fields, read)
     if fast.shared is not None:
         yield from _network_pairs(fast.shared, 0, plain.shared[0], columns, read)
-    shallow = [c for f, span in zip(plain.schema.fields, spans, strict=True) if f.shallow for c in span]
+    shallow = [c for f, span in zip(plain.schema.fields, spans, strict=True) if is_shallow(f) for c in span]
     first = len(columns) - len(shallow)  # shallow fields come last
     for own, other in zip(fast.experts, plain.experts, strict=True):
         yield from _expert_pairs(own, other, columns, torch.tensor(shallow) - first, read)

@@ -1,13 +1,10 @@
 """Models in the place of the lightweight ranker."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from mtmd.config import Preset, SideSchema
-from mtmd.errors import LogsError
 from mtmd.extras.abtest import stage
 from mtmd.extras.abtest.funnel import Traffic
 from mtmd.extras.abtest.stage import ModelRanker
@@ -64,10 +61,3 @@ def test_a_pair_is_scored_as_if_it_were_alone(
     assert scores[:, 0].std() > 0.001
     for pair in range(5, len(scores), len(scores) // 9):
         np.testing.assert_allclose(scores[pair], alone(model, preset, traffic, pair), rtol=1e-4)
-
-
-def test_rows_without_a_feature_are_refused(tiny_preset: Preset) -> None:
-    traffic = tiny_traffic()
-    ranker = ModelRanker(build_model("pooled", tiny_preset), tiny_preset.declarations)
-    with pytest.raises(LogsError, match="'country' has no column"):
-        ranker(replace(traffic, request_rows=traffic.request_rows.drop_columns(["country"])))
