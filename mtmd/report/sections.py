@@ -78,7 +78,7 @@ def _findings(title: str, findings: Iterable[SliceFinding]) -> Table:
 
 
 def rivals(report: EvaluationReport) -> Section:
-    """Against every rival, slice by slice, on and what users did."""
+    """Against every rival, slice by slice, and on what users did."""
     blocks: list[Block] = [rivals_table(report), gains_table(report)]
     blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
     return Section(
