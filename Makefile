@@ -92,7 +92,7 @@ docs: $(READY)  ## Build the site of docs/ in site/; fails on a broken link
 clean:  ## Remove the simulated presets' logs and models, site, caches and .venv; your logs and models stay
 	@test ! -x $(BIN)/mtmd || $(BIN)/mtmd down
 	rm -rf $(foreach preset,$(SIMULATED),logs/$(preset) artifacts/$(preset)) site $(VENV) *.egg-info
-	rm -f $(addprefix artifacts/index.,html json lock)  # the list of lines: `make up` or a run writes it again
+	rm -f $(addprefix artifacts/index.,html lock)  # the list of lines: `make up` or a run writes it again
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@for place in logs/*/ artifacts/*/ .platform/; do test ! -d "$$place" || echo "kept: $$place"; done

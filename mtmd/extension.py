@@ -20,6 +20,8 @@ module of a fixed name in its folder, which the core asks for here.
     stores.py     `store_of`, `working_folder`: where a line's outputs and records are  mtmd.store.stores
     sources.py    `KINDS`: further kinds of `[sources.<table>]` in a preset             mtmd.config.sources
     readers.py    `table`: a table of the logs that is fetched, in `bucket`, `tables`   mtmd.logs.source
+    runner.py     `require`, `started`: where parallel parts run, in `clusters`         mtmd.flows.parameters
+    init.py       `propose`: a project proposed from logs, in `proposal`                mtmd.project.commands
 """
 
 import importlib
