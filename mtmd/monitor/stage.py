@@ -38,7 +38,7 @@ def monitor(
 
     A day whose logs are missing, can't be read or have scores that are no probabilities is a breach, not an error.
     A day that the champion saw is judged by the champion before it. Raises RegistryError where no champion is older
-    than the day; what was kept of the day stays.
+    than the day, BundleError where a file of the champion is altered; what was kept of the day stays.
     """
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
@@ -89,8 +89,13 @@ def _champion_before(day: date, registry: Registry) -> ModelManifest | None:
     The day's own model has its promotion's figures from the day, and later models were trained on it: such a model
     would be compared with itself.
     """
-    live, earlier = registry.champion(), next(earlier_champions(registry, day), None)
-    if live is not None and earlier is None:
+    live = registry.champion()
+    if live is None:
+        return None
+    if live.as_of < day:
+        registry.verify(live.model_id)  # not passed over: what answers now would be judged by nobody
+        return registry.manifest(live.model_id)
+    if (earlier := next(earlier_champions(registry, day), None)) is None:
         raise RegistryError(
             f"{day} can't be monitored: champion {live.model_id} (as_of {live.as_of}) saw the day, and no earlier "
             f"champion is left whose as_of is before it; choose a day after {live.as_of}. What was found of {day} "

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mtmd.errors import RegistryError
+from mtmd.errors import BundleError, RegistryError
 from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor, monitored
 from mtmd.registry.registry import Registry
@@ -99,6 +99,16 @@ def test_a_day_again_is_judged_by_the_champion_that_was_live_before_it(
         assert newer != again.champion == before.champion
         assert again.of("logmae") == before.of("logmae")
         assert len(again.of("feature drift")) == len(before.of("feature drift"))
+
+
+def test_a_damaged_champion_is_named_and_no_earlier_one_is_judged_in_its_place(
+    first_run: Run, artifacts: Path
+) -> None:
+    newer = _promoted(artifacts, NEXT)
+    manifest = Registry(artifacts / LINE).path(newer) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"seeds"', '"seed"'))
+    with pytest.raises(BundleError, match=f"manifest of model '{newer}' cannot be read"):
+        _look(first_run, artifacts, days=2)
 
 
 @pytest.mark.parametrize("days", [0, -3])
