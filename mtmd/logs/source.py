@@ -116,17 +116,22 @@ class LogSource:
     def statement(self, table: str) -> str:
         """The statement that gives a table's columns, without the semicolon that ends it.
 
-        Raises ConfigError where the folder has none that can be read, and for one that does not read `$paths`.
+        Raises ConfigError where the folder has none that can be read, for a second statement, which could write files,
+        and for one that does not read `$paths`.
         """
         path = self.file(table)
         try:
-            text = without_end(path.read_text(encoding="utf-8"))
+            text, second = without_end(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{path} can't be read ({error}); the preset's `sql` ({self.sql}) must be a folder with a statement "
                 "for each table, in UTF-8",
                 "write it, or leave `sql` out where the files have the contract's columns",
             ) from error
+        if second is not None:
+            raise ConfigError(
+                f"{path}, line {second}: a second statement begins here; a table has one", "remove the second"
+            )
         if "paths" not in parameter_names(text):
             raise ConfigError(
                 f"{path} does not read $paths, the day's files, by whose content shards are named",

@@ -56,8 +56,6 @@ _SQL_PARTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
 )
 
-_END = re.compile(r";(?:\s|;|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
-
 # The likeliest names of columns among the words that DuckDB keeps for itself.
 _RESERVED = frozenset(
     re.findall(
@@ -78,9 +76,17 @@ def statement(name: str) -> str:
     return path.read_text()
 
 
-def without_end(text: str) -> str:
-    """A statement without the semicolon that ends it and the comments behind that; it may be part of others then."""
-    return _END.sub("", text)
+def without_end(text: str) -> tuple[str, int | None]:
+    """A statement without the semicolon that ends it and the comments behind that; it may be part of others then.
+
+    The second value is the line on which a second statement begins, None where there is none.
+    """
+    parts = [match for match in _SQL_PARTS.finditer(text) if match[1] or match[2]]
+    end = next((n for n, match in enumerate(parts) if match[2] == ";"), None)
+    if end is None:
+        return text, None
+    behind = (text.count("\n", 0, match.start()) + 1 for match in parts[end:] if match[2] != ";")
+    return text[: parts[end].start()], next(behind, None)
 
 
 def bare_sql(text: str) -> str:

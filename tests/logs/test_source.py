@@ -32,7 +32,8 @@ def test_a_folder_has_a_statement_for_each_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("from f($paths) -- ;\n", "from f($paths) -- "),
+        ("from f($paths) -- ;\n", "from f($paths) -- ;\n"),
+        ("from f($paths) where a = '; -- b'", "from f($paths) where a = '; -- b'"),
         ("select ';', $$;$$, $paths ;;\n-- the end; really\n/* ; */ ; \n", "select ';', $$;$$, $paths "),
         ('select $paths as ";"', 'select $paths as ";"'),
     ],
@@ -40,6 +41,20 @@ def test_a_folder_has_a_statement_for_each_table(tmp_path: Path) -> None:
 def test_a_semicolon_that_ends_a_statement_is_left_out(tmp_path: Path, text: str, kept: str) -> None:
     (tmp_path / "source_ads.sql").write_text(text)
     assert LogSource("logs", tmp_path).statement("ads") == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("from f($paths); -- one\n\n  select 2\nfrom t", 3),
+        ("select 1);\ncopy (select 2) to '/logs/ads/b.parquet'; from (from f($paths)", 2),
+    ],
+)
+def test_a_second_statement_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    """One that closes a bracket of ours would be run for itself, and may write below the logs."""
+    (tmp_path / "source_ads.sql").write_text(text)
+    with pytest.raises(ConfigError, match=rf"source_ads\.sql, line {line}: a second statement begins here; "):
+        LogSource("logs", tmp_path).statement("ads")
 
 
 def test_a_statement_in_another_encoding_is_refused(tmp_path: Path) -> None:
