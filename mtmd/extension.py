@@ -15,7 +15,7 @@ module of a fixed name in its folder, which the core asks for here.
     evaluation.py `write`: further files beside an evaluation, of the same predictions, mtmd.evaluate.stage
                   and their `FORMAT`
     observer.py   `observer(preset, line, settings, name)`: sees the calls of /rank     mtmd.serve.http
-    server.py     `apply`, `packaged`: what a Prefect server does by itself             mtmd.extras.platform
+    server.py     `apply`, `usual`: what a Prefect server does by itself                mtmd.extras.platform
     hooks.py      functions that are told of what happens: see `tell`                   flows, mtmd.cli
     stores.py     `store_of`, `working_folder`: where a line's outputs and records are  mtmd.store.stores
     sources.py    `KINDS`: further kinds of `[sources.<table>]` in a preset             mtmd.config.sources

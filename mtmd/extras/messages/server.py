@@ -18,7 +18,6 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from mtmd.command_line import app, console, literal
 from mtmd.errors import ConfigError
 
-_OWN = Path("automations")  # of a project
 _BLOCK, _KINDS = (
     "mtmd-alerts",
     ("custom-webhook", "slack-webhook"),
@@ -43,8 +42,14 @@ def automations(
         raise ConfigError(
             "PREFECT_API_URL must be the address of the server's API; set it, such as in `prefect config`"
         )
-    for words in apply(folder or (_OWN if _OWN.is_dir() else packaged()), api):
+    for words in apply(folder or usual(), api):
         console.print(literal(words))
+
+
+def usual(project: Path = Path()) -> Path:
+    """A project's own folder of automations; else that of the files that a new project gets."""
+    own = project / "automations"
+    return own if own.is_dir() else packaged()
 
 
 def packaged() -> Path:

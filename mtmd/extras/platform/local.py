@@ -105,7 +105,7 @@ def up(platform: Platform, preset: str | None = None) -> None:
     _prefect(platform, "deploy", "--all")
     _prefect(platform, "work-queue", "set-concurrency-limit", "background", "1", "--pool", "local")
     if (messages := extension.module("messages", "server")) is not None:
-        for words in messages.apply(messages.packaged(), platform.api):
+        for words in messages.apply(messages.usual(platform.root), platform.api):
             console.print(literal(words))
     worker = (_PREFECT, "worker", "start", "--pool", "local", "--name", "mtmd")
     _start(platform, "worker", worker)

@@ -10,7 +10,7 @@ from prefect.server.utilities.user_templates import render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mtmd.errors import ConfigError
-from mtmd.extras.messages.server import apply, automations, packaged
+from mtmd.extras.messages.server import apply, automations, packaged, usual
 from mtmd.flows.prefect_artifacts import Event
 from mtmd.flows.upkeep import BREACH, UNPUBLISHED
 from tests.flows.runs import ROOT
@@ -31,6 +31,12 @@ def test_a_message_of_a_line_without_a_champion_says_none() -> None:
     }
     said = {render_user_template_sync(body, {"event": event}) for body in bodies}
     assert said == {"demo 2026-01-25, champion none: kept"}
+
+
+def test_a_project_has_automations_of_its_own(tmp_path: Path) -> None:
+    assert usual(tmp_path) == packaged()
+    (tmp_path / "automations").mkdir()
+    assert usual(tmp_path) == tmp_path / "automations"
 
 
 def test_every_event_that_flows_emit_is_waited_for() -> None:
