@@ -63,6 +63,30 @@ def test_a_writing_that_breaks_off_changes_nothing(tmp_path: Path) -> None:
     assert write(tmp_path)
 
 
+def test_what_else_the_folder_has_stays(tmp_path: Path) -> None:
+    """Such as the logs that the new ones are made from, or a download."""
+    (kept := tmp_path / "raw" / "log.csv").parent.mkdir()
+    kept.write_text("of years")
+    logs = tmp_path / "linked"
+    logs.symlink_to(tmp_path)
+    for identity in ("a", "b"):
+        assert not write(logs, identity)
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+            ("raw", "linked", "marker.json", *TABLES)
+        )
+    assert kept.read_text() == "of years"
+    assert logs.is_symlink()
+
+
+def test_a_writing_that_was_killed_between_two_tables_is_made_again(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "marker.json").write_text('{"identity": null}')
+    (tmp_path / ".new").mkdir()
+    (tmp_path / "ads").rename(tmp_path / ".new" / "ads")
+    assert [write(tmp_path), write(tmp_path)] == [False, True]
+    assert not (tmp_path / ".new").exists()
+
+
 def test_tables_without_the_marker_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "ads").mkdir()
     with pytest.raises(
