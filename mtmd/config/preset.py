@@ -204,8 +204,17 @@ class Variant(Frozen):
         return changed.model_copy(update={"training": training.model_copy(update={"epochs": epochs})})
 
     def changes(self, preset: Preset) -> bool:
-        """Whether the preset lacks this variant's values: one that has them already has nothing to compare."""
-        return self.of(preset) != preset
+        """Whether the preset lacks this variant's values: one that has them already has nothing to compare.
+
+        A preset that trains on a smaller share has downsampling already: the variant would have less of it, not more.
+        A preset whose tasks have no parents is unconstrained already, whatever its other sizes.
+        """
+        changed = self.of(preset)
+        if changed.training.sample_fraction > preset.training.sample_fraction:
+            return False
+        if "domains" in self.patch and changed.domains.parents == preset.domains.parents:
+            return False
+        return changed != preset
 
 
 @cache

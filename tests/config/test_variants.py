@@ -71,9 +71,20 @@ def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
     assert changed.model.deep_widths(changed.domains.task_names) == (64, 64, 64)
 
 
+ROOTS = [task.model_dump() | {"parent": None} for task in load_preset("tiny").domains.tasks]
+
+
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [("post_norm", {"model": {"norm": "post"}}), ("emb_64", {"model": {"emb_deep": 64}})],
+    [
+        ("post_norm", {"model": {"norm": "post"}}),
+        ("emb_64", {"model": {"emb_deep": 64}}),
+        # What less downsampling is worth would pass for what more of it is worth.
+        ("downsampling", {"training": {"sample_fraction": 0.25}}),
+        ("downsampling_fewer_steps", {"training": {"sample_fraction": 0.25}}),
+        # The variant has other widths too: what these are worth would pass for what the task tree is worth.
+        ("unconstrained", {"domains": {"tasks": ROOTS}}),
+    ],
 )
 def test_a_variant_that_the_preset_has_already_changes_nothing(
     tiny_preset: Preset, name: str, changes: dict[str, Any]
