@@ -112,7 +112,7 @@ def project(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 STORY = (  # one after the other; {model} is the newest model
     ("mtmd status", r"as_of +2026-01-22"),
-    ("mtmd runs", r"2026-01-22 .* promoted +\| 20260122-[0-9a-f]{10}"),
+    ("mtmd runs", r"2026-01-22 .* promoted .*\| 20260122-[0-9a-f]{10}"),
     ("mtmd show champion", r"20260122-[0-9a-f]{10} \(live\)"),
     (
         'mtmd rollback --reason "bad conversions" --model {model}',
