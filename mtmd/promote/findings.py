@@ -78,11 +78,13 @@ class GateResult(Frozen):
 
 
 def tally(findings: Iterable[SliceFinding]) -> str:
-    """`3 of 10 slices better, 1 worse, 5 not judged`; tasks are not among them."""
+    """`3 of 10 slices better, 1 worse, 5 not judged`, of a calibration `1 of 10 slices wrong`; without tasks."""
     decisions = [one.decision for one in findings if not one.is_task]
     unjudged = decisions.count("not enough data")
-    words = f"{decisions.count('better')} of {len(decisions) - unjudged} slices better"
-    words += f", {decisions.count('worse')} worse"
+    judged = f"of {len(decisions) - unjudged} slices"
+    words = f"{decisions.count('better')} {judged} better, {decisions.count('worse')} worse"
+    if {"wrong", "not shown wrong"} & {*decisions}:
+        words = f"{decisions.count('wrong')} {judged} wrong"
     return words + (f", {unjudged} not judged" if unjudged else "")
 
 

@@ -10,7 +10,7 @@ from mtmd.config import GatesConfig, Slice
 from mtmd.errors import RegistryError
 from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export.parity import Proof
-from mtmd.promote.findings import GateResult, Verdict
+from mtmd.promote.findings import GateResult, Verdict, tally
 from mtmd.promote.gates import GateInputs, apply_gates
 
 SEARCH = Slice("search", "standard", "ctr")
@@ -294,3 +294,10 @@ def test_a_test_that_an_extra_made_is_a_gate_before_the_proofs() -> None:
         assert [one.name for one in verdict.gates][4:] == ["calibration", "a test", "parity", "fresh process"]
         assert not verdict.promoted
         assert apply_gates(inputs(tested=(lost,)), "a reason").promoted == overridable
+
+
+def test_a_gate_counts_the_slices_that_it_judged() -> None:
+    verdict = apply_gates(inputs(evaluation=evaluation(mtmd={"mean_prediction": 0.5})))
+    told = {gate.name: tally(gate.slices) for gate in verdict.gates}
+    assert told["champion"] == "0 of 2 slices better, 0 worse"
+    assert told["calibration"] == "1 of 2 slices wrong"
