@@ -82,9 +82,7 @@ class Preset(Frozen):
         description="folder of source_requests.sql, source_ads.sql and source_candidates.sql, seen from the "
         "preset's file; left out where the logs have the contract's columns",
     )
-    sources: SourcesConfig = Field(
-        SourcesConfig(), description="where each table's days are, and their format"
-    )
+    sources: SourcesConfig = Field(SourcesConfig(), description="where each table's days are")
     expectations: str | None = Field(
         None,
         description="Python file with expectations of the team's own, seen from the preset's file: a function "

@@ -1,4 +1,4 @@
-"""The log contract: three day-partitioned tables, their columns and DuckDB types, and ids (docs/your-own-logs.md).
+"""The log contract: three day-partitioned tables, their columns and DuckDB types, and ids (docs/log-contract.md).
 
     type of id  in the logs                             in Python and JSON      in numpy
     BIGINT      BIGINT, or a narrower integer           a number                int64
