@@ -15,7 +15,7 @@ from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.source import LogSource
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.published import open_ads, publish_ads
+from mtmd.serve.published import open_ads, origin, publish_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import digest
 from mtmd.store.workspace import Workspace
@@ -68,7 +68,7 @@ def publish(
                 "snapshot that is there now with `mtmd publish`"
             )
         bids_by = None if source.sql is None else source.bare_statements()["source_ads"]
-        name = f"{wanted}-{digest([scorer.info.bundle_id, sources, bids_by])[:16]}"
+        name = f"{wanted}-{digest([origin(scorer.info), sources, bids_by])[:16]}"
         served, made = _serving(catalogue, model_id, scorer), False
         displaces = served is None or served.day <= wanted or (day is not None and held_out is None)
         if served is None or (displaces and not keep and served.name != name):

@@ -119,13 +119,13 @@ def publish_ads(scorer: Scorer, ads: Iterable[EncodedAds], directory: Path, thre
     def build(place: Path) -> None:
         with ThreadPoolExecutor(threads) as pool:
             _write(scorer.info, _embedded(scorer, ads, pool), place)
-        write_json(place / ADS_FILE, _origin(scorer.info))
+        write_json(place / ADS_FILE, origin(scorer.info))
 
     return make_once(directory, build)
 
 
-def _origin(info: BundleInfo) -> dict[str, int | str]:
-    """What `ads.json` says."""
+def origin(info: BundleInfo) -> dict[str, int | str]:
+    """What `ads.json` says of the bundle's ads; a publication is named by it, too."""
     return {"bundle_id": info.bundle_id, "format": ADS_FORMAT}
 
 
@@ -186,7 +186,7 @@ def open_ads(directory: Path, info: BundleInfo) -> PublishedAds:
         raise BundleError(
             f"published ads in {directory} are not there, or not as their manifest says; publish again"
         )
-    if (found := read_json(directory / ADS_FILE)) != (wanted := _origin(info)):
+    if (found := read_json(directory / ADS_FILE)) != (wanted := origin(info)):
         raise BundleError(
             f"the ads in {directory} are of {found}, but queries will be of {wanted}; publish the ads again"
         )

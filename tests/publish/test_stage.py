@@ -19,7 +19,7 @@ from mtmd.logs.sql import statement
 from mtmd.publish.stage import _snapshot, publish
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
-from mtmd.serve.published import PublishedAds, open_ads
+from mtmd.serve.published import ADS_FORMAT, PublishedAds, open_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.workspace import Workspace
 from tests.daily import Done
@@ -62,6 +62,16 @@ def test_a_newer_snapshot_serves_and_the_same_one_is_not_made_again(live: Worksp
     assert newest.words == f"{newest.ads} ads of {newest.day} are published for {model}: embedded"
     again = publish(live, LogSource(first_run.logs))
     assert (again.made, again.path) == (False, newest.path)
+
+
+def test_ads_of_another_format_are_left_alone_and_published_anew(
+    live: Workspace, first_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = publish(live, LogSource(first_run.logs), AS_OF)
+    monkeypatch.setattr("mtmd.serve.published.ADS_FORMAT", ADS_FORMAT + 1)
+    now = publish(live, LogSource(first_run.logs), AS_OF)
+    assert (now.made, now.path != before.path, Path(before.path).is_dir()) == (True, True, True)
+    assert len(ads_of(live, now.model_id)) == before.ads
 
 
 def test_an_edited_statement_publishes_its_bids(done_live: Done, tmp_path: Path) -> None:
