@@ -152,13 +152,6 @@ def has_number_sql(column: str, numbers: Sequence[int]) -> str:
     return f"left(md5({column}), {_NUMBER_DIGITS}) in ({listed})"
 
 
-def is_id(value: Any, kind: IdType) -> bool:
-    """Whether a value has the form of an id of a type."""
-    if kind == "BIGINT":
-        return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-    return isinstance(value, str) and 1 <= len(value) <= LONGEST_ID and "\0" not in value
-
-
 def example_id(number: int, kind: IdType) -> Id:
     """An id of a type, another one for each number."""
     return number if kind == "BIGINT" else str(number)
