@@ -35,7 +35,7 @@ class Proofs(Frozen):
 def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
     """Write the candidate once: an ONNX file per tower domain, declarations, its own metrics and manifest.
 
-    Raises BundleError when a stored model was altered and comes out otherwise now, or the model can't be exported.
+    A stored one that was altered is made again. Raises BundleError when the model can't be exported.
     """
     name = model_id(plan, mtmd, days.held_out)
     model, start = _load(plan, mtmd), mtmd.start

@@ -107,7 +107,7 @@ def clean_up(cleaned: CleanUp) -> Document:
     return _of(
         cleaned.words,
         "",
-        f"Newest run: {cleaned.newest}; kept for rollbacks: {', '.join(cleaned.standing) or 'none'}.",
+        f"Newest run: {cleaned.newest or 'none'}; kept for rollbacks: {', '.join(cleaned.standing) or 'none'}.",
         Table(title="By kind", columns=columns, rows=tuple(rows)),
         Items([Item("", output.path, output.why) for output in cleaned.removed[:_MOST_PATHS]]),
     )

@@ -35,9 +35,11 @@ def changed(preset: str, artifacts: str) -> None:
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        words = f"there was no end within {settings.seconds} s"
+        words = f"MLflow is not up to date: there was no end within {settings.seconds} s"
     else:
         if done.returncode == 0:
             return
-        words = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
+        words = (
+            done.stderr.strip().rpartition("\n")[2] or f"MLflow is not up to date: status {done.returncode}"
+        )
     _log.warning("%s; nothing depends on it, and the next run, or `mtmd mirror`, catches up", words)

@@ -58,9 +58,9 @@ def test_a_process_is_ended_when_its_time_is_up_and_its_last_words_are_told(
     quick = Settings.model_construct(mlflow=True, seconds=1)
     monkeypatch.setattr(Preset, "extra", lambda *_: quick)
     for script, words in (
-        ("exec sleep 60", "there was no end within 1 s; nothing depends on it"),
+        ("exec sleep 60", "MLflow is not up to date: there was no end within 1 s; nothing depends on it"),
         ("echo first >&2; echo last >&2; exit 3", "last; nothing depends on it"),
-        ("exit 3", "status 3; "),
+        ("exit 3", "MLflow is not up to date: status 3; "),
     ):
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o700)
