@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from mtmd.logs.contract import ID_COLUMNS, read_text_id_sql
-from mtmd.logs.sql import quoted, sql_name
+from mtmd.logs.sql import quoted
 
 _SMALL = "U?(TINYINT|SMALLINT)"
 _READABLE = {  # of each declared type, the types that are cast to it
@@ -52,9 +52,7 @@ def column_problems(
             yield ColumnProblem(column, f"not declared; is {kind}")
     for column, kind in declared.items():
         if column in found and not _is_readable(found[column], kind):
-            yield ColumnProblem(
-                column, f"is {found[column]}; must be {kind}: cast({sql_name(column)} as {kind})"
-            )
+            yield ColumnProblem(column, f"is {found[column]}; must be {kind}")
 
 
 def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str, str]) -> str:

@@ -49,7 +49,7 @@ def rewrite(logs: Path, table: str, change: Callable[[pa.Table], pa.Table]) -> P
         (
             "candidates",
             lambda rows: rows.drop_columns("ctr").append_column("ctr", rows["ctr"].cast(pa.string())),
-            "ctr (is VARCHAR; must be FLOAT: cast(ctr as FLOAT))",
+            "ctr (is VARCHAR; must be FLOAT)",
         ),
         (
             "candidates",

@@ -210,7 +210,7 @@ def test_columns_that_cannot_be_read_as_declared_are_named_with_file_and_stateme
     with pytest.raises(LogsError) as caught:
         create_checked_view(reader.connection, "v", SOURCE, "ads", files, DAY, {"id": "INTEGER"})
     assert str(caught.value) == (
-        f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: cast(id as INTEGER)). Correct "
+        f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER). Correct "
         "the file, the preset's features, or a source_ads.sql of your own, in a folder that the preset names as `sql`"
     )
 

@@ -19,10 +19,10 @@ from mtmd.expectations import day_expectations
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
 from mtmd.extras.check.findings import Finding, ProjectCheck, counted, fact, problem, stopped_by
-from mtmd.extras.check.rows import check_rows
+from mtmd.extras.check.rows import check_rows, mended
 from mtmd.logs.columns import ColumnProblem, column_problems
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
-from mtmd.logs.reading import Columns, Connection, file_columns
+from mtmd.logs.reading import Connection, file_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import sql_name
 from mtmd.run import require_days, training_days
@@ -116,43 +116,58 @@ def _check_columns(
     No row is read. A difference that several days have is one finding, which counts them.
     """
     for table in TABLES:
-        newest = list(dict.fromkeys(_of_day(connection, source, declarations, table, day)))
+        newest = list(_of_day(connection, source, declarations, table, day, tried=True))
         yield from newest
         if newest or source.is_remote(table):
             continue  # a remote table has the same columns on all days; a bucket's are not fetched for this
         found: dict[Finding, list[date]] = {}
         for other in window:
-            for finding in dict.fromkeys(_of_day(connection, source, declarations, table, other)):
+            for finding in _of_day(connection, source, declarations, table, other, tried=False):
                 found.setdefault(finding, []).append(other)
         for finding, having in found.items():
             which = f"{counted(len(having), 'earlier day')}, {having[0]} first"
-            yield finding.model_copy(update={"place": f"{finding.place} ({which})"})
+            remedy = finding.remedy or f"`mtmd check --as-of {having[0]}` says what mends it"
+            yield finding.model_copy(update={"place": f"{finding.place} ({which})", "remedy": remedy})
 
 
 def _of_day(
-    connection: Connection, source: LogSource, declarations: Declarations, table: str, day: date
+    connection: Connection,
+    source: LogSource,
+    declarations: Declarations,
+    table: str,
+    day: date,
+    *,
+    tried: bool,
 ) -> Iterator[Finding]:
-    """How the columns that the statement gives of a day's files differ from the declared ones."""
+    """How the columns that the statement gives of a day's files differ from the declared ones.
+
+    What mends a type is looked for in the values where that is `tried`.
+    """
     declared = table_columns(declarations)[table]
     optional = optional_columns(declarations.domains) if table == "candidates" else frozenset[str]()
+    having: dict[
+        tuple[ColumnProblem, str], list[Path]
+    ] = {}  # files; the column's type, or the column that may be it
     try:
         for path in source.day_files(table, day):
             with blaming(connection, source, {table: [path]}, day):
                 found = file_columns(connection, source, table, path, day)
             for one in column_problems(declared, found, optional=optional):
-                yield _finding(table, declared, found, one)
+                near = nearest(one.column, [other for other in found if other not in declared])
+                having.setdefault((one, found.get(one.column) or near or ""), []).append(path)
+        for (one, detail), paths in having.items():
+            text, column = one.problem, sql_name(one.column)
+            if one.column not in declared:
+                remedy = f"select * exclude ({column}); or declare it as a feature or a label in the preset"
+            elif text.startswith("missing"):
+                remedy = f"select it as {column}" + (f"; {detail} may be it" if detail else "")
+            elif tried:
+                kinds = (detail, declared[one.column])
+                values, remedy = mended(connection, source, table, paths, day, one.column, kinds)
+                text = text.replace(";", f", such as {values};", 1) if values else text
+                remedy = remedy or f"deliver it as {kinds[1]}, or have the statement select it so"
+            else:
+                remedy = ""
+            yield problem(f"{table}.{one.column}", text, remedy)
     except (ConfigError, LogsError) as wrong:
         yield stopped_by(table, wrong)
-
-
-def _finding(table: str, declared: Columns, found: Columns, one: ColumnProblem) -> Finding:
-    """A problem with what mends it, in the statement or in the preset."""
-    column, (text, _, sql) = sql_name(one.column), one.problem.partition(": ")
-    if one.column not in declared:
-        remedy = f"select * exclude ({column}); or declare it as a feature or a label in the preset"
-    elif one.column in found:
-        remedy = f"select it as {column}: {sql}; or set its type in the preset to {found[one.column]}"
-    else:
-        near = nearest(one.column, [other for other in found if other not in declared])
-        remedy = f"select it as {column}" + (f"; {near} may be it" if near else "")
-    return problem(f"{table}.{one.column}", text, remedy)

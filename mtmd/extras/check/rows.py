@@ -1,11 +1,14 @@
-"""One day's rows against the expectations of validation, without great-expectations; and its features.
+"""One day's rows against the expectations of validation, without great-expectations; its features; and what mends it.
 
 The expectations are queries; here they run on the same tables as in `mtmd.validate`. What compares the day with
-earlier days is left to validation.
+earlier days is left to validation. What mends a column is tried on the day before it is said.
 """
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -19,10 +22,18 @@ from mtmd.extras.check.findings import Finding, Level, counted, fact, hint, prob
 from mtmd.features import Feature, Hashed
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
+from mtmd.logs.reading import Connection, parameters
 from mtmd.logs.source import LogSource
+from mtmd.logs.sql import literal, sql_name
 from mtmd.validate.staging import stage_day
 
+Kinds = tuple[str, str]  # the type that a column has, and the declared one
 _SPREAD = 10  # buckets for each value of a category: about a tenth then meets another in its bucket
+_SHOWN = 3  # rows or values
+_NUMBER = "^[^0-9-]*(-?[0-9]+([.][0-9]+)?)[^0-9]*$"  # one number, whatever stands around it
+_DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%Y%m%d")
+_CLOCKS = ("%H:%M:%S", "%H:%M:%S.%f", "%H:%M", "%I:%M:%S %p")
+_SINCE_1970 = ("make_timestamp({})", "make_timestamp_ms({})", "make_timestamp({} * 1000000)")
 
 
 def check_rows(
@@ -38,31 +49,149 @@ def check_rows(
     for table in TABLES:
         (row,) = database.rows(f"select count(*) as n from {table}")
         yield fact(table, f"{counted(row['n'], 'row')} on {day}")
+    in_per_cent = _in_per_cent(database, preset.declarations.domains.task_names)
+    if in_per_cent:
+        yield _per_cent(database, source, day, in_per_cent)
+    answered = {f"{task}_is_a_probability" for task in in_per_cent}
     for table, expectations in day_expectations(preset).items():
         for expect in expectations:
-            yield from _ask(database, table, expect)
+            if expect.name not in answered:
+                yield from _ask(database, table, expect, _remedy(database, source, table, day, expect))
     yield from _check_features(database, preset)
 
 
-def _ask(database: Database, table: str, expect: Expect) -> Iterator[Finding]:
+def _in_per_cent(database: Database, tasks: Sequence[str]) -> list[str]:
+    """Scores that are between 0 and 100, where those of some task are mostly above 1."""
+    asked = ", ".join(
+        f"(select struct_pack(high := max({t}) > 1 and min({t}) > 0 and max({t}) < 100, most := median({t}) > 1) "
+        f"from candidates where not isnan({t})) as {t}"
+        for t in map(sql_name, tasks)
+    )
+    (found,) = database.rows(f"select {asked}")
+    high = [task for task in tasks if found[task]["high"]]
+    return high if any(found[task]["most"] for task in high) else []
+
+
+def _per_cent(database: Database, source: LogSource, day: date, tasks: Sequence[str]) -> Finding:
+    one = sql_name(tasks[0])
+    rows = database.rows(
+        f"select {one} as v from candidates where {one} > 1 order by hash(ad_id) limit {_SHOWN}"
+    )
+    sample = ", ".join(f"{row['v']:.4g}" for row in rows)
+    columns = {task: _from_day(day, f"{sql_name(task)} / 100", sql_name(task)) for task in tasks}
+    text = f"scores between 0 and 100, such as {sample}: they look like per cent, and must be between 0 and 1"
+    return problem(f"candidates.{', '.join(tasks)}", text, _replaced(source, "candidates", columns))
+
+
+def _remedy(database: Database, source: LogSource, table: str, day: date, expect: Expect) -> str:
+    if expect.name == "ts_inside_the_day":
+        (ends,) = database.rows(f"select min(ts) as a, max(ts) as b from {table}")
+        if shift := _shift(day, ends["a"], ends["b"]):
+            return _replaced(source, table, {"ts": _from_day(day, f"ts{shift}", "ts")})
+    return f"correct the logs, source_{table}.sql, or what the preset declares"
+
+
+def _from_day(day: date, value: str, before: str) -> str:
+    return f"case when $day >= date '{day}' then {value} else {before} end"
+
+
+def _replaced(source: LogSource, table: str, columns: Mapping[str, str]) -> str:
+    """The change of a table's statement that gives columns other values."""
+    values = ", ".join(f"{value} as {sql_name(column)}" for column, value in columns.items())
+    return f"in {source.file(table)}: select * replace ({values}) from (the statement that is there)"
+
+
+def mended(
+    connection: Connection,
+    source: LogSource,
+    table: str,
+    paths: Sequence[Path],
+    day: date,
+    column: str,
+    kinds: Kinds,
+) -> tuple[str, str]:
+    """Some values of a column that has the first of two types, and the statement that reads it as the second.
+
+    Each way is tried on the files. It is none where a value becomes null or another one, where the texts around numbers
+    differ, or where times are not of the day. Both are empty where the statement can't be run, the second where no way
+    is left. Days that are as declared are read as before.
+    """
+    name, statement = sql_name(column), source.statement(table)
+    given = parameters(statement, paths, day)
+    rows = f"from ({statement}\n) where {name} is not null"
+    shown = f"select distinct left(cast({name} as varchar), 40) {rows} order by 1 limit {_SHOWN}"
+    try:
+        values = ", ".join(literal(value) for (value,) in connection.execute(shown, given).fetchall())
+    except duckdb.Error:
+        return "", ""
+    for before, way, kept in _ways(name, *kinds):
+        with suppress(duckdb.Error):
+            tried = f"select count({way}) = count(*) and {kept}, min({way}), max({way}) {rows}"
+            ((whole, *ends),) = connection.execute(tried, given).fetchall()
+            shift = _shift(day, *ends) if whole and kinds[1] == "TIMESTAMP" else ""
+            if not whole or shift is None:
+                continue
+            value = f"{before}{way}{shift}" + ")" * bool(before)
+            value = _from_day(day, value, way) if shift and not before else value
+            return values, _replaced(source, table, {column: value})
+    return values, ""
+
+
+def _ways(name: str, found: str, declared: str) -> Iterator[tuple[str, str, str]]:
+    """SQL that may read a column as declared, the plainest first.
+
+    Each is what stands before it for days that are as declared, itself, and a condition of all rows.
+    """
+    plain, text = f"cast({name} as {declared})", f"cast({name} as varchar)"
+    before = f"coalesce(try_cast({name} as {declared}), "
+    yield "", plain, "true" if found == "VARCHAR" else f"bool_and(cast({plain} as {found}) = {name})"
+    if declared == "TIMESTAMP" and found == "VARCHAR":
+        for day, clock in product(_DATES, _CLOCKS):
+            yield before, f"strptime({text}, '{day} {clock}')", "true"
+    elif declared == "TIMESTAMP":
+        before, number = f"coalesce(try_cast({text} as timestamp), ", f"try_cast({text} as bigint)"
+        yield from ((before, way.format(number), "true") for way in _SINCE_1970)
+    elif found == "VARCHAR" and declared != "BOOLEAN":
+        number = f"cast(regexp_extract({text}, '{_NUMBER}', 1) as {declared})"
+        around = f"regexp_replace({text}, '-?[0-9.]+', '')"
+        yield before, number, f"count(distinct {around}) = 1"
+
+
+def _shift(day: date, first: datetime, last: datetime) -> str | None:
+    """What is to be taken off times so that all are of the day: the one half hour, or quarter, that does; or None."""
+    begin, end = datetime.combine(day, time()), datetime.combine(day, time.max)
+    for step in (30, 15):
+        offsets = (timedelta(minutes=minutes) for minutes in range(-14 * 60, 14 * 60 + 1, step))
+        fits = [one for one in offsets if begin <= first - one and last - one <= end]
+        if timedelta() in fits:
+            return ""
+        if fits:
+            return None if fits[1:] else f" - interval '{fits[0] // timedelta(minutes=1)} minutes'"
+    return None
+
+
+def _ask(database: Database, table: str, expect: Expect, remedy: str) -> Iterator[Finding]:
     query = expect.query.replace("{batch}", table)
     place = f"{table}.{expect.column}" if expect.column and "," not in expect.column else table
     try:
-        found = database.rows(f'select *, count(*) over () as "row.count" from ({query}\n) limit 1')
+        found = database.rows(f'select *, count(*) over () as "row.count" from ({query}\n) limit {_SHOWN}')
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as wrong:
         text = f"{expect.name} can't be run: {str(wrong).splitlines()[0]}"
         yield problem(place, text, "correct the expectation")
         return
-    for row in found:
-        count = row.pop("row.count")
-        sample = ", ".join(f"{column} {'null' if value is None else value}" for column, value in row.items())
+    if found:
+        (count, *_) = [row.pop("row.count") for row in found]
+        sample = "; ".join(
+            ", ".join(f"{column} {'null' if value is None else value}" for column, value in row.items())
+            for row in found
+        )
         yield Finding(
             level=Level.PROBLEM if expect.severity is Severity.CRITICAL else Level.HINT,
             place=place,
             text=f"{expect.name} fails: {counted(count, 'row')}, such as {sample}. {expect.description}",
-            remedy=f"correct the logs, source_{table}.sql, or what the preset declares",
+            remedy=remedy,
         )
 
 

@@ -81,7 +81,7 @@ def test_one_run_finds_the_mistakes_of_all_tables_and_days(project: Project) -> 
     for words in (
         "requests: requests lack 1 of the 21 days from 2026-01-03 to as_of 2026-01-23: 2026-01-09",
         "requests.user_id: missing",
-        "ads.bid: is VARCHAR; must be FLOAT",
+        "ads.bid: is VARCHAR, such as ",
         "ads.colour: not declared",
         "candidates.gctr (1 earlier day, 2026-01-12 first): missing",
     ):

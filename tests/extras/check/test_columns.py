@@ -2,6 +2,9 @@
 
 from datetime import date
 
+import duckdb
+import pytest
+
 from tests.extras.check.conftest import Project
 
 READ = "\nfrom read_parquet($paths, hive_partitioning = false)\n"
@@ -11,6 +14,11 @@ def remedies(project: Project) -> dict[str, str]:
     """What is said of columns, and what to do, for columns of the newest day."""
     lines = (line for line in project.problems() if "earlier day" not in line)
     return dict(line.split(": ", 1) for line in lines)
+
+
+def changed(project: Project, table: str, values: str) -> str:
+    place = project.root / "sql" / f"source_{table}.sql"
+    return f"in {place}: select * replace ({values}) from (the statement that is there)"
 
 
 def test_columns_are_named_with_what_mends_them(project: Project) -> None:
@@ -28,12 +36,17 @@ def test_columns_are_named_with_what_mends_them(project: Project) -> None:
     assert remedies(project) == {
         "requests.weekday": "missing; must be INTEGER → select it as weekday; week_day may be it",
         "requests.week_day": f"not declared; is BIGINT → select * exclude (week_day); {declare}",
-        "requests.country": "is INTEGER; must be VARCHAR → select it as country: cast(country as VARCHAR); "
-        "or set its type in the preset to INTEGER",
-        "requests.user_id": "is VARCHAR; must be BIGINT → select it as user_id: cast(user_id as BIGINT); "
-        "or set its type in the preset to VARCHAR",
-        "ads.bid": "is VARCHAR; must be FLOAT → select it as bid: cast(bid as FLOAT); "
-        "or set its type in the preset to VARCHAR",
+        "requests.country": "is INTEGER, such as '1'; must be VARCHAR → "
+        + changed(project, "requests", "cast(country as VARCHAR) as country"),
+        "requests.user_id": "is VARCHAR, such as 'u1', 'u10', 'u105'; must be BIGINT → "
+        + changed(
+            project,
+            "requests",
+            "coalesce(try_cast(user_id as BIGINT), cast(regexp_extract(cast(user_id as varchar), "
+            "'^[^0-9-]*(-?[0-9]+([.][0-9]+)?)[^0-9]*$', 1) as BIGINT)) as user_id",
+        ),
+        "ads.bid": "is VARCHAR, such as '0.17241763', '0.1749296', '0.19066171'; must be FLOAT → "
+        + changed(project, "ads", "cast(bid as FLOAT) as bid"),
         "ads.discount": "missing; must be FLOAT → select it as discount",
         'ads.the "group"': f'not declared; is VARCHAR → select * exclude ("the ""group"""); {declare}',
         "candidates.gctr": "missing; must be FLOAT → select it as gctr",
@@ -50,6 +63,65 @@ def test_columns_are_named_with_what_mends_them(project: Project) -> None:
     )
     project.statement("candidates", f"select *, cast(ctr / 2 as float) as gctr{READ}")
     assert remedies(project) == {}
+
+
+LOCAL = "ts + interval 330 minute"  # of India
+TEXT = f"alter table t alter ts type varchar using strftime({LOCAL}, '%d.%m.%Y %H:%M:%S')"
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "damages", "right"),
+    [
+        ("ads", "price", ("alter table t alter price type varchar using price || ' EUR'",), "abs(a - b) < 1e-3"),
+        ("ads", "price", ("alter table t alter price type varchar using '$' || price",), "abs(a - b) < 1e-3"),
+        ("requests", "ts", (TEXT,), "a = b"),
+        ("requests", "ts", (f"update t set ts = {LOCAL}",), "a = b"),
+        ("requests", "ts", ("alter table t alter ts type bigint using epoch_us(ts)",), "a = b"),
+        ("candidates", "ctr", ("update t set ctr = ctr * 100, gctr = gctr * 100, octr = octr * 100",),
+         "abs(a - b) < 1e-6"),
+    ],
+)  # fmt: skip
+def test_a_remedy_gives_the_right_values_and_earlier_days_stay(
+    project: Project, table: str, column: str, damages: tuple[str, ...], right: str
+) -> None:
+    file, statement = project.file(table), project.root / "sql" / f"source_{table}.sql"
+    if table == "requests":  # at all hours, from which an offset is told
+        project.damage(table, "update t set ts = timestamp '2026-01-23' + to_seconds(rowid * 86399 // 79)")
+    before = project.root / "before.parquet"
+    before.write_bytes(file.read_bytes())
+    project.damage(table, *damages)
+    (problem,) = (line for line in project.problems() if "earlier day" not in line)
+    assert "such as " in problem
+    change = problem.split(".sql: ", 1)[1]
+    project.statement(table, change.replace("the statement that is there", statement.read_text()))
+    assert project.problems() == []
+    assert project.problems(date(2026, 1, 22)) == []
+    sql = statement.read_text().replace("$paths", f"'{file}'").replace("$day", "date '2026-01-23'")
+    with duckdb.connect() as connection:
+        asked = (
+            f"select count(*) from (select {column} as a from ({sql})) positional join (select {column} as b "
+            f"from '{before}') where a is distinct from b and not ({right})"
+        )
+        assert connection.execute(asked).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "damage"),
+    [
+        ("ads", "price", "using case when ad_id % 2 = 0 then price || ' EUR' else price || ' USD' end"),
+        ("ads", "price", "using replace(cast(price as varchar), '.', ',') || ' EUR'"),
+        ("ads", "price", "using case when ad_id % 2 = 0 then 'free' else '1' end"),
+        ("requests", "ts", "using 'at noon'"),
+        ("requests", "ts", "using strftime(ts, '%d.%m.2025 %H:%M:%S')"),
+    ],
+)
+def test_no_remedy_is_told_that_loses_or_changes_values(
+    project: Project, table: str, column: str, damage: str
+) -> None:
+    project.damage(table, f"alter table t alter {column} type varchar {damage}")
+    (problem,) = (line for line in project.problems() if "earlier day" not in line)
+    assert "such as '" in problem
+    assert " → deliver it as " in problem
 
 
 def test_files_of_a_day_may_have_types_that_are_read_alike(project: Project) -> None:
