@@ -22,7 +22,7 @@ def _small(folder: Path, base: str, **sizes: int) -> str:
 
 
 def test_a_world_goes_on_with_its_seed_and_is_one_of_its_folder(tmp_path: Path) -> None:
-    preset, logs = _small(tmp_path, "demo"), (tmp_path / "my logs").as_uri()  # a URI without a host
+    preset, logs = _small(tmp_path, "demo"), str(tmp_path / "my logs")
     simulate_days(DAY, preset, days=1, logs=logs, seed=3)
     before = read_json(tmp_path / "my logs" / "world.json")
     assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
