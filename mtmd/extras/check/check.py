@@ -4,7 +4,7 @@ Nothing is trained or stored, and neither torch nor great-expectations is loaded
 right, and rows once all columns are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.expectations import day_expectations
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
-from mtmd.extras.check.findings import Finding, ProjectCheck, counted, fact, problem, stopped_by
+from mtmd.extras.check.findings import Finding, ProjectCheck, counted, fact, hint, problem, stopped_by
 from mtmd.extras.check.rows import check_rows, mended
 from mtmd.logs.columns import ColumnProblem, column_problems
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
@@ -70,7 +70,7 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None) -> Iterator[Findi
 def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iterator[Finding]:
     days = {table: source.table(table).days() for table in TABLES}
     for table in TABLES:
-        yield _days_of(table, days[table], source)
+        yield from _days_of(table, days, source)
     common = set.intersection(*days.values())
     day = as_of or max(common, default=None)
     if day is None:
@@ -101,11 +101,15 @@ def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iter
                 yield from check_rows(connection, source, files, day, preset)
 
 
-def _days_of(table: str, days: set[date], source: LogSource) -> Finding:
-    if days:
-        return fact(table, f"{counted(len(days), 'day')}, {min(days)} to {max(days)}")
-    remedy = f"write the logs there, or correct the preset's logs or [sources.{table}]"
-    return problem(table, f"no day in {source.table(table).place}", remedy)
+def _days_of(table: str, days: Mapping[str, set[date]], source: LogSource) -> Iterator[Finding]:
+    own, newest = days[table], max(set.union(*days.values()), default=None)
+    if not own:
+        remedy = f"write the logs there, or correct the preset's logs or [sources.{table}]"
+        yield problem(table, f"no day in {source.table(table).place}", remedy)
+        return
+    yield fact(table, f"{counted(len(own), 'day')}, {min(own)} to {max(own)}")
+    if newest not in own:
+        yield hint(table, f"no {newest}, which another table has", "deliver it, if it should be there by now")
 
 
 def _check_columns(

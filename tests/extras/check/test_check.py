@@ -14,7 +14,7 @@ from mtmd.config.preset_files import PRESETS
 from mtmd.errors import ConfigError
 from mtmd.extras.check.check import check_preset, check_project
 from mtmd.extras.check.findings import Level, ProjectCheck
-from tests.extras.check.conftest import Project, said
+from tests.extras.check.conftest import AS_OF, Project, said
 
 READ = "from read_parquet($paths, hive_partitioning = false)\n"
 
@@ -135,6 +135,16 @@ def test_a_folder_without_files_and_a_date_that_is_none_are_named(project: Proje
     (project.logs / "ads" / "date=2026-02-30").mkdir()
     (problem,) = project.problems()
     assert "date=2026-02-30 is named after no day of the calendar" in problem
+
+
+def test_a_table_without_the_newest_day_of_the_others_is_named(project: Project) -> None:
+    shutil.rmtree(project.file("candidates").parent)
+    assert (
+        "candidates: no 2026-01-23, which another table has → deliver it, if it should be there by now"
+        in (project.hints())
+    )
+    assert not any("2026-01-23" in line for line in project.problems(as_of=date(2026, 1, 22)))
+    assert "candidates lack 1 of " in project.problems(as_of=AS_OF)[0]
 
 
 def test_an_as_of_that_is_left_out_is_refused(project: Project) -> None:
