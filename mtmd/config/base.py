@@ -91,9 +91,11 @@ def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Prob
     about, key = _subject(path, values)
     where = ", ".join(part for part in (about, key) if part)
     if kind == "extra_forbidden":
-        near = nearest(str(path[-1]), _keys(path[:-1], model))
-        remedy = f"write {near}, if that is meant" if near else "correct its name, or remove it"
-        return Problem(path, f"{where}: no such key", remedy)
+        return _unknown(path, where, _keys(path[:-1], model))
+    if kind.startswith("union_tag_"):
+        given, known = (entry["ctx"].get(what) for what in ("tag", "expected_tags"))
+        text = "kind: missing" if given is None else f"kind ({given!r}) must be one of {known}"
+        return Problem(path, f"{where}, {text}", "" if given else "add it")
     if kind == "missing":
         words = _keys(path[:-1], model).get(str(path[-1]))
         return Problem(path, f"{where}: missing", f"add it: {words}" if words else "add it")
@@ -106,6 +108,15 @@ def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Prob
     text = repr(entry["input"])
     shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}…"
     return Problem(path, f"{where} ({shown}) {words}")
+
+
+def _unknown(path: Location, where: str, known: Mapping[str, str]) -> Problem:
+    """Of a key that a table has not, or not in its kind."""
+    if path[-1] in known:
+        return Problem(path, f"{where}: a table of this kind has no such key", "remove it")
+    near = nearest(str(path[-1]), known)
+    remedy = f"write {near}, if that is meant" if near else "correct its name, or remove it"
+    return Problem(path, f"{where}: no such key", remedy)
 
 
 def _subject(path: Location, values: Any) -> tuple[str, str]:
