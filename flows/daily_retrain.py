@@ -50,8 +50,9 @@ def daily_retrain(
         summary = steps.decide(run, promote=promote, override=override)
     except Exception as error:
         live = promote_stage.live_model(preset, artifacts)
-        publish("verdict", f"as_of {day}: stopped", jobs.stopped(day, f"{error}", live))
-        steps.record_failure(artifacts, preset, day, error)
+        said = jobs.stopped(day, error, live, jobs.failed_quality(artifacts, preset, day, error))
+        publish("verdict", f"as_of {day}: stopped", said)
+        steps.record_failure(artifacts, preset, day, error, said)
         raise
     steps.record_decision(run.plan.workspace, day)  # whatever fails later, it is decided
     if summary.is_news:

@@ -84,7 +84,9 @@ report = task_of(report_stage.write_report, lambda page: f"report: {page}", name
 ablate = task_of(ablation_stage.ablate)
 update_index = task_of(index_stage.update_index, name="index")
 record_decision = task_of(index_stage.record_decision, name="index")
-record_failure = task_of(index_stage.record_failure, name="index")
+record_failure = task_of(
+    index_stage.record_failure, lambda page: f"report: {page}" if page else "", name="index"
+)
 plan_backfill = task_of(
     backfill_job.plan_backfill,
     lambda days: f"{sum(day.state == 'to run' for day in days)} of {len(days)} days run",

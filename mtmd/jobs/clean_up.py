@@ -35,7 +35,7 @@ _BY_DAY = (
     ("monitoring", "monitoring/date=*.json", "runs"),
     ("validation", "validation/date=*", "runs"),
     ("validation", "validation/as_of=*.json", "runs"),
-    ("failures", "failures/as_of=*.json", "runs"),
+    ("failures", "failures/as_of=*", "runs"),
     ("runs", "runs/*", "runs"),
 )
 _BY_CLOCK = ("trained", "evaluations", "work")

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 from mtmd.config import load_preset
@@ -37,6 +37,7 @@ _KINDS: dict[str, Kind] = {
     "promoted": "good", "kept": "held", "rolled back": "held", "stopped": "bad", "failed": "bad",
 }  # fmt: skip
 _log = logging.getLogger(__name__)
+_Made = TypeVar("_Made")
 
 
 def document(line: LineRecords) -> Document:
@@ -128,35 +129,40 @@ def record_decision(workspace: Workspace, as_of: date) -> None:
     """Write the index after a run that decided: what ended an earlier run of its day is forgotten."""
 
     def write() -> None:
-        workspace.store.discard(workspace.failure(as_of))
+        for suffix in (".json", ".html"):
+            workspace.store.discard(workspace.failure(as_of).with_suffix(suffix))
         write_line(workspace.root)
 
     unless_it_fails(workspace.root, write)
 
 
-def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -> None:
-    """Keep why a run ended before it could decide, and write the index.
+def record_failure(artifacts: str, preset: str, as_of: date, error: Exception, said: Document) -> Path | None:
+    """Keep why a run ended before it could decide, with a page of what is `said` of it, and write the index.
 
     Not kept: a parameter that was refused, which says nothing of the day. Nothing is written for a line that nothing
-    ran on yet.
+    ran on yet. Returns the page.
     """
 
-    def write() -> None:
+    def write() -> Path | None:
         workspace = Workspace.of(artifacts, load_preset(preset))
         if not workspace.root.is_dir():
-            return
+            return None
+        place = None
         if not isinstance(error, ConfigError):
-            words = str(error) if isinstance(error, MtmdError) else repr(error)
-            verdict: Literal["stopped", "failed"] = (
-                "stopped" if isinstance(error, ValidationError) else "failed"
-            )
+            stopped = isinstance(error, ValidationError)
+            words = said.words[0] if stopped else str(error) if isinstance(error, MtmdError) else repr(error)
+            verdict: Literal["stopped", "failed"] = "stopped" if stopped else "failed"
             ended = RunRecord(
                 as_of=as_of, at=datetime.now(UTC), verdict=verdict, reason=short(words, LONGEST)
             )
+            place = workspace.failure(as_of).with_suffix(".html")
+            text = page(said, f"../{PAGE}", f"All days and runs of {workspace.root.name}")
+            workspace.store.write_text(place, text)
             write_record(workspace.failure(as_of), ended)
         write_line(workspace.root)
+        return place
 
-    unless_it_fails(artifacts, write)
+    return unless_it_fails(artifacts, write)
 
 
 def write_line(root: Path) -> None:
@@ -184,12 +190,13 @@ def write_lines(artifacts: Path) -> None:
         store.write_text(artifacts / PAGE, page(lines_document(lines)))
 
 
-def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:
+def unless_it_fails(place: str | Path, write: Callable[[], _Made]) -> _Made | None:
     """Call what writes an index; a warning in the log where it fails, because what a run has done stands."""
     try:
-        write()
+        return write()
     except Exception as error:  # noqa: BLE001 - a disk, a record or a template: none of it may end a run
         _log.warning("the index of %s could not be written: %s; the next run writes it again", place, error)
+    return None
 
 
 def _by_day(line: LineRecords) -> Iterator[tuple[date, RunRecord | None]]:

@@ -1,8 +1,11 @@
 """What people read of backfills, monitored days, clean-ups and rollbacks, and of a run that stopped."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 
+from mtmd.config import load_preset
+from mtmd.errors import MtmdError, ValidationError
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.monitor.health import MonitorReport
@@ -10,6 +13,9 @@ from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section
 from mtmd.report.tables import Column, Table, columns_of, number
+from mtmd.store.workspace import Workspace, read_record
+from mtmd.validate.results import ExpectationResult
+from mtmd.validate.stage import DataQuality
 
 _STATES: dict[str, Kind] = {
     "to run": "",
@@ -19,7 +25,12 @@ _STATES: dict[str, Kind] = {
     "skipped": "held",
     "left out": "held",
 }
-_MOST = 40  # figures of a monitored day that are listed
+_MOST = 40  # figures of a monitored day, or failed expectations, that are listed
+_TOLD = ("copies", "observed", "usual", "lowest", "highest")
+_REMEDY = (
+    "Have the table delivered again, then run the day again: what passed is not looked at again. Where the data is "
+    "right, say so in the preset: [data.accepted] for a change that stays, [left_out] for a day that can't be mended."
+)
 _MOST_PATHS = 100
 
 
@@ -113,15 +124,58 @@ def clean_up(cleaned: CleanUp) -> Document:
     )
 
 
-def stopped(as_of: date, words: str, live: str | None) -> Document:
-    """A run that ended before its decision was recorded; `live` is the champion afterwards."""
-    return _of(
-        "Stopped before a decision was recorded",
-        "bad",
-        f"as_of {as_of} · live now: {live or 'no model found'}",
-        *(words.strip() or "an error without words; see the log of the run").splitlines(),
-        "Mend what it names, then run the day again: what is complete is reused.",
-    )
+def stopped(as_of: date, error: Exception, live: str | None, quality: DataQuality | None = None) -> Document:
+    """A run that ended before its decision was recorded; `live` is the champion afterwards.
+
+    Of a day that the suites stopped, by their `quality`, the first words are the reason, and sections have the rest.
+    """
+    there = f"as_of {as_of} · live now: {live or 'no model found'}"
+    seen = quality.validations if quality is not None and isinstance(error, ValidationError) else ()
+    if not (found := [(one.title, result) for one in seen for result in one.failures]):
+        lines = (f"{error}".strip() or "an error without words; see the log of the run").splitlines()
+        remedy = "Mend what it names, then run the day again: what is complete is reused."
+        return _of("Stopped before a decision was recorded", "bad", there, *lines, remedy)
+    (first, result), *others = found
+    reason = f"{first}: {result.table}.{result.name}, {_unexpected(result)}"
+    if result.samples:
+        reason += f": {', '.join(f'{key} {result.samples[0][key]}' for key in _keys(result.samples[:1]))}"
+    reason += f"; {len(others)} more expectation{'s' * (len(others) > 1)} failed" if others else ""
+    sections = (
+        Section(
+            f"stop-{place}", f"{title}: {result.table}.{result.name}", place, list(_rows(result)),
+            lead=_unexpected(result), kind="bad",
+        )
+        for place, (title, result) in enumerate(found[:_MOST])
+    )  # fmt: skip
+    return Document("Stopped by the data suites", "bad", (reason, _REMEDY, there), sections=tuple(sections))
+
+
+def failed_quality(artifacts: str, preset: str, as_of: date, error: Exception) -> DataQuality | None:
+    """What the suites said in a run that they ended with an error; None of another error, or where it can't be read."""
+    if isinstance(error, ValidationError):
+        with suppress(MtmdError, OSError):
+            workspace = Workspace.of(artifacts, load_preset(preset))
+            return read_record(workspace.latest_validation(as_of), DataQuality)
+    return None
+
+
+def _unexpected(result: ExpectationResult) -> str:
+    return result.message or f"{result.unexpected:,} unexpected"
+
+
+def _keys(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Which rows it is before what is told of them."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return sorted(keys, key=lambda key: _TOLD.index(key) if key in _TOLD else -1)
+
+
+def _rows(result: ExpectationResult) -> Iterator[Block]:
+    """What goes wrong, and the first rows: their keys, or what was observed and what is usual."""
+    yield result.description
+    if result.samples:
+        keys = _keys(result.samples)
+        rows = tuple(tuple(row.get(key, "") for key in keys) for row in result.samples)
+        yield Table(title=f"The first {len(rows)}", columns=columns_of("text", keys), rows=rows)
 
 
 def rollback(done: RolledBack, ads: Republished | None = None) -> Document:

@@ -86,8 +86,8 @@ class LineRecords:
 
     def page(self, run: RunRecord) -> str:
         """The run's page, as a link from the line's; empty where it is not there."""
-        there = run.run and (self.root / "runs" / run.run / "report.html").is_file()
-        return f"runs/{quote(run.run)}/report.html" if there else ""
+        page = f"runs/{run.run}/report.html" if run.run else f"failures/as_of={run.as_of}.html"
+        return quote(page, safe="/=") if (self.root / page).is_file() else ""
 
 
 class LineIndex(Frozen):

@@ -1,6 +1,5 @@
 """The daily flow from end to end: promotion, reuse, the next day, refusals."""
 
-import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -134,11 +133,16 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     artifact = run.published
     assert set(artifact) == {"data-quality", "verdict"}
     assert ": stops the run; " in artifact["data-quality"]
-    assert "Stopped before a decision was recorded" in artifact["verdict"]
-    assert re.search(rf"{AS_OF}(.|\n)*request_id(.|\n)*unique", artifact["verdict"])
+    assert "Stopped by the data suites" in artifact["verdict"]
+    reason = f"{AS_OF}: requests.request_id_unique, 3 unexpected: request_id "
+    assert reason in artifact["verdict"].replace("\\_", "_")
     assert _contents(artifacts) == before
     index = (artifacts / LINE / "index.html").read_text()
     assert "✗ stopped</td>" in index  # beside the decision of the first run
+    assert reason in index
+    page = f"failures/as_of={AS_OF}.html"
+    assert f'href="{page}">{AS_OF}<' in index
+    assert reason in (artifacts / LINE / page).read_text()
 
 
 def test_a_day_that_stops_beside_a_server_that_fails_is_listed_with_its_own_error(

@@ -3,12 +3,13 @@
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from mtmd.errors import ConfigError, LogsError, ValidationError
 from mtmd.promote.findings import RunSummary
-from mtmd.report.document import page
+from mtmd.report.document import Document, page
 from mtmd.report.index import (
     days_table,
     document,
@@ -128,23 +129,40 @@ def test_the_pages_of_a_line_and_of_the_lines_are_written_whole(records: Records
 
 def test_a_failure_is_kept_until_its_day_is_decided(records: Records) -> None:
     error = LogsError("logs of 2026-01-21 are missing")
-    record_failure(_artifacts(records), "tiny", FIRST, error)
+    assert _failed(records, 0, error) is None
     assert not records.root.exists()  # nothing ran on this line yet
     records.stop(day(-1), "suites failed")
-    record_failure(_artifacts(records), "tiny", FIRST, error)
+    place = _failed(records, 0, error)
     failed, _ = read_line(records.root).runs
     assert (failed.verdict, failed.as_of, failed.reason) == ("failed", FIRST, str(error))
-    assert "logs of 2026-01-21 are missing" in (records.root / "index.html").read_text()
+    assert place is not None
+    assert f'href="{place.relative_to(records.root)}"' in (records.root / "index.html").read_text()
+    assert "logs of 2026-01-21 are missing" in place.read_text()
     records.run(0)
     record_decision(records.workspace, FIRST)
     assert [run.verdict for run in read_line(records.root).runs] == ["promoted", "stopped"]
+    assert not place.exists()
     assert "logs of 2026-01-21 are missing" not in (records.root / "index.html").read_text()
-    record_failure(_artifacts(records), "tiny", day(1), ConfigError("window_days (19) must be 20 or more"))
+    _failed(records, 1, ConfigError("window_days (19) must be 20 or more"))
     assert read_line(records.root).runs[0].as_of == FIRST
-    record_failure(_artifacts(records), "tiny", day(1), OSError(28, "No space left on device"))
+    _failed(records, 1, OSError(28, "No space left on device"))
     assert read_line(records.root).runs[0].reason == "OSError(28, 'No space left on device')"
-    record_failure(_artifacts(records), "tiny", day(2), ValidationError("ads.has_rows failed"))
-    assert read_line(records.root).runs[0].verdict == "stopped"
+
+
+def test_a_stop_of_the_suites_has_its_number_and_page_and_is_not_hidden_by_an_earlier_promotion(
+    records: Records,
+) -> None:
+    records.run(0)
+    assert _failed(records, 0, ValidationError("2026-01-21: 1 expectations failed"), "ads.rows, 0 unexpected")
+    first, second, *_ = days_table(read_line(records.root)).rows
+    assert [first[1], first[-1], second[1]] == ["✗ stopped", "ads.rows, 0 unexpected", "✓ promoted"]
+    assert "failures/as_of=2026-01-21.html" in str(first[0])
+    assert "<h1>✗ tiny: stopped, 2026-01-21</h1>" in (records.root / "index.html").read_text()
+
+
+def _failed(records: Records, number: int, error: Exception, words: str = "") -> Path | None:
+    said = Document("Stopped", "bad", (words, f"{error}"))
+    return record_failure(_artifacts(records), "tiny", day(number), error, said)
 
 
 def test_what_goes_wrong_is_a_warning(records: Records, caplog: pytest.LogCaptureFixture) -> None:
@@ -153,7 +171,7 @@ def test_what_goes_wrong_is_a_warning(records: Records, caplog: pytest.LogCaptur
     with caplog.at_level(logging.WARNING):
         update_index(_artifacts(records), "tiny")
         update_index(_artifacts(records), "no-such-preset")
-        record_failure(_artifacts(records), "no-such-preset", FIRST, LogsError("gone"))
+        record_failure(_artifacts(records), "no-such-preset", FIRST, LogsError("gone"), Document("x", ""))
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
     assert f"the index of {_artifacts(records)} could not be written" in caplog.text
 

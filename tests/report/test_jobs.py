@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from mtmd.errors import LogsError, ValidationError
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp, Removed
 from mtmd.monitor.health import Finding, MonitorReport
@@ -12,6 +13,8 @@ from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.registry.records import Champion, ChampionChange, KnownModel
 from mtmd.report import jobs
 from mtmd.report.document import Document, markdown, page
+from mtmd.validate.results import ExpectationResult, Severity, Validation
+from mtmd.validate.stage import DataQuality
 from tests.report.hostile import HOSTILE, markup
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 2)
@@ -120,10 +123,47 @@ def test_a_rollback_says_what_is_live_and_how_to_come_back(
 
 
 def test_a_stopped_run_shows_its_error_line_by_line() -> None:
-    text = markdown(jobs.stopped(FIRST, "an error\nsecond `line`", "m"))
+    text = markdown(jobs.stopped(FIRST, LogsError("an error\nsecond `line`"), "m"))
     assert text.startswith("## ✗ Stopped before a decision was recorded\n\nas_of 2026-01-01 · live now: m\n")
     assert "\nan error\n\nsecond \\`line\\`\n" in text
-    assert "an error without words" in markdown(jobs.stopped(FIRST, " ", None))
+    assert "an error without words" in markdown(jobs.stopped(FIRST, LogsError(" "), None))
+
+
+def _quality(*results: ExpectationResult) -> DataQuality:
+    window = Validation(title="window", results=results)
+    return DataQuality(days=(), window=window, reused=(), sources=())
+
+
+def test_a_day_that_the_suites_stopped_shows_each_expectation_with_its_rows_and_what_to_do() -> None:
+    common = {"table": "candidates", "description": "spoils the model"}
+    steady = {"domain": "search", "observed": "0.3", "subject": "ctr", "usual": "0.1"}
+    moved = ExpectationResult(name="scores_steady", unexpected=1, samples=(steady,), **common)
+    rows = (
+        {"request_id": "7", "ad_id": "9", "p_ctr": "1.5"},
+        {"request_id": "8", "ad_id": "9", "p_ctr": "2"},
+    )
+    outside = ExpectationResult(name="p_ctr_range", unexpected=1234, samples=rows, **common)
+    warning = ExpectationResult(name="w", unexpected=2, severity=Severity.WARNING, **common)
+    quality = _quality(warning, moved, outside)
+    document = jobs.stopped(FIRST, ValidationError("a wall of text"), "m", quality)
+    assert document.words[0] == (
+        "window: candidates.scores_steady, 1 unexpected: domain search, subject ctr, observed 0.3, usual 0.1; "
+        "1 more expectation failed"
+    )
+    lines = _lines(document)
+    for words in (
+        "## ✗ Stopped by the data suites",
+        "### window: candidates.scores\\_steady".replace("\\_", "_"),
+        "| domain | subject | observed | usual |",
+        "1,234 unexpected",
+        "spoils the model",
+        "| request_id | ad_id | p_ctr |",
+        "| 8 | 9 | 2 |",
+    ):
+        assert words in lines, words
+    assert "[data.accepted]" in document.words[1]
+    other = jobs.stopped(FIRST, LogsError("gone"), "m", quality)  # the suites' words are of an earlier run
+    assert other.title == "Stopped before a decision was recorded"
 
 
 def _hostile_monitor() -> Document:
@@ -140,7 +180,17 @@ ALL: dict[str, Callable[[], Document]] = {
         CleanUp(newest=LAST, dry_run=False, standing=(HOSTILE,), removed=(REMOVED,))
     ),
     "rollback": lambda: jobs.rollback(_rolled_back(HOSTILE), Republished(words=HOSTILE, failed=True)),
-    "stopped": lambda: jobs.stopped(FIRST, HOSTILE, HOSTILE),
+    "failed": lambda: jobs.stopped(FIRST, LogsError(HOSTILE), HOSTILE),
+    "stopped": lambda: jobs.stopped(
+        FIRST,
+        ValidationError(HOSTILE),
+        HOSTILE,
+        _quality(
+            ExpectationResult(
+                table=HOSTILE, name=HOSTILE, description=HOSTILE, unexpected=1, samples=({HOSTILE: HOSTILE},)
+            )
+        ),
+    ),
 }  # fmt: skip
 
 
