@@ -28,9 +28,10 @@ from prefect.settings import (
 
 from mtmd.command_line import PresetName, console, errors, literal, only_command, read_day
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError
+from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
+from mtmd.logs.source import LogSource
 from mtmd.promote.findings import RunSummary
 from mtmd.report import stages
 from mtmd.report.document import Document, markdown
@@ -38,11 +39,18 @@ from mtmd.report.evaluation import gains_table
 from mtmd.report.tables import Table
 from mtmd.report.view import decision
 from mtmd.run import plan_run
+from mtmd.store.workspace import Workspace
 
 _INTERRUPTED = 128 + signal.SIGINT
 _STOPPED = "stopped; the same command goes on where it was"
 _PATIENCE_S = 5.0  # for what Prefect has still to send
 _ANSWER_S = 60.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
+_NEWEST = inspect.Parameter(
+    "newest",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--newest", help="Take the newest day of the logs as --as-of")],
+)
 _Result = TypeVar("_Result")
 
 
@@ -58,6 +66,8 @@ def command_of(
     """
 
     def command(**given: Any) -> None:
+        if given.pop("newest", False):
+            given["as_of"] = _newest_day(given)
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
         chosen_runner()  # likewise
@@ -77,13 +87,31 @@ def command_of(
 
     parameters = inspect.signature(flow.fn, eval_str=True).parameters.values()
     text = (flow.description or "").split("\n\n")[0]
-    return only_command(command, [_option(parameter) for parameter in parameters], text)
+    options = [_option(parameter) for parameter in parameters]
+    return only_command(command, [*options, _NEWEST] if refuse is require_days else options, text)
 
 
 def require_days(given: Mapping[str, Any]) -> None:
     """Refuse what the run itself would refuse: a wrong window, or days that the logs lack."""
     names = ("preset", "window_days", "logs", "artifacts")
-    plan_run(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
+    yesterday = scheduled_day()
+    if given["as_of"] is None and (newest := _newest_day(given)) < yesterday:
+        raise LogsError(
+            f"without --as-of a run takes yesterday, {yesterday}, and the newest day of all three tables is {newest}",
+            "deliver yesterday, or say --newest to take that day",
+        )
+    plan_run(given["as_of"] or yesterday, **{name: given[name] for name in names})
+
+
+def _newest_day(given: Mapping[str, Any]) -> date:
+    """The newest day that all tables have. Raises LogsError where there is none."""
+    preset = load_preset(given["preset"])
+    source = LogSource.of(preset, given["logs"], Workspace.of(given["artifacts"], preset).spool)
+    if not (days := source.available_days()):
+        raise LogsError(
+            f"logs {str(source.root)!r} have no day of which there are all three tables", "deliver one"
+        )
+    return days[-1]
 
 
 def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:

@@ -1,5 +1,6 @@
 """Commands of a project folder. `mtmd/cli.py` has all other commands."""
 
+import shlex
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -35,9 +36,9 @@ def init(
         console.print(literal(str(path)))
     for line in () if proposal is None else proposal.understood:
         console.print(f"understood: {literal(line)}")
-    console.print(
-        literal(f"next: cd {folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more")
-    )
+    then = "mtmd simulate --until 2026-01-25" if proposal is None else "mtmd check"
+    run = "" if proposal is None else f" && mtmd run --as-of {proposal.newest}"
+    console.print(literal(f"next: cd {shlex.quote(str(folder))} && {then}{run}; README.md says more"))
 
 
 @commands.command()

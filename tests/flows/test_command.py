@@ -112,6 +112,22 @@ def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "and the newest day of all three tables is 2026-01-23; deliver yesterday, or say --newest"),
+        (["--newest", "--window-days", "30"], "days from 2025-12-24 to as_of 2026-01-23"),
+    ],
+)
+def test_without_a_day_a_run_takes_yesterday_and_the_newest_one_when_told(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    places = ["--preset", "tiny", "--logs", str(tiny_logs), "--artifacts", str(tmp_path)]
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        assert command_line.run(daily_retrain.command, "command", [*places, *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
 def test_what_a_person_can_mend_is_an_error_without_a_trace(
     prefect_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

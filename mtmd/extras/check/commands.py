@@ -1,11 +1,13 @@
 """`mtmd check`."""
 
+import shlex
 from datetime import date
 from typing import Annotated
 
 import typer
 
-from mtmd.command_line import AsJson, Logs, PresetName, app, console, day_option
+from mtmd.command_line import AsJson, Logs, PresetName, app, console, day_option, literal
+from mtmd.config.preset_files import default_preset
 
 commands = app()
 
@@ -31,4 +33,9 @@ def check(
         console.print(checked.model_dump_json(indent=2), markup=False)
     else:
         show(checked, console)
+        if checked.passed:
+            given = {"--preset": preset if preset != default_preset() else None, "--logs": logs}
+            options = "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
+            day = f"--as-of {as_of}" if as_of else "--newest"
+            console.print(literal(f"next: mtmd run {day}{options}"))
     raise typer.Exit(0 if checked.passed else 1)

@@ -27,6 +27,7 @@ class Proposal:
     """The preset's window, its sections and the statements, as texts; and in a line each what was understood."""
 
     folder: Path
+    newest: date
     window: str
     sections: Sequence[str]
     statements: Mapping[str, str]
@@ -37,7 +38,7 @@ class Proposal:
         if path.startswith("sql/"):
             return self.statements[path.removeprefix("sql/source_").removesuffix(".sql")]
         if path != "preset.toml":
-            return text
+            return text.replace("2026-01-25", str(self.newest)) if path == "README.md" else text
         head = text.partition("# ----")[0].strip()
         logs = f"logs = {toml_text(str(self.folder))}"
         head = re.sub(r"(?m)^logs = .*$", lambda _: logs, head)
@@ -111,4 +112,6 @@ def _propose(database: Database, folder: Path, places: dict[str, TablePlace], da
             for name, why in (of_requests.left_out | of_ads.left_out | unread).items()
         ),
     )
-    return Proposal(folder.absolute(), write.window_toml(len(days)), sections, statements, understood)
+    return Proposal(
+        folder.absolute(), days[-1], write.window_toml(len(days)), sections, statements, understood
+    )

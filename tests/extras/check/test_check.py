@@ -253,7 +253,9 @@ def test_the_command_prints_findings_and_ends_with_a_status(
 ) -> None:
     command = ["check", "--preset", str(project.preset), "--logs", str(project.logs)]
     assert main(command) == 0
-    assert capsys.readouterr().out.endswith("0 problems, 0 hints\n")
+    assert capsys.readouterr().out.endswith(
+        f"0 problems, 0 hints\nnext: mtmd run --newest --preset {project.preset} --logs {project.logs}\n"
+    )
     project.damage("candidates", "update t set ctr = 1 where ad_id % 3 = 0")
     assert main([*command, "--json"]) == 1
     checked = ProjectCheck.model_validate(json.loads(capsys.readouterr().out))

@@ -51,6 +51,7 @@ def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Pat
     preset = tomllib.loads(text)
     assert (preset["base"], preset["name"], preset["logs"]) == ("demo", "their-ads", str(foreign_logs))
     assert preset["window_days"] == 22
+    assert f"mtmd run --as-of {proposal.newest} " in (tmp_path / "their-ads" / "README.md").read_text()
     assert preset["ids"] == {"request": "VARCHAR", "ad": "VARCHAR", "user": "VARCHAR"}
     assert {table: source["files"] for table, source in preset["sources"].items()} == {
         "requests": "queries/{day}.parquet",
