@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtmd.errors import RegistryError, ReportError
+from mtmd.errors import BundleError, RegistryError, ReportError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
@@ -73,7 +73,7 @@ def since(workspace: Workspace, champion: str, run: Path, manifest: ModelManifes
     """
     try:
         before = Registry(workspace.root).manifest(champion)
-    except RegistryError:  # the clean-up removed the model
+    except (BundleError, RegistryError):  # it is damaged, or the clean-up removed the model
         before = None
     promoting = made_by(workspace, champion)
     return Table(

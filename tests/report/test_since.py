@@ -34,11 +34,13 @@ def test_days_preset_and_packages_that_differ_are_in_one_table(two_models: Line)
 
 
 def test_what_is_not_recorded_is_said(two_models: Line) -> None:
-    """The champion's run is gone, and so is its model."""
+    """The champion's run is gone, and so is its model; or its manifest is damaged."""
     run = two_models.decide("20260126-b1", SECOND, preset={"a": 1})
     rows = _rows(two_models, run)
     assert rows["how it was made"] == ("not recorded", "")
     assert _rows(two_models, run, "20200101-gone")["held-out day"] == ("not recorded", "2026-01-26")
+    (two_models.registry.path(CHAMPION) / "manifest.json").write_text("{")
+    assert _rows(two_models, run)["held-out day"] == ("not recorded", "2026-01-26")
 
 
 def test_a_run_like_the_champions_says_so(two_models: Line) -> None:
