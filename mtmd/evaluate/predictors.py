@@ -92,8 +92,7 @@ def _medians(counts: Integers) -> Floats:
 def score_shard(scorer: Scorer, shard: Shard) -> NDArray[np.float32]:
     """Natural-log probabilities (P, T) of the day's candidates, in their order; NaN without the task.
 
-    The shard must be encoded with the bundle's own declarations; raises BundleError where its widths or ids
-    do not fit them.
+    The shard must be encoded with the bundle's own declarations.
     """
     return scorer.score(
         scorer.embed_rows("query", shard.surface.numpy(), shard.query),
