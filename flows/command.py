@@ -1,6 +1,7 @@
 """A flow as a command: `mtmd run` and `python -m mtmd.flows.…`, whose options are the flow's parameters."""
 
 import inspect
+import logging
 import os
 import shlex
 import signal
@@ -23,12 +24,13 @@ from prefect.settings import (
     PREFECT_API_REQUEST_TIMEOUT,
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_LOGGING_LEVEL,
     temporary_settings,
 )
 
 from mtmd.command_line import PresetName, console, errors, literal, only_command, read_day
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, LogsError
+from mtmd.errors import ConfigError, LogsError, MtmdError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
 from mtmd.logs.source import LogSource
@@ -71,6 +73,8 @@ def command_of(
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
         chosen_runner()  # likewise
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_says_more)
         try:
             flow.validate_parameters(given)
             if api := PREFECT_API_URL.value():
@@ -89,6 +93,12 @@ def command_of(
     text = (flow.description or "").split("\n\n")[0]
     options = [_option(parameter) for parameter in parameters]
     return only_command(command, [*options, _NEWEST] if refuse is require_days else options, text)
+
+
+def _says_more(record: logging.LogRecord) -> bool:
+    """Whether a terminal shows a record: PREFECT_LOGGING_LEVEL=DEBUG adds traces of errors that a person can mend."""
+    ours = record.exc_info is not None and isinstance(record.exc_info[1], MtmdError)
+    return not ours or PREFECT_LOGGING_LEVEL.value() == "DEBUG"
 
 
 def require_days(given: Mapping[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """What to mend after DuckDB could not read a day's logs: a file, a value, a statement, memory or a full disk."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain
+from pathlib import Path
 
 import duckdb
 
@@ -12,6 +13,8 @@ from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import MORE_MEMORY, NO_ROOM, Connection, as_it_is, is_without_memory
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import MEMORY, duckdb_paths, quoted
+
+_COMPARED = 30  # earlier days whose columns are looked at
 
 
 @contextmanager
@@ -42,9 +45,47 @@ def reading_error(
         return LogsError(f"{of}: {wrong}")
     words = " ".join(str(error).split())
     statements = ", ".join(str(source.file(table)) for table in files)
+    if changes := "".join(changed_columns(connection, source, table, files, day) for table in files):
+        return LogsError(
+            f"{of}: {changes}{words}", f"deliver it as before, or correct {statements}, then run again"
+        )
     return LogsError(
         f"{of}: {words}; correct the statement ({statements}) or the files that it reads, then run again"
     )
+
+
+def changed_columns(
+    connection: Connection, source: LogSource, table: str, files: SourceFiles, day: date
+) -> str:
+    """Which columns a table's files had until an earlier day, and which on this one; empty where none changed.
+
+    The day is the newest one before whose files differ, of those that are at hand.
+    """
+    query = as_it_is(source, table)
+    if query is None or source.is_remote(table):
+        return ""
+    with suppress(duckdb.Error, LogsError):
+        now = _stored(connection, query, files[table])
+        for earlier in sorted((one for one in source.table(table).days() if one < day), reverse=True)[
+            :_COMPARED
+        ]:
+            before = _stored(connection, query, source.day_files(table, earlier))
+            if before != now:
+                then, new = (
+                    ", ".join(f"{c} ({kind})" for c, kind in sorted(of))
+                    for of in (before - now, now - before)
+                )
+                return f"until {earlier} {table} had {then or 'no further column'}, on {day} {new or 'not'}; "
+    return ""
+
+
+def _stored(connection: Connection, query: str, paths: Sequence[Path]) -> set[tuple[str, str]]:
+    """Columns of files and their types, of all files together."""
+    described = (
+        connection.execute(f"describe ({query})", {"paths": duckdb_paths([path])}).fetchall()
+        for path in paths
+    )
+    return {(row[0], row[1]) for rows in described for row in rows}
 
 
 def _unreadable_files(connection: Connection, source: LogSource, files: SourceFiles) -> Iterator[str]:

@@ -8,7 +8,7 @@ import duckdb
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract.blame import blaming
+from mtmd.extract.blame import blaming, changed_columns
 from mtmd.extract.database import create_table, reading
 from mtmd.logs.contract import has_number_sql, id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
@@ -58,7 +58,8 @@ def load_sources(
                     ignore_undeclared=ignore_undeclared,
                 )
             except LogsError as error:
-                raise LogsError(f"{table} of {day}: {error}") from error
+                changes = changed_columns(connection, source, table, {table: paths}, day)
+                raise LogsError(f"{table} of {day}: {changes}{error}") from error
 
 
 def make_keys(

@@ -162,6 +162,7 @@ def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_s
                            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "500"},
         )  # fmt: skip
     lines = said.read_text().splitlines()
+    assert not [line for line in lines if "Traceback" in line]
     assert done.returncode == 1
     assert lines[-1] == "error: kind (b) can't be"
     assert any("Stopping temporary server" in line for line in lines)

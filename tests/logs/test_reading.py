@@ -14,8 +14,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from mtmd.config import load_preset
 from mtmd.errors import LogsError, StorageError
-from mtmd.extract.blame import reading_error
+from mtmd.extract.blame import changed_columns, reading_error
+from mtmd.extract.sources import load_sources
 from mtmd.logs.reading import create_checked_view
 from mtmd.logs.source import LogSource
 from tests.small_disk import small_disk
@@ -229,6 +231,30 @@ def test_a_wrong_statement_is_named_with_its_line_and_a_damaged_file_comes_first
     assert told.endswith(f"correct the statement ({statement}) or the files that it reads, then run again")
     files[1].write_bytes(b"nothing")
     assert reader.blame(files, source).startswith(f"{files[1]} can't be read (")
+
+
+def test_columns_are_compared_with_those_of_the_newest_earlier_day_that_has_others(tmp_path: Path) -> None:
+    days = [date(2026, 1, day) for day in (1, 2, 3, 4)]
+    with duckdb.connect() as connection:
+        for n, day in enumerate(days):
+            folder = tmp_path / "logs" / "ads" / f"date={day}"
+            folder.mkdir(parents=True)
+            column = "'2 EUR' as cost" if n > 1 else "2.5::double as price"
+            connection.execute(f"copy (select 1 as id, {column}) to '{folder}/a.parquet' (format parquet)")
+        statement = team(tmp_path / "sql", "select id, price\nfrom read_parquet($paths)").sql
+        for sql, remedy in ((statement, "deliver it as before"), (None, "Correct the file")):
+            source = LogSource(tmp_path / "logs", sql)
+            files = {"ads": source.day_files("ads", days[-1])}
+            with pytest.raises(LogsError) as caught:
+                load_sources(connection, source, files, days[-1], load_preset("tiny").declarations)
+            assert str(caught.value).startswith(
+                "ads of 2026-01-04: until 2026-01-02 ads had price (DOUBLE), on 2026-01-04 cost (VARCHAR); "
+            )
+            assert remedy in str(caught.value)
+        assert (
+            changed_columns(connection, source, "ads", {"ads": source.day_files("ads", days[1])}, days[1])
+            == ""
+        )
 
 
 def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(reader: Reader) -> None:
