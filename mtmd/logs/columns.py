@@ -24,6 +24,8 @@ _READABLE = {  # of each declared type, the types that are cast to it
     "BIGINT[]": rf"({_SMALL}|U?INTEGER)\[\]|(INTEGER|BIGINT)\[\d+\]",
     "VARCHAR[]": r"VARCHAR\[\d+\]|ENUM\(.*\)\[\d*\]",
 }
+# of a time as text, behind its minutes or seconds: +01:00, Z, Europe/Berlin
+TIME_OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{1,2}(:?\d{2}){0,2}|[A-Za-z][\w/+-]*)\s*$"
 
 
 class ColumnProblem(NamedTuple):
@@ -63,6 +65,14 @@ def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str,
     return ", ".join(
         _read_as(table, column, found.get(column), kind) + f" as {quoted(column)}"
         for column, kind in declared.items()
+    )
+
+
+def text_time_sql(text: str) -> str:
+    """The SQL that reads text as a TIMESTAMP, or raises DuckDB's error; a cast alone would leave out its offset."""
+    in_utc = f"make_timestamp(epoch_us(cast({text} as timestamptz)))"
+    return (
+        f"case when regexp_matches({text}, '{TIME_OFFSET}') then {in_utc} else cast({text} as timestamp) end"
     )
 
 

@@ -20,6 +20,7 @@ from mtmd.extract.database import Database
 from mtmd.extract.sources import load_sources
 from mtmd.extras.check.findings import Finding, Level, counted, fact, hint, problem
 from mtmd.features import Feature, Hashed
+from mtmd.logs.columns import TIME_OFFSET, text_time_sql
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import Connection, parameters
@@ -144,8 +145,13 @@ def _ways(name: str, found: str, declared: str) -> Iterator[tuple[str, str, str]
     """
     plain, text = f"cast({name} as {declared})", f"cast({name} as varchar)"
     before = f"coalesce(try_cast({name} as {declared}), "
-    yield "", plain, "true" if found == "VARCHAR" else f"bool_and(cast({plain} as {found}) = {name})"
+    if found != "VARCHAR":
+        yield "", plain, f"bool_and(cast({plain} as {found}) = {name})"
+    elif declared != "TIMESTAMP":
+        yield "", plain, "true"
     if declared == "TIMESTAMP" and found == "VARCHAR":
+        yield "", plain, f"coalesce(not bool_or(regexp_matches({name}, '{TIME_OFFSET}')), true)"
+        yield "", text_time_sql(text), "true"
         for day, clock in product(_DATES, _CLOCKS):
             yield before, f"strptime({text}, '{day} {clock}')", "true"
     elif declared == "TIMESTAMP":
@@ -157,9 +163,14 @@ def _ways(name: str, found: str, declared: str) -> Iterator[tuple[str, str, str]
         yield before, number, f"count(distinct {around}) = 1"
 
 
-def _shift(day: date, first: datetime, last: datetime) -> str | None:
+def _shift(day: date, first: Any, last: Any) -> str | None:
     """What is to be taken off times so that all are of the day: the one half hour, or quarter, that does; or None."""
     begin, end = datetime.combine(day, time()), datetime.combine(day, time.max)
+    if first is None:
+        return ""
+    # Python has times that are far away as text.
+    if not all(isinstance(one, datetime) and abs(one - begin).days < 2 for one in (first, last)):
+        return None
     for step in (30, 15):
         offsets = (timedelta(minutes=minutes) for minutes in range(-14 * 60, 14 * 60 + 1, step))
         fits = [one for one in offsets if begin <= first - one and last - one <= end]

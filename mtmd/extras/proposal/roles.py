@@ -7,10 +7,9 @@ from difflib import SequenceMatcher
 from mtmd.errors import LogsError
 from mtmd.extract.database import Database
 from mtmd.extras.proposal.columns import Column, Table, preset_names, rank_of, sql_as, tokens
-from mtmd.logs.sql import literal, quoted
+from mtmd.logs.columns import text_time_sql
+from mtmd.logs.sql import literal
 
-# of a time as text, behind its minutes or seconds: +01:00, Z, Europe/Berlin
-_OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{1,2}(:?\d{2}){0,2}|[A-Za-z][\w/+-]*)\s*$"
 _MOST_DOMAINS = 12  # surfaces or products: each one is a tower, and needs rows of its own
 # Numbers since 1970 from a size on: microseconds, milliseconds, seconds.
 _SINCE_1970 = (
@@ -113,18 +112,11 @@ def time_sql(column: Column) -> str | None:
     if column.type.startswith("TIMESTAMP") and column.element is None:
         return column.sql
     if column.is_text and column.is_time:
-        return text_time_sql(column.name)
+        return text_time_sql(column.sql)
     if column.is_whole or column.is_fraction:
         way = next((way for least, way in _SINCE_1970 if (column.least or 0) > least), None)
         return way and way.format(column.sql if column.type == "BIGINT" else f"cast({column.sql} as bigint)")
     return None
-
-
-def text_time_sql(column: str) -> str:
-    """The SQL that reads text as a TIMESTAMP, or raises DuckDB's error; a cast alone would leave out its offset."""
-    name = quoted(column)
-    in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
-    return f"case when regexp_matches({name}, '{_OFFSET}') then {in_utc} else cast({name} as timestamp) end"
 
 
 def _named(part: str, columns: Iterable[Column]) -> Column | None:

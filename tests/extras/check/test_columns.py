@@ -66,6 +66,7 @@ def test_columns_are_named_with_what_mends_them(project: Project) -> None:
 
 
 LOCAL = "ts + interval 330 minute"  # of India
+AS_TEXT = "alter table t alter ts type varchar using"
 TEXT = f"alter table t alter ts type varchar using strftime({LOCAL}, '%d.%m.%Y %H:%M:%S')"
 
 
@@ -75,6 +76,8 @@ TEXT = f"alter table t alter ts type varchar using strftime({LOCAL}, '%d.%m.%Y %
         ("ads", "price", ("alter table t alter price type varchar using price || ' EUR'",), "abs(a - b) < 1e-3"),
         ("ads", "price", ("alter table t alter price type varchar using '$' || price",), "abs(a - b) < 1e-3"),
         ("requests", "ts", (TEXT,), "a = b"),
+        ("requests", "ts", (f"{AS_TEXT} strftime(ts, '%Y-%m-%dT%H:%M:%S.%fZ')",), "a = b"),
+        ("requests", "ts", (f"{AS_TEXT} concat(ts + interval 2 hour, '+02:00')",), "a = b"),
         ("requests", "ts", (f"update t set ts = {LOCAL}",), "a = b"),
         ("requests", "ts", ("alter table t alter ts type bigint using epoch_us(ts)",), "a = b"),
         ("candidates", "ctr", ("update t set ctr = ctr * 100, gctr = gctr * 100, octr = octr * 100",),
@@ -113,6 +116,9 @@ def test_a_remedy_gives_the_right_values_and_earlier_days_stay(
         ("ads", "price", "using case when ad_id % 2 = 0 then 'free' else '1' end"),
         ("requests", "ts", "using 'at noon'"),
         ("requests", "ts", "using strftime(ts, '%d.%m.2025 %H:%M:%S')"),
+        ("requests", "ts", "using 'infinity'"),
+        ("requests", "ts", "using '0001-01-01'"),
+        ("requests", "ts", "using '9999-12-31 23:59:59'"),
     ],
 )
 def test_no_remedy_is_told_that_loses_or_changes_values(
@@ -122,6 +128,12 @@ def test_no_remedy_is_told_that_loses_or_changes_values(
     (problem,) = (line for line in project.problems() if "earlier day" not in line)
     assert "such as '" in problem
     assert " → deliver it as " in problem
+
+
+def test_a_time_that_is_null_in_every_row_is_read_by_a_cast(project: Project) -> None:
+    project.damage("requests", "alter table t alter ts type varchar using null")
+    (problem,) = (line for line in project.problems() if "earlier day" not in line)
+    assert "select * replace (cast(ts as TIMESTAMP) as ts)" in problem
 
 
 def test_files_of_a_day_may_have_types_that_are_read_alike(project: Project) -> None:

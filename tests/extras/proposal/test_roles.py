@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from mtmd.extras.proposal.roles import text_time_sql
+from mtmd.logs.columns import text_time_sql
 
 
 @pytest.mark.parametrize(
