@@ -145,10 +145,13 @@ def _ways(name: str, found: str, declared: str) -> Iterator[tuple[str, str, str]
     """
     plain, text = f"cast({name} as {declared})", f"cast({name} as varchar)"
     before = f"coalesce(try_cast({name} as {declared}), "
+    whole = "true"
+    if declared in {"INTEGER", "BIGINT"}:  # a cast of text rounds
+        whole = f"not coalesce(bool_or(regexp_matches({text}, '[.][0-9]*[1-9]')), false)"
     if found != "VARCHAR":
         yield "", plain, f"bool_and(cast({plain} as {found}) = {name})"
     elif declared != "TIMESTAMP":
-        yield "", plain, "true"
+        yield "", plain, whole
     if declared == "TIMESTAMP" and found == "VARCHAR":
         yield "", plain, f"coalesce(not bool_or(regexp_matches({name}, '{TIME_OFFSET}')), true)"
         yield "", text_time_sql(text), "true"
@@ -160,7 +163,7 @@ def _ways(name: str, found: str, declared: str) -> Iterator[tuple[str, str, str]
     elif found == "VARCHAR" and declared != "BOOLEAN":
         number = f"cast(regexp_extract({text}, '{_NUMBER}', 1) as {declared})"
         around = f"regexp_replace({text}, '-?[0-9.]+', '')"
-        yield before, number, f"count(distinct {around}) = 1"
+        yield before, number, f"count(distinct {around}) = 1 and {whole}"
 
 
 def _shift(day: date, first: Any, last: Any) -> str | None:

@@ -75,6 +75,7 @@ TEXT = f"alter table t alter ts type varchar using strftime({LOCAL}, '%d.%m.%Y %
     [
         ("ads", "price", ("alter table t alter price type varchar using price || ' EUR'",), "abs(a - b) < 1e-3"),
         ("ads", "price", ("alter table t alter price type varchar using '$' || price",), "abs(a - b) < 1e-3"),
+        ("requests", "weekday", ("alter table t alter weekday type varchar using weekday || '.0'",), "a = b"),
         ("requests", "ts", (TEXT,), "a = b"),
         ("requests", "ts", (f"{AS_TEXT} strftime(ts, '%Y-%m-%dT%H:%M:%S.%fZ')",), "a = b"),
         ("requests", "ts", (f"{AS_TEXT} concat(ts + interval 2 hour, '+02:00')",), "a = b"),
@@ -114,6 +115,8 @@ def test_a_remedy_gives_the_right_values_and_earlier_days_stay(
         ("ads", "price", "using case when ad_id % 2 = 0 then price || ' EUR' else price || ' USD' end"),
         ("ads", "price", "using replace(cast(price as varchar), '.', ',') || ' EUR'"),
         ("ads", "price", "using case when ad_id % 2 = 0 then 'free' else '1' end"),
+        ("requests", "weekday", "using weekday || '.5'"),
+        ("requests", "weekday", "using weekday || '.5 days'"),
         ("requests", "ts", "using 'at noon'"),
         ("requests", "ts", "using strftime(ts, '%d.%m.2025 %H:%M:%S')"),
         ("requests", "ts", "using 'infinity'"),
