@@ -35,7 +35,8 @@ class Proof(Frozen):
     """What was seen of the exported files."""
 
     passed: bool
-    detail: str = Field(description="the largest difference, or all that is wrong")
+    detail: str = Field(description="the largest difference, or what is wrong")
+    others: tuple[str, ...] = Field((), description="what else is wrong, the largest difference first")
 
 
 class Difference(Frozen):
@@ -72,11 +73,19 @@ def check_parity(model: MTMD, bundle_dir: Path, shard: Shard, preset: Preset) ->
 
 def judged(differences: Sequence[Difference], agreements: Sequence[bool], top_k: int) -> Proof:
     """Every difference within its tolerance, and the same top k for each request and task."""
-    failures = [str(one) for one in differences if not one.delta <= one.tolerance]
+    found = [one for one in differences if not one.delta <= one.tolerance]
+    # Files before the scores, which they explain; the worst first.
+    found.sort(
+        key=lambda one: (".onnx" in one.what, np.nan_to_num(one.delta / one.tolerance, nan=np.inf)),
+        reverse=True,
+    )
+    failures = [str(one) for one in found]
     if lost := agreements.count(False):
         failures.append(f"top {top_k} differs in {lost} of {len(agreements)} rankings")
     if failures:
-        return Proof(passed=False, detail="; ".join(failures))
+        first, *others = failures
+        more = f"; {len(others)} more such" if others else ""
+        return Proof(passed=False, detail=first + more, others=tuple(others))
     largest = max(differences, key=lambda one: one.delta / one.tolerance)
     return Proof(passed=True, detail=f"{largest}; top {top_k} agrees in all {len(agreements)} rankings")
 

@@ -146,5 +146,6 @@ def parity(proofs: Proofs) -> Section:
     ]
     lead = ", ".join(f"{name} {words if passed else 'FAILED'}" for name, words, passed, _ in found)
     items = [Item("good" if passed else "bad", name, detail) for name, _, passed, detail in found]
+    items += [Item("bad", "parity", other) for other in proofs.parity.others]
     kind: Kind = "good" if all(passed for _, _, passed, _ in found) else "bad"
     return Section("parity", "Exported files", 105, [Items(items)], lead=lead, kind=kind)

@@ -65,6 +65,14 @@ def test_a_difference_beyond_its_tolerance_or_other_ranks_fail(
     assert proof == Proof(passed="agrees in all" in words, detail=words)
 
 
+def test_of_many_differences_the_worst_stands_first_with_how_many_there_are_more() -> None:
+    deltas = {"a": 1e-4, "b": math.nan, "c": 1e-6, "d": 1e-3}
+    found = [Difference(what=what, delta=delta, tolerance=1e-5) for what, delta in deltas.items()]
+    proof = judged(found, [False], 20)
+    assert proof.detail == "b differ by a number that is not finite, at most 1e-05; 3 more such"
+    assert [one.split(" differ")[0] for one in proof.others] == ["d", "a", "top 20"]
+
+
 def test_scores_of_a_shard_are_the_models_in_the_days_order(exported: Any) -> None:
     own = score_shard(Scorer.load(exported.directory), exported.shard)
     reference = score_day(exported.model, exported.shard, exported.preset.declarations)
@@ -80,9 +88,11 @@ def test_other_weights_fail_and_the_worst_file_is_named(exported: Any) -> None:
         other.item.experts[1].project[0].bias.add_(0.01)
     report = check_parity(other, exported.directory, exported.shard, exported.preset)
     assert not report.passed
-    assert "item_shopping.onnx at batch size 1: embeddings differ by" in report.detail
-    assert "held-out candidates: scores differ by" in report.detail
-    assert "item_standard.onnx at batch size 1: embeddings" not in report.detail
+    said = " ".join((report.detail, *report.others))
+    assert report.detail.startswith("item_shopping.onnx at batch size")
+    assert "item_shopping.onnx at batch size 1: embeddings differ by" in said
+    assert "held-out candidates: scores differ by" in said
+    assert "item_standard.onnx at batch size 1: embeddings" not in said
 
 
 def _not_finite(proto: onnx.ModelProto) -> None:
@@ -117,7 +127,7 @@ def test_a_file_with_other_numbers_or_of_one_batch_size_fails(
     write_json(bundle / "bundle.json", info)
     report = check_parity(exported.model, bundle, exported.shard, exported.preset)
     assert not report.passed
-    assert words in report.detail
+    assert words in " ".join((report.detail, *report.others))
 
 
 def test_hard_rows_reach_both_ends_of_every_table(exported: Any) -> None:
