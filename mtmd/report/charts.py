@@ -8,14 +8,13 @@ from mtmd.report.tables import environment
 _PAPER = '<style>svg { fill: #444c5a }</style><rect width="100%" height="100%" rx="6" fill="#ffffff"/>'
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")  # for most colour-blind readers
 _DASHES = ("none", "8 4", "2 4")  # where all colours are taken, once more
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = (
-    640,
-    260,
-    64,
-    510,
-    28,
-    224,
-)  # px of the drawing, and of its axes
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = (
+    340,
+    56,
+    332,
+    12,
+    190,
+)  # px of the drawing, a phone's width, and of its axes
 
 Line = Sequence[float | None]
 _Point = tuple[float, float]
@@ -47,7 +46,8 @@ def line_chart(title: str, series: Mapping[str, Line], ends: tuple[str, str]) ->
         for n, (name, points) in enumerate(series.items())
     ]
     scale = [(at(0, tick)[1], f"{tick:.4g}") for tick in (low, (low + high) / 2, high)]
-    place = {"width": _WIDTH, "height": _HEIGHT, "left": _LEFT, "right": _RIGHT}
+    height = _BOTTOM + 32 + 18 * len(lines)
+    place = {"width": _WIDTH, "height": height, "left": _LEFT, "right": _RIGHT, "bottom": _BOTTOM}
     chart = environment().get_template("chart.svg")
     return chart.render(title=title, ends=ends, lines=lines, scale=scale, **place)
 

@@ -105,7 +105,7 @@ def trend(runs: Iterable[RunRecord]) -> list[Block]:
     known = [run for run in runs if run.logmae is not None]
     if len(known) < _LEAST:
         return []
-    title = "LogMAE of the candidate over all tasks, run by run"
+    title = "LogMAE of the candidate over all tasks, run by run: mean |ln p̂ − ln teacher|, lower is better"
     values = {"candidate": [run.logmae for run in known]}
     return [Picture(line_chart(title, values, (f"{known[0].as_of}", f"{known[-1].as_of}")), title)]
 

@@ -43,10 +43,10 @@ def gates(verdict: Verdict) -> Section:
         lead=verdict.tally,
         kind="bad" if verdict.failed else "good",
         blocks=blocks,
-        how="Worse: significantly worse than the rival by more than the gate's tolerance; better: the interval of "
-        "the difference is above zero. The smallest loss is the one that would have been found in this slice. "
-        "A gate that had nothing to judge is not applicable. Counts are of slices, a surface × a product × a task "
-        "each; a task over all its slices is judged too.",
+        how="LogMAE is the mean of |ln p̂ − ln teacher|: lower is better. Worse: significantly worse than the rival by "
+        "more than the gate's tolerance; better: the interval of the difference is above zero. The smallest loss is "
+        "the one that would have been found in this slice. A gate that had nothing to judge is not applicable. Counts "
+        "are of slices, a surface × a product × a task each; a task over all its slices is judged too.",
     )
 
 

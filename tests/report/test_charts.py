@@ -12,7 +12,8 @@ def test_chart_is_well_formed_and_escapes_its_texts() -> None:
         line_chart("a < b", {"train & co": [1.0, 0.5], "validation": [1.1, 0.7]}, ("1", "<2>"))
     )
     texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
-    assert {"a < b", "train & co", "validation", "<2>"} <= set(texts)
+    assert {"train & co", "validation", "<2>"} <= set(texts)
+    assert svg.attrib["aria-label"] == "a < b"
     assert len([e for e in svg.iter() if e.tag.endswith("polyline")]) == 2
 
 
