@@ -1,12 +1,13 @@
 """The plan of one run: which days, which configuration, where from and where to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from pydantic import Field
 
 from mtmd.config import MAX_WINDOW_DAYS, Frozen, Preset, load_preset, variant
 from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from mtmd.store.workspace import Workspace
 
@@ -94,7 +95,13 @@ def plan_run(
         artifacts=artifacts,
         left_out={day: chosen.left_out[day] for day in plan_window(as_of, days) if day in chosen.left_out},
     )
-    require_days(f"logs {plan.logs!r}", plan.all_days, (available or plan.source.available_days)())
+    there = (available or plan.source.available_days)()
+    require_days(
+        f"logs {plan.logs!r}",
+        plan.all_days,
+        there,
+        lambda: {table: plan.source.table(table).days() for table in TABLES},
+    )
     return plan
 
 
@@ -119,15 +126,34 @@ def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, 
     return days
 
 
-def require_days(what: str, wanted: Sequence[date], there: Sequence[date]) -> None:
-    """Raise LogsError naming the `wanted` days that are not `there`; `what` lacks them. Both are oldest first."""
+def require_days(
+    what: str,
+    wanted: Sequence[date],
+    there: Sequence[date],
+    by_table: Callable[[], Mapping[str, set[date]]] = dict,
+) -> None:
+    """Raise LogsError naming the `wanted` days that are not `there`; `what` lacks them. Both are oldest first.
+
+    `by_table` has the days of each table, so that the one that lacks a day is named.
+    """
     if missing := sorted(set(wanted) - set(there)):
-        have = f"{there[0]} to {there[-1]}" if there else "none"
-        shown = ", ".join(map(str, missing[:5])) + (
-            f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        tables = by_table()
+        lacking = {day: [table for table, days in tables.items() if day not in days] for day in missing[:5]}
+        shown = ", ".join(
+            f"{day} ({', '.join(of)})" if 0 < len(of) < len(tables) else str(day)
+            for day, of in lacking.items()
         )
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise LogsError(
-            f"{what} lack {len(missing)} of the {len(wanted)} days from {wanted[0]} to as_of {wanted[-1]}: {shown}; "
-            f"days there: {have}",
+            f"{what} lack {len(missing)} of the {len(wanted)} days from {wanted[0]} to as_of {wanted[-1]}: "
+            f"{shown}{more}; days there: {_ranges(there)}",
             "deliver them, choose another as_of, or leave them out (left_out in a preset)",
         )
+
+
+def _ranges(days: Sequence[date]) -> str:
+    """Days in words, each gap seen; of many ranges the newest ones."""
+    starts = [n for n, day in enumerate(days) if n == 0 or day - days[n - 1] > timedelta(days=1)]
+    ends = [*(n - 1 for n in starts[1:]), len(days) - 1]
+    ranges = [f"{days[a]} to {days[b]}" if a < b else str(days[a]) for a, b in zip(starts, ends, strict=True)]
+    return ("… " if len(ranges) > 5 else "") + ", ".join(ranges[-5:]) if ranges else "none"

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -46,6 +47,16 @@ def test_missing_days_are_named(tmp_path: Path) -> None:
         LogsError, match=r"lack 2 of the 21 days .*: 2026-01-01, 2026-01-02; days there: 2026-01-03 to"
     ):
         plan_run(date(2026, 1, 21), "demo", window_days=20, logs=str(tmp_path))
+
+
+def test_the_table_that_lacks_a_day_is_named_and_gaps_of_the_days_there(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 21)
+    for table, day in (("candidates", 15), ("ads", 17), ("requests", 17)):
+        shutil.rmtree(tmp_path / table / f"date=2026-01-{day}")
+    with pytest.raises(LogsError) as caught:
+        plan_run(date(2026, 1, 21), "demo", window_days=20, logs=str(tmp_path))
+    assert ": 2026-01-15 (candidates), 2026-01-17 (requests, ads); " in str(caught.value)
+    assert "days there: 2026-01-01 to 2026-01-14, 2026-01-16, 2026-01-18 to 2026-01-21; " in str(caught.value)
 
 
 def _preset(folder: Path, left_out: Mapping[str, str]) -> str:
