@@ -5,13 +5,14 @@ prediction interval of the n earlier days for one new day,
 
     mean ± t(n − 1, 1 − α / 2m) · s · sqrt(1 + 1 / n),
 
-with their standard deviation s. m counts the numbers that are compared, and α is `false_alarm` (Bonferroni). With few
-earlier days only `few_days_factor` decides, and rates of nulls and categories are not judged. Values of categories are
-compared from day to day, because they also drift: their number is the distance from the day before.
+with their standard deviation s. Numbers of rows and mean scores are taken as logarithms: half as many is as far as
+twice as many. m counts the numbers that are compared, and α is `false_alarm` (Bonferroni). With few earlier days only
+`few_days_factor` decides, and rates of nulls and categories are not judged. Values of categories are compared from day
+to day, because they also drift: their number is the distance from the day before.
 """
 
 from collections.abc import Iterator, Sequence
-from math import inf, sqrt
+from math import exp, inf, log, sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ FACTORS = {
     Measure.VOLUME: 3.0,
     Measure.LABELS: 3.0,
 }
+LOGARITHMS = {Measure.SCORES, Measure.VOLUME}
+_FARTHEST = 700.0  # the largest logarithm, nearly, of a number that a float can hold
 CHANGES = {
     Measure.NULLS: 0.2,
     Measure.CATEGORIES: 0.2,  # share of rows with another category, beyond the usual
@@ -76,7 +79,13 @@ def ordinary(
 ) -> tuple[float, float, float]:
     """The lowest value that is ordinary, the usual one, and the highest, where `compared` numbers are compared."""
     usual, few = fmean(earlier), len(earlier) < limits.min_trailing_days
-    reach = 0.0 if few else _reach(earlier, limits.false_alarm / (2 * compared))
+    tail = limits.false_alarm / (2 * compared)
+    if measure in LOGARITHMS and not few and min(earlier) > 0:
+        logs = [log(value) for value in earlier]
+        usual = exp(fmean(logs))
+        factor = max(FACTORS[measure], exp(min(_reach(logs, tail), _FARTHEST)))
+        return usual / factor, usual, usual * factor
+    reach = 0.0 if few else _reach(earlier, tail)
     if measure in FACTORS:
         factor = limits.few_days_factor if few else FACTORS[measure]
         highest = max(usual * factor, usual + reach) if usual else inf  # nothing is known of what never was

@@ -1,14 +1,14 @@
 """What of a day is not as on earlier days: limits and intervals pinned by hand, and what is not judged."""
 
 from datetime import date, timedelta
-from math import inf, sqrt
+from math import exp, inf, log, sqrt
 
 import pytest
 from scipy.stats import t as student
 
 from mtmd.config import DataConfig
 from mtmd.expectations import Measure
-from mtmd.validate.deviations import deviations, ordinary
+from mtmd.validate.deviations import LOGARITHMS, deviations, ordinary
 from mtmd.validate.results import Cells, DayProfile, Key, Number
 from mtmd.validate.runner import earlier_days
 
@@ -34,13 +34,27 @@ def test_of_days_that_are_alike_the_limit_of_the_measure_decides(
     assert ordinary(measure, STEADY, 10, LIMITS) == pytest.approx((lowest, 0.2, highest))
 
 
-@pytest.mark.parametrize("measure", Measure)
+@pytest.mark.parametrize("measure", [one for one in Measure if one not in LOGARITHMS])
 def test_of_days_that_scatter_the_prediction_interval_for_one_new_day_decides(measure: Measure) -> None:
     values = [0.1, 0.2, 0.3, 0.2, 0.2]  # mean 0.2, variance 0.02 / 4
     reach = student.isf(0.01 / (2 * 10), 4) * sqrt(0.005 * 1.2)
     assert student.isf(0.01 / 20, 4) == pytest.approx(8.610, abs=1e-3)
     assert ordinary(measure, values, 10, LIMITS) == pytest.approx((0.2 - reach, 0.2, 0.2 + reach))
     assert ordinary(measure, values, 100, LIMITS)[2] > 0.2 + reach
+
+
+@pytest.mark.parametrize("measure", LOGARITHMS)
+def test_rows_and_scores_scatter_by_factors(measure: Measure) -> None:
+    values = [100.0, 200.0, 400.0, 200.0, 200.0]  # of the logarithms, the variance is log(2)² / 2
+    factor = exp(student.isf(0.01 / 20, 4) * log(2) / sqrt(2) * sqrt(1.2))
+    assert ordinary(measure, values, 10, LIMITS) == pytest.approx((200 / factor, 200, 200 * factor))
+
+
+def test_a_fifth_of_the_rows_is_no_ordinary_day() -> None:
+    earlier = [_day(8 - n, rows, 1.0, Measure.VOLUME) for n, rows in enumerate([90, 110, 95, 105] * 2)]
+    (found,) = deviations(_day(0, 20, 1.0, Measure.VOLUME), earlier, LIMITS)
+    assert (found.observed, found.measure) == (20, Measure.VOLUME)
+    assert deviations(_day(0, 60, 1.0, Measure.VOLUME), earlier, LIMITS) == ()
 
 
 @pytest.mark.parametrize(
