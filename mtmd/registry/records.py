@@ -64,6 +64,7 @@ class Registered(Frozen):
     model_id: str
     path: str
     reused: bool = Field(description="whether it was there before, complete")
+    repaired: bool = Field(False, description="whether it was there before, damaged")
 
 
 class ChampionChange(Frozen):

@@ -80,7 +80,7 @@ class Registry:
             write_json(temporary / _MANIFEST, stored.model_dump(mode="json"), seal=True)
             if altered:
                 self._store.discard(final)
-        return Registered(model_id=model_id, path=str(final), reused=False)
+        return Registered(model_id=model_id, path=str(final), reused=False, repaired=altered)
 
     def manifest(self, model_id: str) -> ModelManifest:
         """A model's manifest; raises RegistryError when the model is not here, BundleError when it can't be told."""

@@ -40,8 +40,8 @@ def gates(verdict: Verdict) -> Section:
         anchor="gates",
         title="Gates",
         order=10,
-        lead=verdict.tally,
-        kind="bad" if verdict.failed else "good",
+        lead=verdict.tally + (f"; refused: {verdict.refusal.partition(';')[0]}" if verdict.refusal else ""),
+        kind="bad" if verdict.failed else "held" if verdict.refusal else "good",
         blocks=blocks,
         how="LogMAE is the mean of |ln p̂ − ln teacher|: lower is better. Worse: significantly worse than the rival by "
         "more than the gate's tolerance; better: the interval of the difference is above zero. The smallest loss is "

@@ -20,6 +20,7 @@ from mtmd.report.tables import Table, enumerated, short
 from mtmd.run import RunPlan
 from mtmd.store.files import digest
 
+_REPAIRED = ("repaired", "the stored files of the model were damaged, and were made again")
 _WORDS = 300  # characters of what a run says of itself
 
 
@@ -61,7 +62,7 @@ def view(found: RunRecords) -> Document:
     whole = decision(summary)
     return replace(
         whole,
-        facts=(*whole.facts, ("window", _window(run.plan))),
+        facts=(*whole.facts, ("window", _window(run.plan)), *([_REPAIRED] if run.exported.repaired else [])),
         sections=sorted((*core, *extras), key=lambda section: section.order),
     )
 

@@ -32,6 +32,6 @@ def test_an_altered_model_is_made_again_with_a_warning(done: Done, caplog: pytes
     before = metrics.read_bytes()
     metrics.write_text("{}")
     again = export_stage.export(done.plan, done.trained[0], done.evaluated, done.days)
-    assert (again.reused, metrics.read_bytes()) == (False, before)
+    assert (again.reused, again.repaired, metrics.read_bytes()) == (False, True, before)
     assert "is made again" in caplog.text
     assert "metrics.json of model" in caplog.text

@@ -75,6 +75,25 @@ def test_headlines_of_all_verdicts(verdict: Verdict) -> None:
     ]
 
 
+def test_what_kept_a_passed_candidate_down_stands_beside_its_gates_and_a_repaired_model_is_said(
+    records: RunRecords,
+) -> None:
+    summary = records.summary
+    gates = tuple(gate.model_copy(update={"passed": True}) for gate in summary.verdict.gates)
+    update = {
+        "gates": gates,
+        "refusal": "m was rolled back before; another window gives a model of other content",
+    }
+    refused = summary.model_copy(update={"verdict": summary.verdict.model_copy(update=update)})
+    exported = records.run.exported.model_copy(update={"repaired": True})
+    run = records.run.model_copy(update={"exported": exported})
+    document = view(replace(records, run=run, summary=refused))
+    first = document.sections[0]
+    assert (first.lead, first.kind) == ("7 of 7 pass; refused: m was rolled back before", "held")
+    assert "were damaged, and were made again" in dict(document.facts)["repaired"]
+    assert "repaired" not in dict(view(records).facts)
+
+
 def test_a_promotion_says_which_gate_was_not_applicable(records: RunRecords) -> None:
     summary = records.summary
     gates = tuple(gate.model_copy(update={"passed": True}) for gate in summary.verdict.gates)
