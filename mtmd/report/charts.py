@@ -36,15 +36,8 @@ def line_chart(title: str, series: Mapping[str, Line], ends: tuple[str, str]) ->
         x = _LEFT + (_RIGHT - _LEFT) * place / steps
         return round(x, 1), round(_BOTTOM - (_BOTTOM - _TOP) * (value - low) / (high - low), 1)
 
-    lines = [
-        (
-            name,
-            _COLOURS[n % 6],
-            _DASHES[n // 6 % 3],
-            [[at(*one) for one in part] for part in _stretches(points)],
-        )
-        for n, (name, points) in enumerate(series.items())
-    ]
+    drawn = {name: [[at(*one) for one in part] for part in _stretches(line)] for name, line in series.items()}
+    lines = [(name, _COLOURS[n % 6], _DASHES[n // 6 % 3], drawn[name]) for n, name in enumerate(series)]
     scale = [(at(0, tick)[1], f"{tick:.4g}") for tick in (low, (low + high) / 2, high)]
     height = _BOTTOM + 32 + 18 * len(lines)
     place = {"width": _WIDTH, "height": height, "left": _LEFT, "right": _RIGHT, "bottom": _BOTTOM}

@@ -5,13 +5,7 @@ from collections.abc import Iterable
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Verdict, tally
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
-from mtmd.report.evaluation import (
-    buckets_table,
-    gains_table,
-    metrics_table,
-    rivals_table,
-    worth,
-)
+from mtmd.report.evaluation import buckets_table, gains_table, metrics_table, rivals_table, worth
 from mtmd.report.tables import Column, Table, columns_of, minus, number, short
 
 _DETAIL = 240  # characters of what a gate says of slices that a table has

@@ -1,7 +1,7 @@
 """Write the page that a person reads to decide whether to trust the run's model, and the same as Markdown beside it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,8 @@ def _records(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> RunR
     champion = summary.verdict.champion
     if champion is None:
         return found
-    return replace(found, since=since(workspace, champion, Path(summary.places["run"]), manifest))
+    run_place, failed = Path(summary.places["run"]), summary.verdict.failed
+    return replace(found, since=since(workspace, champion, run_place, manifest, failed))
 
 
 def _past(workspace: Workspace, summary: RunSummary) -> list[RunRecord]:
@@ -66,10 +67,13 @@ def _past(workspace: Workspace, summary: RunSummary) -> list[RunRecord]:
     return [one for one in read_line(workspace.root).runs if one.as_of <= summary.as_of][:_LAST][::-1]
 
 
-def since(workspace: Workspace, champion: str, run: Path, manifest: ModelManifest) -> Table:
+def since(
+    workspace: Workspace, champion: str, run: Path, manifest: ModelManifest, failed: Sequence[str] = ()
+) -> Table:
     """The run beside the champion that it was compared with; `run` is the run's directory, `manifest` its model's.
 
-    What is not recorded of the champion, such as when a clean-up removed its run, is said in words.
+    The keys of the first gate that `failed` stand before those of the training, the model and the data. What is not
+    recorded of the champion, such as when a clean-up removed its run, is said in words.
     """
     try:
         before = Registry(workspace.root).manifest(champion)
@@ -79,7 +83,10 @@ def since(workspace: Workspace, champion: str, run: Path, manifest: ModelManifes
     return Table(
         title=f"Since champion {champion}",
         columns=columns_of("text", ("what", "champion", "this run")),
-        rows=(*_days(before, manifest), *_made(origin(promoting) if promoting else None, origin(run))),
+        rows=(
+            *_days(before, manifest),
+            *_made(origin(promoting) if promoting else None, origin(run), failed),
+        ),
     )
 
 
@@ -96,13 +103,19 @@ def _window(manifest: ModelManifest | None) -> str:
     return f"{days[0]} to {days[-1]} ({len(days)})" if days else _GONE
 
 
-def _made(before: RunOrigin | None, now: RunOrigin | None) -> Iterator[_Row]:
+def _made(before: RunOrigin | None, now: RunOrigin | None, failed: Sequence[str]) -> Iterator[_Row]:
     """Keys of the preset, commit, packages and SQL that differ."""
     if before is None or now is None:
         yield "how it was made", "" if before else _GONE, "" if now else _GONE
         return
     first, second = (dict(_flat(made.model_dump(mode="json", exclude=_COSTS), "")) for made in (before, now))
     keys = [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
+    places = [
+        f"preset.{place}" for place in (*(f"gates.{one}" for one in failed[:1]), "training", "model", "data")
+    ]
+    keys.sort(
+        key=lambda key: next((n for n, place in enumerate(places) if key.startswith(place)), len(places))
+    )
     for key in keys[:_MOST]:
         was, now_is = (short(values.get(key, "not there"), _LONG) for values in (first, second))
         yield key, was, now_is

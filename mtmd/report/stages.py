@@ -47,9 +47,9 @@ def factors_table(
     return Table(
         title=f"Contribution to LogMAE by rank bucket (0 = top), {task}, {reports[0].as_of}, {seeds}",
         columns=(
-            Column(name="factor", kind="text"),
+            *columns_of("text", ("factor",)),
             *bucket_columns(reports[0]),
-            Column(name="verdict", kind="text"),
+            *columns_of("text", ("verdict",)),
         ),
         rows=tuple(
             (one.factor, *one.improvements, one.verdict) for one in contributions(reports, variants, where)

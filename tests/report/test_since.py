@@ -33,6 +33,29 @@ def test_days_preset_and_packages_that_differ_are_in_one_table(two_models: Line)
     assert "preset.same" not in rows
 
 
+def test_what_may_explain_a_failed_gate_stands_before_the_rest(two_models: Line) -> None:
+    sections = ("ads", "data", "model", "training")
+    made = [
+        {
+            "gates": {"calibration_low": n / 10, "champion_tolerance": n / 9},
+            **{one: {"x": n} for one in sections},
+        }
+        for n in (1, 2)
+    ]
+    two_models.decide(CHAMPION, date(2026, 1, 25), preset=made[0])
+    run = two_models.decide("20260126-b1", SECOND, preset=made[1])
+    manifest = two_models.registry.manifest("20260126-b1")
+    table = since(two_models.workspace, CHAMPION, run, manifest, ("calibration", "champion"))
+    keys = [str(what) for what, *_ in table.rows if str(what).startswith("preset.")]
+    assert keys[:4] == [
+        "preset.gates.calibration_low",
+        "preset.training.x",
+        "preset.model.x",
+        "preset.data.x",
+    ]
+    assert set(keys[4:]) == {"preset.gates.champion_tolerance", "preset.ads.x"}
+
+
 def test_what_is_not_recorded_is_said(two_models: Line) -> None:
     """The champion's run is gone, and so is its model; or its manifest is damaged."""
     run = two_models.decide("20260126-b1", SECOND, preset={"a": 1})
