@@ -152,7 +152,7 @@ def rollback(
 
 @commands.command()
 def reinstate(
-    model: Annotated[str, typer.Argument(help="its id")],
+    model: Annotated[str, typer.Argument(help="its id, or the beginning of it")],
     preset: PresetName,
     reason: Reason,
     artifacts: Artifacts = "artifacts",
@@ -166,7 +166,9 @@ def reinstate(
 
     champion = Registry(_workspace(preset, artifacts).root).reinstate(model, reason)
     update_index(artifacts, preset)
-    console.print(f"{model} may be promoted again by a run of its day; {champion.model_id} is live")
+    console.print(
+        f"{champion.change.about} may be promoted again by a run of its day; {champion.model_id} is live"
+    )
     extension.tell("changed", preset, artifacts)
 
 

@@ -73,19 +73,20 @@ class MonitorReport(Frozen):
 
     @property
     def verdict(self) -> str:
-        """`all is well`, `2 breaches`."""
-        count = len(self.breaches)
-        return f"{count} breach{'' if count == 1 else 'es'}" if count else "all is well"
+        """`all is well`, `2 breaches`; and how much could be judged, where that is not all."""
+        count, judged = len(self.breaches), len(self.findings) - len(self.unjudged)
+        words = f"{count} breach{'' if count == 1 else 'es'}" if count else "all is well"
+        return words + (
+            f", {judged} of {len(self.findings)} numbers could be judged" if self.unjudged else ""
+        )
 
     @property
     def words(self) -> str:
-        """The verdict with what is wrong, the first few in full, and how much was not judged."""
+        """The verdict with what is wrong, the first few in full."""
         words, found = self.verdict, self.breaches
         if found:
             words += f": {'; '.join(finding.words for finding in found[:3])}"
             words += f" and {len(found) - 3} more" if len(found) > 3 else ""
-        if self.unjudged:
-            words += f"; {len(self.unjudged)} of {len(self.findings)} numbers not judged (too little data)"
         return words
 
     def of(self, signal: str) -> tuple[Finding, ...]:

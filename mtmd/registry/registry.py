@@ -177,19 +177,27 @@ class Registry:
     def reinstate(self, model_id: str, reason: str) -> Champion:
         """Let a model that was rolled back be promoted again, by the next run of its day; nothing else changes.
 
-        Every model with the same content may come back with it. Raises RegistryError when it was not rolled back.
+        The beginning of only one id does. Every model with the same content may come back with it. Raises RegistryError
+        when it was not rolled back.
         """
         require_reason("a reinstatement", reason)
         with locked(self._lock):
             champion = self._mended()
             banned = () if champion is None else champion.taken_down
-            contents = {model.bundle_id for model in banned if model.model_id == model_id}
+            names = [model.model_id for model in banned]
+            fitting = {model_id} & set(names) or {name for name in names if name.startswith(model_id)}
+            contents = {model.bundle_id for model in banned if {model.model_id} == fitting}
             left = tuple(model for model in banned if model.bundle_id not in contents)
             if champion is None or not contents:
-                names = [model.model_id for model in banned]
                 raise RegistryError(f"model {model_id!r} is not rolled back; these are: {names}")
             return self._changed(
-                champion, "reinstate", champion.as_of, reason, champion.standing, left, reinstated=model_id
+                champion,
+                "reinstate",
+                champion.as_of,
+                reason,
+                champion.standing,
+                left,
+                reinstated=fitting.pop(),
             )
 
     def discard(self, model_id: str) -> bool:

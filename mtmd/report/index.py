@@ -17,15 +17,7 @@ from mtmd.registry.records import ChampionChange
 from mtmd.registry.registry import Registry
 from mtmd.report.charts import line_chart
 from mtmd.report.document import MARKS, Block, Document, Item, Items, Kind, Picture, Section, page
-from mtmd.report.line import (
-    DAYS,
-    LONGEST,
-    RECORDS,
-    LineIndex,
-    LineRecords,
-    RunRecord,
-    read_line,
-)
+from mtmd.report.line import DAYS, LONGEST, RECORDS, LineIndex, LineRecords, RunRecord, read_line
 from mtmd.report.tables import Column, Link, Table, columns_of, short
 from mtmd.store.files import locked, sweep
 from mtmd.store.stores import store_of
@@ -213,4 +205,5 @@ def _by_day(line: LineRecords) -> Iterator[tuple[date, RunRecord | None]]:
 def _watched(report: MonitorReport | None) -> str:
     if report is None:
         return ""
-    return short(f"✗ {report.words}", LONGEST) if report.breaches else "✓"
+    good = f"✓ {report.verdict}" if report.unjudged else "✓"
+    return short(f"✗ {report.words}", LONGEST) if report.breaches else good

@@ -12,7 +12,7 @@ from mtmd.monitor.health import MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section
-from mtmd.report.tables import Column, Table, columns_of, number
+from mtmd.report.tables import Table, columns_of, number
 from mtmd.store.workspace import Workspace, read_record
 from mtmd.validate.results import ExpectationResult
 from mtmd.validate.stage import DataQuality
@@ -66,7 +66,8 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
         without = [finding for finding in report.of(signal) if not finding.judged]
         words = f"{len(without)} of {len(report.of(signal))}, such as {without[0].where}: {without[0].words}"
         items.append(Item("", f"not judged, {signal}", words))
-    kind: Kind = "bad" if report.breaches else "good"
+    few = 2 * len(report.unjudged) > len(report.findings)
+    kind: Kind = "bad" if report.breaches else "held" if few else "good"
     title = f"{report.day}: {report.verdict}"
     return _of(title, kind, champion, Items(items), _figures(report), *_trend(trend))
 
@@ -80,11 +81,8 @@ def _figures(report: MonitorReport) -> Table:
          verdicts[one.breach, one.judged])
         for one in found[:_MOST]
     )  # fmt: skip
-    columns = (
-        Column(name="of", kind="text"),
-        *columns_of("number", ("on the day", "at promotion, or its bound")),
-        Column(name="verdict", kind="text"),
-    )
+    numbers = columns_of("number", ("on the day", "at promotion, or its bound"))
+    columns = (*columns_of("text", ("of",)), *numbers, *columns_of("text", ("verdict",)))
     return Table(title=f"{min(_MOST, len(found))} of {len(found)} numbers", columns=columns, rows=tuple(rows))
 
 
@@ -135,8 +133,8 @@ def stopped(as_of: date, error: Exception, live: str | None, quality: DataQualit
         lines = (f"{error}".strip() or "an error without words; see the log of the run").splitlines()
         remedy = "Mend what it names, then run the day again: what is complete is reused."
         return _of("Stopped before a decision was recorded", "bad", there, *lines, remedy)
-    (first, result), *others = found
-    reason = f"{first}: {result.table}.{result.name}, {_unexpected(result)}"
+    (title, result), *others = found
+    reason = f"{title}: {result.table}.{result.name}, {_unexpected(result)}"
     if result.samples:
         reason += f": {', '.join(f'{key} {result.samples[0][key]}' for key in _keys(result.samples[:1]))}"
     reason += f"; {len(others)} more expectation{'s' * (len(others) > 1)} failed" if others else ""

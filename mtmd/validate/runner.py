@@ -79,9 +79,9 @@ def require(validation: Validation) -> None:
     """Raise ValidationError with the failing expectations, their counts and sample keys, if there are any."""
     if validation.passed:
         return
-    lines = [
-        f"{validation.title}: {len(validation.failures)} expectations failed; fix the logs, then run again"
-    ]
+    count = len(validation.failures)
+    plural = "s" if count > 1 else ""
+    lines = [f"{validation.title}: {count} expectation{plural} failed; fix the logs, then run again"]
     for result in validation.failures:
         found = result.message or f"{result.unexpected} unexpected"
         lines.append(f"- {result.table}.{result.name}: {found}. {result.description}")

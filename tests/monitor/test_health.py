@@ -159,7 +159,11 @@ def test_a_report_says_what_is_wrong_and_what_was_not_judged() -> None:
     for found, verdict, words in (
         ((quiet,), "all is well", "all is well"),
         ((*bad,), "5 breaches", "5 breaches: bad 0; bad 1; bad 2 and 2 more"),
-        ((bad[0], unjudged), "1 breach", "1 breach: bad 0; 1 of 2 numbers not judged (too little data)"),
+        (
+            (bad[0], unjudged),
+            "1 breach, 1 of 2 numbers could be judged",
+            "1 breach, 1 of 2 numbers could be judged: bad 0",
+        ),
     ):
         report = MonitorReport(line="tiny", day=DAY, champion=None, champion_as_of=None, findings=found)
         assert (report.verdict, report.words) == (verdict, words)

@@ -315,6 +315,17 @@ def test_what_was_champion_and_is_reinstated_may_come_back_without_the_model_it_
     assert go_on("c", 7, "b").outcome == "promoted"
 
 
+def test_a_reinstatement_takes_the_beginning_of_only_one_id(registry: Registry, promote: Promote) -> None:
+    for number, model in enumerate(("a", "bad-x", "cold", "bad-y"), 5):
+        promote(model, number)
+    registry.rollback("bad", trust)
+    registry.rollback("bad", trust)
+    with pytest.raises(RegistryError, match="model 'bad' is not rolled back; these are"):
+        registry.reinstate("bad", "which?")
+    assert registry.reinstate("c", "it was the logs").rolled_back == ("bad-x", "bad-y")
+    assert registry.reinstate("bad-x", "it was the logs").rolled_back == ()
+
+
 def test_a_rollback_and_a_reinstatement_need_a_reason_and_a_model(
     registry: Registry, promote: Promote
 ) -> None:

@@ -153,7 +153,7 @@ def test_a_stop_of_the_suites_has_its_number_and_page_and_is_not_hidden_by_an_ea
     records: Records,
 ) -> None:
     records.run(0)
-    assert _failed(records, 0, ValidationError("2026-01-21: 1 expectations failed"), "ads.rows, 0 unexpected")
+    assert _failed(records, 0, ValidationError("2026-01-21: 1 expectation failed"), "ads.rows, 0 unexpected")
     first, second, *_ = days_table(read_line(records.root)).rows
     assert [first[1], first[-1], second[1]] == ["✗ stopped", "ads.rows, 0 unexpected", "✓ promoted"]
     assert "failures/as_of=2026-01-21.html" in str(first[0])

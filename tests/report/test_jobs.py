@@ -62,7 +62,10 @@ def test_a_monitored_day_has_breaches_first_then_figures_and_drift() -> None:
     old = _finding(signal="freshness", where="champion", judged=False, words="no day")
     report = _monitored(breach, fresh, old, *drifts)
     lines = _lines(jobs.monitor(report, [report]))
-    assert lines[:2] == ["## ✗ 2026-01-01: 1 breach", "champion m, as_of 2026-01-01"]
+    assert lines[:2] == [
+        "## ✗ 2026-01-01: 1 breach, 35 of 36 numbers could be judged",
+        "champion m, as_of 2026-01-01",
+    ]
     assert [line for line in lines if line.startswith("- ")] == [
         "- ✗ **logmae**: LogMAE rose",
         "- **not judged, freshness**: 1 of 2, such as champion: no day",
