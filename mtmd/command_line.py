@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from mtmd.config.preset_files import default_preset, preset_names
@@ -22,6 +22,12 @@ errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 # All but tabs and ends of lines.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
+_GROUPS = {
+    "Start": ("init", "simulate", "check", "up", "down"),
+    "Every day": ("run",),
+    "Look": ("status", "runs", "show", "config"),
+    "Serve": ("serve", "publish", "rollback", "reinstate"),
+}
 
 
 def literal(text: str) -> str:
@@ -32,10 +38,27 @@ def literal(text: str) -> str:
     return escape(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
 
 
+class Grouped(TyperGroup):
+    """Commands that `--help` lists in groups, of when they are needed."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """A section for each group; commands of no group are in the last one."""
+        named = {name for names in _GROUPS.values() for name in names}
+        for title, names in (
+            _GROUPS | {"Rarely": [name for name in self.commands if name not in named]}
+        ).items():
+            rows = [
+                (name, self.commands[name].get_short_help_str(80)) for name in names if name in self.commands
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
 def app(text: str | None = None, *, completion: bool = False) -> typer.Typer:
     """Commands whose help is plain text and whose errors have no frames around them."""
     return typer.Typer(
         help=text,
+        cls=Grouped if completion else None,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=completion,

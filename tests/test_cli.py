@@ -6,13 +6,27 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import mtmd
-from mtmd.cli import main
+from mtmd.cli import all_commands, main
 from mtmd.config import preset_names
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
 from tests.flows.runs import TINY, Run, copied
+
+
+def test_help_lists_each_command_in_one_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out.partition("\nStart:\n")[2]
+    assert [line for line in said.splitlines() if line.endswith(":")] == [
+        "Every day:",
+        "Look:",
+        "Serve:",
+        "Rarely:",
+    ]
+    listed = [line.split()[0] for line in said.splitlines() if line.startswith("  ")]
+    assert sorted(listed) == sorted(get_command(all_commands).commands)  # type: ignore[attr-defined]
 
 
 def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(

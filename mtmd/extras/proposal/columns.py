@@ -23,6 +23,7 @@ _WORDS = {  # that name a part of the contract, the likeliest first
     "user": ("user", "member", "viewer", "visitor", "customer", "account", "uid"),
     "surface": ("surface", "placement", "page", "slot", "tab", "inventory", "site", "channel", "context"),
     "product": ("product", "type", "kind", "campaign", "line", "category", "class"),
+    "goal": ("goal", "objective", "optimization", "billing"),
     "bid": ("bid", "cpc", "price", "value", "budget"),
     "impressed": ("impressed", "impression", "shown", "displayed", "seen", "viewed", "served", "rendered"),
     "position": ("position", "rank", "place", "slot"),

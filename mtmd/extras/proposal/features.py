@@ -1,5 +1,6 @@
 """Features: what the other columns of requests and ads are to a tower, and which are of no use to it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ _LEAST_BUCKETS, _SPREAD = 64, 10  # the second for each value: about a tenth the
 _FEW = 64  # values of a category that the small shallow experts can still tell apart, and of a code
 _LARGE = 100.0  # a number that is never negative and reaches this is read by its logarithm
 _NAMES_SOMETHING = set("id code type hour weekday day category version zip region class".split())  # noqa: SIM905
+_SAYS_A_COUNT = re.compile(r"n|num|number|count|counts|cnt|total|sum|days|\d+(d|h|w|m|days?|hours?|weeks?)")
 _NEARLY = 0.9  # of the rows: SUMMARIZE counts distinct values to within some percent
 _MOST_VALUES = 1000  # of a list that are read
 
@@ -133,6 +135,8 @@ def _of_list(column: Column, element: str, lengths: tuple[int, int]) -> tuple[di
 
 def _is_code(column: Column) -> bool:
     """Whether whole numbers name something."""
+    if any(_SAYS_A_COUNT.fullmatch(word) for word in tokens(column.name)):
+        return False
     few = column.distinct <= _FEW < column.rows
     return few or bool(_NAMES_SOMETHING & set(tokens(column.name)))
 

@@ -68,6 +68,7 @@ class Roles:
     user: Column | None
     surface: Domain
     product: Domain
+    goal: Domain
     bid: Column | None
     impressed: Column | None
     position: Column | None
@@ -101,6 +102,7 @@ def find_roles(database: Database, requests: Table, ads: Table, candidates: Tabl
         user=_named("user", ids) or _named("user", users),
         surface=surface,
         product=_domain(database, ads, "product", of_ads, "any_ad"),
+        goal=_domain(database, ads, "goal", of_ads, "click"),
         bid=_named("bid", (one for one in of_ads if one.least is not None and one.least >= 0)),
         impressed=_named("impressed", (one for one in pairs if one.is_truth and one.most != 0)),
         position=_named("position", (one for one in pairs if one.is_whole)),

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mtmd.extras.proposal.columns import READER, Column, preset_names, sql_as, toml_list, toml_text
+from mtmd.extras.proposal.columns import READER, Column, preset_names, sql_as, tokens, toml_list, toml_text
 from mtmd.extras.proposal.features import ProposedFeatures
 from mtmd.extras.proposal.places import TablePlace
 from mtmd.extras.proposal.roles import ProposedTask, Roles, time_sql
 from mtmd.logs.contract import OUTCOMES
+from mtmd.logs.sql import literal
 
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
 _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
+_CONVERSIONS = set("conversion conversions sale sales purchase purchases lead leads install installs".split())  # noqa: SIM905
 _KEYS = {"request_id", "ad_id", "impressed", "position", "surface", "product"}
 
 
@@ -33,11 +35,17 @@ def request_columns(roles: Roles) -> list[str]:
 
 
 def ad_columns(roles: Roles) -> list[str]:
-    """SQL of the contract's columns of ads. They are paid by click; without a bid all are worth 1."""
+    """SQL of the contract's columns of ads: paid by click, unless a goal says otherwise; all worth 1 without a bid."""
+    paid = [of_logs for of_logs in roles.goal.names if _CONVERSIONS & set(tokens(of_logs))]
+    goal = (
+        f"case when {roles.goal.column.sql} in ({', '.join(map(literal, paid))}) then 'conversion' else 'click' end"
+        if roles.goal.column and paid
+        else "'click'"
+    )
     return [
         _id_sql(roles.ad.own, roles.ad.kind, "ad_id"),
         roles.product.sql("product"),
-        "'click' as goal",
+        f"{goal} as goal",
         sql_as(f"cast({roles.bid.sql} as float)" if roles.bid else "1.0", "bid"),
     ]
 

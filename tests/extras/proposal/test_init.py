@@ -128,6 +128,16 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
     assert (preset.window_days, preset.min_window_days) == (7, 7)
 
 
+def test_a_count_is_a_number_and_an_objective_the_goal(foreign_logs: Path, tmp_path: Path) -> None:
+    requests = "select *, hash(*columns(*)) % 7 as sessions_30d from t"
+    ads = "select *, if(hash(id) % 2 = 0, 'SALES', 'TRAFFIC') as objective from t"
+    proposal = propose(_write(foreign_logs, tmp_path, 1, requests=requests, ads=ads))
+    (sessions,) = (one for one in proposal.sections if 'name = "sessions_30d"' in one)
+    assert 'kind = "continuous"' in sessions
+    paid = "case when objective in ('SALES') then 'conversion' else 'click' end as goal"
+    assert paid in proposal.statements["ads"]
+
+
 def test_a_task_of_some_products_has_them(foreign_logs: Path, tmp_path: Path) -> None:
     ads = f"'{foreign_logs}/{FIRST_DAY['ads']}'"
     scored = f"from t join {ads} as ads on t.creative = ads.id"
