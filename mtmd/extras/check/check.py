@@ -77,8 +77,11 @@ def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iter
         if all(days.values()):
             yield problem(str(source.root), "no day that all tables have", "deliver a day's three tables")
         return
-    wanted = (*training_days(preset, day, preset.window_days), day)
-    yield fact("window", f"{day} is held out, {len(wanted) - 1} training days from {wanted[0]} on")
+    held_out = (
+        as_of or sorted(map(max, days.values()))[1]
+    )  # where two tables have a newer day, the third lacks it
+    wanted = (*training_days(preset, held_out, preset.window_days), held_out)
+    yield fact("window", f"{held_out} is held out, {len(wanted) - 1} training days from {wanted[0]} on")
     for table in (table for table in TABLES if days[table]):
         try:
             require_days(table, wanted, sorted(days[table]))
@@ -87,7 +90,7 @@ def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iter
     if day not in common:
         return
     files = source.source_files(day)
-    window = [one for one in wanted[:-1] if one in common]
+    window = [one for one in wanted[:-1] if one in common and one != day]
     at_hand = [table for table in TABLES if not source.is_remote(table)]
     others = [
         {table: source.day_files(table, one) for table in at_hand if source.has_day(table, one)}
