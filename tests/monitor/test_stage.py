@@ -69,7 +69,7 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
     assert trend == [report, later]
     assert monitored(TINY, report.day, artifacts=str(artifacts)) == [report]
     text = render(later, trend)
-    assert f"## ✓ {later.day}: all is well" in text
+    assert f"## ○ {later.day}: all is well, 28 of 134" in text
     assert "| logmae, home_feed × standard × ctr " in text
     assert "- **not judged, logmae**: 18 of 18, such as home_feed × standard ×" in text
     assert "data:image/svg+xml;base64," in render(later, [report, report, later])
@@ -153,7 +153,7 @@ def test_planted_drift_is_told_and_a_damaged_training_day_is_a_breach(
     (file,) = (logs / "requests" / f"date={trained}").glob("*.parquet")
     file.write_bytes(b"not parquet")
     damaged = _look(first_run, artifacts, logs)
-    assert damaged.words.startswith(f"1 breach: the logs can't be used: requests of {trained}")
+    assert f": the logs can't be used: requests of {trained}" in damaged.words
     assert damaged.of("logmae") == report.of("logmae")
 
 
