@@ -43,7 +43,7 @@ def test_of_days_that_scatter_the_prediction_interval_for_one_new_day_decides(me
     assert ordinary(measure, values, 100, LIMITS)[2] > 0.2 + reach
 
 
-@pytest.mark.parametrize("measure", LOGARITHMS)
+@pytest.mark.parametrize("measure", sorted(LOGARITHMS))
 def test_rows_and_scores_scatter_by_factors(measure: Measure) -> None:
     values = [100.0, 200.0, 400.0, 200.0, 200.0]  # of the logarithms, the variance is log(2)² / 2
     factor = exp(student.isf(0.01 / 20, 4) * log(2) / sqrt(2) * sqrt(1.2))
