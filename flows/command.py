@@ -69,6 +69,8 @@ def command_of(
 
     def command(**given: Any) -> None:
         if given.pop("newest", False):
+            if given["as_of"] is not None:
+                raise ConfigError(f"--newest and --as-of {given['as_of']} name two days; give one of them")
             given["as_of"] = _newest_day(given)
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started

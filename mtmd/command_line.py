@@ -44,14 +44,13 @@ class Grouped(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """A section for each group; commands of no group are in the last one."""
         named = {name for names in _GROUPS.values() for name in names}
-        for title, names in (
-            _GROUPS | {"Rarely": [name for name in self.commands if name not in named]}
-        ).items():
-            rows = [
-                (name, self.commands[name].get_short_help_str(80)) for name in names if name in self.commands
-            ]
+        others = {"Rarely": [name for name in self.commands if name not in named]}
+        for title, names in (_GROUPS | others).items():
+            there = [name for name in names if name in self.commands]
+            if not there:  # all of them are of extras that are not here
+                continue
             with formatter.section(title):
-                formatter.write_dl(rows)
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(80)) for name in there])
 
 
 def app(text: str | None = None, *, completion: bool = False) -> typer.Typer:

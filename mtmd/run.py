@@ -153,7 +153,9 @@ def require_days(
 
 def _ranges(days: Sequence[date]) -> str:
     """Days in words, each gap seen; of many ranges the newest ones."""
+    if not days:
+        return "none"
     starts = [n for n, day in enumerate(days) if n == 0 or day - days[n - 1] > timedelta(days=1)]
     ends = [*(n - 1 for n in starts[1:]), len(days) - 1]
     ranges = [f"{days[a]} to {days[b]}" if a < b else str(days[a]) for a, b in zip(starts, ends, strict=True)]
-    return ("… " if len(ranges) > 5 else "") + ", ".join(ranges[-5:]) if ranges else "none"
+    return ("… " if len(ranges) > 5 else "") + ", ".join(ranges[-5:])

@@ -126,9 +126,9 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 def test_the_list_of_commands_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     assert mtmd.cli.main(["--help"]) == 0
-    said = capsys.readouterr().out
-    assert tuple(re.findall(r"^  ([a-z][a-z-]+) ", said.partition("Commands:")[2], re.MULTILINE)) == COMMANDS
-    assert "..." not in said.partition("Commands:")[2]  # no summary is cut off
+    listed = capsys.readouterr().out.partition("Start:")[2]
+    assert sorted(re.findall(r"^  ([a-z][a-z-]+) ", listed, re.MULTILINE)) == sorted(COMMANDS)
+    assert "..." not in listed  # no summary is cut off
 
 
 def test_documented_columns_are_the_contracts() -> None:

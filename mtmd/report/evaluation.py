@@ -102,7 +102,7 @@ def metrics_table(report: EvaluationReport) -> Table:
             *columns_of("count", ("shown", "actions")),
         ),
         rows=tuple(rows),
-        keys=4,
+        key_columns=4,
     )
 
 

@@ -126,7 +126,7 @@ class Table(Frozen):
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    keys: int = Field(1, description="so many first columns name a row together")
+    key_columns: int = Field(1, description="so many first columns name a row together")
 
     def texts(self) -> list[list[str]]:
         """The rows as people read them."""
@@ -178,10 +178,10 @@ def _wide(table: Table) -> list[list[str]]:
 def _parts(table: Table) -> Iterator[list[list[str]]]:
     """Groups of columns that fit Prefect's UI, each led by the column that names a row."""
     texts, heads = table.texts(), [column.name for column in table.columns]
-    names = [" × ".join(parts[: table.keys]) for parts in (heads, *texts)]
+    names = [" × ".join(parts[: table.key_columns]) for parts in (heads, *texts)]
     key = [_wrap(names[0], _NAME), ":--", *(_wrap(name, _NAME) for name in names[1:])]
     part = [key]
-    for place, column in enumerate(table.columns[table.keys :], table.keys):
+    for place, column in enumerate(table.columns[table.key_columns :], table.key_columns):
         rule = ":--" if column.kind == "text" else "--:"
         shown = [_wrap(column.name, _HEAD), rule, *(_narrow(column, row[place]) for row in texts)]
         if len(part) > 1 and sum(map(_width, [*part, shown])) > _WIDTH:

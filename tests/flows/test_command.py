@@ -117,6 +117,7 @@ def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
     [
         ([], "and the newest day of all three tables is 2026-01-23; deliver yesterday, or say --newest"),
         (["--newest", "--window-days", "30"], "days from 2025-12-24 to as_of 2026-01-23"),
+        (["--newest", "--as-of", "2026-01-22"], "--newest and --as-of 2026-01-22 name two days"),
     ],
 )
 def test_without_a_day_a_run_takes_yesterday_and_the_newest_one_when_told(

@@ -24,7 +24,7 @@ _GAIN = Estimate(value=-0.0839, low=-0.3536, high=0.1308)
 
 
 def _table(*columns: Column, rows: tuple[tuple[Cell, ...], ...], keys: int = 1) -> Table:
-    return Table(title="Title", columns=columns, rows=rows, keys=keys)
+    return Table(title="Title", columns=columns, rows=rows, key_columns=keys)
 
 
 @pytest.mark.parametrize(

@@ -36,5 +36,5 @@ def groups_table(groups: Sequence[GroupMetrics], name: str) -> Table:
         rows=tuple(
             (one.task, one.group, one.rows, one.logmae[name], one.calibration[name]) for one in groups
         ),
-        keys=2,
+        key_columns=2,
     )
