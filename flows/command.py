@@ -69,8 +69,6 @@ def command_of(
 
     def command(**given: Any) -> None:
         if given.pop("newest", False):
-            if given["as_of"] is not None:
-                raise ConfigError(f"--newest and --as-of {given['as_of']} name two days; give one of them")
             given["as_of"] = _newest_day(given)
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
@@ -116,7 +114,9 @@ def require_days(given: Mapping[str, Any]) -> None:
 
 
 def _newest_day(given: Mapping[str, Any]) -> date:
-    """The newest day that all tables have. Raises LogsError where there is none."""
+    """The newest day that all tables have, where none is given. Raises ConfigError, or LogsError where there is none."""
+    if given["as_of"] is not None:
+        raise ConfigError(f"--newest and --as-of {given['as_of']} name two days; give one of them")
     preset = load_preset(given["preset"])
     source = LogSource.of(preset, given["logs"], Workspace.of(given["artifacts"], preset).spool)
     if not (days := source.available_days()):
