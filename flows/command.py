@@ -114,7 +114,7 @@ def require_days(given: Mapping[str, Any]) -> None:
 
 
 def _newest_day(given: Mapping[str, Any]) -> date:
-    """The newest day that all tables have, where none is given. Raises ConfigError, or LogsError where there is none."""
+    """The newest day that all tables have. Raises LogsError for none, ConfigError where another day is given too."""
     if given["as_of"] is not None:
         raise ConfigError(f"--newest and --as-of {given['as_of']} name two days; give one of them")
     preset = load_preset(given["preset"])
