@@ -90,6 +90,13 @@ def _must(folder: Path, *command: str) -> None:
     assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
 
 
+def _next(installed: Installed, project: Path) -> str:
+    """What `mtmd check`, which finds no problem, says to do."""
+    *_, found, told = installed.run(project, "mtmd", "check").splitlines()
+    assert found.startswith("0 problems, ")
+    return told
+
+
 @contextmanager
 def _serving(installed: Installed, folder: Path, port: int) -> Iterator[None]:
     with (folder / "service.log").open("wb") as log:
@@ -132,7 +139,7 @@ def test_the_demo_is_such_a_project(installed: Installed, tmp_path: Path) -> Non
     text = preset.read_text().replace("window_days = 24", "min_window_days = 7\nwindow_days = 7")
     preset.write_text(f"{text}\n[simulation]\nrequests_per_day = 150\nusers = 200\nads = 150\n")
     installed.run(project, "mtmd", "simulate", "--until", "2026-01-25")
-    assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
+    assert _next(installed, project) == "next: mtmd run --newest"
 
 
 @pytest.mark.skipif(
@@ -152,8 +159,8 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
         preset.read_text().replace('base = "demo"', 'base = "tiny"').replace("# epochs = 10", "epochs = 10")
     )
     preset.write_text(edits)
-    assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
-    said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-11", "--no-ablations")
+    assert _next(installed, project) == "next: mtmd run --newest"
+    said = installed.run(project, "mtmd", "run", "--newest", "--no-ablations")
     assert "✓ Promoted" in said
     champion = Registry(project / "artifacts" / "their-ads").champion()
     assert champion is not None
