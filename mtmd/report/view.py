@@ -118,7 +118,8 @@ def _since(found: Table | None) -> Section:
 def _past(past: Sequence[RunRecord]) -> Section:
     """LogMAE of the last runs; the line's page lists them."""
     blocks = index.trend(past) or ["There are too few earlier runs for a trend."]
-    return Section("past", f"The last {len(past)} runs", 100, blocks)
+    title = "The last run" if len(past) == 1 else f"The last {len(past)} runs"
+    return Section("past", title, 100, blocks)
 
 
 def _lineage(found: RunRecords) -> Section:
