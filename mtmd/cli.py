@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal
 from mtmd.config import load_preset
-from mtmd.inspect.commands import commands as inspect_commands
+from mtmd.inspect import commands as inspect_commands
 from mtmd.logs.source import LogSource
 from mtmd.project.commands import commands as project_commands
 from mtmd.store.workspace import Workspace

@@ -17,7 +17,7 @@ from mtmd.errors import LogsError
 from mtmd.export.bundle import bundle_id, export_bundle
 from mtmd.export.fresh_process import RawRows, check_answers, check_fresh_process, sample_raw_rows
 from mtmd.extract.shards import Shard, open_shard
-from mtmd.extract.snapshot import read_ads
+from mtmd.extract.sources import read_ads
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
 from mtmd.logs.contract import id_number

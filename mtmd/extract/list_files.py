@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import SideSchema
-from mtmd.features.encoded_list import EncodedList
+from mtmd.features.feature import EncodedList
 from mtmd.logs.encoding import EncodedSide
 from mtmd.store.columns import Columns, ColumnWriter, create_columns, map_batches
 

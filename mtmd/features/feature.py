@@ -2,7 +2,8 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +12,55 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, Field
 
 from mtmd.errors import LogsError
-from mtmd.features.encoded_list import EncodedList
+
+
+@dataclass(frozen=True)
+class EncodedList:
+    """The lists of one feature in N rows; an empty one is missing.
+
+    start, length  (N,) int64 and int32: the row's values are at start, start + 1, … of the others
+    ids            (V,) int32, 1..buckets = hashed value
+    """
+
+    start: NDArray[np.int64]
+    length: NDArray[np.int32]
+    ids: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def take(self, rows: NDArray[np.int64] | slice) -> "EncodedList":
+        """Some rows in the given order, with copies of their values, row after row."""
+        length = self.length[rows]
+        return EncodedList(starts(length), length, self.ids[consecutive(self.start[rows], length)])
+
+    @staticmethod
+    def stack(lists: Sequence["EncodedList"]) -> "EncodedList":
+        """The rows of several lists of one feature, one after the other."""
+        shifts = np.cumsum([0, *(len(one.ids) for one in lists)])
+        return EncodedList(
+            np.concatenate([one.start + shift for one, shift in zip(lists, shifts, strict=False)]),
+            np.concatenate([one.length for one in lists]),
+            np.concatenate([one.ids for one in lists]),
+        )
+
+    def padded(self) -> NDArray[np.int64]:
+        """The ids (N, L), filled up with 0; L is at least 1."""
+        longest = max(int(self.length.max(initial=0)), 1)
+        matrix = np.zeros((len(self), longest), np.int64)
+        matrix[np.arange(longest) < self.length[:, None]] = self.ids[consecutive(self.start, self.length)]
+        return matrix
+
+
+def consecutive(start: NDArray[np.int64], length: NDArray[np.integer]) -> NDArray[np.int64]:
+    """start, start + 1, … of each row, `length` numbers of it, row after row."""
+    return np.arange(int(length.sum())) + np.repeat(start - starts(length), length)
+
+
+def starts(length: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(N,) where the values of each row begin, when they lie row after row."""
+    return np.asarray(np.cumsum(length, dtype=np.int64) - length, np.int64)
+
 
 Side = Literal["query", "item"]
 Matrix = Literal["continuous", "categorical", "embedding", "lists"]
@@ -74,7 +123,7 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def column_type(self) -> str:
-        """The DuckDB type that the column is read as: `mtmd/logs/columns.py` says which types are cast to it."""
+        """The DuckDB type that the column is read as: `mtmd/logs/contract.py` says which types are cast to it."""
         return self.type
 
     @property

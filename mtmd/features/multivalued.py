@@ -10,14 +10,16 @@ from pydantic import Field
 
 from mtmd.errors import LogsError
 from mtmd.features.categorical import Hashed, hash_buckets
-from mtmd.features.encoded_list import EncodedList, consecutive, starts
 from mtmd.features.feature import (
     CATEGORIES,
     LONGEST_LIST,
     Check,
     Counted,
+    EncodedList,
     Matrix,
+    consecutive,
     list_of,
+    starts,
 )
 
 

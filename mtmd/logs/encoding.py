@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import SideSchema
 from mtmd.errors import LogsError
-from mtmd.features.encoded_list import EncodedList
-from mtmd.features.feature import ARROW_TYPES, Feature
+from mtmd.features.feature import ARROW_TYPES, EncodedList, Feature
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtmd.errors import LogsError
-from mtmd.logs.columns import column_problems, select_declared
+from mtmd.logs.contract import column_problems, select_declared
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import MEMORY, bare_sql, duckdb_paths, parameter_names, statement
 

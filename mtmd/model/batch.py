@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mtmd.config import Declarations, SideSchema
-from mtmd.features.encoded_list import EncodedList
+from mtmd.features.feature import EncodedList
 from mtmd.logs.encoding import EncodedSide
 
 AHEAD = 2  # batches that wait for a GPU

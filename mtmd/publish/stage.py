@@ -10,7 +10,7 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, LogsError
 from mtmd.extract.shards import ShardRef, read_manifest
-from mtmd.extract.snapshot import ads_digests, read_ads
+from mtmd.extract.sources import ads_digests, read_ads
 from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.source import LogSource
 from mtmd.registry.registry import Registry

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from prometheus_client import generate_latest
 
-from mtmd.project.scaffold import create_project
+from mtmd.project.commands import create_project
 from mtmd.serve.http.app import Metrics
 from tests.flows.runs import ROOT
 

@@ -10,8 +10,7 @@ from mtmd.config import SideSchema
 from mtmd.errors import LogsError
 from mtmd.features import Feature, feature
 from mtmd.features.categorical import hash_bucket
-from mtmd.features.encoded_list import EncodedList
-from mtmd.features.feature import LONGEST_LIST
+from mtmd.features.feature import LONGEST_LIST, EncodedList
 from mtmd.logs.encoding import encode, table_from_rows
 
 WORDS = feature(name="words", side="query", kind="multivalued", buckets=50, max_length=3)

@@ -3,7 +3,7 @@
 import pytest
 
 from mtmd.errors import BundleError, RegistryError
-from mtmd.inspect.commands import find_model, stored_model
+from mtmd.inspect import find_model, stored_model
 from mtmd.store.files import remove
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtmd.logs.columns import column_problems, select_declared
+from mtmd.logs.contract import column_problems, select_declared
 
 DECLARED = {"a": "FLOAT", "b": "FLOAT", "c": "BIGINT"}
 

@@ -10,7 +10,7 @@ from mtmd.config.preset_files import default_preset
 from mtmd.errors import ConfigError
 from mtmd.expectations import day_expectations
 from mtmd.logs.source import LogSource
-from mtmd.project.scaffold import create_project
+from mtmd.project.commands import create_project
 
 
 def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path: Path) -> None:

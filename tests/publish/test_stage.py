@@ -12,7 +12,7 @@ import pytest
 from mtmd.config import load_preset
 from mtmd.errors import LogsError, RegistryError
 from mtmd.extract.shards import open_shard
-from mtmd.extract.snapshot import ads_digests
+from mtmd.extract.sources import ads_digests
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement

@@ -20,8 +20,7 @@ from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
 from mtmd.extras.check.findings import Finding, ProjectCheck, counted, fact, hint, problem, stopped_by
 from mtmd.extras.check.rows import check_rows, mended
-from mtmd.logs.columns import ColumnProblem, column_problems
-from mtmd.logs.contract import TABLES, optional_columns, table_columns
+from mtmd.logs.contract import TABLES, ColumnProblem, column_problems, optional_columns, table_columns
 from mtmd.logs.reading import Connection, file_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import sql_name

@@ -20,8 +20,7 @@ from mtmd.extract.database import Database
 from mtmd.extract.sources import load_sources
 from mtmd.extras.check.findings import Finding, Level, counted, fact, hint, problem
 from mtmd.features import Feature, Hashed
-from mtmd.logs.columns import TIME_OFFSET, text_time_sql
-from mtmd.logs.contract import TABLES
+from mtmd.logs.contract import TABLES, TIME_OFFSET, text_time_sql
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import Connection, parameters
 from mtmd.logs.source import LogSource

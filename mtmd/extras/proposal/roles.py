@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from mtmd.errors import LogsError
 from mtmd.extract.database import Database
 from mtmd.extras.proposal.columns import Column, Table, preset_names, rank_of, sql_as, tokens
-from mtmd.logs.columns import text_time_sql
+from mtmd.logs.contract import text_time_sql
 from mtmd.logs.sql import literal
 
 _MOST_DOMAINS = 12  # surfaces or products: each one is a tower, and needs rows of its own

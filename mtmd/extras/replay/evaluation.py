@@ -23,7 +23,7 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers, ratio
 from mtmd.evaluate.report import Estimate
 from mtmd.extract.shards import Days, Shard, open_shard, read_manifest
-from mtmd.extract.snapshot import ads_digests, read_ads
+from mtmd.extract.sources import ads_digests, read_ads
 from mtmd.run import RunPlan
 from mtmd.store.files import write_json
 

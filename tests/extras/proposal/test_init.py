@@ -9,7 +9,7 @@ import pytest
 from mtmd.config import load_preset
 from mtmd.errors import LogsError
 from mtmd.extras.proposal.init import Proposal, propose
-from mtmd.project.scaffold import create_project
+from mtmd.project.commands import create_project
 from tests.extras.proposal.foreign import write_foreign_logs
 from tests.shared import Shared
 

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from mtmd.logs.columns import text_time_sql
+from mtmd.logs.contract import text_time_sql
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.shards import Shard
-from mtmd.extract.snapshot import read_ads
+from mtmd.extract.sources import read_ads
 from mtmd.logs.source import LogSource
 
 DAY = date(2026, 3, 1)
