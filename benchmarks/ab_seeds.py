@@ -25,17 +25,15 @@ from mtmd.extras.abtest.funnel import draw_traffic
 from mtmd.extras.abtest.page import change_table
 from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.stage import ModelRanker, world_of
-from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
-CONTROLS: tuple[ModelKind, ...] = ("per_slice", "pooled")
-TREATMENT: ModelKind = "mtmd"
+CONTROLS = ("per_slice", "pooled")
 KINDS = ("all", "surface", "product", "goal")
-Arms = dict[ModelKind, list[Arm]]  # a sample of traffic each
+Arms = dict[str, list[Arm]]  # a sample of traffic each; the candidate's come last
 Served = dict[int, list[Arms]]  # by ads handed on, for each seed
 
 
@@ -86,7 +84,7 @@ def serve(plan: RunPlan, configs: Sequence[Settings], samples: int, seeds: Seque
     world = world_of(plan.preset, plan.logs)
     window = extracted(plan, plan.days)
     declarations = plan.preset.declarations
-    kinds = (*CONTROLS, TREATMENT)
+    kinds = (*CONTROLS, plan.preset.candidate)
     rankers = [
         {
             kind: ModelRanker(load_trained(plan, train(plan, kind, window, seed=seed)), declarations)
@@ -106,15 +104,16 @@ def serve(plan: RunPlan, configs: Sequence[Settings], samples: int, seeds: Seque
     return served
 
 
-def tables_over_seeds(served: Sequence[Arms], control: ModelKind) -> tuple[Table, Table]:
+def tables_over_seeds(served: Sequence[Arms], control: str) -> tuple[Table, Table]:
     """Means over seeds, with intervals over samples, and with the range over seeds."""
+    *_, treatment = served[0]
     mean = {
         kind: [np.mean(own, axis=0) for own in zip(*(arms[kind] for arms in served), strict=True)]
-        for kind in (control, TREATMENT)
+        for kind in (control, treatment)
     }
-    whole = changes(mean[control], mean[TREATMENT])
-    by_seed = [changes(arms[control], arms[TREATMENT]) for arms in served]
-    title = f"{TREATMENT} against {control}, {len(served)} training seeds"
+    whole = changes(mean[control], mean[treatment])
+    by_seed = [changes(arms[control], arms[treatment]) for arms in served]
+    title = f"{treatment} against {control}, {len(served)} training seeds"
     rows = tuple(_ranges(whole, by_seed))
     metrics = dict.fromkeys(change.metric for change in whole)
     columns = (Column(name="", kind="text"), *(Column(name=metric, kind="estimate") for metric in metrics))
@@ -138,7 +137,8 @@ def keep_table(served: Served) -> Table:
         Column(name="against", kind="text"),
         *(Column(name=metric, kind="estimate") for metric in metrics),
     )
-    title = f"{TREATMENT} over all impressions, by ads handed on, [95 % of traffic]"
+    *_, treatment = seeds[0]
+    title = f"{treatment} over all impressions, by ads handed on, [95 % of traffic]"
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.plain_job import Clock, plain_job
 from benchmarks.runs import print_measured, window_parser
-from mtmd.config import Preset, load_preset, variants
+from mtmd.config import Preset, all_variants, load_preset, variants
 from mtmd.errors import MtmdError
 from mtmd.evaluate.ablation import ablate, to_train
 from mtmd.promote.stage import DayRun
@@ -31,14 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong or the next day can't go on from the first."""
     parser = window_parser("day_cost", __doc__)
     parser.add_argument(
-        "--variants", nargs="+", choices=list(variants()), help="default: those of a daily run"
+        "--variants", nargs="+", choices=list(all_variants()), help="default: those of a daily run"
     )
     options = parser.parse_args(arguments)
 
     def of_two_days() -> Table:
         with tempfile.TemporaryDirectory() as artifacts:
             plans = [_plan(options, artifacts, later) for later in (0, 1)]
-            return measured(*plans, options.variants or _daily())
+            return measured(*plans, options.variants or _daily(plans[0].preset.candidate))
 
     return print_measured(options, of_two_days)
 
@@ -67,8 +67,8 @@ def measured(first: RunPlan, second: RunPlan, names: Sequence[str]) -> Table:
     return Table(title=title, columns=columns, rows=rows)
 
 
-def _daily() -> list[str]:
-    return [variant.name for variant in variants().values() if variant.daily]
+def _daily(of: str) -> list[str]:
+    return [variant.name for variant in variants(of).values() if variant.daily]
 
 
 def _ablations(run: DayRun, names: Sequence[str], costs: Costs) -> list[str]:
@@ -76,7 +76,7 @@ def _ablations(run: DayRun, names: Sequence[str], costs: Costs) -> list[str]:
     plan = run.plan
     changing, missing = to_train(plan, names)
     with _clock(costs)(_ABLATIONS):
-        trained = [train(plan, "mtmd", run.days.window, variant=name) for name in changing]
+        trained = [train(plan, run.candidate.kind, run.days.window, variant=name) for name in changing]
         ablate(plan, [run.candidate, *trained], run.days.held_out, missing)
     return changing
 

@@ -31,7 +31,7 @@ from benchmarks.peers.catalogue import (
 from benchmarks.peers.features import Peer, window_moments
 from benchmarks.peers.train import fit_peer
 from benchmarks.runs import daily_plan, extracted, told, window_parser
-from mtmd.config import Preset, variant, variants
+from mtmd.config import Preset, variant
 from mtmd.errors import ConfigError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import clip_log_p
@@ -39,7 +39,6 @@ from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
 from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
@@ -47,7 +46,7 @@ from mtmd.train.stage import window_data
 from mtmd.train.step import choose_precision
 from mtmd.train.trainer import fit
 
-OWN: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
+RIVALS = ("per_slice", "pooled")
 Point = tuple[float, float]  # processor seconds, LogMAE
 
 
@@ -104,7 +103,7 @@ def gain_table(trials: Sequence[Trial]) -> Table:
     the rest of the time the rival would have come closer. Without a training of MTMD or a variant there are no rows.
     """
     lines = _lines(trials)
-    candidates = [name for name in lines if name == "mtmd" or name in variants()]
+    candidates = [name for name in lines if name not in (*RIVALS, *PEERS)]
     others = [name for name in lines if name not in candidates]
     rows: list[tuple[Cell, ...]] = [
         (model, round(seconds), logmae, *(_gain(logmae, lines[name], seconds) for name in others))
@@ -162,16 +161,17 @@ def _trials(
     """Train every model for every number of epochs, all models before the next number; then what `--more` names."""
     if unknown := sorted(set(options.peers) - set(PEERS)):
         raise ConfigError(f"peers {unknown} are not known; use some of {list(PEERS)}")
-    changed = [variant(name).name for name in options.variants]
+    candidate = plan.preset.candidate
+    changed = [variant(name, candidate).name for name in options.variants]
     peers = [name for name in options.peers or PEERS if installed()]
     rates = learning_rates(options, options.peers or list(PEERS))
     require_widths(options.widths)
-    names = [*OWN, *changed, *peers]
+    names = [candidate, *RIVALS, *changed, *peers]
     wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
     judged, trials = HeldOutDay.of(day, plan.preset.declarations), []
     for name, epochs in [*wanted, *_more(options.more, names)]:
         asked = _with_epochs(plan, epochs)
-        if name not in (*OWN, *PEERS):
+        if name in changed:
             asked = asked.changed(name)
         data = window_data(asked, window)  # a variant may see a share of the requests
         started = time.process_time()
@@ -212,7 +212,7 @@ def _trained_peer(
 
 
 def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel:
-    kind: ModelKind = next((kind for kind in OWN if kind == name), "mtmd")
+    kind = name if name in RIVALS else preset.candidate
     with TemporaryDirectory() as work:
         return fit(kind, data, preset, Path(work))[0]
 

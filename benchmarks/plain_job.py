@@ -36,7 +36,7 @@ def plain_job(plan: RunPlan, stage: Clock = nullcontext) -> tuple[DayRun, RunSum
     trained = []
     for kind in compared(plan):
         with stage(f"training, {kind}"):
-            start = chosen.start if kind == "mtmd" else None
+            start = chosen.start if kind == plan.preset.candidate else None
             trained.append(train_stage.train(plan, kind, days.window, start=start))
     with stage("evaluation"):
         name = export_stage.model_id(plan, trained[0], days.held_out)

@@ -27,7 +27,7 @@ from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
 TOLERANCES = (0.0, 0.01, 0.02, 0.03, 0.05)
-CANDIDATE, CHAMPION = "mtmd", "champion"
+CANDIDATE, CHAMPION = "candidate", "champion"
 
 
 @told
@@ -79,7 +79,9 @@ def _reports(plan: RunPlan, seeds: Sequence[int]) -> list[EvaluationReport]:
     scores = {}
     for seed in seeds:
         own = plan.changed(None, seed)
-        scores[seed] = score_day(load_trained(own, train(own, "mtmd", shards[:-1])), shard, declarations)
+        scores[seed] = score_day(
+            load_trained(own, train(own, own.preset.candidate, shards[:-1])), shard, declarations
+        )
     return [
         evaluate_predictors(
             plan.as_of,

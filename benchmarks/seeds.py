@@ -20,14 +20,13 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import constant_scores, score_day
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.extract.shards import Shard, ShardRef, open_shard
-from mtmd.model.two_tower import ModelKind
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns, estimate
 from mtmd.report.tables import Cell, Column, Table, columns_of
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
-MODELS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
+RIVALS = ("per_slice", "pooled")
 
 
 @told
@@ -59,26 +58,26 @@ def logmae_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     """Mean LogMAE of each model; what MTMD gains, as a mean and from the worst seed to the best."""
     names = reports[0].predictors
     rows: list[tuple[Cell, ...]] = []
-    gains: dict[str, list[float]] = {rival: [] for rival in MODELS[1:]}
+    gains: dict[str, list[float]] = {rival: [] for rival in RIVALS}
     for where in (*reports[0].slices, *reports[0].aggregates):
         means = [fmean(_values(reports, name, where, "logmae")) for name in names]
-        own = _values(reports, "mtmd", where, "logmae")
+        own = _values(reports, reports[0].candidate, where, "logmae")
         cells = []
-        for rival in MODELS[1:]:
+        for rival in RIVALS:
             by_seed = [
                 1.0 - a / b for a, b in zip(own, _values(reports, rival, where, "logmae"), strict=True)
             ]
             cells.append(_spread(by_seed))
             if where in reports[0].slices:
                 gains[rival].append(fmean(by_seed))
-        rows.append((*where, reports[0].get("mtmd", where).rows, *means, *cells))
-    mean_gains = [f"{fmean(gains[rival]):+.1%}" for rival in MODELS[1:]]
+        rows.append((*where, reports[0].get(reports[0].candidate, where).rows, *means, *cells))
+    mean_gains = [f"{fmean(gains[rival]):+.1%}" for rival in RIVALS]
     rows.append(("mean", "of", "slices", None, *(None for _ in names), *mean_gains))
     columns = (
         *(Column(name=name, kind="text") for name in ("surface", "product", "task")),
         Column(name="rows", kind="count"),
         *(Column(name=name) for name in names),
-        *(Column(name=f"vs {rival} [seeds]", kind="text") for rival in MODELS[1:]),
+        *(Column(name=f"vs {rival} [seeds]", kind="text") for rival in RIVALS),
     )
     title = f"LogMAE against the teacher on {reports[0].as_of}, mean of {len(reports)} training seeds"
     return Table(title=title, columns=columns, rows=tuple(rows))
@@ -87,7 +86,7 @@ def logmae_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
 def slices_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     """In how many slices MTMD is ahead of each rival and behind: as a mean, with every seed, and beyond chance."""
     rows: list[tuple[Cell, ...]] = []
-    for rival in MODELS[1:]:
+    for rival in RIVALS:
         bounds = [own for where in reports[0].slices if (own := _bounds(reports, rival, where)) is not None]
         ahead = [sum(least[way] > 0 for least, _ in bounds) for way in range(3)]
         behind = [sum(most[way] < 0 for _, most in bounds) for way in range(3)]
@@ -121,7 +120,7 @@ def buckets_over_seeds(reports: Sequence[EvaluationReport]) -> tuple[Table, Tabl
     buckets = reports[0].compared_buckets
     both: list[tuple[Cell, ...]] = []
     spread: list[tuple[Cell, ...]] = []
-    for rival in MODELS[1:]:
+    for rival in RIVALS:
         for where in (*reports[0].aggregates, EVERYTHING):
             found = [[estimate(report, rival, where, bucket) for report in reports] for bucket in buckets]
             labels = (rival, ALL_TASKS if where == EVERYTHING else where.task)
@@ -143,14 +142,15 @@ def buckets_over_seeds(reports: Sequence[EvaluationReport]) -> tuple[Table, Tabl
 def auc_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     """Mean AUC on real actions over all rows of each task, and calibration against the teacher."""
     rows: list[tuple[Cell, ...]] = []
+    models = (reports[0].candidate, *RIVALS)
     for where in reports[0].aggregates:
-        auc = [fmean(_values(reports, name, where, "auc")) for name in MODELS]
-        levels = [fmean(_values(reports, name, where, "teacher_calibration")) for name in MODELS]
+        auc = [fmean(_values(reports, name, where, "auc")) for name in models]
+        levels = [fmean(_values(reports, name, where, "teacher_calibration")) for name in models]
         rows.append((where.task, *auc, *levels))
     columns = (
         Column(name="task", kind="text"),
-        *(Column(name=f"AUC {name}") for name in MODELS),
-        *(Column(name=f"calibration {name}") for name in MODELS),
+        *(Column(name=f"AUC {name}") for name in models),
+        *(Column(name=f"calibration {name}") for name in models),
     )
     title = "AUC on real actions, and mean prediction / mean teacher score; means over seeds"
     return Table(title=title, columns=columns, rows=tuple(rows))
@@ -162,7 +162,8 @@ def report_of(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
     shard = _opened(shards[-1])
     day = HeldOutDay.of(shard, declarations)
     predictions = {
-        kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations) for kind in MODELS
+        kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations)
+        for kind in (plan.preset.candidate, *RIVALS)
     }
     constant = constant_scores(map(_opened, window), declarations, day)
     return evaluate_predictors(

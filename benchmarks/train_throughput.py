@@ -34,7 +34,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import build_model
 from mtmd.report.tables import Column, Table
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
@@ -101,7 +101,7 @@ def compare(preset: Preset, data: WindowData, rounds: int, steps: int) -> list[R
     """
     oracle, chosen = _oracle(), choose_precision(preset.training)
     plain = oracle.Oracle(preset.declarations, preset.model)
-    first = build_model("mtmd", preset)
+    first = build_model(preset.candidate, preset)
     first.initialise_bias(data.base_rates())
     for batch in _observed(data, preset):
         first.observe(batch)

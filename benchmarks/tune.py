@@ -29,7 +29,6 @@ from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
 from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import ModelKind
 from mtmd.report.tables import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
@@ -42,7 +41,7 @@ class Try(Frozen):
     """One setting of one kind of model."""
 
     name: str
-    kind: ModelKind = "mtmd"
+    kind: str | None = Field(None, description="a rival's name; the candidate when left out")
     patch: dict[str, Any] = Field({}, description="sections and keys of the preset, with other values")
     change_features: dict[str, dict[str, Any]] = Field(
         {}, description="as in a preset with a base: settings of its features that differ"
@@ -75,7 +74,7 @@ class Found(Frozen):
     """A setting's figures on the validation requests, one per seed."""
 
     name: str
-    kind: ModelKind
+    kind: str
     slices: tuple[float, ...] = Field(description="mean LogMAE over slices")
     top: float = Field(description="LogMAE of each slice's top fifth, over all their rows, mean over seeds")
     tasks: dict[str, float] = Field(description="LogMAE over all rows of the task, mean over seeds")
@@ -118,7 +117,7 @@ def run(search: Search, artifacts: str, console: Console) -> Table:
         )
         shards = extracted(plan, plan.all_days if search.next_day else plan.days)
         found.append(_measure(plan, one, search.seeds, shards))
-        console.print(f"{one.name} ({one.kind}): {fmean(found[-1].slices):.4f}", markup=False)
+        console.print(f"{one.name} ({found[-1].kind}): {fmean(found[-1].slices):.4f}", markup=False)
     return _table(found, preset, search, search.window_days or preset.window_days)
 
 
@@ -188,9 +187,10 @@ def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], shards: Sequence[Sha
     """The shards are those of the window, and the next day's where that is measured."""
     window, after = shards[: len(plan.days)], [open_shard(Path(ref.path)) for ref in shards[len(plan.days) :]]
     slices, tops, tasks, best, speeds, next_day = [], [], [], [], [], []
+    kind = one.kind or plan.preset.candidate
     for seed in seeds:
         own = plan.changed(None, seed)
-        trained = train(own, one.kind, window)
+        trained = train(own, kind, window)
         model, data = load_trained(own, trained), window_data(own, window)
         errors = validation_errors(model, data)
         slices.append(fmean(float(one.error.mean()) for one in errors.values()))
@@ -201,7 +201,7 @@ def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], shards: Sequence[Sha
         next_day += [next_day_logmae(model, data, shard) for shard in after]
     return Found(
         name=one.name,
-        kind=one.kind,
+        kind=kind,
         slices=tuple(slices),
         top=fmean(tops),
         tasks={task: fmean(by_task[task] for by_task in tasks) for task in plan.preset.domains.task_names},

@@ -10,7 +10,7 @@ from mtmd.config import Preset, SideSchema, load_preset
 from mtmd.errors import MtmdError
 from mtmd.features import Feature
 from mtmd.logs.encoding import EncodedSide
-from mtmd.model.two_tower import MTMD, build_model
+from mtmd.model.ranker import TwoTower, build_model
 
 
 def preset_without_lists(name: str) -> Preset:
@@ -27,10 +27,10 @@ def preset_without_lists(name: str) -> Preset:
     return preset
 
 
-def random_model(preset: Preset, seed: int = 1) -> MTMD:
+def random_model(preset: Preset, seed: int = 1) -> TwoTower:
     """An untrained model, with weights away from their quiet start."""
-    model = build_model("mtmd", preset)
-    assert isinstance(model, MTMD)
+    model = build_model(preset.candidate, preset)
+    assert isinstance(model, TwoTower)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -9,7 +9,7 @@ from prefect.futures import wait
 from pydantic import Field
 
 from mtmd import command_line
-from mtmd.config import variant, variants
+from mtmd.config import all_variants, variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import parameters, steps
@@ -34,8 +34,8 @@ Seeds = Annotated[
 ]
 
 Names = Annotated[
-    list[Annotated[str, Field(json_schema_extra={"enum": list(variants())})]],
-    Field(min_length=1, description="Variants of mtmd/config/variants.toml"),
+    list[Annotated[str, Field(json_schema_extra={"enum": list(all_variants())})]],
+    Field(min_length=1, description="Variants of the preset's architecture"),
 ]
 
 
@@ -51,10 +51,11 @@ def ablation(
     artifacts: Artifacts = "artifacts",
 ) -> Ablation:
     """Train the model and every variant of it with each seed; what was trained before is reused."""
-    chosen = list(variants()) if names is None else [variant(name).name for name in names]
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+    kind = plan.preset.candidate
+    chosen = list(variants(kind)) if names is None else [variant(name, kind).name for name in names]
     _, days = steps.validated_days(plan)
-    full = [steps.train(plan, "mtmd", days.window, seed) for seed in dict.fromkeys(seeds)]
+    full = [steps.train(plan, kind, days.window, seed) for seed in dict.fromkeys(seeds)]
     return ablate(plan, full, chosen, days)
 
 
@@ -79,7 +80,7 @@ def train_variants(
     plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
 ) -> tuple[list[Trained], list[str]]:
     """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
-    given = {"planned": plan, "kind": "mtmd", "window": window}
+    given = {"planned": plan, "kind": plan.preset.candidate, "window": window}
     with parameters.runner(1) as runner:  # each training takes all of a machine
         runs = {
             f"{name}, seed {seed}": runner.submit(

@@ -74,7 +74,7 @@ def daily_retrain(
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.candidate.start is None:
-        daily = [variant.name for variant in variants().values() if variant.daily]
+        daily = [variant.name for variant in variants(run.candidate.kind).values() if variant.daily]
         ablated = ablate(run.plan, [run.candidate], daily, run.days, summary.places["report"])
         steps.report(run, summary, ablated)
         steps.record_decision(run.plan.workspace, day)
@@ -87,9 +87,11 @@ def _until_proved(plan: RunPlan) -> DayRun:
 
     chosen = steps.choose_start(plan, days.window)
     # Rivals are trained anew, so that the comparison with them gets no easier.
-    starts = {"mtmd": chosen.start}
-    kinds = compared(plan)
-    trained = tuple(steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in kinds)
+    candidate, *rivals = compared(plan)
+    trained = (
+        steps.train(plan, candidate, days.window, start=chosen.start),
+        *(steps.train(plan, kind, days.window) for kind in rivals),
+    )
     publish_of_day("training", plan, view.of_stage(plan, stages.training(trained)))
 
     evaluated = steps.evaluate(plan, trained, days, model_id(plan, trained[0], days.held_out))

@@ -17,7 +17,6 @@ from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import parameters
 from mtmd.flows.prefect_artifacts import publish_of_day
 from mtmd.jobs import backfill as backfill_job
-from mtmd.model.two_tower import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.publish import stage as publish_stage
 from mtmd.registry.registry import Registry
@@ -126,14 +125,14 @@ def choose_start(planned: RunPlan, window: Sequence[ShardRef]) -> ChosenStart:
     """What the day's training goes on from, by the registry."""
     chosen = train_stage.choose_start(planned, {ref.day: ref.fingerprint for ref in window})
     if chosen.words:
-        get_run_logger().info("mtmd %s", chosen.words)
+        get_run_logger().info("%s %s", planned.preset.candidate, chosen.words)
     return chosen
 
 
 @task(persist_result=False, task_run_name="train {kind}")
 def train(
     planned: RunPlan,
-    kind: ModelKind,
+    kind: str,
     window: Sequence[ShardRef],
     seed: int | None = None,
     start: Start | None = None,

@@ -7,7 +7,7 @@ module of a fixed name in its folder, which the core asks for here.
     settings.py   `Settings(ExtraSettings)`: the table `[extras.<name>]` of a preset    mtmd.config.preset
     commands.py   `commands`: a typer app, whose commands `mtmd` then has too           mtmd.cli
     page.py       `sections(run)`: sections of the page of a run                         mtmd.report.view
-    start.py      `choose`, `material`: what MTMD's training begins with                mtmd.train.stage
+    start.py      `choose`, `material`: what the candidate's training begins with       mtmd.train.stage
     launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
     daily.py      `tested`: a test of the day's candidate, whose result is a gate       mtmd.flows.daily_retrain
     rivals.py     `registered`, `GATES`: further registered models that the             mtmd.evaluate.stage,

@@ -54,7 +54,9 @@ class RunPlan(Frozen):
 
         Raises ConfigError for a variant that there is not.
         """
-        preset = self.preset if variant_name is None else variant(variant_name).of(self.preset)
+        preset = self.preset
+        if variant_name is not None:
+            preset = variant(variant_name, preset.candidate).of(preset)
         if seed is not None:
             preset = preset.model_copy(update={"training": preset.training.model_copy(update={"seed": seed})})
         return self.model_copy(update={"preset": preset})

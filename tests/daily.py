@@ -18,6 +18,7 @@ from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.train import stage as train_stage
+from mtmd.train.rivals import compared
 from mtmd.train.stage import Trained, choose_start
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
@@ -82,10 +83,10 @@ def run_stages(logs: Path | str, artifacts: Path | str, as_of: date = AS_OF, pre
         ]
     )
     chosen = choose_start(plan, {ref.day: ref.fingerprint for ref in days.window})
+    candidate, *others = compared(plan)
     trained = (
-        train_stage.train(plan, "mtmd", days.window, start=chosen.start),
-        train_stage.train(plan, "per_slice", days.window),
-        train_stage.train(plan, "pooled", days.window),
+        train_stage.train(plan, candidate, days.window, start=chosen.start),
+        *(train_stage.train(plan, kind, days.window) for kind in others),
     )
     name = export_stage.model_id(plan, trained[0], days.held_out)
     evaluated = evaluate_stage.evaluate(plan, trained, days, name)

@@ -22,7 +22,8 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
 from mtmd.logs.contract import id_number
 from mtmd.logs.source import LogSource
-from mtmd.model.two_tower import MTMD, build_model
+from mtmd.model.mtmd.network import MTMD
+from mtmd.model.ranker import build_model
 from mtmd.publish.stage import publish
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry

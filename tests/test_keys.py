@@ -9,6 +9,7 @@ from mtmd.export import stage as candidate
 from mtmd.export.stage import candidate_key
 from mtmd.train import trainer as training
 from mtmd.train.stage import training_key
+from tests.train.windows import with_rival
 
 
 def _changed(preset: Preset, part: str, **values: Any) -> Preset:
@@ -39,14 +40,13 @@ def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset
         ("gates", {"min_requests": 7}),
         ("evaluation", {"buckets": 7}),
         ("data", {"min_domain_rows": 7}),
-        ("rivals", {"pooled": tiny_preset.rivals["pooled"].model_copy(update={"embedding": 9}).model_dump()}),
+        ("rivals", {"pooled": tiny_preset.rivals["pooled"].model_dump() | {"embedding": 9}}),
     ):
         assert training_key("mtmd", "window", _changed(tiny_preset, part, **values)) == base, part
 
 
 def test_a_rival_is_named_by_its_own_configuration_only(tiny_preset: Preset) -> None:
-    pooled = tiny_preset.rivals["pooled"].model_copy(update={"embedding": 9})
-    changed = _changed(tiny_preset, "rivals", pooled=pooled.model_dump())
+    changed = with_rival(tiny_preset, "pooled", embedding=9)
     assert training_key("pooled", "window", changed) != training_key("pooled", "window", tiny_preset)
     assert training_key("per_slice", "window", changed) == training_key("per_slice", "window", tiny_preset)
 

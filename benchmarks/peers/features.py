@@ -21,8 +21,7 @@ from mtmd.extract.window import WindowData
 from mtmd.features import Feature
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import EMBEDDING_STD, Admission, FieldLayout
-from mtmd.model.layers import CLIP
-from mtmd.model.pooling import ListPooling
+from mtmd.model.layers import CLIP, ListPooling
 from mtmd.model.ranker import RankingModel, conditional_logits
 
 Columns = dict[str, Tensor]

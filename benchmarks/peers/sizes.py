@@ -27,6 +27,6 @@ class Sizes(NamedTuple):
 
 def peer_sizes(preset: Preset, widths: Sequence[int] = ()) -> Sizes:
     """These widths, or the per-slice baselines'; with three tasks PLE has as many experts a level as MMOE has."""
-    plain = preset.rivals["per_slice"]
-    chosen = tuple(widths) or plain.widths
-    return Sizes(chosen, (max(chosen[-1] // 2, 1),), plain.embedding)
+    plain = preset.rivals["per_slice"].model.model_dump()
+    chosen = tuple(widths) or plain["widths"]
+    return Sizes(chosen, (max(chosen[-1] // 2, 1),), plain["embedding"])

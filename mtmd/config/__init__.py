@@ -4,13 +4,14 @@ from mtmd.config.base import Frozen
 from mtmd.config.declarations import Declarations, IdsConfig, IdType, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.limits import DataConfig, EvaluationConfig, GatesConfig, MonitorConfig, RetentionConfig
-from mtmd.config.model import AblationsConfig, ModelConfig, RivalConfig, TrainingConfig
+from mtmd.config.model import AblationsConfig, ModelSettings, RivalConfig, TrainingConfig
 from mtmd.config.preset import (
     MAX_WINDOW_DAYS,
     MIN_WINDOW_DAYS,
     SHORTEST_WINDOW_DAYS,
     Preset,
     Variant,
+    all_variants,
     load_preset,
     variant,
     variants,
@@ -34,7 +35,7 @@ __all__ = [
     "GatesConfig",
     "IdType",
     "IdsConfig",
-    "ModelConfig",
+    "ModelSettings",
     "MonitorConfig",
     "Preset",
     "RetentionConfig",
@@ -45,6 +46,7 @@ __all__ = [
     "Task",
     "TrainingConfig",
     "Variant",
+    "all_variants",
     "load_preset",
     "preset_names",
     "variant",

@@ -14,6 +14,11 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def models_of(cls, values: Any) -> tuple[type[BaseModel], ...]:
+        """The models whose keys a table of such values has: this one, unless the values choose others."""
+        return (cls,)
+
 
 class Section(Frozen):
     """A section of a preset. Of infinity there is no JSON: it would end a run where an output is named by it."""
@@ -91,13 +96,13 @@ def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Prob
     about, key = _subject(path, values)
     where = ", ".join(part for part in (about, key) if part)
     if kind == "extra_forbidden":
-        return _unknown(path, where, _keys(path[:-1], model))
+        return _unknown(path, where, _keys(path[:-1], model, values))
     if kind.startswith("union_tag_"):
         given, known = (entry["ctx"].get(what) for what in ("tag", "expected_tags"))
         text = "kind: missing" if given is None else f"kind ({given!r}) must be one of {known}"
         return Problem(path, f"{where}, {text}", "" if given else "add it")
     if kind == "missing":
-        words = _keys(path[:-1], model).get(str(path[-1]))
+        words = _keys(path[:-1], model, values).get(str(path[-1]))
         return Problem(path, f"{where}: missing", f"add it: {words}" if words else "add it")
     words = re.sub(
         r"^(Value error, |\w+ should )", lambda m: "" if "error" in m[1] else "must ", entry["msg"]
@@ -152,13 +157,16 @@ def _in_file(location: Location, values: Any, *, absent: bool) -> Location:
     return tuple(path)
 
 
-def _keys(path: Location, model: type[BaseModel]) -> dict[str, str]:
+def _keys(path: Location, model: type[BaseModel], values: Any) -> dict[str, str]:
     """The keys of the table at a path, with their descriptions, of all models that may stand there."""
     models = [model]
-    for part in path:
-        if isinstance(part, str):
-            fields = [one.model_fields[part] for one in models if part in one.model_fields]
+    for place, part in enumerate(path, start=1):
+        fields = [one.model_fields[str(part)] for one in models if str(part) in one.model_fields]
+        if fields:  # else a list's place, or a name in a table of tables
             models = [inner for field in fields for inner in _models_in(field.annotation)]
+        table = _at(values, path[:place])
+        chosen = [one.models_of(table) if issubclass(one, Frozen) else (one,) for one in models]
+        models = [inner for inners in chosen for inner in inners]
     return {name: field.description or "" for one in models for name, field in one.model_fields.items()}
 
 

@@ -1,83 +1,110 @@
-"""`[model]`, `[rivals]` and `[training]` of a preset: sizes, switches and the optimisation of MTMD and its rivals.
+"""`[model]`, `[rivals]` and `[training]` of a preset: the candidate's network, its rivals', and how they learn.
 
 Defaults are the paper's, or a deviation's that is better: docs/paper.md lists the deviations.
 """
 
+import importlib
 from collections.abc import Sequence
 from math import inf
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
 from mtmd.config.base import Section
+from mtmd.config.declarations import Declarations
+from mtmd.errors import ConfigError
 
+_PACKAGE = "mtmd.model"  # asked by name, as it stands above this package and its networks need torch
 Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer; more would not fit any machine
 
 
-class ModelConfig(Section):
-    """The MTMD model (paper §2)."""
+class ModelSettings(Section):
+    """The base of an architecture's `Settings`: the table `[model]` of a preset, or what a rival's table has of them.
 
-    expert_widths: tuple[Width, ...] = Field((512, 256, 128, 128), min_length=1, description="§2.1.3, §2.1.4")
-    shallow_widths: tuple[Width, ...] = Field(
-        (128, 64), min_length=1, description="§2.1.3; the last is emb_shallow"
-    )
-    router_widths: tuple[Width, ...] = Field((128, 64), min_length=1, description="§2.1.5, before |Expert|")
-    leaky_slope: ClassVar[float] = 0.2  # §2.1.3
-    norm: Literal["pre", "post", "none"] = Field(
-        "pre", description="LayerNorm before or after the linear; §3.4"
-    )
-    adaptation: Literal["domain", "shared"] = Field(
-        "domain", description="norm, defaults and SE per domain, or one norm and no SE; §2.1.2"
-    )
-    se_reduction: ClassVar[int] = 2  # SE hidden width = fields / reduction; §2.1.2
-    task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
-    domain_shared_expert: bool = Field(
-        True, description="one expert per tower that its domains share; §2.1.4"
-    )
-    shallow_expert: bool = Field(True, description="§2.1.3")
-    routing: bool = Field(
-        True, description="learned weights of the experts; without, all count the same; §2.1.5"
-    )
-    composition: Literal["concat", "sum"] = Field(
-        "concat", description="how routed expert outputs meet; §2.1.5"
-    )
-    cross_layers: int = Field(2, ge=0, le=100, description="low-rank DCN v2 layers, 0 for none; §2.1.5")
-    cross_rank: Width = Field(64, description="rank of each cross layer")
-    emb_deep: dict[str, Width] | Width = Field(
-        description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
-    )
+    An architecture is a folder of `mtmd/model/` whose name stands in `mtmd.model.ARCHITECTURES`: `Settings` in its
+    `__init__.py`, and in `network.py` `Network`, which is called with declarations and settings.
+    """
+
+    label: ClassVar[str]  # what pages call it
+    servable: ClassVar[bool] = True  # its network is a TwoTower, which may go live; others can only be rivals
+    architecture: str = Field(description="which network it is")
     norm_min_rows: int = Field(
         32,
         ge=2,
-        description="with fewer values of a number than this in a domain's window their variance is not used; §2.1.2",
+        description="with fewer values of a number than this in a norm's window their variance is not used; §2.1.2",
     )
 
-    def deep_widths(self, tasks: Sequence[str]) -> tuple[Width, ...]:
-        """Width of emb_deep of each task."""
-        widths = self.emb_deep
-        return tuple(widths if isinstance(widths, int) else widths[task] for task in tasks)
+    def check(self, declarations: Declarations, table: str) -> None:
+        """Raise ValueError, in words that name the `table` of the preset, where the declarations do not fit."""
 
-    @property
-    def shallow_width(self) -> int:
-        """Width of emb_shallow; 0 without a shallow expert."""
-        return self.shallow_widths[-1] if self.shallow_expert else 0
+    def recipe(self) -> dict[str, Any]:
+        """What decides its weights; the architecture goes without saying, as names have it."""
+        return self.model_dump(mode="json", exclude={"architecture"})
 
-    @property
-    def routed(self) -> tuple[str, ...]:
-        """The experts whose outputs meet in a task's emb_deep, in the order of its routing weights."""
-        shared = {"task_shared": self.task_shared_expert, "domain_shared": self.domain_shared_expert}
-        return ("deep", *(name for name, present in shared.items() if present))
+    @classmethod
+    def models_of(cls, values: Any) -> tuple[type[BaseModel], ...]:
+        name = values.get("architecture", ARCHITECTURE) if isinstance(values, dict) else None
+        return (architecture(name),) if name in architectures() else (cls,)
+
+
+ARCHITECTURE = "mtmd"  # of a preset that names none
+
+
+def architectures() -> tuple[str, ...]:
+    """The names of the architectures that there are."""
+    registered: tuple[str, ...] = importlib.import_module(_PACKAGE).ARCHITECTURES
+    return registered
+
+
+def architecture(name: str) -> type[ModelSettings]:
+    """The settings of an architecture; raises ConfigError that lists the names there are."""
+    if name not in architectures():
+        raise ConfigError(f"architecture ({name!r}) must be one of {list(architectures())}")
+    settings: type[ModelSettings] = importlib.import_module(f"{_PACKAGE}.{name}").Settings
+    return settings
+
+
+def label_of(name: str) -> str:
+    """What pages call the models of an architecture; of one that is gone, its name."""
+    return architecture(name).label if name in architectures() else name
+
+
+def check_tasks(key: str, given: Any, tasks: Sequence[str]) -> None:
+    """Raise ValueError where settings by task, if they are such, are not of exactly these tasks."""
+    if isinstance(given, dict) and set(given) != set(tasks):
+        raise ValueError(f"{key} has {sorted(given)}; it must have exactly the tasks {sorted(tasks)}")
+
+
+def _chosen(given: Any) -> Any:
+    """A table as the settings of its architecture."""
+    if not isinstance(given, dict):
+        return given
+    try:
+        settings = architecture(given.get("architecture", ARCHITECTURE))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return settings.model_validate(given)
+
+
+AnyModel = Annotated[SerializeAsAny[ModelSettings], BeforeValidator(_chosen)]
 
 
 class RivalConfig(Section):
-    """A plain two-tower MLP that MTMD is compared with each day, besides the champion and the constant."""
+    """A model that the candidate is compared with each day, besides the champion and the constant.
 
-    architecture: Literal["per_slice", "pooled"] = Field(
-        "per_slice",
-        description="one network for each slice (§3.2), or one for all rows; the rival's own name when left out",
-    )
-    widths: tuple[Width, ...] = Field((512, 256, 128), min_length=1)
-    embedding: Width = Field(64, description="width of the tower's output")
+    In files, and in what is dumped, the settings of its architecture stand beside the other keys.
+    """
+
+    model: AnyModel
     learning_rate: float = Field(1e-3, gt=0, description="its own, tuned on the validation slice")
     weight_decay: float | None = Field(
         None,
@@ -92,18 +119,48 @@ class RivalConfig(Section):
         "stored one is compared, and its age is shown. 0: neither trained nor compared",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or isinstance(given.get("model"), ModelSettings):
+            return given
+        own = cls.model_fields.keys() - {"model"}
+        settings = {key: value for key, value in given.items() if key not in own}
+        return {"model": settings} | {key: value for key, value in given.items() if key in own}
+
+    @model_serializer(mode="wrap")
+    def _beside(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = dict(dump(self))
+        settings: dict[str, Any] = values.pop("model", {})
+        return settings | values
+
+    @classmethod
+    def models_of(cls, values: Any) -> tuple[type[BaseModel], ...]:
+        named = isinstance(values, dict) and "architecture" in values  # else its own name may say it
+        return (cls, *(ModelSettings.models_of(values) if named else map(architecture, architectures())))
+
     def recipe(self) -> dict[str, Any]:
         """What decides its weights."""
         return self.model_dump(mode="json", exclude={"every_days"})
 
 
-def rivals_of(given: Any) -> Any:
-    """`[rivals.<name>]` of a preset, with the two that are always there; a name is also an architecture's."""
+RIVALS = {"per_slice": "per_slice", "pooled": "plain"}  # of every preset, and their architectures
+
+
+def rivals_of(given: Any, info: ValidationInfo) -> Any:
+    """`[rivals.<name>]` of a preset, with those that are always there; a name may also be an architecture's.
+
+    Norms are of as few rows as those of `[model]`, unless the rival says otherwise.
+    """
     if not isinstance(given, dict):
         return given
-    named: dict[str, Any] = {"per_slice": {}, "pooled": {}, **given}
+    candidate = info.data.get("model")
+    usual = {"norm_min_rows": candidate.norm_min_rows} if isinstance(candidate, ModelSettings) else {}
+    named: dict[str, Any] = {**{name: {} for name in RIVALS}, **given}
     return {
-        name: {"architecture": name} | values if isinstance(values, dict) else values
+        name: {"architecture": RIVALS.get(name, name)} | usual | values
+        if isinstance(values, dict)
+        else values
         for name, values in named.items()
     }
 
@@ -121,7 +178,7 @@ class AblationsConfig(Section):
 
 
 class TrainingConfig(Section):
-    """Optimisation; the budget (epochs, batch) is shared by MTMD and its rivals."""
+    """Optimisation; the budget (epochs, batch) is shared by the candidate and its rivals."""
 
     learning_rate: float = Field(1e-3, gt=0)
     embedding_rate: float = Field(

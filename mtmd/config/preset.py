@@ -3,6 +3,7 @@
 An ablation's variant is a preset with one factor changed (paper §3.4).
 """
 
+import inspect
 import tomllib
 from datetime import date
 from functools import cache, cached_property
@@ -23,7 +24,17 @@ from mtmd.config.limits import (
     RetentionConfig,
     SimulationConfig,
 )
-from mtmd.config.model import AblationsConfig, ModelConfig, RivalConfig, TrainingConfig, rivals_of
+from mtmd.config.model import (
+    AblationsConfig,
+    AnyModel,
+    ModelSettings,
+    RivalConfig,
+    TrainingConfig,
+    architecture,
+    architectures,
+    check_tasks,
+    rivals_of,
+)
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.sources import SourcesConfig
 from mtmd.errors import ConfigError
@@ -105,9 +116,9 @@ class Preset(Frozen):
     features: tuple[AnyFeature, ...]
     ids: IdsConfig = IdsConfig()
     data: DataConfig = DataConfig()
-    model: ModelConfig
+    model: AnyModel = Field(description="the candidate's architecture, and its settings")
     rivals: Annotated[dict[str, RivalConfig], BeforeValidator(rivals_of)] = Field(
-        {}, validate_default=True, description="what MTMD is compared with each day, by names"
+        {}, validate_default=True, description="what the candidate is compared with each day, by names"
     )
     ablations: AblationsConfig = Field(
         AblationsConfig(),
@@ -128,14 +139,24 @@ class Preset(Frozen):
                 f"window_days ({self.window_days}) must be at least min_window_days ({self.min_window_days}); lengthen "
                 "the window, or lower min_window_days if the logs are younger"
             )
-        tasks = set(self.domains.task_names)
-        for key, given in (
-            ("model.emb_deep", self.model.emb_deep),
-            ("training.loss_weights", self.training.loss_weights),
-        ):
-            if isinstance(given, dict) and set(given) != tasks:
-                raise ValueError(f"{key} has {sorted(given)}; it must have exactly the tasks {sorted(tasks)}")
-        _ = self.declarations
+        check_tasks("training.loss_weights", self.training.loss_weights, self.domains.task_names)
+        self.model.check(self.declarations, "model")
+        for name, rival in self.rivals.items():
+            rival.model.check(self.declarations, f"rivals.{name}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_candidate(self) -> Self:
+        if not self.model.servable:
+            others = [name for name in architectures() if architecture(name).servable]
+            raise ValueError(
+                f"model.architecture ({self.candidate!r}) can only be a rival's, because it has no towers to "
+                f"serve; use one of {others}"
+            )
+        if self.candidate in self.rivals:
+            raise ValueError(
+                f"rivals.{self.candidate} has the name of the candidate's architecture; give the rival another name"
+            )
         return self
 
     @model_validator(mode="after")
@@ -152,9 +173,18 @@ class Preset(Frozen):
     def declarations(self) -> Declarations:
         return Declarations(domains=self.domains, features=self.features, ids=self.ids)
 
+    @property
+    def candidate(self) -> str:
+        """The kind of the model that may go live: its architecture. The other kinds are the rivals' names."""
+        return self.model.architecture
+
+    def model_of(self, kind: str) -> ModelSettings:
+        """The architecture of a kind of model, and its settings."""
+        return self.model if kind == self.candidate else self.rivals[kind].model
+
     def training_of(self, kind: str) -> TrainingConfig:
         """The optimisation of a kind of model: a rival's learning rate and weight decay are its own."""
-        if kind == "mtmd":
+        if kind == self.candidate:
             return self.training
         given = self.rivals[kind].model_dump(include={"learning_rate", "weight_decay"}, exclude_none=True)
         return self.training.model_copy(update=given)
@@ -171,9 +201,6 @@ def load_preset(name_or_path: str) -> Preset:
         return Preset.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"preset {path} is wrong:\n{wrong_values(error, values, Preset)}") from error
-
-
-_VARIANTS = Path(__file__).with_name("variants.toml")
 
 
 class Variant(Frozen):
@@ -216,15 +243,24 @@ class Variant(Frozen):
 
 
 @cache
-def variants() -> dict[str, Variant]:
-    """Every variant by its name, in the order of the tables."""
-    declared = tomllib.loads(_VARIANTS.read_text(encoding="utf-8"))
-    return {name: Variant(name=name, **values) for name, values in declared.items()}
+def variants(of: str) -> dict[str, Variant]:
+    """The variants of an architecture by their names, in the tables' order: its own, then those of all."""
+    own = [inspect.getfile(architecture(of))] if of in architectures() else []
+    files = [Path(place).with_name("variants.toml") for place in (*own, __file__)]
+    read = [tomllib.loads(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+    return {name: Variant(name=name, **values) for found in read for name, values in found.items()}
 
 
-def variant(name: str) -> Variant:
-    """A variant by its name; raises ConfigError that lists the names there are."""
+def all_variants() -> tuple[str, ...]:
+    """The names of the variants of all architectures."""
+    return tuple(dict.fromkeys(name for of in architectures() for name in variants(of)))
+
+
+def variant(name: str, of: str) -> Variant:
+    """A variant of an architecture by its name; raises ConfigError that lists the names there are."""
     try:
-        return variants()[name]
+        return variants(of)[name]
     except KeyError:
-        raise ConfigError(f"ablation variant {name!r} is not known; use one of {list(variants())}") from None
+        raise ConfigError(
+            f"ablation variant {name!r} of architecture {of!r} is not known; use one of {list(variants(of))}"
+        ) from None

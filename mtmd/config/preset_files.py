@@ -6,6 +6,7 @@ from typing import Any
 
 from mtmd import extension
 from mtmd.config.base import merged
+from mtmd.config.model import ARCHITECTURE, ModelSettings
 from mtmd.errors import ConfigError
 
 CHANGE, MORE = "change_features", "more_features"
@@ -45,7 +46,7 @@ def features_over(base: list[Any] | None, values: dict[str, Any], path: Path) ->
 
 _OF_PROJECT = "preset.toml"
 _PLACES = ("sql", "expectations")  # seen from the file that names them
-_PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"))
+_PER_TASK = ("model", "training")  # sections with tables that have a key for each task
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -117,7 +118,7 @@ def _laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict
     features = features_over(there if isinstance(there, list) else None, values, path)
     if features is not None:
         values["features"] = features
-    return _of_tasks_that_are_there(merged(_without_replaced_sources(base, values), values), values)
+    return _of_tasks_that_are_there(merged(_without_replaced(base, values), values), values)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -134,12 +135,19 @@ def read_toml(path: Path) -> dict[str, Any]:
     return values | places
 
 
-def _without_replaced_sources(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """A source of a table takes the place of the base's: keys of one kind have no meaning in another."""
+def _without_replaced(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """A source of a table, or an architecture, takes the place of the base's, whose keys have no meaning in another."""
+    tables = dict(base)
     below, above = base.get("sources"), values.get("sources")
-    if not (isinstance(below, dict) and isinstance(above, dict)):
-        return base
-    return base | {"sources": {table: source for table, source in below.items() if table not in above}}
+    if isinstance(below, dict) and isinstance(above, dict):
+        tables["sources"] = {table: source for table, source in below.items() if table not in above}
+    own, model = values.get("model"), base.get("model")
+    if isinstance(own, dict) and isinstance(model, dict):
+        before = model.get("architecture", ARCHITECTURE)
+        if own.get("architecture", before) != before:
+            common = ModelSettings.model_fields
+            tables["model"] = {key: value for key, value in model.items() if key in common}
+    return tables
 
 
 def _of_tasks_that_are_there(tables: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -148,11 +156,12 @@ def _of_tasks_that_are_there(tables: dict[str, Any], values: dict[str, Any]) -> 
         tasks = {task["name"] for task in values["domains"]["tasks"]}
     except (KeyError, TypeError):
         return tables
-    for section, key in _PER_TASK:
+    for section in _PER_TASK:
         table, own = tables.get(section), values.get(section)
-        if isinstance(table, dict) and isinstance(table.get(key), dict):
-            said = own.get(key) if isinstance(own, dict) else None
-            kept = tasks | (said.keys() if isinstance(said, dict) else set())
-            settings = {task: setting for task, setting in table[key].items() if task in kept}
-            tables = tables | {section: table | {key: settings}}
+        for key, by_task in table.items() if isinstance(table, dict) else ():
+            if isinstance(by_task, dict):
+                said = own.get(key) if isinstance(own, dict) else None
+                kept = tasks | (said.keys() if isinstance(said, dict) else set())
+                settings = {task: setting for task, setting in by_task.items() if task in kept}
+                tables = tables | {section: tables[section] | {key: settings}}
     return tables

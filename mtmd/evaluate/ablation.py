@@ -30,7 +30,7 @@ class Ablation(Frozen):
 
     @property
     def reports(self) -> tuple[EvaluationReport, ...]:
-        """Each with the candidate "mtmd" and its variants as predictors."""
+        """Each with the candidate and its variants as predictors."""
         return tuple(EvaluationReport.model_validate(read_json(Path(path) / REPORT)) for path in self.paths)
 
 
@@ -40,7 +40,7 @@ def to_train(plan: RunPlan, names: Sequence[str]) -> tuple[list[str], list[str]]
     A variant that the preset is already would show a factor that is worth nothing. Raises ConfigError for a
     variant that there is not.
     """
-    changing = [name for name in names if variant(name).changes(plan.preset)]
+    changing = [name for name in names if variant(name, plan.preset.candidate).changes(plan.preset)]
     same = [f"{name}: preset {plan.preset.name} is that already" for name in names if name not in changing]
     return changing, same
 

@@ -41,15 +41,17 @@ def evaluate_predictors(
     predictions: Predictions,
     config: EvaluationConfig,
     *,
-    candidate: str = "mtmd",
+    candidate: str | None = None,
     ages: Mapping[str, int] = MappingProxyType({}),
 ) -> EvaluationReport:
     """Metrics of each predictor's (P, T) log-probabilities, rows in the order of the day's candidates.
 
-    `ages` says how old rivals are that an earlier day trained. Values where the task does not apply are not read.
+    `candidate` is one of the predictors, the first where it is left out. `ages` says how old rivals are that an earlier
+    day trained. Values where the task does not apply are not read.
 
     Raises EvaluationError naming predictor, slice and count of bad values.
     """
+    candidate = candidate or next(iter(predictions))
     slices = list(cut(day, declarations, config.buckets))
     tasks = list(whole_tasks(slices, config.buckets))
     metrics: list[SliceMetrics] = []

@@ -68,12 +68,12 @@ def evaluation_key(
 
 
 def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: str) -> Evaluated:
-    """Metrics of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
+    """Metrics of the candidate, its rivals, the constant and the incumbent champion on the held-out day.
 
     An extra may have further registered models compared (seam `rivals`), or write what else it makes of the same
     predictions beside the report (seam `evaluation`).
 
-    `candidate` is the model id that MTMD will have, by which the registry knows whether it was promoted before.
+    `candidate` is the candidate's model id, by which the registry knows whether it was promoted before.
     Raises EvaluationError when a prediction is not finite, or the champion's domains are others.
     """
     opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
@@ -109,7 +109,9 @@ def _write_reports(
         predictions[name] = registered_scores(plan, model_id, shard)
     config = plan.preset.evaluation
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
-    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, ages=ages)
+    report = evaluate_predictors(
+        plan.as_of, declarations, day, predictions, config, candidate=plan.preset.candidate, ages=ages
+    )
     write_json(directory / REPORT, report.model_dump(mode="json"))
     for there in extension.modules("evaluation").values():
         there.write(plan, days, day, predictions, directory)

@@ -12,15 +12,14 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import ModelConfig, Preset, SideSchema
+from mtmd.config import ModelSettings, Preset, SideSchema
 from mtmd.errors import BundleError
-from mtmd.model.two_tower import MTMD
+from mtmd.model.ranker import TwoTower
 from mtmd.registry.bundle import (
     BUNDLE_FILE,
     BUNDLE_FORMAT,
     INPUT_PREFIX,
     LIST_INPUT,
-    MODEL_KIND,
     OUTPUT_PREFIX,
     BundleInfo,
     TowerFile,
@@ -38,7 +37,7 @@ _graphs: dict[
 ] = {}  # that this process has traced, without weights, by what decides a graph
 
 
-def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
+def export_bundle(model: TwoTower, preset: Preset, directory: Path) -> BundleInfo:
     """Write the bundle of a trained model, in evaluation mode, into a directory, such as `atomic_directory` yields.
 
     Raises BundleError for a file that is too large.
@@ -53,7 +52,7 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
     for side, names, schema, module in towers:
         for index, name in enumerate(names):
             path = directory / f"{side}_{name}.onnx"
-            properties = {"bundle_id": identity, "kind": MODEL_KIND, "side": side, "domain": name}
+            properties = {"bundle_id": identity, "kind": preset.candidate, "side": side, "domain": name}
             write_onnx(path, module(index), schema, domains.task_names, properties, preset.model)
             files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
     info = BundleInfo(
@@ -74,7 +73,7 @@ def bundle_id(model: nn.Module, preset: Preset) -> str:
         {
             "weights": tensors_digest(model.state_dict()),
             "declarations": preset.declarations.model_dump(mode="json"),
-            "model": preset.model.model_dump(mode="json"),
+            "model": preset.model.recipe(),
             "format": BUNDLE_FORMAT,
         }
     )
@@ -86,14 +85,14 @@ def write_onnx(
     schema: SideSchema,
     tasks: tuple[str, ...],
     properties: dict[str, str],
-    config: ModelConfig,
+    config: ModelSettings,
 ) -> None:
     """Export the module of one domain: (continuous, categorical, embedding, lists) → one (N, K_t) per task.
 
     Tracing costs seconds, and most domains of a tower compute the same with other weights. So a process traces a graph
     once for each structure: names, types and shapes of the module's tensors (tables may have any number of rows), its
-    tasks, the model's configuration and the features. Whatever else two domains differ by must be in tensors, as in
-    DomainModule; the parity proof runs every file.
+    tasks, the model's configuration and the features. Whatever else two domains differ by must be in tensors, as
+    TwoTower says; the parity proof runs every file.
 
     The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
     the exporter embeds are taken out. Raises BundleError when the module is too large for one file, or works for a

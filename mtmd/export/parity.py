@@ -20,7 +20,7 @@ from mtmd.extract.shards import Shard
 from mtmd.extract.window import gather_batch, scorable, split_evenly
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import SideInput
-from mtmd.model.two_tower import MTMD
+from mtmd.model.ranker import TwoTower
 from mtmd.registry.bundle import TowerSide
 from mtmd.serve.scorer import Scorer
 
@@ -52,7 +52,7 @@ class Difference(Frozen):
         return f"{self.what} differ by {number}, at most {self.tolerance:g}"
 
 
-def check_parity(model: MTMD, bundle_dir: Path, shard: Shard, preset: Preset) -> Proof:
+def check_parity(model: TwoTower, bundle_dir: Path, shard: Shard, preset: Preset) -> Proof:
     """Embeddings of every file at every batch size, and the day's scores and ranks, against torch.
 
     `model` is in evaluation mode. Differences are reported, not raised: the promotion gate decides. So is a file that
@@ -91,7 +91,7 @@ def judged(differences: Sequence[Difference], agreements: Sequence[bool], top_k:
 
 
 def side_differences(
-    model: MTMD, scorer: Scorer, shard: Shard, preset: Preset, side: TowerSide
+    model: TwoTower, scorer: Scorer, shard: Shard, preset: Preset, side: TowerSide
 ) -> Iterator[Difference]:
     """Each file of a side at every batch size, on its rows of the day, hard ones first."""
     schema, domain, matrices, embed = (
@@ -122,7 +122,7 @@ def side_differences(
 
 
 def _day_parity(
-    model: MTMD, scorer: Scorer, shard: Shard, preset: Preset
+    model: TwoTower, scorer: Scorer, shard: Shard, preset: Preset
 ) -> tuple[Difference, Sequence[bool]]:
     """The model's own forward on real batches, against the bundle's scores, and ranks of each request and task."""
     batch_requests = min(preset.training.batch_requests, _DAY_REQUESTS)

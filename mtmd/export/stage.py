@@ -15,7 +15,7 @@ from mtmd.export.bundle import EXPORT_FORMAT, bundle_id, export_bundle
 from mtmd.export.fresh_process import check_fresh_process, sample_raw_rows
 from mtmd.export.parity import Proof, check_parity
 from mtmd.extract.shards import Days, ShardRef, open_shard
-from mtmd.model.two_tower import MTMD
+from mtmd.model.ranker import TwoTower
 from mtmd.registry.records import ModelManifest, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
@@ -32,13 +32,13 @@ class Proofs(Frozen):
     fresh_process: Proof
 
 
-def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
+def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) -> Registered:
     """Write the candidate once: an ONNX file per tower domain, declarations, its own metrics and manifest.
 
     A stored one that was altered is made again. Raises BundleError when the model can't be exported.
     """
-    name = model_id(plan, mtmd, days.held_out)
-    model, start = _load(plan, mtmd), mtmd.start
+    name = model_id(plan, trained, days.held_out)
+    model, start = _load(plan, trained), trained.start
 
     def build(directory: Path) -> None:
         export_bundle(model, plan.preset, directory)
@@ -52,7 +52,8 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
         bundle_id=bundle_id(model, plan.preset),
         window={ref.day: ref.fingerprint for ref in days.window},
         held_out=days.held_out.fingerprint,
-        training=mtmd.key,
+        training=trained.key,
+        architecture=trained.kind,
         started_from=start
         and StartedFrom(
             model_id=start.model_id, full_model_id=start.full_model_id, full_as_of=start.full_as_of
@@ -64,20 +65,20 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
     return Registry(plan.workspace.root).add(build, manifest)
 
 
-def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
+def prove(plan: RunPlan, exported: Registered, trained: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone."""
     directory = Registry(plan.workspace.root).verify(exported.model_id)
     shard = open_shard(Path(held_out.path))
     rows = sample_raw_rows(plan.source, shard, plan.preset.declarations)
     return Proofs(
-        parity=check_parity(_load(plan, mtmd), directory, shard, plan.preset),
+        parity=check_parity(_load(plan, trained), directory, shard, plan.preset),
         fresh_process=check_fresh_process(directory, shard, rows, plan.preset),
     )
 
 
-def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
+def model_id(plan: RunPlan, trained: Trained, held_out: ShardRef) -> str:
     """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
-    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint, plan.preset)[:10]}"
+    return f"{plan.as_of:%Y%m%d}-{candidate_key(trained.key, held_out.fingerprint, plan.preset)[:10]}"
 
 
 def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
@@ -93,10 +94,10 @@ def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
     )
 
 
-def _load(plan: RunPlan, trained: Trained) -> MTMD:
-    """The trained MTMD."""
+def _load(plan: RunPlan, trained: Trained) -> TwoTower:
+    """The trained candidate."""
     model = load_trained(plan, trained)
-    assert isinstance(model, MTMD), "a candidate has a tower per domain"
+    assert isinstance(model, TwoTower), "a candidate is of an architecture that can be served"
     return model
 
 

@@ -140,8 +140,9 @@ def _trainings(registry: Registry) -> Iterator[str]:
     """Names of the trained weights that a next day may go on from."""
     for model_id in registry.one_rollback():
         with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
-            if (training := registry.manifest(model_id).training) is not None:
-                yield Workspace(registry.root).trained("mtmd", training).name
+            model = registry.manifest(model_id)
+            if model.training is not None:
+                yield Workspace(registry.root).trained(model.architecture, model.training).name
 
 
 def _days_before(newest: date, day: date | None, kept_days: int) -> str | None:

@@ -10,16 +10,19 @@ Shapes: N rows of one domain, M numeric columns, k features of a table, w their 
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import ModelConfig, SideSchema
+from mtmd.config import SideSchema
 from mtmd.model.batch import SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.layers import Statistics, WindowNorm
 
 GATE_STD = 0.01
+SE_REDUCTION = 2  # hidden width of the SE block = fields / reduction; §2.1.2
+Adapted = Literal["domain", "shared"]
 
 
 class DomainFields(nn.Module):
@@ -31,17 +34,17 @@ class DomainFields(nn.Module):
     field_mean: Tensor
     indicator: Tensor
 
-    def __init__(self, layout: FieldLayout, config: ModelConfig) -> None:
+    def __init__(self, layout: FieldLayout, min_rows: int, *, gated: bool) -> None:
         super().__init__()
-        self.gated = config.adaptation == "domain"
+        self.gated = gated
         numeric, fields = layout.numeric_width, len(layout.fields)
-        self.norm = WindowNorm(numeric, config.norm_min_rows)
+        self.norm = WindowNorm(numeric, min_rows)
         self.gain = nn.Parameter(torch.ones(numeric))
         self.shift = nn.Parameter(torch.zeros(numeric))
         self.default = nn.Parameter(torch.zeros(layout.width))
         if not self.gated:
             return
-        hidden = max(1, fields // config.se_reduction)
+        hidden = max(1, fields // SE_REDUCTION)
         self.squeeze = nn.Linear(fields, hidden)
         self.excite = nn.Linear(hidden, fields)
         nn.init.normal_(self.excite.weight, std=GATE_STD)
@@ -96,15 +99,18 @@ class DomainAdaptation(nn.Module):
 
     present: Tensor
 
-    def __init__(self, schema: SideSchema, config: ModelConfig, owned: Owned | None = None) -> None:
-        """`owned` is as in FieldTables."""
+    def __init__(
+        self, schema: SideSchema, adapted: Adapted, min_rows: int, owned: Owned | None = None
+    ) -> None:
+        """`min_rows` is as in WindowNorm, `owned` as in FieldTables."""
         super().__init__()
         self.layout = FieldLayout(schema)
         self.tables = FieldTables(self.layout, owned=owned)
-        self.shared = config.adaptation == "shared"
+        self.shared = adapted == "shared"
         count = len(schema.domains)
         self.domains = nn.ModuleList(
-            DomainFields(self.layout, config) for _ in range(1 if self.shared else count)
+            DomainFields(self.layout, min_rows, gated=not self.shared)
+            for _ in range(1 if self.shared else count)
         )
         present = torch.stack([self.layout.present_columns(domain) for domain in range(count)])
         self.register_buffer("present", present, persistent=False)  # (|domains|, D)

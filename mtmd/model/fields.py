@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mtmd.config import SideSchema
 from mtmd.features import Feature, Hashed, MultiValued
 from mtmd.model.batch import ListInput, SideInput
-from mtmd.model.pooling import ListPooling
+from mtmd.model.layers import ListPooling
 
 EMBEDDING_STD = 0.05
 # Tables that several features read, by the name of the feature that they are of.

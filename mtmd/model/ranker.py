@@ -1,4 +1,4 @@
-"""What every model in this package offers, its device, and its scores: logits to probabilities along the task tree.
+"""What every model in this package offers, how it is made, and its scores: logits to probabilities along the task tree.
 
 Models are made and stored on the CPU, from the same random numbers whatever the device, and moved. Scores are in log
 space and always in float32 (paper §2.3).
@@ -6,6 +6,7 @@ space and always in float32 (paper §2.3).
 Shapes: P pairs, T tasks, K embedding width, R requests, A ads.
 """
 
+import importlib
 import os
 from collections.abc import Sequence
 from typing import Any, Literal, cast
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtmd.config import Preset
 from mtmd.errors import ConfigError
-from mtmd.model.batch import Batch
+from mtmd.model.batch import Batch, SideInput
 
 LN_2 = 0.6931471805599453
 SMALLEST = 1e-30  # log(1 − e^x) has no finite value at x = 0, where float32 puts every logit above ~88
@@ -50,6 +52,47 @@ class RankingModel(nn.Module):
     @property
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+class TwoTower(RankingModel):
+    """A model that may go live: a logit is the dot product of two embeddings of the same width, K_t of task t.
+
+    widths  K_t of each task
+    Modules for export are in evaluation mode. They get the matrices of N rows, as in SideInput, then of each
+    multi-valued feature its ids (N, L) with 0 behind the last one; and return T tensors (N, K_t). What two domains of a
+    tower differ by is in their tensors, whose names and shapes are the same; those of tables may differ in rows.
+    """
+
+    widths: Sequence[int]
+
+    def embed_queries(self, side: SideInput) -> tuple[Tensor, ...]:
+        """Rows of requests, sorted by surface → per task (R, K_t)"""
+        raise NotImplementedError
+
+    def embed_items(self, side: SideInput) -> tuple[Tensor, ...]:
+        """Rows of ads, sorted by product → per task (A, K_t)"""
+        raise NotImplementedError
+
+    def query_module(self, surface: int) -> nn.Module:
+        """What embeds requests of one surface, for export."""
+        raise NotImplementedError
+
+    def item_module(self, product: int) -> nn.Module:
+        """What embeds ads of one product, for export."""
+        raise NotImplementedError
+
+
+def build_model(kind: str, preset: Preset) -> RankingModel:
+    """A new model with weights drawn from the preset's training seed; the global generator is left alone.
+
+    kind  the candidate's architecture, or a rival's name
+    """
+    settings = preset.model_of(kind)
+    network = importlib.import_module(f"mtmd.model.{settings.architecture}.network").Network
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(preset.training.seed)
+        model: RankingModel = network(preset.declarations, settings)
+    return model
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:

@@ -37,7 +37,7 @@ class DayRun(Frozen):
     plan: RunPlan
     quality: DataQuality
     days: Days
-    trained: tuple[Trained, ...] = Field(description="MTMD and its rivals")
+    trained: tuple[Trained, ...] = Field(description="the candidate and its rivals")
     evaluated: Evaluated
     exported: Registered
     proofs: Proofs
@@ -48,7 +48,7 @@ class DayRun(Frozen):
 
     @property
     def candidate(self) -> Trained:
-        return candidate_of(self.trained)
+        return candidate_of(self.plan, self.trained)
 
 
 def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSummary:

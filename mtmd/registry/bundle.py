@@ -11,7 +11,6 @@ from mtmd.store.files import read_json, sha256_file
 
 BUNDLE_FORMAT = 2  # raise it whenever the same weights and declarations must be served differently
 BUNDLE_FILE = "bundle.json"
-MODEL_KIND = "mtmd"
 # The dots matter: the exporter names inner values after operators (`embedding`, `cat_1`) and does not look
 # whether an input or output is called the same.
 INPUT_PREFIX, OUTPUT_PREFIX = "features.", "embedding."

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mtmd.config import Frozen
+from mtmd.config.model import ARCHITECTURE
 from mtmd.errors import RegistryError
 from mtmd.store.workspace import Workspace, read_record
 
@@ -38,6 +39,11 @@ class ModelManifest(Frozen):
     window: dict[date, str] = Field(description="fingerprint of each training day's shard")
     held_out: str | None = Field(None, description="fingerprint of the held-out day's shard")
     training: str | None = Field(None, description="key of its training; None in older manifests")
+    architecture: str = Field(
+        ARCHITECTURE,
+        exclude_if=lambda name: name == ARCHITECTURE,
+        description="which network it is",
+    )
     started_from: StartedFrom | None = Field(
         None, exclude_if=lambda start: start is None, description="None for a model that was fully retrained"
     )

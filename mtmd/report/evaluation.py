@@ -4,6 +4,7 @@ All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 """
 
 from mtmd.config import Slice
+from mtmd.config.model import RIVALS, label_of
 from mtmd.evaluate.metrics import QUALITIES, Metric
 from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
 from mtmd.report.tables import Column, Table, columns_of, enumerated, minus
@@ -59,15 +60,18 @@ def standing_words(report: EvaluationReport, rival: str) -> str:
 
 def worth(report: EvaluationReport) -> str:
     """Whether the candidate is worth its cost against pooling alone, and how much one training can say of that."""
+    if report.candidate == RIVALS[POOLED]:
+        return "The candidate is a pooled two-tower itself."
     if POOLED not in report.predictors:
         return "The pooled two-tower was not evaluated, so whether pooling alone is enough is not known."
-    found, words, name = standing(report, POOLED), standing_words(report, POOLED), report.candidate.upper()
+    found, words = standing(report, POOLED), standing_words(report, POOLED)
+    name = label_of(report.candidate)
     if not found["ahead"]:
         said = f"Pooling alone is enough today: against it {name} is {words}."
     elif found["behind"]:
         said = f"Mixed: against pooling alone {name} is {words}."
     else:
-        said = f"{name} is worth its cost: against pooling alone it is {words}."
+        said = f"{name[0].upper()}{name[1:]} is worth its cost: against pooling alone it is {words}."
     return (
         f"{said} A difference below {report.seed_noise:.0%} is noise between trainings, and counts as tied."
     )

@@ -22,7 +22,8 @@ def ablations(ablated: Ablation | None) -> Section:
     if ablated is not None:
         blocks.append(Items([Item("bad", "not compared", why) for why in ablated.missing]))
         places = (EVERYTHING, *ablated.reports[0].aggregates)
-        first, *others = [factors_table(ablated.reports, variants().values(), where) for where in places]
+        known = variants(ablated.reports[0].candidate).values()
+        first, *others = [factors_table(ablated.reports, known, where) for where in places]
         blocks += [first, Fold("Task by task", others)] if first.rows else []
     return Section(
         anchor="ablations",

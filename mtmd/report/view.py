@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mtmd import extension
+from mtmd.config.model import label_of
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import Evaluated
 from mtmd.promote.findings import RunSummary, Verdict
@@ -156,5 +157,5 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> Document:
     report, opponent = evaluated.report, evaluated.incumbent
     against = opponent.left_out or f"champion {opponent.model_id}" if opponent.model_id else "no champion"
     parts = (sections.rivals(report), sections.buckets(report))
-    title = f"Metrics of {report.candidate.upper()} on {report.as_of}"
+    title = f"Metrics of {label_of(report.candidate)} on {report.as_of}"
     return Document(title, "", (head(plan), f"Compared with {against}."), sections=parts)

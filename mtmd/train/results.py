@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from mtmd.config import Frozen, Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
-from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import ModelKind, build_model
+from mtmd.model.ranker import RankingModel, build_model
 from mtmd.store.files import atomic_file, digest
 from mtmd.train.step import Precision
 
@@ -62,7 +61,7 @@ class Start(Frozen):
 
 
 class ChosenStart(Frozen):
-    """What MTMD's training goes on from on a day."""
+    """What the candidate's training goes on from on a day."""
 
     start: Start | None = Field(None, description="None for a full retrain")
     words: str = Field(
@@ -129,7 +128,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
     save_file(whole, path, metadata=metadata)
 
 
-def load_weights(kind: ModelKind, preset: Preset, path: Path) -> RankingModel:
+def load_weights(kind: str, preset: Preset, path: Path) -> RankingModel:
     """The model of a kind with stored weights, in evaluation mode.
 
     Raises TrainingError when the file can't be read or does not fit the preset.

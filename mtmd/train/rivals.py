@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from mtmd.extract.window import days_fingerprint
-from mtmd.model.two_tower import ModelKind
 from mtmd.run import RunPlan
 from mtmd.store.workspace import is_complete
 from mtmd.train.stage import Made, Trained, read_fit, read_made, training_key
@@ -27,18 +26,19 @@ def is_due(as_of: date, every_days: int) -> bool:
     return every_days > 0 and (as_of - FIRST).days % every_days == 0
 
 
-def compared(plan: RunPlan) -> tuple[ModelKind, ...]:
+def compared(plan: RunPlan) -> tuple[str, ...]:
     """The kinds of models that a day trains: the candidate's first, then the preset's rivals."""
-    return ("mtmd", *(kind for kind, rival in plan.preset.rivals.items() if rival.every_days))
+    rivals = (kind for kind, rival in plan.preset.rivals.items() if rival.every_days)
+    return (plan.preset.candidate, *rivals)
 
 
-def earlier(plan: RunPlan, kind: ModelKind, shards: Mapping[date, str]) -> Trained | None:
+def earlier(plan: RunPlan, kind: str, shards: Mapping[date, str]) -> Trained | None:
     """The stored rival that stands in for one of the plan's own window; None where the day has to train it.
 
     `shards` has the fingerprint of each training day's shard.
     Taking one counts as using it: the clean-up keeps trainings by when they were last written or taken.
     """
-    every = 1 if kind == "mtmd" else plan.preset.rivals[kind].every_days
+    every = 1 if kind == plan.preset.candidate else plan.preset.rivals[kind].every_days
     age = (plan.as_of - FIRST).days % max(1, every)
     if not age:
         return None
@@ -64,7 +64,7 @@ def earlier(plan: RunPlan, kind: ModelKind, shards: Mapping[date, str]) -> Train
     return None
 
 
-def _stored(plan: RunPlan, kind: ModelKind) -> Iterator[tuple[Path, Made]]:
+def _stored(plan: RunPlan, kind: str) -> Iterator[tuple[Path, Made]]:
     """Trainings of a kind that the present preset would give the same name, over windows of the plan's length.
 
     A window may lack days at its ends that the preset leaves out.

@@ -17,7 +17,6 @@ from mtmd.errors import StorageError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import Share, WindowData, window_fingerprint
 from mtmd.model.ranker import RankingModel, choose_device
-from mtmd.model.two_tower import ModelKind
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.workspace import make_once
@@ -39,7 +38,7 @@ _MADE = "recipe.json"
 class Trained(Frozen):
     """A trained model on disk."""
 
-    kind: ModelKind
+    kind: str
     variant: str | None = Field(None, description="ablation variant; None for the preset as it is")
     seed: int = Field(description="of the training")
     key: str
@@ -59,7 +58,7 @@ class TrainingJob(Frozen):
     """What a process must know to train a model, or its part of one."""
 
     plan: RunPlan
-    kind: ModelKind
+    kind: str
     variant: str | None
     window: tuple[ShardRef, ...]
     start: Start | None
@@ -74,25 +73,25 @@ class Made(Frozen):
     shards: dict[date, str] = Field(description="fingerprint of each day's shard")
 
 
-def training_key(kind: ModelKind, window: str, preset: Preset, start: Start | None = None) -> str:
+def training_key(kind: str, window: str, preset: Preset, start: Start | None = None) -> str:
     """Name of a trained model: its recipe, its window's fingerprint, and what it goes on from."""
     return digest([recipe_of(kind, preset), window, None if start is None else start.key()])
 
 
-def candidate_of(trained: Sequence[Trained]) -> Trained:
-    """The MTMD model among a run's models, which may go live; the others are what it is compared with."""
-    return next(model for model in trained if model.name == "mtmd")
+def candidate_of(plan: RunPlan, trained: Sequence[Trained]) -> Trained:
+    """The model among a run's models that may go live; the others are what it is compared with."""
+    return next(model for model in trained if model.name == plan.preset.candidate)
 
 
 def choose_start(plan: RunPlan, window: Mapping[date, str]) -> ChosenStart:
-    """What the day's training of MTMD goes on from; `window` has the fingerprint of each training day's shard."""
+    """What the day's candidate goes on from; `window` has the fingerprint of each training day's shard."""
     chosen = (there.choose(plan, window) for there in extension.modules("start").values())
     return next((one for one in chosen if one is not None), ChosenStart())
 
 
 def train(
     plan: RunPlan,
-    kind: ModelKind,
+    kind: str,
     window: Sequence[ShardRef],
     on_progress: OnProgress | None = None,
     *,
@@ -139,12 +138,12 @@ def train(
 def run_job(job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | None = None) -> None:
     """Train, and write weights and record into the job's directory; with ranks, a rank's part of it.
 
-    An extra may say how MTMD begins (seam `start`): with which settings, on which batches, from which weights.
+    An extra may say how the candidate begins (seam `start`): with which settings, on which batches, from which weights.
     """
     ranks = ranks or OneRank()
     share = Share(ranks.rank, ranks.ranks)
     preset, data, opening = job.plan.preset, window_data(job.plan, job.window, share), None
-    if job.kind == "mtmd" and job.variant is None:
+    if job.kind == preset.candidate and job.variant is None:
         for there in extension.modules("start").values():
             preset, data, opening = there.material(job, share) or (preset, data, opening)
     directory = Path(job.directory)

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch, on_device, with_dropped_values
-from mtmd.model.ranker import RankingModel, choose_device, device_of
-from mtmd.model.two_tower import ModelKind, build_model
+from mtmd.model.ranker import RankingModel, build_model, choose_device, device_of
 from mtmd.store.files import digest
 from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
 from mtmd.train.results import (
@@ -45,16 +44,17 @@ TRAINING_FORMAT = 2  # raise it whenever the same window and configuration would
 _REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
 
 
-def recipe_of(kind: ModelKind, preset: Preset) -> dict[str, Any]:
+def recipe_of(kind: str, preset: Preset) -> dict[str, Any]:
     """What decides a training's weights, besides its window and what it goes on from.
 
     Gates, names and settings of other kinds change no weight.
     """
+    is_candidate = kind == preset.candidate
     return {
         "format": TRAINING_FORMAT,
         "kind": kind,
-        "model": preset.model.model_dump(mode="json"),  # rivals take their normalisation from it
-        "rival": None if kind == "mtmd" else preset.rivals[kind].recipe(),
+        "model": preset.model.recipe() if is_candidate else None,
+        "rival": None if is_candidate else preset.rivals[kind].recipe(),
         "training": preset.training.recipe,
         "declarations": preset.declarations.model_dump(mode="json"),
         "torch": torch.__version__,
@@ -100,7 +100,7 @@ class OneRank:
 
 
 def fit(
-    kind: ModelKind,
+    kind: str,
     data: TrainingData,
     preset: Preset,
     work: Path,
@@ -127,7 +127,7 @@ def fit(
 class _Run:
     """One training under way; everything that a checkpoint restores lives here."""
 
-    kind: ModelKind
+    kind: str
     data: TrainingData
     preset: Preset
     work: Path

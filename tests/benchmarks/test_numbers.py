@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.ab_seeds import TREATMENT, tables_over_seeds
+from benchmarks.ab_seeds import tables_over_seeds
 from benchmarks.equal_cost import Trial, gain_table, logmae_at
 from benchmarks.extraction import plain_copy
 from benchmarks.false_stops import FAULTS, judged, simulated, stopped
@@ -28,7 +28,7 @@ def arms(clicks: float) -> list[Arm]:
 
 def test_seeds_are_pooled_and_their_range_is_shown() -> None:
     """Clicks 10 → 11 and 10 → 13: together 20 → 24."""
-    served = [{"pooled": arms(10), TREATMENT: arms(clicks)} for clicks in (11, 13)]
+    served = [{"pooled": arms(10), "mtmd": arms(clicks)} for clicks in (11, 13)]
     traffic, seeds = tables_over_seeds(served, "pooled")
     ctr = 1 + list(METRICS).index("CTR")
     assert len(traffic.rows) == len(seeds.rows) == len(CELLS)

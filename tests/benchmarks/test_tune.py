@@ -12,7 +12,7 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import build_model
 from tests.conftest import FIRST_DAY, TINY
 
 SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"

@@ -8,6 +8,7 @@ from mtmd.config import Preset, load_preset, preset_names
 from mtmd.config.preset_files import PRESETS
 from mtmd.config.sources import Files
 from mtmd.errors import ConfigError
+from tests.train.windows import with_rival
 
 TINY = PRESETS / "tiny.toml"
 
@@ -123,14 +124,47 @@ def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_p
     path = derived(tmp_path, "[training]", "epochs = 7", "[rivals.pooled]", "embedding = 3", "[monitor]")
     preset = load_preset(path)
     training = tiny_preset.training.model_copy(update={"epochs": 7})
-    pooled = tiny_preset.rivals["pooled"].model_copy(update={"embedding": 3})
-    assert preset == tiny_preset.model_copy(
-        update={
-            "name": "derived",
-            "training": training,
-            "rivals": tiny_preset.rivals | {"pooled": pooled},
-        }
+    changed = with_rival(tiny_preset, "pooled", embedding=3)
+    assert preset == changed.model_copy(update={"name": "derived", "training": training})
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("[model]", 'architecture = "mtm"'), r"model: architecture \('mtm'\) must be one of \['mtmd', 'plain', "),
+        (("[model]", 'architecture = "per_slice"'), r"model\.architecture \('per_slice'\) can only be a rival's, .*'p"),
+        (("[model]", 'architecture = "plain"', "widhts = [8]"), r"model\.widhts: no such key; write widths, if"),
+        (("[model]", "expert_width = [8]"), r"model\.expert_width: no such key; write expert_widths"),
+        (("[rivals.wide]", "widths = [8]"), r"rivals\.wide: architecture \('wide'\) must be one of \['mtmd', "),
+        (("[rivals.pooled]", "embeding = 8"), r"rivals\.pooled\.embeding: no such key; write embedding"),
+        (("[rivals.two]", 'architecture = "mtmd"'), r"rivals\.two\.emb_deep: missing; add it: width of emb_deep"),
+        (("[rivals.two]", 'architecture = "mtmd"', "emb_deep = { ctr = 8 }"), r"rivals\.two\.emb_deep has \['ctr'\]"),
+        (("[rivals.mtmd]", "emb_deep = 8"), r"rivals\.mtmd has the name of the candidate's architecture; give"),
+    ],
+)  # fmt: skip
+def test_a_network_or_a_setting_that_there_is_not_is_an_error(
+    tmp_path: Path, lines: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_preset(derived(tmp_path, *lines))
+
+
+def test_another_architecture_takes_the_place_of_the_bases_with_all_its_settings(tmp_path: Path) -> None:
+    """But for what all have; rivals take the rows of a norm from the candidate, unless they say otherwise."""
+    lines = (
+        "[model]",
+        'architecture = "plain"',
+        "widths = [8]",
+        "[rivals.mine]",
+        'architecture = "mtmd"',
+        "emb_deep = 4",
     )
+    preset = load_preset(derived(tmp_path, *lines, "[rivals.pooled]", "norm_min_rows = 7"))
+    assert (preset.candidate, preset.model.widths, preset.model.norm_min_rows) == ("plain", (8,), 4)
+    found = {name: rival.model.norm_min_rows for name, rival in preset.rivals.items()}
+    assert found == {"per_slice": 4, "pooled": 7, "mine": 4}
+    assert preset.model_of("mine").emb_deep == 4
+    assert Preset.model_validate_json(preset.model_dump_json()) == preset
 
 
 def test_a_rival_trains_as_the_preset_says_but_at_rates_of_its_own(tmp_path: Path) -> None:

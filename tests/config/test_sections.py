@@ -10,18 +10,18 @@ from mtmd.config import (
     EvaluationConfig,
     GatesConfig,
     IdsConfig,
-    ModelConfig,
     MonitorConfig,
     RetentionConfig,
     RivalConfig,
     TrainingConfig,
 )
+from mtmd.model.mtmd import Settings
 
-MODEL, TRAINING = ModelConfig(emb_deep=8), TrainingConfig(loss_weights=1.0)
+MODEL, TRAINING = Settings(emb_deep=8), TrainingConfig(loss_weights=1.0)
 
 
 def test_the_papers_sizes_are_the_default() -> None:
-    model = ModelConfig(emb_deep={"ctr": 128})
+    model = Settings(emb_deep={"ctr": 128})
     assert model.expert_widths == (512, 256, 128, 128)  # §2.1.3, §2.1.4
     assert model.shallow_widths == (128, 64)  # §2.1.3
     assert model.router_widths == (128, 64)  # §2.1.5
@@ -53,7 +53,7 @@ def test_the_papers_sizes_are_the_default() -> None:
         (MODEL, {"router_widths": [0]}, r"greater than or equal to 1"),
         (MODEL, {"emb_deep": 10**9}, r"less than or equal to 65536"),
         (MODEL, {"dropout": 0.1}, r"Extra inputs are not permitted"),
-        (RivalConfig(), {"widths": ()}, r"at least 1 item"),
+        (RivalConfig.model_validate({"architecture": "plain"}), {"widths": ()}, r"at least 1 item"),
         (TRAINING, {"loss_weights": {"ctr": -1.0}}, r"finite and not negative: \{'ctr': -1.0\}"),
         (TRAINING, {"loss_weights": {"ctr": math.nan}}, r"a finite number"),
         (TRAINING, {"loss_weights": {"ctr": 0.0}}, r"loss weights \{'ctr': 0.0\} must not all be 0"),

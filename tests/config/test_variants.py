@@ -40,33 +40,33 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("preset", ["demo", "scale"])
-@pytest.mark.parametrize("name", list(variants()))
+@pytest.mark.parametrize("name", list(variants("mtmd")))
 def test_a_variant_changes_its_factor_alone(preset: str, name: str) -> None:
     full = load_preset(preset)
-    changed = variant(name).of(full)
+    changed = variant(name, "mtmd").of(full)
     expected: set[str] = set() if (preset, name) in HAS_ALREADY else CHANGED[name]
     assert differences(full.model_dump(), changed.model_dump()) == expected
 
 
 def test_the_daily_ones_are_the_rows_of_table_6() -> None:
-    daily = [one.name for one in variants().values() if one.daily]
+    daily = [one.name for one in variants("mtmd").values() if one.daily]
     assert daily == ["no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling"]
-    assert [one.name for one in variants().values() if one.added] == [
+    assert [one.name for one in variants("mtmd").values() if one.added] == [
         "downsampling",
         "downsampling_fewer_steps",
     ]
 
 
 def test_half_the_window_is_gone_through_twice_as_often(tiny_preset: Preset) -> None:
-    training = variant("downsampling").of(tiny_preset).training
+    training = variant("downsampling", "mtmd").of(tiny_preset).training
     assert (training.sample_fraction, training.epochs) == (0.5, 2 * tiny_preset.training.epochs)
-    training = variant("downsampling_fewer_steps").of(tiny_preset).training
+    training = variant("downsampling_fewer_steps", "mtmd").of(tiny_preset).training
     assert (training.sample_fraction, training.epochs) == (0.5, tiny_preset.training.epochs)
 
 
 def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
     assert tiny_preset.domains.parents == (None, 0, 0)
-    changed = variant("unconstrained").of(tiny_preset)
+    changed = variant("unconstrained", "mtmd").of(tiny_preset)
     assert changed.domains.parents == (None, None, None)
     assert changed.model.deep_widths(changed.domains.task_names) == (64, 64, 64)
 
@@ -89,12 +89,13 @@ ROOTS = [task.model_dump() | {"parent": None} for task in load_preset("tiny").do
 def test_a_variant_that_the_preset_has_already_changes_nothing(
     tiny_preset: Preset, name: str, changes: dict[str, Any]
 ) -> None:
-    assert variant(name).changes(tiny_preset)
-    assert not variant(name).changes(Preset.model_validate(merged(tiny_preset.model_dump(), changes)))
+    assert variant(name, "mtmd").changes(tiny_preset)
+    assert not variant(name, "mtmd").changes(Preset.model_validate(merged(tiny_preset.model_dump(), changes)))
 
 
 def test_an_unknown_variant_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(
-        ConfigError, match=r"ablation variant 'no_luck' is not known; use one of \['no_domain"
+        ConfigError,
+        match=r"ablation variant 'no_luck' of architecture 'mtmd' is not known; use one of \['no_domain",
     ):
-        variant("no_luck")
+        variant("no_luck", "mtmd")

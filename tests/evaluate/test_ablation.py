@@ -134,7 +134,7 @@ def test_the_table_has_the_papers_form_and_says_what_is_noise(
     evaluated: Callable[..., EvaluationReport],
 ) -> None:
     reports = [evaluated(seed, no_luck=1.2, more_luck=scale) for seed, scale in enumerate((0.9, 1.1))]
-    table = factors_table(reports, [LOSES, GAINS, *variants().values()])
+    table = factors_table(reports, [LOSES, GAINS, *variants("mtmd").values()])
     assert [column.name for column in table.columns] == ["factor", "0", "1", "all", "verdict"]
     assert table.title == "Contribution to LogMAE by rank bucket (0 = top), all tasks, 2026-01-05, 2 seeds"
     (luck, more) = table.rows

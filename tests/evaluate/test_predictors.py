@@ -11,8 +11,7 @@ from mtmd.config import Declarations, Preset
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.predictors import score_day, window_medians
 from mtmd.model.batch import Batch
-from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import RankingModel, build_model
 
 
 class RowNumber(RankingModel):

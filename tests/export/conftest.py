@@ -18,7 +18,7 @@ from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
 from mtmd.logs.source import LogSource
-from mtmd.model.two_tower import MTMD, build_model
+from mtmd.model.ranker import TwoTower, build_model
 from mtmd.registry.bundle import BundleInfo
 
 PRESET = """
@@ -71,7 +71,7 @@ class Exported:
     preset: Preset
     logs: Path
     shard: Shard
-    model: MTMD
+    model: TwoTower
     directory: Path
     info: BundleInfo
 
@@ -95,10 +95,10 @@ def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> 
     return Exported(small_preset, root / "logs", shard, model, directory, info)
 
 
-def seen_model(preset: Preset, shard: Shard) -> MTMD:
+def seen_model(preset: Preset, shard: Shard) -> TwoTower:
     """A model of a preset, in evaluation mode, with filled statistics."""
-    model = build_model("mtmd", preset)
-    assert isinstance(model, MTMD)
+    model = build_model(preset.candidate, preset)
+    assert isinstance(model, TwoTower)
     with torch.no_grad():
         for parameter in model.parameters():  # gates, routers and scores far from their quiet start
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import ModelConfig, Preset, SideSchema
+from mtmd.config import Preset, SideSchema
 from mtmd.errors import BundleError
 from mtmd.export import bundle
 from mtmd.export.bundle import bundle_id, write_onnx
 from mtmd.features import feature
-from mtmd.model.two_tower import build_model
+from mtmd.model.mtmd import Settings
+from mtmd.model.ranker import build_model
 from mtmd.registry.bundle import OUTPUT_PREFIX, load_bundle
 from mtmd.serve.scorer import Scorer, open_session
 
@@ -50,7 +51,7 @@ class ForEach(Doubles):
 
 
 def write(path: Path, module: nn.Module, tasks: tuple[str, ...] = ("ctr",)) -> None:
-    write_onnx(path, module.eval(), SCHEMA, tasks, {}, ModelConfig(emb_deep=8))
+    write_onnx(path, module.eval(), SCHEMA, tasks, {}, Settings(emb_deep=8))
 
 
 def test_there_is_one_file_per_tower_domain_and_it_loads(exported: Any) -> None:

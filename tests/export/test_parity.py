@@ -21,7 +21,7 @@ from mtmd.export.parity import (
     judged,
     side_differences,
 )
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import build_model
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, sha256_file, write_json
 

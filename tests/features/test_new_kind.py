@@ -69,7 +69,7 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
 from mtmd.logs.source import LogSource
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import build_model
 from mtmd.monitor.profiles import profile_features
 from mtmd.serve.http.intake import Bodies, parsed
 from mtmd.serve.http.intake import Settings

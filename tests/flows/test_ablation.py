@@ -43,11 +43,11 @@ def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
     text = found["ablation"]
     assert str(AS_OF) in text
     for name in DAILY:
-        assert f"| {variants()[name].factor} |" in text
+        assert f"| {variants('mtmd')[name].factor} |" in text
     assert text.count("Contribution to LogMAE") == 4  # all tasks, and each of three
     page = Path(daily.summary.places["report"]).read_text()
     for name in DAILY:
-        assert f'<th scope="row">{variants()[name].factor}</th>' in page
+        assert f'<th scope="row">{variants("mtmd")[name].factor}</th>' in page
 
 
 def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run) -> None:
@@ -59,7 +59,7 @@ def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run)
     trained = {path.name for path in (daily.root / "trained").glob("mtmd-*")}
     assert _weekly(daily.logs, daily.artifacts, "no_dcn", "unconstrained") == weekly
     assert {path.name for path in (daily.root / "trained").glob("mtmd-*")} == trained
-    assert [row[0] for row in factors_table(weekly.reports, variants().values()).rows] == [
+    assert [row[0] for row in factors_table(weekly.reports, variants("mtmd").values()).rows] == [
         "DCN V2",
         "constrained modelling",
     ]

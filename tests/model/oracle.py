@@ -14,21 +14,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config import Declarations, ModelConfig, SideSchema
+from mtmd.config import Declarations, SideSchema
 from mtmd.features import Feature
 from mtmd.features.multivalued import MultiValued
-from mtmd.model.adaptation import DomainFields
+from mtmd.model.adaptation import SE_REDUCTION, DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.layers import CLIP, EPSILON, Stack
-from mtmd.model.towers import DomainExpert, Tower
-from mtmd.model.two_tower import MTMD
+from mtmd.model.mtmd import Settings
+from mtmd.model.mtmd.network import MTMD, DomainExpert, Tower
 
 
 class PlainNetwork(nn.Module):
     """A feed-forward network; `last_linear` leaves the last layer without norm and LeakyReLU."""
 
     def __init__(
-        self, inputs: int, widths: Sequence[int], config: ModelConfig, last_linear: bool = False
+        self, inputs: int, widths: Sequence[int], config: Settings, last_linear: bool = False
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -51,7 +51,7 @@ class PlainNetwork(nn.Module):
 class PlainCross(nn.Module):
     """DCN v2: x_{l+1} = x_0 ⊙ (U Vᵀ x_l + b) + x_l."""
 
-    def __init__(self, width: int, config: ModelConfig) -> None:
+    def __init__(self, width: int, config: Settings) -> None:
         super().__init__()
         rank = min(config.cross_rank, width)
         self.down = nn.ModuleList(nn.Linear(width, rank, bias=False) for _ in range(config.cross_layers))
@@ -70,7 +70,7 @@ class PlainNorm:
     moments  mean and standard deviation to normalise with, over all values of the window
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: Settings) -> None:
         self.min_rows = config.norm_min_rows
         self.values: list[float] = []
         self.moments = plain_moments([], self.min_rows)
@@ -103,7 +103,7 @@ def field_width(feature: Feature) -> int:
 class PlainAdaptation(nn.Module):
     """Fields of one domain, or of all: norm, defaults, SE. The embeddings come from the tower."""
 
-    def __init__(self, schema: SideSchema, config: ModelConfig) -> None:
+    def __init__(self, schema: SideSchema, config: Settings) -> None:
         super().__init__()
         self.schema = schema
         self.has = torch.from_numpy(schema.present)  # (|domains|, fields)
@@ -120,8 +120,8 @@ class PlainAdaptation(nn.Module):
         fields = len(self.widths)
         self.gated = config.adaptation == "domain"
         if self.gated:
-            self.squeeze = nn.Linear(fields, max(1, fields // config.se_reduction))
-            self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
+            self.squeeze = nn.Linear(fields, max(1, fields // SE_REDUCTION))
+            self.excite = nn.Linear(max(1, fields // SE_REDUCTION), fields)
 
     def columns(self, rows: SideInput) -> list[Tensor]:
         """Per field that is no list, the raw values: (N, width) numbers or (N,) ids."""
@@ -199,9 +199,7 @@ def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tupl
 class PlainDomainExpert(nn.Module):
     """One domain's experts and composition, one module each."""
 
-    def __init__(
-        self, width: int, shallow_width: int, deep_widths: Sequence[int], config: ModelConfig
-    ) -> None:
+    def __init__(self, width: int, shallow_width: int, deep_widths: Sequence[int], config: Settings) -> None:
         super().__init__()
         self.config = config
         h = config.expert_widths[-1]
@@ -257,7 +255,7 @@ class PlainTowerOracle(nn.Module):
         schema: SideSchema,
         deep_widths: Sequence[int],
         tasks: Sequence[Sequence[int]],
-        config: ModelConfig,
+        config: Settings,
         tables: nn.ModuleDict,
     ) -> None:
         """`tables` has those of both towers, by the feature that owns each."""
@@ -336,7 +334,7 @@ class PlainTowerOracle(nn.Module):
 class Oracle(nn.Module):
     """log P(task | impression) of every pair, one pair at a time as far as the mathematics goes."""
 
-    def __init__(self, declarations: Declarations, config: ModelConfig) -> None:
+    def __init__(self, declarations: Declarations, config: Settings) -> None:
         super().__init__()
         domains = declarations.domains
         widths = config.emb_deep

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmd.config import ModelConfig, Preset
+from mtmd.config import Preset
 from mtmd.model.batch import Batch
-from mtmd.model.two_tower import MTMD
+from mtmd.model.mtmd import Settings
+from mtmd.model.mtmd.network import MTMD
 from tests.model.listed import listed_preset
 from tests.model.oracle import Oracle, copy_weights, paired_parameters
 from tests.model.random_batches import random_batch
@@ -32,7 +33,7 @@ SWITCHES = [
 
 def both(preset: Preset, changes: dict[str, object]) -> tuple[MTMD, Oracle]:
     """Two models with the same weights, none of them at a special value such as 0."""
-    config = ModelConfig.model_validate(preset.model.model_dump() | changes)
+    config = Settings.model_validate(preset.model.model_dump() | changes)
     torch.manual_seed(2)  # with some, a gradient is a sum that nearly cancels, and rounding is most of it
     fast = MTMD(preset.declarations, config)
     with torch.no_grad():

@@ -5,7 +5,7 @@ import torch
 
 from mtmd.features import MultiValued
 from mtmd.model.batch import ListInput
-from mtmd.model.pooling import ListPooling
+from mtmd.model.layers import ListPooling
 
 TABLE = torch.tensor([[9.0, 9.0], [1.0, -2.0], [3.0, 4.0], [5.0, 0.0]])
 LISTS = ListInput(torch.tensor([1, 2, 2, 3]), torch.tensor([0, 3, 1]))  # [], [1, 2, 2], [3]

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmd.config import ModelConfig, Preset
+from mtmd.config import Preset
 from mtmd.model.batch import Batch
-from mtmd.model.per_slice import PerSlice
-from mtmd.model.towers import Tower
-from mtmd.model.two_tower import MTMD, build_model
+from mtmd.model.mtmd import Settings
+from mtmd.model.mtmd.network import MTMD, Tower
+from mtmd.model.per_slice.network import PerSlice
+from mtmd.model.ranker import build_model
 from tests.model.random_batches import random_batch
 from tests.train.windows import with_training
 
@@ -34,7 +35,7 @@ def per_slice(preset: Preset) -> PerSlice:
 def tower(preset: Preset, learn_bias: bool = False, **changes: object) -> Tower:
     """A tower of the query side whose statistics and weights are those of no special case."""
     torch.manual_seed(1)
-    config = ModelConfig.model_validate(preset.model.model_dump() | changes)
+    config = Settings.model_validate(preset.model.model_dump() | changes)
     tasks = ((0, 1, 2), (0, 1), (0, 1, 2))  # the second domain lacks a task
     model = Tower(preset.declarations.query, (8, 4, 4), tasks, config, learn_bias=learn_bias)
     with torch.no_grad():

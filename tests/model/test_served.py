@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mtmd.config import Preset
 from mtmd.model.batch import ListInput
-from mtmd.model.served import DomainModule
+from mtmd.model.mtmd.served import DomainModule
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 from tests.model.test_oracle import SWITCHES

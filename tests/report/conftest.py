@@ -229,7 +229,7 @@ def thirty_runs() -> list[RunRecord]:
 
 def all_that_a_page_can_show(records: RunRecords, day: HeldOutDay, preset: Preset, place: Path) -> RunRecords:
     """With ablations, whose report is written to `place`, earlier runs, and what changed since the champion."""
-    report = evaluate(day, preset, mtmd=0.1, **dict.fromkeys(variants(), 0.1234))
+    report = evaluate(day, preset, mtmd=0.1, **dict.fromkeys(variants("mtmd"), 0.1234))
     write_json(place / "report.json", report.model_dump(mode="json"))
     ablated = Ablation(paths=(str(place),), seeds=(0,), missing=("post_norm, seed 0: a reason",))
     columns = columns_of("text", ("what", "a", "b"))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mtmd.config import Preset
 from mtmd.errors import StorageError, TrainingError
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import build_model
 from mtmd.train.results import (
     FILE,
     EpochRecord,

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
-from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import RankingModel, build_model
 from mtmd.train import stage, trainer
 from mtmd.train.trainer import fit
 from tests.model.listed import listed_preset

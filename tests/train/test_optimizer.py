@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mtmd.config import Preset, TrainingConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import build_model
 from mtmd.train.optimizer import (
     BETAS,
     EPSILON,

@@ -73,7 +73,7 @@ def test_rivals_are_entries_of_the_preset_and_one_that_is_never_trained_is_not_c
     tiny_preset: Preset, tmp_path: Path
 ) -> None:
     assert compared(planned(tiny_preset, MONDAY, tmp_path)) == ("mtmd", "per_slice", "pooled")
-    wide = {"rivals": {"wide": {"architecture": "pooled", "widths": [24]}, "per_slice": {"every_days": 0}}}
+    wide = {"rivals": {"wide": {"architecture": "plain", "widths": [24]}, "per_slice": {"every_days": 0}}}
     preset = Preset.model_validate(tiny_preset.model_dump() | wide)
     assert compared(planned(preset, MONDAY, tmp_path)) == ("mtmd", "pooled", "wide")
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from mtmd.config import Preset, TrainingConfig
-from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import RankingModel, build_model
 from mtmd.train.step import (
     TrainingLoss,
     autocast,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import build_model
 from mtmd.store.files import locked
 from mtmd.train import stage as train_stage
 from mtmd.train.results import FILE, FitResult, Progress

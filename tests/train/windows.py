@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtmd.config import Declarations, Preset, load_preset
+from mtmd.config import Declarations, Preset, RivalConfig, load_preset
 from mtmd.model.batch import Batch
 from tests.model.random_batches import random_batch
 
@@ -52,9 +52,16 @@ def with_training(preset: Preset, **changes: object) -> Preset:
 
 
 def with_rival(preset: Preset, name: str, **changes: object) -> Preset:
-    """The preset with other settings of a rival."""
-    rivals = preset.rivals | {name: preset.rivals[name].model_copy(update=changes)}
-    return preset.model_copy(update={"rivals": rivals})
+    """The preset with other settings of a rival, or with a further one."""
+    before = preset.rivals[name].model_dump() if name in preset.rivals else {}
+    return preset.model_copy(
+        update={"rivals": preset.rivals | {name: RivalConfig.model_validate(before | changes)}}
+    )
+
+
+def with_model(preset: Preset, architecture: str, **settings: object) -> Preset:
+    """The preset with another architecture as its candidate."""
+    return Preset.model_validate(preset.model_dump() | {"model": {"architecture": architecture} | settings})
 
 
 def with_extra(preset: Preset, name: str, **changes: object) -> Preset:

@@ -41,9 +41,11 @@ def ab_test(
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
     # As on the page of the day, which looks for this test: a rival that is never trained is left out.
-    kinds = dict.fromkeys(("mtmd", abtest_stage.BASELINE, *compared(plan)))
+    candidate, *compared_too = compared(plan)
+    rivals = dict.fromkeys((abtest_stage.BASELINE, *compared_too))
     trained = [
-        steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
+        steps.train(plan, candidate, days.window, start=start),
+        *(steps.train(plan, kind, days.window) for kind in rivals),
     ]
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
     tested = serve(plan, trained, champion)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest.changes import METRICS, RelativeChange
-from mtmd.extras.abtest.stage import BASELINE, CANDIDATE, ABTest, find_ab_test
+from mtmd.extras.abtest.stage import BASELINE, ABTest, find_ab_test
 from mtmd.report.document import Document, Fold, Section
 from mtmd.report.evaluation import RIVAL_NAMES
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table, columns_of, enumerated
@@ -23,14 +23,14 @@ def change_table(title: str, changes: Sequence[RelativeChange], kinds: Sequence[
 
 def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
     """The candidate against each rival over all impressions, then the paper's Tables 2 to 4 against the baselines."""
-    against = f"{CANDIDATE} against {BASELINE}"
+    against = f"{tested.candidate} against {BASELINE}"
     gain = tested.comparisons[BASELINE]
     rivals = {
         f"against {rival}": [change for change in tested.comparisons[rival] if change.kind == "all"]
         for rival in tested.rivals
     }
     return (
-        _table(f"{CANDIDATE} against each rival, all impressions", rivals),
+        _table(f"{tested.candidate} against each rival, all impressions", rivals),
         change_table(f"Table 2, by surface: {against}", gain, ("surface", "all")),
         change_table(f"Table 3, by product: {against}", gain, ("product",)),
         change_table(f"Table 4, by goal: {against}", gain, ("goal",)),

@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 
 from mtmd.config import Declarations, Frozen, Preset, SideSchema
+from mtmd.config.model import ARCHITECTURE
 from mtmd.errors import ConfigError, LogsError
 from mtmd.export.stage import model_id
 from mtmd.extract.shards import ShardRef
@@ -39,7 +40,6 @@ from mtmd.train.stage import Trained, load_trained
 
 _REQUESTS_AT_ONCE = 1000  # some 450,000 pairs; the item tower runs once for each
 AB_TEST_FORMAT = 4  # raise it whenever the same models in the same world would give another outcome
-CANDIDATE: Final = "mtmd"
 BASELINE: Final = "per_slice"
 CHAMPION: Final = "champion"
 _REPORT = "ab_test.json"
@@ -133,6 +133,7 @@ class ABTest(Frozen):
 
     day: str = Field(description="whose ads were shown: the held-out day's")
     settings: Settings
+    candidate: str = Field(ARCHITECTURE, description="kind of the model that the others are compared with")
     comparisons: dict[str, tuple[RelativeChange, ...]] = Field(
         description="rival → the candidate against it, on the same samples"
     )
@@ -150,7 +151,7 @@ class ABTest(Frozen):
     @property
     def words(self) -> str:
         """The first line of a report."""
-        return f"{CANDIDATE} against {BASELINE}: {', '.join(map(str, self.whole))}"
+        return f"{self.candidate} against {BASELINE}: {', '.join(map(str, self.whole))}"
 
 
 def ab_test(
@@ -160,7 +161,7 @@ def ab_test(
     champion: str | None = None,
     on_sample: Callable[[int], None] = lambda _: None,
 ) -> ABTest:
-    """Run MTMD and its rivals through one funnel: of `trained` those that are there.
+    """Run the candidate and its rivals through one funnel: of `trained` those that are there.
 
     `champion` is the model id of the champion to serve beside them. `on_sample` hears how many are done. The output is
     named by models, world, settings and format, and taken where it is there.
@@ -169,8 +170,8 @@ def ab_test(
     missing.
     """
     world, settings = world_of(plan.preset, plan.logs), plan.preset.extra(Settings)
-    models = _serving(trained)
-    if missing := {CANDIDATE, BASELINE} - set(models):
+    models, candidate = _serving(trained), plan.preset.candidate
+    if missing := {candidate, BASELINE} - set(models):
         raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
     final = plan.workspace.evaluation(_key(plan, world, models, settings, champion))
 
@@ -179,8 +180,9 @@ def ab_test(
         tested = ABTest(
             day=str(plan.as_of),
             settings=settings,
+            candidate=candidate,
             comparisons={
-                rival: changes(own, arms[CANDIDATE]) for rival, own in arms.items() if rival != CANDIDATE
+                rival: changes(own, arms[candidate]) for rival, own in arms.items() if rival != candidate
             },
         )
         write_json(directory / _REPORT, tested.model_dump(mode="json"))

@@ -75,7 +75,15 @@ def write(plan: RunPlan, days: Days, day: HeldOutDay, predictions: Predictions, 
     reference = next(name for name in ("champion", "per_slice", "constant") if name in predictions)
     shard, config = open_shard(Path(days.held_out.path)), plan.preset.evaluation
     bid = _bids(plan, shard)[shard.ad_row.numpy()]
-    report = replay_day(plan.preset.declarations, day, bid, predictions, config, reference=reference)
+    report = replay_day(
+        plan.preset.declarations,
+        day,
+        bid,
+        predictions,
+        config,
+        reference=reference,
+        candidate=plan.preset.candidate,
+    )
     write_json(directory / REPLAY, report.model_dump(mode="json"))
 
 
@@ -100,13 +108,15 @@ def replay_day(
     config: EvaluationConfig,
     *,
     reference: str,
-    candidate: str = "mtmd",
+    candidate: str | None = None,
     cuts: Mapping[int, Sequence[int]] = CUTS,
 ) -> ReplayReport:
     """Shares of each predictor's (P, T) log-probabilities, with intervals over requests.
 
+    `candidate` is one of the predictors, the first where it is left out.
     `bid` (P,) is of each candidate's ad; one whose bid is unknown (NaN) is no candidate.
     """
+    candidate = candidate or next(iter(predictions))
     bids: Floats = bid.astype(np.float64)
     score: Floats = day.teacher[:, 0].astype(np.float64)
     absent, value = np.isnan(score), bids * np.nan_to_num(score)

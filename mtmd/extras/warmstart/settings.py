@@ -10,8 +10,8 @@ class Settings(ExtraSettings):
 
     on: bool = Field(
         False,
-        description="MTMD's training goes on from the champion's, where that is possible; false: every day is a full "
-        "retrain",
+        description="the candidate's training goes on from the champion's, where that is possible; false: every day "
+        "is a full retrain",
     )
     days: int = Field(
         8,

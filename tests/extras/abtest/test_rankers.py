@@ -10,7 +10,7 @@ from mtmd.extras.abtest.funnel import Traffic
 from mtmd.extras.abtest.stage import ModelRanker
 from mtmd.logs.encoding import encode
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.two_tower import ModelKind, build_model
+from mtmd.model.ranker import build_model
 from mtmd.sources.simulated.outcomes import TASKS
 from tests.extras.abtest.made import tiny_traffic
 
@@ -47,7 +47,7 @@ def alone(model: torch.nn.Module, preset: Preset, traffic: Traffic, pair: int) -
 
 @pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
 def test_a_pair_is_scored_as_if_it_were_alone(
-    kind: ModelKind, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+    kind: str, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In several batches, whatever the order of surfaces and products."""
     preset = tiny_preset

@@ -9,8 +9,7 @@ from safetensors.torch import load_file
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.extras.warmstart.start import GoneOn, Kept, NewestDays
-from mtmd.model.ranker import RankingModel
-from mtmd.model.two_tower import build_model
+from mtmd.model.ranker import RankingModel, build_model
 from mtmd.train.optimizer import make_optimizer
 from mtmd.train.results import MOMENTS, WEIGHTS, FitResult, Progress, Start, save_tensors
 from mtmd.train.trainer import fit, start

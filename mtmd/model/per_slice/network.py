@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config import Declarations, ModelConfig
-from mtmd.config.model import RivalConfig
+from mtmd.config import Declarations
 from mtmd.model.batch import Batch
 from mtmd.model.fields import FieldLayout, Owned
-from mtmd.model.pooled import PlainTower
+from mtmd.model.per_slice import Settings
+from mtmd.model.plain_tower import PlainTower
 from mtmd.model.ranker import RankingModel, conditional_logits, without_gaps
 
 ABSENT = math.log(0.5)  # stands where a task does not exist in a pair's domain
@@ -23,13 +23,13 @@ ABSENT = math.log(0.5)  # stands where a task does not exist in a pair's domain
 class DomainBaselines(nn.Module):
     """The slices of one domain: the same rows and shapes, so one batched product; no parameter in common."""
 
-    def __init__(
-        self, query: FieldLayout, item: FieldLayout, tasks: int, config: RivalConfig, model: ModelConfig
-    ) -> None:
+    def __init__(self, query: FieldLayout, item: FieldLayout, tasks: int, config: Settings) -> None:
         super().__init__()
         owned: Owned = {}
-        self.query = PlainTower(query, tasks, 1, config, model, owned)
-        self.item = PlainTower(item, tasks, 1, config, model, owned)
+        self.query, self.item = (
+            PlainTower(side, tasks, 1, config.widths, config.embedding, config.norm_min_rows, owned)
+            for side in (query, item)
+        )
         self.bias = nn.Parameter(torch.zeros(tasks))
 
     def forward(self, batch: Batch) -> Tensor:
@@ -47,7 +47,7 @@ class PerSlice(RankingModel):
     Each slice has embedding tables, defaults, weights and bias of its own, over its domain's fields only.
     """
 
-    def __init__(self, declarations: Declarations, config: RivalConfig, model: ModelConfig) -> None:
+    def __init__(self, declarations: Declarations, config: Settings) -> None:
         super().__init__()
         domains = declarations.domains
         products, self.tasks = len(domains.products), len(domains.tasks)
@@ -59,7 +59,6 @@ class PerSlice(RankingModel):
                 FieldLayout(declarations.item, index % products),
                 len(columns),
                 config,
-                model,
             )
             for index, columns in enumerate(self.columns)
         )
@@ -97,3 +96,6 @@ class PerSlice(RankingModel):
         for domain, own in enumerate(self.domains):
             assert isinstance(own, DomainBaselines)  # nn.ModuleList has no types
             yield domain, own, torch.nonzero(batch.pair_domain == domain).squeeze(1)
+
+
+Network = PerSlice

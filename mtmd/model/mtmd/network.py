@@ -1,26 +1,35 @@
-"""A tower (paper §2.2, Fig. 5) and its Domain Experts (paper §2.1, Fig. 4), one per surface (query) or product (item).
+"""MTMD (paper §2.2, §2.3): two towers, one dot product per task, probabilities along the task tree.
 
-A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert. All read the
-tower's whole columns, in which a field that the domain lacks is a learned constant. Networks of one shape are a Stack.
+A tower (§2.2, Fig. 5) has Domain Experts (§2.1, Fig. 4), one per surface (query) or product (item). A row runs through
+the adaptation and the Domain Expert of its own domain, and the domain-shared expert. All read the tower's whole
+columns, in which a field that the domain lacks is a learned constant. Networks of one shape are a Stack.
 Readings: routed outputs are concatenated (`composition = "concat"`) so that DCN crosses experts, `"sum"` is a switch;
 routers follow the experts' norm rule; `norm = "none"` removes every LayerNorm, also DCN's.
 
-Shapes: N rows, D adapted columns, T tasks, H expert output width, S shallow width, K_t = emb_deep + emb_shallow + 1.
+Shapes: N rows of requests or ads, D adapted columns, T tasks, H expert output width, S shallow width,
+K_t = emb_deep + emb_shallow + 1.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import ModelConfig, SideSchema
+from mtmd.config import Declarations, SideSchema
 from mtmd.model.adaptation import DomainAdaptation, by_domain
-from mtmd.model.batch import SideInput
+from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import Owned
-from mtmd.model.layers import LowRankCross, Stack, affine, normalise, pad_rows
+from mtmd.model.layers import LowRankCross, Stack, affine, normalise, pad_rows, projection
+from mtmd.model.mtmd import Settings
+from mtmd.model.mtmd.served import DomainModule
+from mtmd.model.ranker import (
+    TwoTower,
+    conditional_logits,
+    pair_logits,
+    tree_log_probability,
+    without_gaps,
+)
 
-LOGIT_STD = 0.1  # of deep logits before training: predictions start at the base rate
 SHALLOW_GAIN = 0.1  # likewise for shallow logits
 ROUTER_GAIN = 0.1  # routing starts near uniform
 
@@ -29,7 +38,7 @@ class DomainExpert(nn.Module):
     """One domain's experts, routers and composition: adapted rows to embeddings of the domain's T tasks."""
 
     def __init__(
-        self, width: int, shallow_width: int, deep_widths: tuple[int, ...], config: ModelConfig
+        self, width: int, shallow_width: int, deep_widths: tuple[int, ...], config: Settings
     ) -> None:
         super().__init__()
         tasks = len(deep_widths)
@@ -57,7 +66,7 @@ class DomainExpert(nn.Module):
             self.gain = nn.Parameter(torch.ones(tasks, 1, composed))
             self.shift = nn.Parameter(torch.zeros(tasks, 1, composed))
         self.cross = LowRankCross(tasks, composed, config.cross_layers, config.cross_rank)
-        self.project = nn.ModuleList(_projection(composed, deep) for deep in deep_widths)
+        self.project = nn.ModuleList(projection(composed, deep) for deep in deep_widths)
 
     def forward(self, x: Tensor, z: Tensor, shared: Tensor) -> list[list[Tensor]]:
         """Adapted rows to embeddings: per task [emb_deep (N, K), emb_shallow (N, S)].
@@ -92,14 +101,6 @@ class DomainExpert(nn.Module):
         return crossed.unbind(0)
 
 
-def _projection(inputs: int, outputs: int) -> nn.Linear:
-    """The last linear layer, scaled so that a dot product of two such outputs has a spread near LOGIT_STD."""
-    linear = nn.Linear(inputs, outputs)
-    nn.init.normal_(linear.weight, std=math.sqrt(LOGIT_STD / math.sqrt(outputs) / inputs))
-    nn.init.zeros_(linear.bias)
-    return linear
-
-
 class Tower(nn.Module):
     """Rows of one side to one embedding per task.
 
@@ -115,7 +116,7 @@ class Tower(nn.Module):
         schema: SideSchema,
         deep_widths: tuple[int, ...],
         tasks: Sequence[Sequence[int]],
-        config: ModelConfig,
+        config: Settings,
         *,
         learn_bias: bool,
         owned: Owned | None = None,
@@ -124,7 +125,7 @@ class Tower(nn.Module):
         super().__init__()
         self.norm = config.norm
         self.tasks = tuple(map(tuple, tasks))
-        self.adaptation = DomainAdaptation(schema, config, owned)
+        self.adaptation = DomainAdaptation(schema, config.adaptation, config.norm_min_rows, owned)
         layout = self.adaptation.layout
         self.experts = nn.ModuleList(
             DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in tasks_of), config)
@@ -174,3 +175,52 @@ def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int
         parts += [part.float() for part in embeddings.get(task, absent)]
         parts.append(value.expand(rows, 1))
     return torch.cat(parts, dim=1)
+
+
+class MTMD(TwoTower):
+    """The multi-task multi-domain two-tower ranker."""
+
+    query: Tower
+    item: Tower
+
+    def __init__(self, declarations: Declarations, config: Settings) -> None:
+        super().__init__()
+        domains = declarations.domains
+        deep_widths = config.deep_widths(domains.task_names)
+        self.parents = domains.parents
+        # A product has its own tasks; a surface has those of any product.
+        of_product = [
+            [t for t, task in enumerate(domains.tasks) if domains.has_task(p, task)] for p in domains.products
+        ]
+        of_surface = [sorted({t for tasks in of_product for t in tasks})] * len(domains.surfaces)
+        tables: Owned = {}  # that features of both sides read belong to the first tower
+        self.query = Tower(declarations.query, deep_widths, of_surface, config, learn_bias=True, owned=tables)
+        self.item = Tower(declarations.item, deep_widths, of_product, config, learn_bias=False, owned=tables)
+        self.widths = self.query.widths
+
+    def forward(self, batch: Batch) -> Tensor:
+        query, item = self.query(batch.query), self.item(batch.item)
+        logits = pair_logits(query, item, batch.pair_query, batch.pair_item, self.widths)
+        return tree_log_probability(logits, self.parents)
+
+    def embed_queries(self, side: SideInput) -> tuple[Tensor, ...]:
+        return torch.split(self.query(side), list(self.widths), dim=1)
+
+    def embed_items(self, side: SideInput) -> tuple[Tensor, ...]:
+        return torch.split(self.item(side), list(self.widths), dim=1)
+
+    def query_module(self, surface: int) -> nn.Module:
+        return DomainModule(self.query, surface)
+
+    def item_module(self, product: int) -> nn.Module:
+        return DomainModule(self.item, product)
+
+    @torch.no_grad()
+    def initialise_bias(self, base_rates: Tensor) -> None:
+        """Bias of (surface, task) = mean over products of the logit of the rate given the parent task."""
+        surfaces, tasks = self.query.bias.shape
+        logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
+        self.query.bias.copy_(without_gaps(logits.view(surfaces, -1, tasks).nanmean(dim=1)))
+
+
+Network = MTMD
