@@ -20,10 +20,10 @@ from rich.progress import track
 from benchmarks.runs import at_least, daily_plan, extracted, window_parser
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import Estimate
+from mtmd.extras.abtest import Settings
 from mtmd.extras.abtest.changes import MIN_SAMPLES, Arm, RelativeChange, arm, changes
 from mtmd.extras.abtest.funnel import draw_traffic
 from mtmd.extras.abtest.page import change_table
-from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.stage import ModelRanker, world_of
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
 from mtmd.run import RunPlan

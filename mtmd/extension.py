@@ -1,10 +1,10 @@
 """How the core finds what extras add, without importing any of them.
 
 An extra is a folder of `mtmd/extras/` whose name stands in `mtmd.extras.EXTRAS`. It adds something at a *seam*: a
-module of a fixed name in its folder, which the core asks for here.
+module of a fixed name in its folder, which the core asks for here. The class `Settings` in its `__init__.py`, where it
+has one, is the table `[extras.<name>]` of a preset.
 
     seam          the module has                                                        asked by
-    settings.py   `Settings(ExtraSettings)`: the table `[extras.<name>]` of a preset    mtmd.config.preset
     commands.py   `commands`: a typer app, whose commands `mtmd` then has too           mtmd.cli
     page.py       `sections(run)`: sections of the page of a run                         mtmd.report.view
     start.py      `choose`, `material`: what the candidate's training begins with       mtmd.train.stage
@@ -28,6 +28,7 @@ import importlib
 import logging
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from mtmd.errors import ConfigError, MtmdError
 
@@ -39,6 +40,12 @@ def names() -> tuple[str, ...]:
     """The registered extras."""
     registered: tuple[str, ...] = importlib.import_module(_PACKAGE).EXTRAS
     return registered
+
+
+def settings() -> dict[str, Any]:
+    """The class `Settings` of each extra that has one, by the extra's name."""
+    packages = {name: importlib.import_module(f"{_PACKAGE}.{name}") for name in names()}
+    return {name: package.Settings for name, package in packages.items() if hasattr(package, "Settings")}
 
 
 def modules(seam: str) -> dict[str, ModuleType]:

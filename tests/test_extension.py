@@ -54,7 +54,7 @@ def with_toy(copy: Path, tmp_path: Path) -> Path:
     place = shutil.copytree(copy, tmp_path / "copy", symlinks=True)
     toy = place / "mtmd" / "extras" / "toy"
     toy.mkdir()
-    for name, text in (("__init__", ""), ("settings", SETTINGS), ("commands", COMMANDS)):
+    for name, text in (("__init__", SETTINGS), ("commands", COMMANDS)):
         (toy / f"{name}.py").write_text(text)
     register(place, ["toy", *extension.names()])
     return place
@@ -88,7 +88,7 @@ def test_a_folder_and_a_line_add_settings_and_a_command(with_toy: Path) -> None:
     preset.write_text('base = "tiny"\nname = "toys"\n')
     assert python(with_toy, "-c", read).stdout == "3\n"
     assert "play" in python(with_toy, "-m", "mtmd.cli", "--help").stdout
-    alone = "import mtmd.extras.toy.settings as made; print(made.Settings().size)"
+    alone = "import mtmd.extras.toy as made; print(made.Settings().size)"
     assert python(with_toy, "-c", alone).stdout == "3\n"
 
 

@@ -61,9 +61,7 @@ if TYPE_CHECKING:
     class Extras(_Extras):
         """The settings of every extra, by its name."""
 else:
-    _SETTINGS: dict[str, type[ExtraSettings]] = {
-        name: there.Settings for name, there in extension.modules("settings").items()
-    }
+    _SETTINGS: dict[str, type[ExtraSettings]] = extension.settings()
     Extras = create_model(
         "Extras",
         __base__=_Extras,

@@ -22,8 +22,8 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.metrics import log_ratio, ratio
+from mtmd.extras.abtest import Settings
 from mtmd.extras.abtest.funnel import Chances, Traffic, deliver
-from mtmd.extras.abtest.settings import Settings
 from mtmd.sources.simulated.effects import PRODUCTS
 from mtmd.sources.simulated.population import Floats
 from mtmd.sources.simulated.requests import SURFACES

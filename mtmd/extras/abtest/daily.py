@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mtmd.evaluate.stage import Evaluated
-from mtmd.extras.abtest.settings import Settings
+from mtmd.extras.abtest import Settings
 from mtmd.extras.abtest.stage import ABTest
 from mtmd.promote.findings import GateResult
 from mtmd.promote.slice_gates import chance, holm

@@ -36,7 +36,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtmd.errors import EvaluationError
-from mtmd.extras.abtest.settings import Settings
+from mtmd.extras.abtest import Settings
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.outcomes import TASKS, Scores, paid_chance, quality_value, score
 from mtmd.sources.simulated.platform import SimulatedPlatform

@@ -20,9 +20,9 @@ from mtmd.config.model import ARCHITECTURE
 from mtmd.errors import ConfigError, LogsError
 from mtmd.export.stage import model_id
 from mtmd.extract.shards import ShardRef
+from mtmd.extras.abtest import Settings
 from mtmd.extras.abtest.changes import Arm, RelativeChange, arm, changes
 from mtmd.extras.abtest.funnel import Chances, LightweightRanker, Traffic, draw_traffic
-from mtmd.extras.abtest.settings import Settings
 from mtmd.logs.encoding import EncodedSide, encode
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.ranker import RankingModel

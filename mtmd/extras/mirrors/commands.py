@@ -5,7 +5,7 @@ import re
 from mtmd.command_line import Artifacts, PresetName, app, console, literal
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError
-from mtmd.extras.mirrors.settings import Settings
+from mtmd.extras.mirrors import Settings
 from mtmd.store.workspace import Workspace
 
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]+@")

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mtmd.config import load_preset
-from mtmd.extras.mirrors.settings import Settings
+from mtmd.extras.mirrors import Settings
 
 if TYPE_CHECKING:
     from mtmd.promote.findings import RunSummary

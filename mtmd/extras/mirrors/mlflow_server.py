@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from mtmd.config import Preset
 from mtmd.errors import BundleError, ConfigError, RegistryError, StorageError
 from mtmd.extension import library
+from mtmd.extras.mirrors import Settings
 from mtmd.extras.mirrors.mlflow_values import (
     COMPLETE,
     FORMAT,
@@ -24,7 +25,6 @@ from mtmd.extras.mirrors.mlflow_values import (
     tags,
     version_tags,
 )
-from mtmd.extras.mirrors.settings import Settings
 from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.report.tables import report_url

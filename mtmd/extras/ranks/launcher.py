@@ -17,7 +17,7 @@ import torch
 
 from mtmd.config import Frozen, Preset
 from mtmd.errors import ConfigError, TrainingError
-from mtmd.extras.ranks.settings import Settings
+from mtmd.extras.ranks import Settings
 from mtmd.store.files import write_text
 from mtmd.train.results import OnProgress, Progress
 from mtmd.train.stage import TrainingJob

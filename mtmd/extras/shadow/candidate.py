@@ -19,7 +19,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError
-from mtmd.extras.shadow.settings import NEWEST, Settings
+from mtmd.extras.shadow import NEWEST, Settings
 from mtmd.logs.contract import Id
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue

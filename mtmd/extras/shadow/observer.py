@@ -18,8 +18,8 @@ from prometheus_client import Counter
 from starlette.requests import Request
 
 from mtmd.config import Preset
+from mtmd.extras.shadow import Settings
 from mtmd.extras.shadow.candidate import Shadowing, begin, compare
-from mtmd.extras.shadow.settings import Settings
 from mtmd.serve.http.intake import Settings as ServiceSettings
 
 _QUEUE = 32  # calls that wait; beyond, they are dropped

@@ -1,6 +1,6 @@
 """The last full retrain beside the champion: small losses to each day's champion can't add up unseen."""
 
-from mtmd.extras.warmstart.settings import Settings
+from mtmd.extras.warmstart import Settings
 from mtmd.promote.findings import GateResult
 from mtmd.promote.gates import Gate, GateInputs
 from mtmd.promote.slice_gates import against

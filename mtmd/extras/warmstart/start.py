@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.extract.window import Share
-from mtmd.extras.warmstart.settings import Settings
+from mtmd.extras.warmstart import Settings
 from mtmd.model.batch import Batch
 from mtmd.model.ranker import RankingModel
 from mtmd.registry.incumbent import earlier_champions

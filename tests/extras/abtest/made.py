@@ -7,9 +7,9 @@ from functools import cache
 
 from scipy.stats import t as student
 
+from mtmd.extras.abtest import Settings
 from mtmd.extras.abtest.changes import CELLS, LOWER_IS_BETTER, METRICS, RelativeChange
 from mtmd.extras.abtest.funnel import Traffic, draw_traffic
-from mtmd.extras.abtest.settings import Settings
 from mtmd.extras.abtest.stage import BASELINE, ABTest
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from tests.worlds import tiny_world

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mtmd.errors import EvaluationError
+from mtmd.extras.abtest import Settings
 from mtmd.extras.abtest.funnel import RESERVE, Chances, Pacer, Traffic, deliver, highest
-from mtmd.extras.abtest.settings import Settings
 from tests.extras.abtest.made import FUNNEL, tiny_traffic
 
 PLENTY = FUNNEL.model_copy(update={"budget": 1e6})  # nobody runs out, so nobody is paced

@@ -9,8 +9,7 @@ from pydantic import ValidationError
 
 from mtmd.cli import main
 from mtmd.config import Preset
-from mtmd.extras.mirrors import hooks, mlflow_server
-from mtmd.extras.mirrors.settings import Settings
+from mtmd.extras.mirrors import Settings, hooks, mlflow_server
 from mtmd.train.stage import training_key
 from tests.extras.mirrors.conftest import Mirrored, mirrored_preset
 from tests.flows.runs import AS_OF, Run, copied, run_daily

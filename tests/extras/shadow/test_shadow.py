@@ -16,6 +16,7 @@ from starlette.requests import Request
 from mtmd.cli import main
 from mtmd.config import Preset, load_preset
 from mtmd.errors import RegistryError
+from mtmd.extras.shadow import Settings
 from mtmd.extras.shadow.candidate import (
     Compared,
     Shadowing,
@@ -26,7 +27,6 @@ from mtmd.extras.shadow.candidate import (
 )
 from mtmd.extras.shadow.commands import summed_up
 from mtmd.extras.shadow.observer import Shadow, observer
-from mtmd.extras.shadow.settings import Settings
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.live import Live
 from tests.serve.http.conftest import JSON, SETTINGS, Client, Line, serving, until
