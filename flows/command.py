@@ -35,7 +35,7 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
 from mtmd.logs.source import LogSource
 from mtmd.promote.findings import RunSummary
-from mtmd.report import stages
+from mtmd.report import jobs, stages
 from mtmd.report.document import Document, markdown
 from mtmd.report.evaluation import gains_table
 from mtmd.report.tables import Table
@@ -110,7 +110,12 @@ def require_days(given: Mapping[str, Any]) -> None:
             f"without --as-of a run takes yesterday, {yesterday}, and the newest day of all three tables is {newest}",
             "deliver yesterday, or say --newest to take that day",
         )
-    plan_run(given["as_of"] or yesterday, **{name: given[name] for name in names})
+    as_of = given["as_of"] or yesterday
+    try:
+        plan_run(as_of, **{name: given[name] for name in names})
+    except LogsError as error:
+        jobs.point_to_check(error, as_of, given["preset"], given["logs"])
+        raise
 
 
 def _newest_day(given: Mapping[str, Any]) -> date:

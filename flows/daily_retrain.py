@@ -49,6 +49,7 @@ def daily_retrain(
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
         summary = steps.decide(run, promote=promote, override=override)
     except Exception as error:
+        jobs.point_to_check(error, day, preset, logs)
         live = promote_stage.live_model(preset, artifacts)
         said = jobs.stopped(day, error, live, jobs.failed_quality(artifacts, preset, day, error))
         publish("verdict", f"as_of {day}: stopped", said)

@@ -97,6 +97,8 @@ def run(commands: typer.Typer, name: str, arguments: Sequence[str] | None = None
         get_command(commands)(None if arguments is None else list(arguments), prog_name=name)
     except MtmdError as error:
         errors.print(f"[bold red]error:[/] {literal(str(error))}")
+        for note in getattr(error, "__notes__", ()):
+            errors.print(literal(note))
         return 1
     except OSError as error:  # such as a full disk, where no error of ours names the path
         place = "" if error.filename is None else f"{error.filename}: "

@@ -15,6 +15,8 @@ MtmdError
 Messages name the thing, its value, what was required, and what to do.
 """
 
+from datetime import date
+
 
 class MtmdError(Exception):
     """Base of all errors raised on purpose by this package.
@@ -23,6 +25,7 @@ class MtmdError(Exception):
     """
 
     remedy: str = ""
+    day: date | None = None  # of the logs, where one day's are to blame
 
     def __init__(self, problem: str = "", remedy: str = "") -> None:
         super().__init__(f"{problem}; {remedy}" if remedy else problem)

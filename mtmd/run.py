@@ -146,9 +146,12 @@ def require_days(
             for day, of in lacking.items()
         )
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        newest = max((max(days) for days in tables.values() if days), default=wanted[-1])
+        late = [table for table, days in tables.items() if newest > wanted[-1] and newest not in days]
+        newer = f"; of {newest} there is no {', no '.join(late)}" if late else ""
         raise LogsError(
             f"{what} lack {len(missing)} of the {len(wanted)} days from {wanted[0]} to as_of {wanted[-1]}: "
-            f"{shown}{more}; days there: {_ranges(there)}",
+            f"{shown}{more}; days there: {_ranges(there)}{newer}",
             "deliver them, choose another as_of, or leave them out (left_out in a preset)",
         )
 

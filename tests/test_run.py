@@ -57,6 +57,11 @@ def test_the_table_that_lacks_a_day_is_named_and_gaps_of_the_days_there(tmp_path
         plan_run(date(2026, 1, 21), "demo", window_days=20, logs=str(tmp_path))
     assert ": 2026-01-15 (candidates), 2026-01-17 (requests, ads); " in str(caught.value)
     assert "days there: 2026-01-01 to 2026-01-14, 2026-01-16, 2026-01-18 to 2026-01-21; " in str(caught.value)
+    for table in ("requests", "candidates"):
+        shutil.rmtree(tmp_path / table / "date=2026-01-21")
+    newer = r"2026-01-20; of 2026-01-21 there is no requests, no candidates; "
+    with pytest.raises(LogsError, match=newer):
+        plan_run(date(2026, 1, 20), "demo", window_days=20, logs=str(tmp_path))
 
 
 def _preset(folder: Path, left_out: Mapping[str, str]) -> str:

@@ -1,10 +1,11 @@
 """What to mend after DuckDB could not read a day's logs: a file, a value, a statement, memory or a full disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import chain
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -12,9 +13,10 @@ from mtmd.errors import LogsError, StorageError
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import MORE_MEMORY, NO_ROOM, Connection, as_it_is, is_without_memory
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import MEMORY, duckdb_paths, quoted
+from mtmd.logs.sql import MEMORY, duckdb_paths, literal, quoted
 
 _COMPARED = 30  # earlier days whose columns are looked at
+SHOWN = 3  # rows or values
 
 
 @contextmanager
@@ -23,7 +25,9 @@ def blaming(connection: Connection, source: LogSource, files: SourceFiles, day: 
     try:
         yield
     except duckdb.Error as error:
-        raise reading_error(connection, source, files, day, error) from error
+        blamed = reading_error(connection, source, files, day, error)
+        blamed.day = day
+        raise blamed from error
 
 
 def reading_error(
@@ -41,11 +45,13 @@ def reading_error(
     if is_without_memory(error):
         return StorageError(f"{of}: {_first_line(error)}; {MORE_MEMORY}, then run again")
     found = chain(_unreadable_files(connection, source, files), _unreadable_values(connection, files))
-    if (wrong := next(found, None)) is not None:
-        return LogsError(f"{of}: {wrong}")
+    wrong = next(found, None)
+    changes = "".join(changed_columns(connection, source, table, files, day) for table in files)
+    if wrong is not None:
+        return LogsError(f"{of}: {changes}{wrong}")
     words = " ".join(str(error).split())
     statements = ", ".join(str(source.file(table)) for table in files)
-    if changes := "".join(changed_columns(connection, source, table, files, day) for table in files):
+    if changes:
         return LogsError(
             f"{of}: {changes}{words}", f"deliver it as before, or correct {statements}, then run again"
         )
@@ -54,29 +60,55 @@ def reading_error(
     )
 
 
-def changed_columns(
-    connection: Connection, source: LogSource, table: str, files: SourceFiles, day: date
-) -> str:
-    """Which columns a table's files had until an earlier day, and which on this one; empty where none changed.
+class ColumnChange(NamedTuple):
+    """Columns and types that a table's files had until an earlier day, and those that they have now.
 
     The day is the newest one before whose files differ, of those that are at hand.
     """
+
+    until: date
+    gone: Mapping[str, str]
+    new: Mapping[str, str]
+
+
+def column_change(
+    connection: Connection, source: LogSource, table: str, paths: Sequence[Path], day: date
+) -> ColumnChange | None:
+    """How the columns of a day's files changed; None where they did not, or it can't be told."""
     query = as_it_is(source, table)
     if query is None or source.is_remote(table):
-        return ""
+        return None
     with suppress(duckdb.Error, LogsError):
-        now = _stored(connection, query, files[table])
-        for earlier in sorted((one for one in source.table(table).days() if one < day), reverse=True)[
-            :_COMPARED
-        ]:
-            before = _stored(connection, query, source.day_files(table, earlier))
-            if before != now:
-                then, new = (
-                    ", ".join(f"{c} ({kind})" for c, kind in sorted(of))
-                    for of in (before - now, now - before)
-                )
-                return f"until {earlier} {table} had {then or 'no further column'}, on {day} {new or 'not'}; "
-    return ""
+        now = _stored(connection, query, paths)
+        earlier = sorted((one for one in source.table(table).days() if one < day), reverse=True)
+        for before in earlier[:_COMPARED]:
+            then = _stored(connection, query, source.day_files(table, before))
+            if then != now:
+                return ColumnChange(before, dict(sorted(then - now)), dict(sorted(now - then)))
+    return None
+
+
+def changed_columns(
+    connection: Connection, source: LogSource, table: str, files: SourceFiles, day: date
+) -> str:
+    """Which columns a table's files had until an earlier day, and which on this one; empty where none changed."""
+    change = column_change(connection, source, table, files[table], day)
+    if change is None:
+        return ""
+    had = ", ".join(f"{column} ({kind})" for column, kind in change.gone.items()) or "no further column"
+    query, given = as_it_is(source, table), {"paths": duckdb_paths(files[table])}
+    has = ", ".join(
+        f"{column} ({kind}, such as {sample(connection, quoted(column), f'({query})', given)})"
+        for column, kind in change.new.items()
+    )
+    return f"until {change.until} {table} had {had}, on {day} {has or 'not'}; "
+
+
+def sample(connection: Connection, column: str, rows: str, given: dict[str, Any]) -> str:
+    """The first values of a column, as SQL of texts."""
+    shown = f"select distinct left(cast({column} as varchar), 40) from {rows} where {column} is not null"
+    found = connection.execute(f"{shown} order by 1 limit {SHOWN}", given).fetchall()
+    return ", ".join(literal(value) for (value,) in found) or "null"
 
 
 def _stored(connection: Connection, query: str, paths: Sequence[Path]) -> set[tuple[str, str]]:

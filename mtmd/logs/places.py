@@ -26,6 +26,11 @@ def day_directory(logs: str | Path, table: str, day: date) -> Path:
     return resolve(logs) / table / f"date={day.isoformat()}"
 
 
+def of_day(text: str, day: date) -> str:
+    """A template's text, or a place with it, for one day."""
+    return DAY.sub(lambda field: day.strftime(field[1] or _ISO), text)
+
+
 @dataclass(frozen=True)
 class DayTemplate:
     """A checked template below a folder, or below a prefix of a bucket; an absolute template leaves the folder out.
@@ -49,7 +54,7 @@ class DayTemplate:
 
         Raises LogsError naming the place: there are none, one is no regular file, or a folder can't be read.
         """
-        parts = Path(DAY.sub(lambda field: day.strftime(field[1] or _ISO), self.text)).parts
+        parts = Path(of_day(self.text, day)).parts
         first = next((n for n, part in enumerate(parts) if "*" in part), len(parts) - 1)
         place, names = self.folder / Path(*parts[:first]), parts[first:]
         if not (found := _found(place, names)):

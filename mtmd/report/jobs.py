@@ -1,11 +1,13 @@
 """What people read of backfills, monitored days, clean-ups and rollbacks, and of a run that stopped."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 
+from mtmd import extension
 from mtmd.config import load_preset
-from mtmd.errors import MtmdError, ValidationError
+from mtmd.errors import LogsError, MtmdError, ValidationError
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.monitor.health import MonitorReport
@@ -122,17 +124,26 @@ def clean_up(cleaned: CleanUp) -> Document:
     )
 
 
+def point_to_check(error: Exception, as_of: date, preset: str, logs: str | None) -> None:
+    """Note on an error about logs which command says what mends them."""
+    if isinstance(error, LogsError | ValidationError) and extension.module("check", "commands"):
+        given = f" --logs {shlex.quote(logs)}" if logs else ""
+        command = f"mtmd check --as-of {error.day or as_of} --preset {shlex.quote(preset)}{given}"
+        error.add_note(f"What mends it: {command}")
+
+
 def stopped(as_of: date, error: Exception, live: str | None, quality: DataQuality | None = None) -> Document:
     """A run that ended before its decision was recorded; `live` is the champion afterwards.
 
     Of a day that the suites stopped, by their `quality`, the first words are the reason, and sections have the rest.
     """
     there = f"as_of {as_of} · live now: {live or 'no model found'}"
+    notes: list[str] = getattr(error, "__notes__", [])
     seen = quality.validations if quality is not None and isinstance(error, ValidationError) else ()
     if not (found := [(one.title, result) for one in seen for result in one.failures]):
         lines = (f"{error}".strip() or "an error without words; see the log of the run").splitlines()
         remedy = "Mend what it names, then run the day again: what is complete is reused."
-        return _of("Stopped before a decision was recorded", "bad", there, *lines, remedy)
+        return _of("Stopped before a decision was recorded", "bad", there, *lines, *notes, remedy)
     (title, result), *others = found
     reason = f"{title}: {result.table}.{result.name}, {_unexpected(result)}"
     if result.samples:
@@ -145,7 +156,9 @@ def stopped(as_of: date, error: Exception, live: str | None, quality: DataQualit
         )
         for place, (title, result) in enumerate(found[:_MOST])
     )  # fmt: skip
-    return Document("Stopped by the data suites", "bad", (reason, _REMEDY, there), sections=tuple(sections))
+    return Document(
+        "Stopped by the data suites", "bad", (reason, *notes, _REMEDY, there), sections=tuple(sections)
+    )
 
 
 def failed_quality(artifacts: str, preset: str, as_of: date, error: Exception) -> DataQuality | None:

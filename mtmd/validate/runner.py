@@ -88,4 +88,6 @@ def require(validation: Validation) -> None:
         lines += [
             "    " + ", ".join(f"{key}={value}" for key, value in row.items()) for row in result.samples
         ]
-    raise ValidationError("\n".join(lines))
+    failed = ValidationError("\n".join(lines))
+    failed.day = validation.day if isinstance(validation, DayValidation) else None
+    raise failed

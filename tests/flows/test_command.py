@@ -17,7 +17,7 @@ from pydantic import Field
 from typer import Typer
 from typer.main import get_command
 
-from mtmd import command_line
+from mtmd import command_line, extension
 from mtmd.errors import ConfigError
 from mtmd.flows import ablation, daily_retrain
 from mtmd.flows.command import command_of
@@ -109,6 +109,8 @@ def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
         "error: logs 'logs/tiny' lack 21 of the 21 days from 2062-01-05 to as_of 2062-01-25"
     )
     assert "server" not in said.out + said.err
+    if extension.module("check", "commands"):
+        assert said.err.endswith("What mends it: mtmd check --as-of 2062-01-25 --preset tiny\n")
     assert list(tmp_path.iterdir()) == []
 
 

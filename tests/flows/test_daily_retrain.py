@@ -10,6 +10,7 @@ import httpx
 import pytest
 from prefect.artifacts import create_markdown_artifact
 
+from mtmd import extension
 from mtmd.errors import ValidationError
 from mtmd.flows import prefect_artifacts
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied, half_written, run_daily
@@ -143,6 +144,8 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     page = f"failures/as_of={AS_OF}.html"
     assert f'href="{page}">{AS_OF}<' in index
     assert reason in (artifacts / LINE / page).read_text()
+    mends = f"What mends it: mtmd check --as-of {AS_OF} --preset tiny --logs {logs}"
+    assert extension.module("check", "commands") is None or mends in (artifacts / LINE / page).read_text()
 
 
 def test_a_day_that_stops_beside_a_server_that_fails_is_listed_with_its_own_error(

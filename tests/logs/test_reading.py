@@ -248,7 +248,8 @@ def test_columns_are_compared_with_those_of_the_newest_earlier_day_that_has_othe
             with pytest.raises(LogsError) as caught:
                 load_sources(connection, source, files, days[-1], load_preset("tiny").declarations)
             assert str(caught.value).startswith(
-                "ads of 2026-01-04: until 2026-01-02 ads had price (DOUBLE), on 2026-01-04 cost (VARCHAR); "
+                "ads of 2026-01-04: until 2026-01-02 ads had price (DOUBLE), on 2026-01-04 cost (VARCHAR, such as "
+                "'2 EUR'); "
             )
             assert remedy in str(caught.value)
         assert (

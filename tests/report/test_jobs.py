@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mtmd.errors import LogsError, ValidationError
+from mtmd.errors import ConfigError, LogsError, ValidationError
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp, Removed
 from mtmd.monitor.health import Finding, MonitorReport
@@ -130,6 +130,23 @@ def test_a_stopped_run_shows_its_error_line_by_line() -> None:
     assert text.startswith("## ✗ Stopped before a decision was recorded\n\nas_of 2026-01-01 · live now: m\n")
     assert "\nan error\n\nsecond \\`line\\`\n" in text
     assert "an error without words" in markdown(jobs.stopped(FIRST, LogsError(" "), None))
+
+
+@pytest.mark.parametrize(("given", "day"), [(None, FIRST), (date(2025, 12, 30), date(2025, 12, 30))])
+def test_an_error_about_logs_names_the_command_that_says_what_mends_them(
+    given: date | None, day: date
+) -> None:
+    pytest.importorskip("mtmd.extras.check.commands")
+    error = LogsError("gone")
+    error.day = given
+    jobs.point_to_check(error, FIRST, "a b.toml", "s3://logs")
+    command = f"mtmd check --as-of {day} --preset 'a b.toml' --logs s3://logs"
+    assert f"What mends it: {command}" in jobs.stopped(FIRST, error, "m").sections[0].blocks
+    failed = ValidationError("3 expectations")
+    jobs.point_to_check(failed, FIRST, "tiny", None)
+    assert failed.__notes__ == [f"What mends it: mtmd check --as-of {FIRST} --preset tiny"]
+    jobs.point_to_check(other := ConfigError("no such preset"), FIRST, "tiny", None)
+    assert not hasattr(other, "__notes__")
 
 
 def _quality(*results: ExpectationResult) -> DataQuality:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import duckdb
 from pydantic import ValidationError
 
 from mtmd.config import Declarations, Preset
@@ -16,15 +18,20 @@ from mtmd.config.base import nearest, problems
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.expectations import day_expectations
+from mtmd.expectations.common import listed
 from mtmd.extract.blame import blaming
-from mtmd.extract.database import reading
+from mtmd.extract.database import Database, reading
 from mtmd.extras.check.findings import Finding, ProjectCheck, counted, fact, hint, problem, stopped_by
-from mtmd.extras.check.rows import check_rows, mended
+from mtmd.extras.check.rows import changed, check_rows, delivered, mended
+from mtmd.features import Feature, Hashed
 from mtmd.logs.contract import TABLES, ColumnProblem, column_problems, optional_columns, table_columns
+from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import Connection, file_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import sql_name
 from mtmd.run import require_days, training_days
+
+_SPREAD = 10  # buckets for each value of a category: about a tenth then meets another in its bucket
 
 
 def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | None = None) -> ProjectCheck:
@@ -82,10 +89,7 @@ def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iter
     wanted = (*training_days(preset, held_out, preset.window_days), held_out)
     yield fact("window", f"{held_out} is held out, {len(wanted) - 1} training days from {wanted[0]} on")
     for table in (table for table in TABLES if days[table]):
-        try:
-            require_days(table, wanted, sorted(days[table]))
-        except LogsError as wrong:
-            yield stopped_by(table, wrong)
+        yield from _lacking(table, wanted, days, source)
     if day not in common:
         return
     files = source.source_files(day)
@@ -99,19 +103,48 @@ def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iter
         found = list(_check_columns(connection, source, preset.declarations, window, day))
         yield from found
         if not found:
-            with blaming(connection, source, files, day):
-                yield from check_rows(connection, source, files, day, preset)
+            yield from _check_values(connection, source, files, day, preset)
+
+
+def _check_values(
+    connection: Any, source: LogSource, files: SourceFiles, day: date, preset: Preset
+) -> Iterator[Finding]:
+    """Rows and features of a day whose columns are as declared; or the column whose values can't be read."""
+    database = Database(url="", connection=connection)
+    try:
+        with blaming(connection, source, files, day):
+            yield from check_rows(database, source, files, day, preset)
+            yield from _check_features(database, preset)
+    except LogsError as wrong:
+        found = [one for table in files for one in changed(connection, source, table, day)]
+        yield from found or [stopped_by(str(source.root), wrong)]
 
 
 def _days_of(table: str, days: Mapping[str, set[date]], source: LogSource) -> Iterator[Finding]:
-    own, newest = days[table], max(set.union(*days.values()), default=None)
+    own = days[table]
     if not own:
         remedy = f"write the logs there, or correct the preset's logs or [sources.{table}]"
         yield problem(table, f"no day in {source.table(table).place}", remedy)
         return
     yield fact(table, f"{counted(len(own), 'day')}, {min(own)} to {max(own)}")
-    if newest not in own:
-        yield hint(table, f"no {newest}, which another table has", "deliver it, if it should be there by now")
+
+
+def _lacking(
+    table: str, wanted: Sequence[date], days: Mapping[str, set[date]], source: LogSource
+) -> Iterator[Finding]:
+    """The wanted days, the held-out one last, that a table lacks; or a newer one that another table has."""
+    newest = max(set.union(*days.values()))
+    try:
+        require_days(table, wanted, sorted(days[table]))
+    except LogsError as wrong:
+        first = min(set(wanted) - days[table])
+        spared = (
+            "" if first == wanted[-1] else "; or list it in [left_out] of the preset, or shorten window_days"
+        )
+        yield problem(table, wrong.problem, delivered(source, table, first) + spared)
+    else:
+        if newest > wanted[-1] and newest not in days[table]:
+            yield hint(table, f"no {newest}, which another table has", delivered(source, table, newest))
 
 
 def _check_columns(
@@ -176,4 +209,43 @@ def _of_day(
                 remedy = ""
             yield problem(f"{table}.{one.column}", text, remedy)
     except (ConfigError, LogsError) as wrong:
-        yield stopped_by(table, wrong)
+        refused = tried and isinstance(wrong.__cause__, duckdb.Error)
+        found_changed = list(changed(connection, source, table, day)) if refused else []
+        yield from found_changed or [stopped_by(table, wrong)]
+
+
+def _check_features(database: Database, preset: Preset) -> Iterator[Finding]:
+    """A hint for each feature that says nothing, or has too few buckets."""
+    sides = (("requests", "surface", preset.declarations.query), ("ads", "product", preset.declarations.item))
+    for table, domain, schema in sides:
+        asked = ", ".join(_counts(table, domain, n, feature) for n, feature in enumerate(schema.fields))
+        (row,) = database.rows(f"select {asked} from {table}")
+        for n, feature in enumerate(schema.fields):
+            yield from _hints(f"{table}.{feature.name}", feature, row[f"present{n}"], row[f"distinct{n}"])
+
+
+def _counts(table: str, domain: str, n: int, feature: Feature) -> str:
+    """SQL: rows that have a value, in the domains that have the feature; and about how many values differ.
+
+    Of a list its elements are counted, and of vectors none.
+    """
+    within = "true" if feature.domains is None else f"{domain} in ({listed(feature.domains)})"
+    there = f"filter ({within} and not {feature.missing_sql()})"
+    distinct = f"approx_count_distinct({feature.quoted})"
+    if feature.matrix == "embedding":
+        distinct = "0"
+    elif feature.matrix == "lists":
+        distinct = f"(select {distinct} from {feature.single_values(table, domain)})"
+    else:
+        distinct = f"{distinct} {there}"
+    return f"count(*) {there} as present{n}, {distinct} as distinct{n}"
+
+
+def _hints(place: str, feature: Feature, present: int, distinct: int) -> Iterator[Finding]:
+    if not present:
+        yield hint(place, "no row has a value", "deliver it, or take it out of the preset")
+    elif feature.kind == "continuous" and distinct == 1:
+        yield hint(place, "all rows have one value", "it says nothing: deliver it, or take it out")
+    elif isinstance(feature, Hashed) and feature.buckets < _SPREAD * distinct:
+        text = f"about {distinct:,} values in {feature.buckets:,} buckets: many share one with another"
+        yield hint(place, text, f"set buckets = {_SPREAD * distinct} or more: other days have further values")

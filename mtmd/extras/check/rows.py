@@ -1,9 +1,11 @@
-"""One day's rows against the expectations of validation, without great-expectations; its features; and what mends it.
+"""One day's rows against the expectations of validation, without great-expectations; and what mends them.
 
 The expectations are queries; here they run on the same tables as in `mtmd.validate`. What compares the day with
 earlier days is left to validation. What mends a column is tried on the day before it is said.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
@@ -14,37 +16,37 @@ from typing import Any
 import duckdb
 
 from mtmd.config import Preset
+from mtmd.config.base import nearest
 from mtmd.expectations import Expect, Severity, day_expectations
 from mtmd.expectations.common import listed
+from mtmd.extract.blame import SHOWN, column_change, sample
 from mtmd.extract.database import Database
 from mtmd.extract.sources import load_sources
-from mtmd.extras.check.findings import Finding, Level, counted, fact, hint, problem
-from mtmd.features import Feature, Hashed
+from mtmd.extras.check.findings import Finding, Level, counted, fact, problem
 from mtmd.logs.contract import TABLES, TIME_OFFSET, text_time_sql
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.reading import Connection, parameters
+from mtmd.logs.places import of_day
+from mtmd.logs.reading import Connection, as_it_is, parameters
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import literal, sql_name
+from mtmd.logs.sql import duckdb_paths, literal, sql_name
 from mtmd.validate.staging import stage_day
 
 Kinds = tuple[str, str]  # the type that a column has, and the declared one
-_SPREAD = 10  # buckets for each value of a category: about a tenth then meets another in its bucket
-_SHOWN = 3  # rows or values
 _NUMBER = "^[^0-9-]*(-?[0-9]+([.][0-9]+)?)[^0-9]*$"  # one number, whatever stands around it
+_READER = re.compile(r"read_parquet\s*\(\s*\$paths[^()]*\)", re.IGNORECASE)
 _DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%Y%m%d")
 _CLOCKS = ("%H:%M:%S", "%H:%M:%S.%f", "%H:%M", "%I:%M:%S %p")
 _SINCE_1970 = ("make_timestamp({})", "make_timestamp_ms({})", "make_timestamp({} * 1000000)")
 
 
 def check_rows(
-    connection: Any, source: LogSource, files: SourceFiles, day: date, preset: Preset
+    database: Database, source: LogSource, files: SourceFiles, day: date, preset: Preset
 ) -> Iterator[Finding]:
-    """Numbers of rows, then each expectation and each feature. The files' columns are as declared.
+    """Numbers of rows, then each expectation. The files' columns are as declared; `database` then has the tables.
 
     Raises LogsError where a value can't be read, and DuckDB's errors.
     """
-    database = Database(url="", connection=connection)
-    load_sources(connection, source, files, day, preset.declarations)
+    load_sources(database.connection, source, files, day, preset.declarations)
     stage_day(database, source, files, day, preset.declarations)
     for table in TABLES:
         (row,) = database.rows(f"select count(*) as n from {table}")
@@ -53,11 +55,15 @@ def check_rows(
     if in_per_cent:
         yield _per_cent(database, source, day, in_per_cent)
     answered = {f"{task}_is_a_probability" for task in in_per_cent}
+    failed: set[str] = set()
     for table, expectations in day_expectations(preset).items():
         for expect in expectations:
-            if expect.name not in answered:
-                yield from _ask(database, table, expect, _remedy(database, source, table, day, expect))
-    yield from _check_features(database, preset)
+            if expect.name in answered:
+                continue
+            for found in _ask(database, table, expect):
+                remedy = found.remedy or _remedy(database, source, table, day, expect, preset, failed)
+                yield found.model_copy(update={"remedy": remedy})
+                failed.add(expect.name)
 
 
 def _in_per_cent(database: Database, tasks: Sequence[str]) -> list[str]:
@@ -75,20 +81,46 @@ def _in_per_cent(database: Database, tasks: Sequence[str]) -> list[str]:
 def _per_cent(database: Database, source: LogSource, day: date, tasks: Sequence[str]) -> Finding:
     one = sql_name(tasks[0])
     rows = database.rows(
-        f"select {one} as v from candidates where {one} > 1 order by hash(ad_id) limit {_SHOWN}"
+        f"select {one} as v from candidates where {one} > 1 order by hash(ad_id) limit {SHOWN}"
     )
-    sample = ", ".join(f"{row['v']:.4g}" for row in rows)
+    shown = ", ".join(f"{row['v']:.4g}" for row in rows)
     columns = {task: _from_day(day, f"{sql_name(task)} / 100", sql_name(task)) for task in tasks}
-    text = f"scores between 0 and 100, such as {sample}: they look like per cent, and must be between 0 and 1"
+    text = f"scores between 0 and 100, such as {shown}: they look like per cent, and must be between 0 and 1"
     return problem(f"candidates.{', '.join(tasks)}", text, _replaced(source, "candidates", columns))
 
 
-def _remedy(database: Database, source: LogSource, table: str, day: date, expect: Expect) -> str:
+def _remedy(
+    database: Database,
+    source: LogSource,
+    table: str,
+    day: date,
+    expect: Expect,
+    preset: Preset,
+    failed: set[str],
+) -> str:
+    """What mends a failed expectation; `failed` are those before it."""
     if expect.name == "ts_inside_the_day":
         (ends,) = database.rows(f"select min(ts) as a, max(ts) as b from {table}")
         if shift := _shift(day, ends["a"], ends["b"]):
             return _replaced(source, table, {"ts": _from_day(day, f"ts{shift}", "ts")})
-    return f"correct the logs, source_{table}.sql, or what the preset declares"
+    again = delivered(source, table, day)
+    side = expect.name.removesuffix("_known")
+    domains = {"surface": preset.domains.surfaces, "product": preset.domains.products}.get(side)
+    if domains is not None and expect.column == side:
+        rows = database.rows(
+            f"select distinct {side} as v from {table} where {side} not in ({listed(domains)})"
+        )
+        names = ", ".join(json.dumps(name) for name in (*domains, *sorted(row["v"] for row in rows)))
+        return f"where it is a new one: in [domains] of the preset: {side}s = [{names}]; or else {again}"
+    key, _, exists = expect.name.partition("_")
+    if exists == "exists" and {f"{key}_id_unique", f"{key}_id_not_null"} & failed:
+        return f"mend {key}s.{key}_id first: these may be what its rows should be; or else {again}"
+    return f"{again}; or correct {source.file(table)}, or what the preset declares"
+
+
+def delivered(source: LogSource, table: str, day: date) -> str:
+    """That a table's day is to be delivered, and where to."""
+    return f"deliver {table} of {day} to {of_day(source.table(table).place, day)}"
 
 
 def _from_day(day: date, value: str, before: str) -> str:
@@ -110,31 +142,78 @@ def mended(
     column: str,
     kinds: Kinds,
 ) -> tuple[str, str]:
-    """Some values of a column that has the first of two types, and the statement that reads it as the second.
+    """Some values of a column of the statement, and the statement that reads it as declared.
 
-    Each way is tried on the files. It is none where a value becomes null or another one, where the texts around numbers
-    differ, or where times are not of the day. Both are empty where the statement can't be run, the second where no way
-    is left. Days that are as declared are read as before.
+    Both are empty where the statement can't be run, the second where no way is left.
     """
-    name, statement = sql_name(column), source.statement(table)
-    given = parameters(statement, paths, day)
-    rows = f"from ({statement}\n) where {name} is not null"
-    shown = f"select distinct left(cast({name} as varchar), 40) {rows} order by 1 limit {_SHOWN}"
+    statement = source.statement(table)
+    rows, given = f"({statement}\n)", parameters(statement, paths, day)
     try:
-        values = ", ".join(literal(value) for (value,) in connection.execute(shown, given).fetchall())
+        values = sample(connection, sql_name(column), rows, given)
     except duckdb.Error:
         return "", ""
+    value = _read_as(connection, rows, given, day, sql_name(column), kinds)
+    return values, _replaced(source, table, {column: value}) if value else ""
+
+
+def _read_as(
+    connection: Connection, rows: str, given: dict[str, Any], day: date, name: str, kinds: Kinds
+) -> str:
+    """SQL that reads a column of `rows`, which has the first of two types, as the second; empty where nothing does.
+
+    Each way is tried. It is none where a value becomes null or another one, where the texts around numbers differ, or
+    where times are not of the day. Days that are as declared are read as before.
+    """
     for before, way, kept in _ways(name, *kinds):
         with suppress(duckdb.Error):
-            tried = f"select count({way}) = count(*) and {kept}, min({way}), max({way}) {rows}"
+            tried = f"select count({way}) = count(*) and {kept}, min({way}), max({way}) from {rows}"
+            tried += f" where {name} is not null"
             ((whole, *ends),) = connection.execute(tried, given).fetchall()
             shift = _shift(day, *ends) if whole and kinds[1] == "TIMESTAMP" else ""
             if not whole or shift is None:
                 continue
             value = f"{before}{way}{shift}" + ")" * bool(before)
-            value = _from_day(day, value, way) if shift and not before else value
-            return values, _replaced(source, table, {column: value})
-    return values, ""
+            return _from_day(day, value, way) if shift and not before else value
+    return ""
+
+
+def changed(connection: Connection, source: LogSource, table: str, day: date) -> Iterator[Finding]:
+    """Columns that the statement reads, and that the day's files have in another type or under another name.
+
+    The remedy reads both days' files; what it gives of the earlier day is as before.
+    """
+    paths, text, stored = source.day_files(table, day), source.statement(table), as_it_is(source, table)
+    change = column_change(connection, source, table, paths, day)
+    read = _READER.search(text)
+    if change is None or read is None:
+        return
+    rows, given = f"({stored})", {"paths": duckdb_paths(paths)}
+    for old, kind in change.gone.items():
+        alike = [name for name, own in change.new.items() if own == kind]
+        name = old if old in change.new else nearest(old, alike) or "".join(alike[: len(alike) == 1])
+        both = f"({literal(old)}, {literal(name)})"
+        reader = f"select columns(lambda c: c not in {both}), "
+        reader += f"coalesce(*columns(lambda c: c in {both})) as {sql_name(old)}"
+        if name == old:
+            value = _read_as(connection, rows, given, day, sql_name(old), (change.new[old], kind))
+            reader = f"select * replace ({value} as {sql_name(old)})" if value else ""
+        reader = f"({reader} from {read[0]})"
+        mending = text.replace(read[0], reader)
+        days = {change.until: source.day_files(table, change.until), day: paths}
+        with suppress(duckdb.Error):
+            before, now = (
+                connection.execute(f"describe ({mending}\n)", parameters(mending, files, one)).fetchall()
+                for one, files in days.items()
+            )
+            connection.execute(
+                f"select max(hash(t)) from ({mending}\n) as t", parameters(mending, paths, day)
+            )
+            if before == now and name:
+                values = sample(connection, sql_name(name), rows, given)
+                said = f"is {name} ({change.new[name]}) since {day}, such as {values}; "
+                said += f"until {change.until} {old} ({kind})"
+                remedy = f"in {source.file(table)}: write {reader} in the place of {read[0]}"
+                yield problem(f"{table}.{old}", said, remedy)
 
 
 def _ways(name: str, found: str, declared: str) -> Iterator[tuple[str, str, str]]:
@@ -183,11 +262,11 @@ def _shift(day: date, first: Any, last: Any) -> str | None:
     return None
 
 
-def _ask(database: Database, table: str, expect: Expect, remedy: str) -> Iterator[Finding]:
+def _ask(database: Database, table: str, expect: Expect) -> Iterator[Finding]:
     query = expect.query.replace("{batch}", table)
     place = f"{table}.{expect.column}" if expect.column and "," not in expect.column else table
     try:
-        found = database.rows(f'select *, count(*) over () as "row.count" from ({query}\n) limit {_SHOWN}')
+        found = database.rows(f'select *, count(*) over () as "row.count" from ({query}\n) limit {SHOWN}')
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as wrong:
@@ -196,50 +275,12 @@ def _ask(database: Database, table: str, expect: Expect, remedy: str) -> Iterato
         return
     if found:
         (count, *_) = [row.pop("row.count") for row in found]
-        sample = "; ".join(
+        shown = "; ".join(
             ", ".join(f"{column} {'null' if value is None else value}" for column, value in row.items())
             for row in found
         )
         yield Finding(
             level=Level.PROBLEM if expect.severity is Severity.CRITICAL else Level.HINT,
             place=place,
-            text=f"{expect.name} fails: {counted(count, 'row')}, such as {sample}. {expect.description}",
-            remedy=remedy,
+            text=f"{expect.name} fails: {counted(count, 'row')}, such as {shown}. {expect.description}",
         )
-
-
-def _check_features(database: Database, preset: Preset) -> Iterator[Finding]:
-    """A hint for each feature that says nothing, or has too few buckets."""
-    sides = (("requests", "surface", preset.declarations.query), ("ads", "product", preset.declarations.item))
-    for table, domain, schema in sides:
-        asked = ", ".join(_counts(table, domain, n, feature) for n, feature in enumerate(schema.fields))
-        (row,) = database.rows(f"select {asked} from {table}")
-        for n, feature in enumerate(schema.fields):
-            yield from _hints(f"{table}.{feature.name}", feature, row[f"present{n}"], row[f"distinct{n}"])
-
-
-def _counts(table: str, domain: str, n: int, feature: Feature) -> str:
-    """SQL: rows that have a value, in the domains that have the feature; and about how many values differ.
-
-    Of a list its elements are counted, and of vectors none.
-    """
-    within = "true" if feature.domains is None else f"{domain} in ({listed(feature.domains)})"
-    there = f"filter ({within} and not {feature.missing_sql()})"
-    distinct = f"approx_count_distinct({feature.quoted})"
-    if feature.matrix == "embedding":
-        distinct = "0"
-    elif feature.matrix == "lists":
-        distinct = f"(select {distinct} from {feature.single_values(table, domain)})"
-    else:
-        distinct = f"{distinct} {there}"
-    return f"count(*) {there} as present{n}, {distinct} as distinct{n}"
-
-
-def _hints(place: str, feature: Feature, present: int, distinct: int) -> Iterator[Finding]:
-    if not present:
-        yield hint(place, "no row has a value", "deliver it, or take it out of the preset")
-    elif feature.kind == "continuous" and distinct == 1:
-        yield hint(place, "all rows have one value", "it says nothing: deliver it, or take it out")
-    elif isinstance(feature, Hashed) and feature.buckets < _SPREAD * distinct:
-        text = f"about {distinct:,} values in {feature.buckets:,} buckets: many share one with another"
-        yield hint(place, text, f"set buckets = {_SPREAD * distinct} or more: other days have further values")

@@ -139,14 +139,13 @@ def test_a_folder_without_files_and_a_date_that_is_none_are_named(project: Proje
 
 def test_a_table_without_the_newest_day_of_the_others_is_named(project: Project) -> None:
     shutil.rmtree(project.file("candidates").parent)
-    assert (
-        "candidates: no 2026-01-23, which another table has → deliver it, if it should be there by now"
-        in (project.hints())
-    )
     (problem,) = project.problems()  # the tables that have it are not accused
     assert problem.startswith(
         "candidates: candidates lack 1 of the 21 days from 2026-01-03 to as_of 2026-01-23"
     )
+    assert f"→ deliver candidates of 2026-01-23 to {project.logs}/candidates/date=2026-01-23/" in problem
+    (hint,) = (one.text for one in project.check(date(2026, 1, 22)).findings if one.level is Level.HINT)
+    assert hint == "no 2026-01-23, which another table has"
     assert not any("2026-01-23" in line for line in project.problems(as_of=date(2026, 1, 22)))
     assert "candidates lack 1 of " in project.problems(as_of=AS_OF)[0]
 
@@ -267,7 +266,7 @@ def test_the_command_prints_findings_and_ends_with_a_status(
     assert main(command) == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("problem candidates.ctr: ctr_is_a_probability fails") for line in lines)
-    assert "        → correct the logs, source_candidates.sql, or what the preset declares" in lines
+    assert any(line.startswith("        → deliver candidates of 2026-01-23 to ") for line in lines)
     assert main([*command, "--as-of", "2026-01-22"]) == 0
 
 
