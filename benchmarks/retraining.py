@@ -17,6 +17,7 @@ from benchmarks.runs import daily_plan, extracted, told, window_parser
 from mtmd.errors import ConfigError
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.metrics import LOGMAE
 from mtmd.evaluate.predictors import score_day
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
@@ -63,7 +64,12 @@ def gate_table(reports: Sequence[EvaluationReport], plan: RunPlan) -> Table:
             for name in ("pairs", "blocked", "slices and tasks", "called worse")
         ),
     )
-    gaps = [pair.improvement for report in reports for pair in report.comparisons if pair.bucket is None]
+    gaps = [
+        pair.improvement
+        for report in reports
+        for pair in report.comparisons
+        if pair.bucket is None and pair.metric == LOGMAE.name
+    ]
     largest = max((abs(gap) for gap in gaps if gap is not None), default=0.0)
     title = (
         f"Models of one window and recipe against each other: seeds differ by up to {largest:.1%} in a slice"

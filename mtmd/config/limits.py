@@ -4,9 +4,9 @@ What no preset sets is a constant of its section, with the reason beside it. `[s
 """
 
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mtmd.config.base import Section
 
@@ -40,10 +40,30 @@ class EvaluationConfig(Section):
         10, ge=2, le=1000, description="rank buckets by teacher score inside a slice; 0 is the top"
     )
     interval_buckets: int = Field(5, ge=0, description="top buckets that get intervals, as in paper Table 6")
+    winners: int = Field(
+        4,
+        ge=1,
+        description="ads of a request that its auction shows: the heavyweight ranker's top k by a task's score",
+    )
+    kept: int = Field(
+        8,
+        ge=1,
+        description="candidates of a request that the cut of a recall keeps: fewer than the logs have of a request, as "
+        "these are only what the live lightweight ranker kept",
+    )
     resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap over requests")
     confidence: ClassVar[float] = 0.95  # of the intervals
     bootstrap_seed: ClassVar[int] = 0  # so that the same day has the same intervals
     seed_noise: ClassVar[float] = 0.05  # that another training seed changes; with one seed, less is noise
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kept < self.winners:
+            raise ValueError(
+                f"evaluation.kept ({self.kept}) must be at least winners ({self.winners}): a cut cannot keep more ads "
+                "than its size; raise kept, or lower winners"
+            )
+        return self
 
 
 class GatesConfig(Section):
@@ -67,6 +87,12 @@ class GatesConfig(Section):
         ge=0,
         description="worse is a LogMAE of more than this share above the champion's; room for another training seed "
         "(benchmarks.retraining)",
+    )
+    recall_tolerance: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="worse is a recall of more than this share below the champion's; left out, no gate looks at it",
     )
     calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
     calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")

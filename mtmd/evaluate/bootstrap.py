@@ -2,10 +2,12 @@
 
 Rows of a request share a user and a context, so whole requests are drawn anew. In each of S resamples a request
 counts Poisson(1) times, which is the bootstrap's draw with replacement when requests are many; the same number
-for all slices and predictors, so that differences are paired. A resample's LogMAE is a ratio of weighted sums,
-and all of them are one matrix product: weights (S, requests) times sums by request (requests, cells).
+for all slices and predictors, so that differences are paired. A resample's metric is a ratio of weighted sums, of which
+two predictors share the lower one; and all of them are one matrix product: weights (S, requests) times sums by request
+(requests, cells).
 
-N rows of a slice, R requests, C cells (a slice, all rows or one rank bucket), M predictors, S resamples.
+N rows of a slice, R requests, C cells (a slice, and a metric of all rows or of one rank bucket), M predictors, S
+resamples.
 """
 
 import math
@@ -16,30 +18,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import EvaluationConfig, Slice
-from mtmd.evaluate.held_out import SliceRows
-from mtmd.evaluate.metrics import Floats, Integers, clip_log_p, log_ratio
+from mtmd.evaluate.held_out import Scored, SliceRows
+from mtmd.evaluate.metrics import (
+    LOGMAE,
+    PAIRED,
+    Floats,
+    Integers,
+    Metric,
+    TeacherTargets,
+    clip_log_p,
+    log_ratio,
+    row_values,
+)
 from mtmd.evaluate.report import ALL, Comparison
 
 BLOCK = 2048  # requests whose weights are held at once: 8 MB per 1,000 resamples
 _LEVELS = 1 << 16  # of the uniform that a Poisson count is looked up by
 Predictions = Mapping[str, NDArray[np.floating]]
+Cut = tuple[Metric, int | None]
 
 
 def compare(
     parts: Sequence[SliceRows],
-    predictions: Predictions,
+    predictions: Mapping[str, Scored],
     config: EvaluationConfig,
     candidate: str,
 ) -> list[Comparison]:
     """The candidate against every other predictor, in every cell, with intervals.
 
-    Cells are every slice's rows, all of them and its top rank buckets; likewise each task's over its slices, and those
-    of all tasks together, ("all", "all", "all").
+    Cells are every slice's rows, all of them and, for LogMAE, its top rank buckets; likewise each task's over its
+    slices, and those of all tasks together, ("all", "all", "all").
     """
-    cuts: list[int | None] = [None, *range(min(config.interval_buckets, config.buckets))]
-    cells = [(part.slice, bucket) for part in parts for bucket in cuts]
+    cuts: list[Cut] = [(metric, None) for metric in PAIRED]
+    cuts += [(LOGMAE, bucket) for bucket in range(min(config.interval_buckets, config.buckets))]
+    cells = [(part.slice, one) for part in parts for one in cuts]
     tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
-    whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
+    whole = [(Slice(ALL, ALL, task), one) for task in tasks for one in cuts]
+    worse = np.array([-1.0 if metric.better == "higher" else 1.0 for _, (metric, _) in (*cells, *whole)])
     member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
     sums, resampled, requests = _resampled(parts, predictions, config, cuts, member)
     tails = [(1.0 - config.confidence) / 2.0, (1.0 + config.confidence) / 2.0]
@@ -47,15 +62,16 @@ def compare(
     for place, reference in enumerate(predictions):
         if place == own:
             continue
-        ratio = log_ratio(sums[:, own], sums[:, place])  # (C,)
-        ratios = log_ratio(resampled[..., own], resampled[..., place])  # (S, C)
+        ratio = worse * log_ratio(sums[:, own], sums[:, place])  # (C,)
+        ratios = worse * log_ratio(resampled[..., own], resampled[..., place])  # (S, C)
         bounds = np.quantile(ratios, tails, axis=0)  # (2, C), NaN where a resample was empty
         spread = ratios.std(axis=0, ddof=1)
-        for cell, (where, bucket) in enumerate((*cells, *whole)):
+        for cell, (where, (metric, bucket)) in enumerate((*cells, *whole)):
             found.append(
                 Comparison(
                     reference=reference,
                     **where._asdict(),
+                    metric=metric.name,
                     bucket=bucket,
                     requests=float(requests[cell]),
                     log_ratio=_finite(ratio[cell]),
@@ -69,9 +85,9 @@ def compare(
 
 def _resampled(
     parts: Sequence[SliceRows],
-    predictions: Predictions,
+    predictions: Mapping[str, Scored],
     config: EvaluationConfig,
-    cuts: Sequence[int | None],
+    cuts: Sequence[Cut],
     member: Floats,
 ) -> tuple[Floats, Floats, Floats]:
     """Sums of errors (C, M), those of each resample (S, C, M), and effective requests (C,): (Σ n)² / Σ n² (Kish).
@@ -103,24 +119,27 @@ def _resampled(
 
 
 def _blocks(
-    parts: Sequence[SliceRows], predictions: Predictions, cuts: Sequence[int | None]
+    parts: Sequence[SliceRows], predictions: Mapping[str, Scored], cuts: Sequence[Cut]
 ) -> Iterator[tuple[int, NDArray[np.float32], Floats]]:
-    """Per block of a surface's requests: its first request, errors (R, C, M) and row counts (R, C)."""
+    """Per block of a surface's requests: its first request, upper sums (R, C, M) and row counts (R, C)."""
     for start, stop in request_blocks([part.request for part in parts]):
         errors = np.zeros((stop - start, len(parts) * len(cuts), len(predictions)), np.float32)
         counts = np.zeros((stop - start, len(parts) * len(cuts)))
         for place, part in enumerate(parts):
             span = slice(*np.searchsorted(part.request, [start, stop]))
             local, bucket = part.request[span] - start, part.bucket[span]
-            errors_of_rows = [
-                np.abs(clip_log_p(log_p[part.rows[span], part.task]) - part.teacher.log[span])
-                for log_p in predictions.values()
+            teacher, rows = TeacherTargets(*(one[span] for one in part.teacher)), (part.rows[span], part.task)
+            values = [
+                row_values(clip_log_p(own.log_p[rows]), own.kept[rows], teacher)
+                for own in predictions.values()
             ]
-            for column, wanted in enumerate(cuts, place * len(cuts)):
+            for column, (metric, wanted) in enumerate(cuts, place * len(cuts)):
                 inside = slice(None) if wanted is None else bucket == wanted
-                counts[:, column] = np.bincount(local[inside], minlength=stop - start)
-                for predictor, error in enumerate(errors_of_rows):
-                    errors[:, column, predictor] = np.bincount(local[inside], error[inside], stop - start)
+                rows_below = values[0][metric.below][inside]
+                counts[:, column] = np.bincount(local[inside], rows_below, stop - start)
+                for predictor, own in enumerate(values):
+                    above = own[metric.above][inside]
+                    errors[:, column, predictor] = np.bincount(local[inside], above, stop - start)
         yield start, errors, counts
 
 
@@ -151,4 +170,4 @@ _TABLE = _table()
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return float(value) + 0.0 if math.isfinite(value) else None  # never −0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.bootstrap import Predictions, compare
-from mtmd.evaluate.held_out import HeldOutDay, SliceRows, cut, whole_tasks
+from mtmd.evaluate.held_out import HeldOutDay, Scored, SliceRows, cut, whole_tasks
 from mtmd.evaluate.metrics import (
     METRICS,
     Floats,
@@ -28,7 +28,7 @@ from mtmd.evaluate.metrics import (
 )
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
 
-METRICS_FORMAT = 6  # raise it whenever the same predictions of the same rows would give another report
+METRICS_FORMAT = 7  # raise it whenever the same predictions of the same rows would give another report
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
 Values = dict[str, tuple[Floats, Integers | slice]]
 Sums = dict[str, Floats]  # name → (B,) by rank bucket; they add up over slices
@@ -52,30 +52,33 @@ def evaluate_predictors(
     Raises EvaluationError naming predictor, slice and count of bad values.
     """
     candidate = candidate or next(iter(predictions))
-    slices = list(cut(day, declarations, config.buckets))
+    slices = list(cut(day, declarations, config))
     tasks = list(whole_tasks(slices, config.buckets))
+    scored = {predictor: Scored.of(day, log_p, config.kept) for predictor, log_p in predictions.items()}
     metrics: list[SliceMetrics] = []
-    for predictor, raw in predictions.items():
+    for predictor, (raw, kept) in scored.items():
         log_p = {part.slice: _log_probabilities(predictor, part, raw) for part in slices}
         sums: dict[Slice, Sums] = {}
         found: dict[Slice, list[SliceMetrics]] = {}
         for part in slices:
             own = log_p[part.slice]
-            values = _values(part, own)
+            values = _values(part, own, kept)
             sums[part.slice] = _sums(part, values, config.buckets)
             found[part.slice] = list(_rows(predictor, part, own, values, sums[part.slice]))
         metrics += [one for where in declarations.domains.slices for one in found[where]]
         for whole, parts in tasks:
             own = np.concatenate([log_p[part.slice] for part in parts])
             added = _added([sums[part.slice] for part in parts])
-            metrics += _rows(predictor, whole, own, _values(whole, own), added)
+            metrics += _rows(predictor, whole, own, _values(whole, own, kept), added)
     return EvaluationReport(
         as_of=as_of,
         candidate=candidate,
         predictors=tuple(predictions),
         buckets=config.buckets,
+        winners=config.winners,
+        kept=config.kept,
         metrics=tuple(metrics),
-        comparisons=tuple(compare(slices, predictions, config, candidate)),
+        comparisons=tuple(compare(slices, scored, config, candidate)),
         ages=dict(ages),
         confidence=config.confidence,
         seed_noise=config.seed_noise,
@@ -94,9 +97,9 @@ def _log_probabilities(predictor: str, part: SliceRows, log_p: NDArray[np.floati
     return clip_log_p(raw)
 
 
-def _values(part: SliceRows, log_p: Floats) -> Values:
+def _values(part: SliceRows, log_p: Floats, kept: NDArray[np.bool_]) -> Values:
     """What each row adds to each sum, with the places of these rows among the slice's: all of them, or impressions."""
-    by_row = row_values(log_p, part.teacher)
+    by_row = row_values(log_p, kept[part.rows, part.task], part.teacher)
     by_impression = impression_values(log_p[part.observed], part.action)
     return {name: (values, slice(None)) for name, values in by_row.items()} | {
         name: (values, part.observed) for name, values in by_impression.items()
@@ -132,6 +135,7 @@ def _rows(
             requests=requests,
             impressions=int(totals["impressions"]),
             positives=int(totals["positives"]),
+            contested=int(totals["contested"]),
             errors=errors if bucket is None else {},
             **_ratios(totals),
             auc=area(shown[among], part.action[among]),

@@ -5,12 +5,12 @@ P candidate rows in the day's order, T tasks, R requests, B rank buckets; N rows
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, Slice
+from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import LogsError
 from mtmd.evaluate.metrics import Integers, TeacherTargets
 from mtmd.evaluate.report import ALL
@@ -67,14 +67,41 @@ class SliceRows:
     requests: tuple[int, ...]
 
 
-def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[SliceRows]:
+class Scored(NamedTuple):
+    """A predictor's (P, T) log-probabilities, and whether a cut by each task's keeps the candidate in its request."""
+
+    log_p: NDArray[np.floating]
+    kept: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, day: HeldOutDay, log_p: NDArray[np.floating], most: int) -> Self:
+        """`most` candidates of a request that have the task are kept; log-probabilities of others are not read."""
+        score = np.where(np.isnan(day.teacher), np.nan, log_p)
+        return cls(log_p, np.column_stack([places(day.request, own) < most for own in score.T]))
+
+
+def places(request: Integers, score: NDArray[np.floating]) -> Integers:
+    """(N,) place of each row among its request's by score, from 0, the highest; NaN comes last.
+
+    `request` (N,) is ascending. Equal scores are in the order of the rows, as in an answer of the service.
+    """
+    place = np.empty(len(request), np.int64)
+    place[np.lexsort((-score, request))] = np.arange(len(request)) - np.searchsorted(request, request)
+    return place
+
+
+def cut(day: HeldOutDay, declarations: Declarations, config: EvaluationConfig) -> Iterator[SliceRows]:
     """Every declared slice of the day, task by task; a slice without rows comes empty.
 
     Raises LogsError naming the slice where a teacher score is not strictly between 0 and 1.
     """
-    domains = declarations.domains
+    domains, buckets = declarations.domains, config.buckets
     members = [np.flatnonzero(day.domain == d) for d in range(len(domains.domains))]
     for task, name in enumerate(domains.task_names):
+        of_task = day.teacher[:, task]
+        winner = places(day.request, of_task) < config.winners
+        many = np.bincount(day.request[~np.isnan(of_task)], minlength=int(day.request.max(initial=0)) + 1)
+        contest = many[day.request] > config.kept
         for d, domain in enumerate(domains.domains):
             if not domains.task_mask[d, task]:
                 continue
@@ -86,8 +113,9 @@ def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[S
             bucket, request = rank_buckets(score, buckets), day.request[rows]
             label = day.labels[rows, task]
             observed = np.flatnonzero(day.impressed[rows] & (label >= 0))
+            teacher = TeacherTargets.of(score, winner[rows], contest[rows])
             yield SliceRows(
-                where, task, rows, request, TeacherTargets.of(score), bucket, observed, label[observed] == 1,
+                where, task, rows, request, teacher, bucket, observed, label[observed] == 1,
                 _requests(request, bucket, buckets),
             )  # fmt: skip
 

@@ -10,7 +10,7 @@ Shapes: N rows, M impressions with an observed action.
 """
 
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf
 from statistics import NormalDist
 from typing import Literal, NamedTuple, Self
 
@@ -33,6 +33,8 @@ class Metric:
     name     of the field of `SliceMetrics`         label   for people
     better   the direction; `one`: a ratio that should be 1; None: it tells nothing alone
     sure     whether its standard error over requests is known: of its logarithm, of AUC itself
+    paired   whether it is told first, and compared with every rival on the same requests
+    form     how it is written
     """
 
     name: str
@@ -41,6 +43,8 @@ class Metric:
     above: str = ""
     below: str = ""
     sure: bool = False
+    paired: bool = False
+    form: str = ".4f"
 
     def of(self, metrics: SliceMetrics) -> float | None:
         """The number itself; None where it is undefined."""
@@ -55,11 +59,14 @@ class Metric:
         reach = NormalDist().inv_cdf((1.0 + confidence) / 2.0) * error
         if not self.above:
             return max(0.0, value - reach), min(1.0, value + reach)
-        return value / exp(reach), value * exp(reach)
+        most = 1.0 if self.better == "higher" else inf  # what should be high is a share
+        return value / exp(reach), min(most, value * exp(reach))
 
 
 METRICS = (
-    Metric("logmae", "LogMAE", "lower", "logmae", "rows", sure=True),
+    Metric("logmae", "LogMAE", "lower", "logmae", "rows", sure=True, paired=True),
+    Metric("recall", "recall", "higher", "recalled", "contested", sure=True, paired=True, form=".2%"),
+    Metric("winner_kl", "KL of winners", "lower", "winner_kl", "winners", sure=True, paired=True, form=".5f"),
     Metric("kl", "KL", "lower", "kl", "rows"),
     Metric("mae", "MAE", "lower", "mae", "rows"),
     Metric("bce", "BCE", "lower", "bce", "rows"),
@@ -74,33 +81,48 @@ NAMED = {metric.name: metric for metric in METRICS}
 QUALITIES = tuple(
     metric for metric in METRICS if metric.better
 )  # those that say which of two models is better
+PAIRED = tuple(metric for metric in METRICS if metric.paired)
+LOGMAE, RECALL = NAMED["logmae"], NAMED["recall"]
 
 
 class TeacherTargets(NamedTuple):
-    """What a teacher's scores contribute to every predictor's errors, each (N,)."""
+    """What a teacher's scores contribute to every predictor's errors, each (N,).
+
+    winner     1 where the heavyweight ranker has the row among the first k of its request, else 0
+    contested  1 of a winner that a cut can lose: its request has more candidates than are kept
+    """
 
     score: Floats
     log: Floats
     negative_entropy: Floats
+    winner: Floats
+    contested: Floats
 
     @classmethod
-    def of(cls, score: NDArray[np.floating]) -> Self:
-        """From (N,) scores strictly between 0 and 1."""
+    def of(cls, score: NDArray[np.floating], winner: NDArray[np.bool_], cut: NDArray[np.bool_]) -> Self:
+        """From (N,) scores strictly between 0 and 1, which are winners, and whose requests a cut makes smaller."""
         p = score.astype(np.float64)
         log = np.log(p)
-        return cls(p, log, p * log + (1.0 - p) * np.log1p(-p))
+        entropy = p * log + (1.0 - p) * np.log1p(-p)
+        return cls(p, log, entropy, winner.astype(np.float64), (winner & cut).astype(np.float64))
 
 
-def row_values(log_p: Floats, teacher: TeacherTargets) -> dict[str, Floats]:
-    """What each of N rows adds to the sums, from its log-probability and the teacher's t, each (N,).
+def row_values(log_p: Floats, kept: NDArray[np.bool_], teacher: TeacherTargets) -> dict[str, Floats]:
+    """What each of N rows adds to the sums, from its log-probability, whether it is kept, and the teacher's t.
 
-    LogMAE |ln p̂ − ln t|; MAE |p̂ − t|; BCE −t ln p̂ − (1 − t) ln(1 − p̂); KL(teacher ‖ student) = BCE − H(t).
+    LogMAE |ln p̂ − ln t|; MAE |p̂ − t|; BCE −t ln p̂ − (1 − t) ln(1 − p̂); KL(teacher ‖ student) = BCE − H(t). Recall is
+    the share of contested winners that are kept.
     """
     p = np.exp(log_p)
     bce = -(teacher.score * log_p + (1.0 - teacher.score) * np.log1p(-p))
+    kl = np.maximum(bce + teacher.negative_entropy, 0.0)  # below 0 only by rounding
     return {
         "logmae": np.abs(log_p - teacher.log),
-        "kl": np.maximum(bce + teacher.negative_entropy, 0.0),  # below 0 only by rounding
+        "recalled": teacher.contested * kept,
+        "contested": teacher.contested,
+        "winner_kl": kl * teacher.winner,
+        "winners": teacher.winner,
+        "kl": kl,
         "mae": np.abs(p - teacher.score),
         "bce": bce,
         "prediction": p,

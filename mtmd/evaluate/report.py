@@ -56,6 +56,14 @@ class SliceMetrics(OfSlice):
     rows: int = Field(description="candidate rows with a teacher score for the task")
     requests: int = Field(description="distinct requests of those rows")
     logmae: float | None = Field(None, description="mean |ln p̂ − ln teacher|")
+    contested: int = Field(
+        0,
+        description="winners, the top k of a request by teacher score, of requests with more than K candidates",
+    )
+    recall: float | None = Field(
+        None, description="share of these that a cut to the predictor's best K keeps"
+    )
+    winner_kl: float | None = Field(None, description="KL over the winners of all requests")
     kl: float | None = Field(None, description="mean Bernoulli KL(teacher ‖ predictor), nats")
     mae: float | None = Field(None, description="mean |p̂ − teacher|")
     bce: float | None = Field(None, description="mean cross-entropy with the teacher as target, nats")
@@ -85,17 +93,23 @@ class Comparison(OfSlice):
     """
 
     reference: str
+    metric: str = "logmae"
     bucket: int | None
     requests: float = Field(description="effective requests: fewer than are there when their rows differ")
-    log_ratio: float | None = Field(description="ln(LogMAE of the candidate / LogMAE of the reference)")
+    log_ratio: float | None = Field(
+        description="ln(metric of the candidate / metric of the reference), or its negative where higher is better"
+    )
     standard_error: float | None = Field(description="of log_ratio")
     low: float | None = Field(description="lower bound of the improvement")
     high: float | None = Field(description="upper bound of the improvement")
 
     @property
     def improvement(self) -> float | None:
-        """1 − LogMAE of the candidate / LogMAE of the reference: positive = better (paper Table 1)."""
-        return None if self.log_ratio is None else -expm1(self.log_ratio)
+        """1 − LogMAE of the candidate / LogMAE of the reference: positive = better (paper Table 1).
+
+        Of a metric that should be high it is 1 − that of the reference / that of the candidate.
+        """
+        return None if self.log_ratio is None else 0.0 - expm1(self.log_ratio)  # never −0
 
     def worse_by_chance(self, margin: float) -> float | None:
         """One-sided p-value: so bad a ratio from a candidate that is at most `margin` worse (0.01 = 1 %).
@@ -125,6 +139,8 @@ class EvaluationReport(Frozen):
     candidate: str = Field(description="the predictor that is judged")
     predictors: tuple[str, ...]
     buckets: int
+    winners: int = Field(0, description="k: ads of a request that the heavyweight ranker has on top")
+    kept: int = Field(0, description="K: candidates of a request that a cut keeps")
     metrics: tuple[SliceMetrics, ...]
     comparisons: tuple[Comparison, ...]
     ages: dict[str, int] = Field(
@@ -157,9 +173,11 @@ class EvaluationReport(Frozen):
         """Metrics of one predictor on a slice or an aggregate; raises KeyError when it has none."""
         return self._index[predictor, where, bucket]
 
-    def compared(self, reference: str, where: Slice, bucket: int | None = None) -> Comparison:
+    def compared(
+        self, reference: str, where: Slice, bucket: int | None = None, metric: str = "logmae"
+    ) -> Comparison:
         """The candidate against a reference; raises KeyError when they were not compared there."""
-        return self._pairs[reference, where, bucket]
+        return self._pairs[metric, (reference, where, bucket)]
 
     def of_candidate(self) -> Self:
         """The candidate's own metrics alone: what no other model decides."""
@@ -168,8 +186,8 @@ class EvaluationReport(Frozen):
         return type(self).model_validate(self.model_dump() | alone)
 
     @cached_property
-    def _pairs(self) -> dict[Place, Comparison]:
-        return {(c.reference, c.slice, c.bucket): c for c in self.comparisons}
+    def _pairs(self) -> dict[tuple[str, Place], Comparison]:
+        return {(c.metric, (c.reference, c.slice, c.bucket)): c for c in self.comparisons}
 
     @cached_property
     def _index(self) -> dict[Place, SliceMetrics]:

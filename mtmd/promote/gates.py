@@ -13,6 +13,7 @@ from mtmd import extension
 from mtmd.config import Frozen, GatesConfig
 from mtmd.config.preset import Extras
 from mtmd.errors import RegistryError
+from mtmd.evaluate.metrics import LOGMAE, RECALL, Metric
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import Proof
 from mtmd.promote.findings import GateResult, Verdict
@@ -90,11 +91,21 @@ def _training(inputs: GateInputs) -> GateResult:
 
 
 def _champion(inputs: GateInputs) -> GateResult:
+    return _against_champion("champion", inputs, inputs.gates.champion_tolerance, LOGMAE)
+
+
+def _recall(inputs: GateInputs) -> GateResult | None:
+    """Asked where a preset has a tolerance; requests that no cut makes smaller are not looked at."""
+    tolerance = inputs.gates.recall_tolerance
+    return None if tolerance is None else _against_champion("recall", inputs, tolerance, RECALL)
+
+
+def _against_champion(name: str, inputs: GateInputs, tolerance: float, metric: Metric) -> GateResult:
     if inputs.champion is None:
-        return GateResult.not_applicable("champion", "there is no champion to compare with")
+        return GateResult.not_applicable(name, "there is no champion to compare with")
     if inputs.left_out:
-        return GateResult.not_applicable("champion", inputs.left_out)
-    return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
+        return GateResult.not_applicable(name, inputs.left_out)
+    return against(name, CHAMPION, tolerance, inputs.evaluation, inputs.gates, metric=metric)
 
 
 def _baseline(inputs: GateInputs) -> GateResult:
@@ -126,6 +137,7 @@ QUALITY = (
     Gate("data suites", _data),
     Gate("training", _training),
     Gate("champion", _champion, overridable=True),
+    Gate("recall", _recall, overridable=True),
     Gate("baseline", _baseline, overridable=True),
     Gate("calibration", _calibration, overridable=True),
 )

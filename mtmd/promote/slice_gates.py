@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 
 from mtmd.config import GatesConfig, Slice
-from mtmd.evaluate.metrics import NAMED
+from mtmd.evaluate.metrics import LOGMAE, NAMED, Metric
 from mtmd.evaluate.report import Comparison, EvaluationReport, SliceMetrics, upper_tail
 from mtmd.promote.findings import Decision, GateResult, SliceFinding
 
@@ -27,25 +27,29 @@ def against(
     report: EvaluationReport,
     gates: GatesConfig,
     *,
+    metric: Metric = LOGMAE,
     whole_better: bool = False,
     called: str | None = None,
 ) -> GateResult:
     """No slice, and no task over its slices, significantly worse than a rival by more than a tolerance.
 
-    `called` is the rival's name for people. With `whole_better` each task must also be shown better over its slices,
-    which have the requests for it.
+    `metric` is compared in pairs. `called` is the rival's name for people. With `whole_better` each task must also be
+    shown better over its slices, which have the requests for it.
     """
     if reference not in report.predictors:
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
         return GateResult(name=name, passed=False, detail=detail)
-    pairs = {where: report.compared(reference, where) for where in (*report.slices, *report.aggregates)}
+    pairs = {
+        where: report.compared(reference, where, metric=metric.name)
+        for where in (*report.slices, *report.aggregates)
+    }
     chances = {where: pair.worse_by_chance(tolerance) for where, pair in pairs.items()}
     called = called or _CALLED.get(reference, reference)
 
     def found(where: Slice, p: float, judged: int) -> SliceFinding:
         pair, least = pairs[where], NormalDist().inv_cdf(1.0 - gates.significance / judged)
-        own, rival = (report.get(name, where).logmae for name in (report.candidate, reference))
-        words = f"LogMAE {_number(own)}, {called} {_number(rival)}: {_percent(pair.improvement)} "
+        own, rival = (metric.of(report.get(name, where)) for name in (report.candidate, reference))
+        words = f"{metric.label} {_number(own)}, {called} {_number(rival)}: {_percent(pair.improvement)} "
         return SliceFinding(
             **where._asdict(),
             decision=_decision(pair, p, gates, whole_better),
@@ -58,7 +62,7 @@ def against(
             detectable=-math.expm1(math.log1p(tolerance) + least * (pair.standard_error or 0.0)),
         )
 
-    findings = _judged(report, chances, gates, found)
+    findings = _judged(report, chances, gates, found, metric)
     age = report.ages.get(reference)
     rival = f"the {called}"
     if age is not None:
@@ -119,9 +123,10 @@ def _judged(
     chances: Mapping[Slice, float | None],
     gates: GatesConfig,
     found: Callable[[Slice, float, int], SliceFinding],
+    metric: Metric = LOGMAE,
 ) -> list[SliceFinding]:
     """A finding of each place, from its corrected p-value and the number of places that have the data for one."""
-    shortages = {where: _shortage(report, where, gates) for where in chances}
+    shortages = {where: _shortage(report, where, gates, metric) for where in chances}
     judged = {where: p for where, p in chances.items() if not shortages[where] and p is not None}
     adjusted = dict(zip(judged, holm(list(judged.values())), strict=True))
     return [
@@ -136,10 +141,10 @@ def _judged(
     ]
 
 
-def _shortage(report: EvaluationReport, where: Slice, gates: GatesConfig) -> str:
+def _shortage(report: EvaluationReport, where: Slice, gates: GatesConfig, metric: Metric) -> str:
     """What a slice has too little of to be judged, whatever the candidate is compared with; empty for nothing."""
     rival = next(name for name in report.predictors if name != report.candidate)
-    requests = report.compared(rival, where).requests
+    requests = report.compared(rival, where, metric=metric.name).requests
     if requests < gates.min_requests:
         return f"{requests:.0f} effective requests"
     actions = report.get(report.candidate, where).positives

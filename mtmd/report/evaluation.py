@@ -5,9 +5,9 @@ All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 
 from mtmd.config import Slice
 from mtmd.config.model import RIVALS, label_of
-from mtmd.evaluate.metrics import QUALITIES, Metric
+from mtmd.evaluate.metrics import LOGMAE, PAIRED, QUALITIES, Metric
 from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
-from mtmd.report.tables import Column, Table, columns_of, enumerated, minus
+from mtmd.report.tables import Column, Table, columns_of, enumerated, number
 
 ALL_TASKS = "all tasks"
 RIVAL_NAMES = {  # in the order of all tables
@@ -80,9 +80,37 @@ def worth(report: EvaluationReport) -> str:
 def metric_text(metric: Metric, metrics: SliceMetrics, confidence: float) -> str:
     """`0.7512 [0.7401, 0.7623]`; a dash where the number is undefined."""
     value, found = metric.of(metrics), metric.interval(metrics, confidence)
-    if value is None:
-        return "–"
-    return minus(f"{value:.4f}" + (f" [{found[0]:.4f}, {found[1]:.4f}]" if found else ""))
+    if value is None or found is None:
+        return number(value, metric.form)
+    return f"{number(value, metric.form)} [{', '.join(number(bound, metric.form) for bound in found)}]"
+
+
+def first_table(report: EvaluationReport) -> Table:
+    """The metrics that decide, by task over its slices: of the candidate, and of every rival."""
+    tasks = report.aggregates
+    cut = [report.get(report.candidate, where) for where in tasks]
+    asked = ", ".join(f"{found.task} {found.contested // max(report.winners, 1):,}" for found in cut)
+    most = max((found.requests for found in cut), default=0)
+    rows = [
+        (
+            name if name == report.candidate else rival_name(report, name),
+            *(
+                number(metric.of(report.get(name, where)), metric.form)
+                for where in tasks
+                for metric in PAIRED
+            ),
+        )
+        for name in (report.candidate, *rivals_of(report))
+    ]
+    return Table(
+        title=f"All slices. Recall: of the top {report.winners} when {report.kept} are kept, in requests with "
+        f"more ({asked} of {most:,}); KL of winners: of every request's top {report.winners}",
+        columns=(
+            Column(name="", kind="text"),
+            *columns_of("number", (f"{where.task} {metric.label}" for where in tasks for metric in PAIRED)),
+        ),
+        rows=tuple(rows),
+    )
 
 
 def metrics_table(report: EvaluationReport) -> Table:
@@ -130,16 +158,18 @@ def gains_table(report: EvaluationReport) -> Table:
     )
 
 
-def rivals_table(report: EvaluationReport) -> Table:
-    """A row for each rival: in words, over all tasks and by task."""
+def rivals_table(report: EvaluationReport, metric: Metric = LOGMAE) -> Table:
+    """A row for each rival: of LogMAE in words, over all tasks and by task."""
     rows = []
+    worded = metric is LOGMAE
     for rival in rivals_of(report):
-        gains = (estimate(report, rival, where) for where in (EVERYTHING, *report.aggregates))
-        rows.append((rival_name(report, rival), standing_words(report, rival), *gains))
+        gains = (estimate(report, rival, where, metric=metric) for where in (EVERYTHING, *report.aggregates))
+        words = [standing_words(report, rival)] if worded else []
+        rows.append((rival_name(report, rival), *words, *gains))
     return Table(
-        title=f"Improvement of LogMAE over each rival, all slices, with {report.confidence:.0%} intervals",
+        title=f"Improvement of {metric.label} over each rival, all slices, with {report.confidence:.0%} intervals",
         columns=(
-            *columns_of("text", ("against the", "in words")),
+            *columns_of("text", ("against the", "in words")[: 1 + worded]),
             *columns_of("estimate", (ALL_TASKS, *(where.task for where in report.aggregates))),
         ),
         rows=tuple(rows),
@@ -166,12 +196,12 @@ def bucket_columns(report: EvaluationReport) -> tuple[Column, ...]:
 
 
 def estimate(
-    report: EvaluationReport, rival: str, where: Slice, bucket: int | None = None
+    report: EvaluationReport, rival: str, where: Slice, bucket: int | None = None, metric: Metric = LOGMAE
 ) -> Estimate | None:
-    """The candidate's improvement over a rival with its interval; None where a LogMAE is undefined.
+    """The candidate's improvement over a rival with its interval; None where a metric is undefined.
 
     Of all tasks (`EVERYTHING`) it is over their rows together: each row of each task counts once.
     """
-    pair = report.compared(rival, where, bucket)
+    pair = report.compared(rival, where, bucket, metric.name)
     gain = pair.improvement
     return None if gain is None else Estimate(value=gain, low=pair.low, high=pair.high)

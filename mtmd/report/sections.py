@@ -2,22 +2,23 @@
 
 from collections.abc import Iterable
 
+from mtmd.evaluate.metrics import PAIRED
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Verdict, tally
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
-from mtmd.report.evaluation import buckets_table, gains_table, metrics_table, rivals_table, worth
+from mtmd.report.evaluation import buckets_table, first_table, gains_table, metrics_table, rivals_table, worth
 from mtmd.report.tables import Column, Table, columns_of, minus, number, short
 
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
 
-def gates(verdict: Verdict) -> Section:
-    """Every gate, failed ones first, with the slices that block; then slices that had too little data."""
+def gates(verdict: Verdict, report: EvaluationReport) -> Section:
+    """The figures, and every gate, failed ones first, with the slices that block or had too little data."""
     listed = sorted(verdict.gates, key=lambda gate: gate.passed)
     items = [_gate(gate) for gate in listed]
     if verdict.refusal:
         items.append(Item("held", "promotion", verdict.refusal))
-    blocks: list[Block] = [Items(items)]
+    blocks: list[Block] = [first_table(report), Items(items)]
     blocks += [
         _findings(f"Slices that fail the gate {gate.name}", blocking)
         for gate in listed
@@ -37,7 +38,9 @@ def gates(verdict: Verdict) -> Section:
         lead=verdict.tally + (f"; refused: {verdict.refusal.partition(';')[0]}" if verdict.refusal else ""),
         kind="bad" if verdict.failed else "held" if verdict.refusal else "good",
         blocks=blocks,
-        how="LogMAE is the mean of |ln p̂ − ln teacher|: lower is better. Worse: significantly worse than the rival by "
+        how="LogMAE is the mean of |ln p̂ − ln teacher|: lower is better. Recall: by a task's score, the share of the "
+        "heavyweight ranker's top ads of a request that a cut keeps; requests that it makes no smaller are left out. "
+        "KL is Bernoulli KL(teacher ‖ p̂) in nats. Worse: significantly worse than the rival by "
         "more than the gate's tolerance; better: the interval of the difference is above zero. The smallest loss is "
         "the one that would have been found in this slice. A gate that had nothing to judge is not applicable. Counts "
         "are of slices, a surface × a product × a task each; a task over all its slices is judged too.",
@@ -74,6 +77,7 @@ def _findings(title: str, findings: Iterable[SliceFinding]) -> Table:
 def rivals(report: EvaluationReport) -> Section:
     """Against every rival, slice by slice, and on what users did."""
     blocks: list[Block] = [rivals_table(report), gains_table(report)]
+    blocks.append(Fold("Recall and KL of winners", [rivals_table(report, metric) for metric in PAIRED[1:]]))
     blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
     return Section(
         anchor="rivals",

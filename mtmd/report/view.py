@@ -48,7 +48,7 @@ def view(found: RunRecords) -> Document:
     run, summary = found.run, found.summary
     report = summary.report
     core = [
-        sections.gates(summary.verdict),
+        sections.gates(summary.verdict, report),
         _since(found.since),
         sections.rivals(report),
         sections.buckets(report),
@@ -91,7 +91,7 @@ def decision(summary: RunSummary) -> Document:
         kind=kind,
         words=(short(f"{words}.", _WORDS) if words.lower() != title.lower() else "", repeated),
         facts=facts,
-        sections=(sections.gates(verdict), sections.rivals(report)),
+        sections=(sections.gates(verdict, report), sections.rivals(report)),
     )
 
 

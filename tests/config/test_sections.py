@@ -37,6 +37,7 @@ def test_the_papers_sizes_are_the_default() -> None:
         (DataConfig(), {"accepted": {"2026-01-02": ""}}, r"at least 1 character"),
         (DataConfig(), {"false_alarm": 0.5}, r"Extra inputs are not permitted"),
         (EvaluationConfig(), {"buckets": 1}, r"greater than or equal to 2"),
+        (EvaluationConfig(), {"kept": 3}, r"evaluation.kept \(3\) must be at least winners \(4\)"),
         (GatesConfig(), {"calibration_low": 1.0}, r"less than 1"),
         (GatesConfig(), {"calibration_high": 1.0}, r"greater than 1"),
         (GatesConfig(), {"baseline_tolerance": -0.1}, r"greater than or equal to 0"),

@@ -10,7 +10,7 @@ import pytest
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.evaluate.bootstrap import compare
 from mtmd.evaluate.evaluation import evaluate_predictors
-from mtmd.evaluate.held_out import HeldOutDay, cut
+from mtmd.evaluate.held_out import HeldOutDay, Scored, cut
 from mtmd.evaluate.report import ALL, EvaluationReport
 
 SLICE = Slice("search", "standard", "ctr")
@@ -55,6 +55,27 @@ def test_interval_agrees_with_drawing_requests_with_replacement(
     assert found.high == pytest.approx(high, abs=0.006)
 
 
+def test_recalls_are_compared_on_the_same_requests(make_day: MakeDay, declarations: Declarations) -> None:
+    """An independent implementation: the hits of each request, and draws of requests with replacement."""
+    day = make_day(6000, only=(2, 3))
+    given = predictions(day, mtmd=0.3, champion=0.4)
+    pair = evaluated(day, declarations, CONFIG.model_copy(update={"winners": 2, "kept": 4}), mtmd=0.3,
+                     champion=0.4).compared("champion", TOTAL, metric="recall")  # fmt: skip
+    hits = []
+    for request in np.unique(day.request):
+        rows = np.flatnonzero(day.request == request)
+        if len(rows) > 4:
+            top = set(np.argsort(-day.teacher[rows, 0])[:2].tolist())
+            hits.append([len(top & set(np.argsort(-p[rows, 0])[:4].tolist())) for p in given.values()])
+    counts, rng = np.array(hits), np.random.default_rng(5)
+    drawn = [counts[rng.integers(0, len(counts), len(counts))].sum(axis=0) for _ in range(2000)]
+    ratios = [math.log(other / own) for own, other in drawn]
+    assert pair.log_ratio == pytest.approx(math.log(counts[:, 1].sum() / counts[:, 0].sum()), abs=1e-6)
+    assert pair.standard_error == pytest.approx(np.std(ratios), rel=0.06)
+    assert pair.requests == pytest.approx(len(counts))
+    assert pair.improvement == pytest.approx(1 - counts[:, 1].sum() / counts[:, 0].sum(), abs=1e-6)
+
+
 def test_requests_that_repeat_their_rows_widen_the_interval(declarations: Declarations) -> None:
     """Eight equal rows of a request say no more than one: the interval must be that of 400 rows, not 3,200."""
 
@@ -79,10 +100,11 @@ def test_requests_that_repeat_their_rows_widen_the_interval(declarations: Declar
     spreads = []
     for copies in (1, 8):
         held, given = day(copies)
+        scored = {name: Scored.of(held, log_p, CONFIG.kept) for name, log_p in given.items()}
         (pair, *_) = [
             c
-            for c in compare(list(cut(held, declarations, 5)), given, CONFIG, "mtmd")
-            if c.slice == SLICE and c.bucket is None
+            for c in compare(list(cut(held, declarations, CONFIG)), scored, CONFIG, "mtmd")
+            if (c.slice, c.metric, c.bucket) == (SLICE, "logmae", None)
         ]
         assert pair.requests == pytest.approx(400)
         spreads.append(pair.standard_error)

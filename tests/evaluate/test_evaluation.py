@@ -16,7 +16,7 @@ from mtmd.evaluate.metrics import METRICS
 from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 
 AS_OF = date(2026, 1, 21)
-CONFIG = EvaluationConfig(buckets=5)
+CONFIG = EvaluationConfig(buckets=5, winners=2, kept=4)
 
 
 def predict(day: HeldOutDay, seed: int, noise: float) -> np.ndarray:
@@ -52,6 +52,19 @@ def members(day: HeldOutDay, declarations: Declarations, where: Slice) -> list[t
     return found
 
 
+def cascade(day: HeldOutDay, log_p: np.ndarray, task: int) -> tuple[set[int], set[int], set[int]]:
+    """Rows that the heavyweight ranker puts on top of their request; those that a cut can lose; those that it keeps."""
+    top, contested, kept = set(), set(), set()
+    for request in sorted(set(day.request.tolist())):
+        rows = [i for i in np.flatnonzero(day.request == request) if not np.isnan(day.teacher[i, task])]
+        best = sorted(rows, key=lambda i: (-day.teacher[i, task], i))[: CONFIG.winners]
+        top |= set(best)
+        if len(rows) > CONFIG.kept:
+            contested |= set(best)
+            kept |= set(best) & set(sorted(rows, key=lambda i: (-log_p[i, task], i))[: CONFIG.kept])
+    return top, contested, kept
+
+
 def literal(
     day: HeldOutDay, declarations: Declarations, log_p: np.ndarray, found: SliceMetrics
 ) -> dict[str, float]:
@@ -62,13 +75,18 @@ def literal(
     positive, negative = [p for p, y in shown if y], [p for p, y in shown if not y]
     wins = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
     mean = lambda values: sum(values) / len(values) if values else None  # noqa: E731
+    kl = {r: t * math.log(t / p) + (1 - t) * math.log((1 - t) / (1 - p)) for r, (p, t) in zip(rows, pairs)}  # noqa: B905
+    top, contested, kept = (some & set(rows) for some in cascade(day, log_p, task))
     return {
         "rows": len(rows),
         "requests": len({int(day.request[r]) for r in rows}),
         "logmae": mean([abs(math.log(p) - math.log(t)) for p, t in pairs]),
         "mae": mean([abs(p - t) for p, t in pairs]),
         "bce": mean([-t * math.log(p) - (1 - t) * math.log(1 - p) for p, t in pairs]),
-        "kl": mean([t * math.log(t / p) + (1 - t) * math.log((1 - t) / (1 - p)) for p, t in pairs]),
+        "kl": mean(list(kl.values())),
+        "contested": len(contested),
+        "recall": len(kept) / len(contested) if contested else None,
+        "winner_kl": mean([kl[row] for row in top]),
         "mean_prediction": mean([p for p, _ in pairs]),
         "mean_teacher": mean([t for _, t in pairs]),
         "impressions": len(shown),
@@ -93,6 +111,30 @@ def test_every_number_equals_the_literal_definition(
                 where,
                 name,
             )
+
+
+def test_the_measures_of_a_cascade_by_hand(declarations: Declarations) -> None:
+    """One ad wins, two are kept. The first request's winner is last of three; the third request has only two ads.
+
+    KL(0.4 ‖ 0.1) = 0.4 ln 4 + 0.6 ln(0.6/0.9) = 0.3112, of three winners. Ads with equal scores are in their order.
+    """
+    teacher = np.array([0.4, 0.2, 0.1, 0.3, 0.2, 0.1, 0.4, 0.2], np.float32)
+    guessed = np.array([0.1, 0.3, 0.2, 0.3, 0.2, 0.1, 0.4, 0.2])
+    request, rows = np.array([0, 0, 0, 1, 1, 1, 2, 2]), len(teacher)
+    scores = np.full((rows, 3), np.nan, np.float32)
+    scores[:, 0] = teacher
+    labels = np.full((rows, 3), -1, np.int8)
+    day = HeldOutDay(scores, labels, np.zeros(rows, np.bool_), np.array([0, 1, 0, 0, 1, 1, 0, 1]), request)
+    log_p = {"mtmd": np.log(guessed), "constant": np.full(rows, -1.0)}
+    given = {name: np.repeat(own[:, None], 3, axis=1) for name, own in log_p.items()}
+    config = CONFIG.model_copy(update={"winners": 1, "kept": 2})
+    report = evaluate_predictors(AS_OF, declarations, day, given, config)
+    found, other = report.get("mtmd", Slice(ALL, ALL, "ctr")), report.get("constant", Slice(ALL, ALL, "ctr"))
+    assert (found.contested, found.recall, other.recall) == (2, 0.5, 1.0)
+    assert found.winner_kl == pytest.approx((0.4 * math.log(4) + 0.6 * math.log(0.6 / 0.9)) / 3, rel=1e-6)
+    pair = report.compared("constant", Slice(ALL, ALL, "ctr"), metric="recall")
+    assert pair.log_ratio == pytest.approx(math.log(2))  # worse, though the ratio of recalls is 1/2
+    assert pair.requests == 2.0
 
 
 def test_empty_slices_have_zero_rows_and_no_numbers(declarations: Declarations, make_day) -> None:

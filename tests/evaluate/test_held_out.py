@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from mtmd.config import Declarations
+from mtmd.config import Declarations, EvaluationConfig
 from mtmd.errors import LogsError
-from mtmd.evaluate.held_out import cut, rank_buckets
+from mtmd.evaluate.held_out import cut, places, rank_buckets
+
+CONFIG = EvaluationConfig(buckets=5)
 
 
 def test_every_declared_slice_comes_once_and_octr_never_on_shopping(
     declarations: Declarations, make_day
 ) -> None:
-    slices = [part.slice for part in cut(make_day(200), declarations, 5)]
+    slices = [part.slice for part in cut(make_day(200), declarations, CONFIG)]
     assert len(slices) == 15
     assert set(slices) == set(declarations.domains.slices)
     assert not [s for s in slices if s.product == "shopping" and s.task == "octr"]
@@ -22,7 +24,7 @@ def test_a_slice_has_the_rows_of_its_domain_that_the_teacher_scored(
 ) -> None:
     day = make_day(300)
     day.teacher[np.flatnonzero(day.domain == 2)[:3], 1] = np.nan
-    for part in cut(day, declarations, 5):
+    for part in cut(day, declarations, CONFIG):
         domain = declarations.domains.domains.index(part.slice[:2])
         expected = [
             i for i in range(300) if day.domain[i] == domain and not np.isnan(day.teacher[i, part.task])
@@ -34,7 +36,7 @@ def test_only_impressed_rows_with_a_known_action_are_observed(declarations: Decl
     day = make_day(300)
     shown = np.flatnonzero(day.impressed)
     day.labels[shown[:4]] = -1
-    for part in cut(day, declarations, 5):
+    for part in cut(day, declarations, CONFIG):
         rows = part.rows[part.observed]
         assert day.impressed[rows].all()
         assert not set(rows) & set(shown[:4])
@@ -50,7 +52,14 @@ def test_a_teacher_score_outside_0_and_1_is_an_error(
     day.teacher[row, 0] = score
     rows = int((day.domain == 5).sum())
     with pytest.raises(LogsError, match=rf"related_pin × shopping × ctr: 1 of {rows} .* such as {score}"):
-        list(cut(day, declarations, 5))
+        list(cut(day, declarations, CONFIG))
+
+
+def test_places_are_by_request_equal_scores_in_their_order_and_nan_last() -> None:
+    request = np.array([3, 3, 3, 3, 7, 9, 9])
+    score = np.array([0.1, np.nan, 0.3, 0.1, -5.0, 0.2, 0.4], np.float32)
+    assert places(request, score).tolist() == [1, 3, 0, 2, 0, 1, 0]
+    assert places(request[:0], score[:0]).tolist() == []
 
 
 @pytest.mark.parametrize("rows", [10, 11, 19, 103])

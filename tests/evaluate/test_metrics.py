@@ -25,10 +25,16 @@ ONE = SliceMetrics(
 )  # fmt: skip
 
 
+def values(log_p: np.ndarray, score: np.ndarray) -> dict[str, np.ndarray]:
+    """Of rows that are alike but for their scores: kept winners of requests that a cut makes smaller."""
+    alike = np.ones(len(score), np.bool_)
+    return row_values(log_p, alike, TeacherTargets.of(score, alike, alike))
+
+
 def test_errors_follow_their_definitions_on_random_rows() -> None:
     rng = np.random.default_rng(0)
     t, p = rng.uniform(0.001, 0.999, size=(2, 500))
-    errors = row_values(np.log(p), TeacherTargets.of(t))
+    errors = values(np.log(p), t)
     for i in range(500):
         assert errors["logmae"][i] == pytest.approx(abs(math.log(p[i]) - math.log(t[i])))
         assert errors["kl"][i] == pytest.approx(
@@ -66,14 +72,14 @@ def test_an_area_equals_brute_force_over_pairs() -> None:
 
 
 def test_a_very_small_probability_stays_finite() -> None:
-    errors = row_values(np.array([-2000.0]), TeacherTargets.of(np.array([0.5])))
+    errors = values(np.array([-2000.0]), np.array([0.5]))
     assert errors["logmae"][0] == pytest.approx(2000 - math.log(2))
     assert errors["bce"][0] == pytest.approx(1000)
 
 
 def test_every_metric_of_the_table_is_a_number_of_a_slice() -> None:
     assert [metric.name for metric in METRICS if not hasattr(ONE, metric.name)] == []
-    summed = {*row_values(np.empty(0), TeacherTargets.of(np.empty(0)))}
+    summed = {*values(np.empty(0), np.empty(0))}
     summed |= {*impression_values(np.empty(0), np.empty(0, np.bool_))}
     assert {name for metric in METRICS for name in (metric.above, metric.below) if name} == summed
 
@@ -86,3 +92,5 @@ def test_intervals_are_of_the_confidence_and_stay_inside_what_can_be() -> None:
     assert level == pytest.approx((1.5 / 1.2165, 1.5 * 1.2165), rel=1e-4)
     assert NAMED["auc"].interval(ONE.model_copy(update={"errors": {"auc": 0.5}}), 0.95) == (0.0, 1.0)
     assert NAMED["kl"].interval(ONE, 0.95) is None
+    kept = ONE.model_copy(update={"recall": 0.98, "errors": {"recall": 0.1}})
+    assert NAMED["recall"].interval(kept, 0.95) == (pytest.approx(0.98 / 1.2165, rel=1e-4), 1.0)

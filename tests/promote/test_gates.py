@@ -8,6 +8,7 @@ import pytest
 
 from mtmd.config import GatesConfig, Slice
 from mtmd.errors import RegistryError
+from mtmd.evaluate.metrics import LOGMAE, RECALL, Metric
 from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export.parity import Proof
 from mtmd.promote.findings import GateResult, Verdict, tally
@@ -23,6 +24,7 @@ SPREAD = 0.01  # standard error of every log ratio
 def metrics(predictor: str, where: Slice, **values: Any) -> SliceMetrics:
     usual: dict[str, Any] = {
         "rows": 1000, "requests": 100, "logmae": 0.4, "mean_prediction": 0.1, "mean_teacher": 0.1, "positives": 90,
+        "recall": 0.9,
         "errors": {"teacher_calibration": 0.04},
     }  # fmt: skip
     return SliceMetrics(predictor=predictor, **where._asdict(), bucket=None, **(usual | values))
@@ -50,21 +52,23 @@ def evaluation(
         buckets=5,
         metrics=tuple(rows.values()),
         comparisons=tuple(
-            comparison(rows["mtmd", where], rival, requests if where == SEARCH else 500.0)
+            comparison(rows["mtmd", where], rival, requests if where == SEARCH else 500.0, metric)
             for (name, where), rival in rows.items()
+            for metric in (LOGMAE, RECALL)
             if name != "mtmd"
         ),
         confidence=0.95,
     )
 
 
-def comparison(own: SliceMetrics, rival: SliceMetrics, requests: float) -> Comparison:
-    """As the bootstrap would have it for errors whose log ratio has the standard error SPREAD."""
+def comparison(own: SliceMetrics, rival: SliceMetrics, requests: float, metric: Metric) -> Comparison:
+    """As the bootstrap would have it for metrics whose log ratio has the standard error SPREAD."""
     ratio = None
-    if own.logmae is not None and rival.logmae is not None:
-        ratio = math.log(own.logmae / rival.logmae)
+    if (above := metric.of(own)) is not None and (below := metric.of(rival)) is not None:
+        ratio = math.log(above / below) * (1 if metric.better == "lower" else -1)
     return Comparison(
         reference=rival.predictor,
+        metric=metric.name,
         **own.slice._asdict(),
         bucket=None,
         requests=requests,
@@ -190,6 +194,31 @@ def test_without_a_champion_there_is_nothing_to_be_worse_than() -> None:
     assert verdict.reason() == "all gates passed; not applicable: champion"
     failed = apply_gates(first.model_copy(update={"data_passed": False}))
     assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
+
+
+def test_recall_is_a_gate_where_a_preset_has_a_tolerance() -> None:
+    """ln(0.9/0.85/1.01) is 4.7 standard errors; without a tolerance nobody asks, and LogMAE is as before."""
+    worse = evaluation(mtmd={"recall": 0.85})
+    assert "recall" not in [one.name for one in apply_gates(inputs(evaluation=worse)).gates]
+    strict = GATES.model_copy(update={"recall_tolerance": 0.01})
+    verdict = apply_gates(inputs(evaluation=worse, gates=strict))
+    assert [one.name for one in verdict.gates][2:4] == ["champion", "recall"]
+    assert verdict.failed == ("recall",)
+    assert gate(verdict, "recall").detail.startswith(
+        "1 of 3 slices and tasks are worse than the champion by more than 1%: search × standard × ctr: recall 0.85, "
+        "champion 0.9: −5.9% ["
+    )
+    assert apply_gates(inputs(evaluation=worse, gates=strict), "a reason").promoted
+    for recall in (0.86 / 0.85 * 0.9, 0.9, 0.895):  # better, equal, and less worse than the tolerance
+        assert apply_gates(inputs(evaluation=evaluation(mtmd={"recall": recall}), gates=strict)).promoted
+    first = inputs(champion=None, evaluation=evaluation(has_champion=False), gates=strict)
+    assert gate(apply_gates(first), "recall").result == "not applicable"
+    few = gate(
+        apply_gates(inputs(evaluation=evaluation(mtmd={"recall": 0.1}, requests=99.0), gates=strict)),
+        "recall",
+    )
+    assert few.passed
+    assert few.detail.endswith("1 not judged (fewer than 100 effective requests)")
 
 
 def test_what_was_promoted_before_stands_whatever_is_found_now() -> None:

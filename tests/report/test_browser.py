@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this mac
 BACKGROUNDS: dict[Scheme, str] = {"dark": "rgb(18, 21, 26)", "light": "rgb(246, 247, 249)"}
 _UNFOLD = "document.querySelectorAll('details').forEach(one => one.open = true)"
 _WIDTH = "document.documentElement.scrollWidth"
+_BOTTOM = "document.querySelector('table').getBoundingClientRect().bottom + window.scrollY"
 _BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -52,6 +53,10 @@ def test_a_runs_page_fits_every_screen_and_can_be_read_on_it(
     page = browser.page
     page.goto(place.as_uri())
     assert list(in_every_view(browser, "page-folded")) == []
+    page.set_viewport_size({"width": 1440, "height": 900})
+    first = page.get_by_role("table").first
+    assert "ctr recall" in first.inner_text()
+    assert page.evaluate(_BOTTOM) <= 900  # all of it is seen without scrolling
     page.evaluate(_UNFOLD)
     assert list(in_every_view(browser, "page")) == []
     assert dead_links(page) == []

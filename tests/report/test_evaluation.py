@@ -1,11 +1,14 @@
 """Tables of an evaluation whose every number is known: predictors are off by a constant."""
 
+import pytest
+
 from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.metrics import QUALITIES
+from mtmd.evaluate.metrics import NAMED, QUALITIES, RECALL
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.report.evaluation import (
     buckets_table,
+    first_table,
     gains_table,
     metrics_table,
     rivals_table,
@@ -32,6 +35,30 @@ def test_every_slice_has_every_metric_and_tasks_stand_beside_every_rival(report:
     numbers = ["0.1000", "0.0800", "0.2000", "0.1250", "1.0000"]
     assert tasks[:5] == [("ctr", rival, number) for rival, number in zip(rivals, numbers, strict=True)]
     assert len(table.rows) == len(report.slices) + 3 * 5
+
+
+def test_first_come_the_metrics_that_decide_of_every_predictor(report: EvaluationReport) -> None:
+    """A cut to 8 makes no request of four candidates smaller, so nothing is known of recall."""
+    table = first_table(report)
+    assert _names(table)[1:4] == ["ctr LogMAE", "ctr recall", "ctr KL of winners"]
+    assert table.texts()[0][:3] == ["mtmd", "0.1000", "–"]
+    assert (
+        "of the top 4 when 8 are kept, in requests with more (ctr 0, gctr 0, octr 0 of 480); KL"
+        in table.title
+    )
+
+
+def test_a_recall_says_of_how_many_requests(day: HeldOutDay, tiny_preset: Preset) -> None:
+    """Two of four are kept. Shopping has no octr. Errors that are the same in every row keep the teacher's order."""
+    config = tiny_preset.evaluation.model_copy(update={"winners": 1, "kept": 2})
+    found = evaluate(day, tiny_preset.model_copy(update={"evaluation": config}), mtmd=0.1, champion=0.2)
+    table = first_table(found)
+    assert "(ctr 480, gctr 480, octr 240 of 480)" in table.title
+    assert [row[2] for row in table.texts()] == ["100.00%", "100.00%"]
+    assert [row[1] for row in rivals_table(found, RECALL).texts()] == ["0.00% [0.00, 0.00]"]
+    kl = float(table.texts()[0][3])
+    assert kl == pytest.approx(found.get("mtmd", found.aggregates[0]).winner_kl, abs=1e-5)
+    assert rivals_table(found, NAMED["winner_kl"]).rows[0][1].value > 0.5
 
 
 def test_gains_are_those_over_each_rival_with_intervals(report: EvaluationReport) -> None:

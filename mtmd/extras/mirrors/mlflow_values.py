@@ -63,7 +63,7 @@ def metrics(run: Told) -> dict[str, float]:
         if row["predictor"] == report["candidate"] and row["bucket"] is None:
             values |= {f"{field}/{_where(row)}": row.get(field) for field in _FIELDS}
     for row in report.get("comparisons", ()):
-        if row["bucket"] is None and row["log_ratio"] is not None:
+        if row["bucket"] is None and row["log_ratio"] is not None and row.get("metric", "logmae") == "logmae":
             values[f"over_{row['reference']}/{_where(row)}"] = -expm1(row["log_ratio"])
     return {_key(key): float(value) for key, value in values.items() if value is not None}
 

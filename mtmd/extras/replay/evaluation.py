@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field
 from mtmd.config import Declarations, EvaluationConfig, Frozen
 from mtmd.errors import LogsError
 from mtmd.evaluate.bootstrap import Predictions, poisson_weights, request_blocks
-from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.held_out import HeldOutDay, places
 from mtmd.evaluate.metrics import Floats, Integers, ratio
 from mtmd.evaluate.report import Estimate
 from mtmd.extract.shards import Days, Shard, open_shard, read_manifest
@@ -156,7 +156,6 @@ def _gains(
         return np.zeros((0, 1 + len(guesses) * len(kept), len(QUANTITIES)))
     starts = np.flatnonzero(np.r_[True, request[1:] != request[:-1]])
     size = np.diff(np.r_[starts, len(request)])
-    place = np.arange(len(request)) - np.repeat(starts, size)  # in its request, in any order
     order = np.lexsort((-value, request))
     value = value[order]
     edge = value[np.repeat(starts + np.minimum(top, size) - 1, size)]  # of the k-th best
@@ -171,9 +170,8 @@ def _gains(
 
     parts = [best(np.ones(len(request), np.bool_))]
     for guess in guesses:
-        own = np.empty(len(request), dtype=np.int64)  # the predictor's place of each candidate
-        own[np.lexsort((-guess, request))] = place
-        parts += [best(own[order] < most) for most in kept]
+        place = places(request, guess)[order]
+        parts += [best(place < most) for most in kept]
     return np.stack(parts, axis=1)
 
 
