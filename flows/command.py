@@ -229,7 +229,10 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     if get_origin(kind) is list:
         kind = list[plain_type(get_args(kind)[0])[0]]  # type: ignore[misc]
     text = next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
-    option: typer.models.OptionInfo = typer.Option(help=text or None)
+    named = (
+        [f"--{parameter.name[:-1]}"] if parameter.name.endswith("_") else []
+    )  # `with_`, as Python has `with`
+    option: typer.models.OptionInfo = typer.Option(*named, help=text or None)
     if kind is date:
         option.parser, option.metavar = read_day, DAY_FORM  # in the place of the words
     optional = kind | None if parameter.default is None else kind

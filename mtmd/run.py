@@ -69,7 +69,7 @@ def scheduled_as_of(scheduled: datetime) -> date:
 
 def plan_run(
     as_of: date,
-    preset: str,
+    preset: str | Preset,
     *,
     window_days: int | None = None,
     logs: str | None = None,
@@ -82,7 +82,7 @@ def plan_run(
     Raises ConfigError for a bad preset or window or a day that the preset leaves out; LogsError that lists the days
     which are missing, or when too many of the window are left out.
     """
-    chosen = load_preset(preset)
+    chosen = load_preset(preset) if isinstance(preset, str) else preset
     days = chosen.window_days if window_days is None else window_days
     if not chosen.min_window_days <= days <= MAX_WINDOW_DAYS:
         raise ConfigError(

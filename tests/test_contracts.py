@@ -162,6 +162,7 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.evaluation(key),
         workspace.root / "models" / "<model_id>",
         workspace.run(day, key, "<id>"),
+        workspace.root / "backtests" / f"{day}-<key>",
         workspace.monitoring / f"date={day}.json",
         workspace.monitoring / "profiles",
         workspace.failure(day),

@@ -35,7 +35,7 @@ from mtmd.config.model import (
     check_tasks,
     rivals_of,
 )
-from mtmd.config.preset_files import preset_path, read_preset
+from mtmd.config.preset_files import laid_over, preset_path, read_preset
 from mtmd.config.sources import SourcesConfig
 from mtmd.errors import ConfigError
 from mtmd.features import AnyFeature
@@ -188,13 +188,15 @@ class Preset(Frozen):
         return self.training.model_copy(update=given)
 
 
-def load_preset(name_or_path: str) -> Preset:
-    """Read a preset by its name, or from a path that ends in .toml.
+def load_preset(name_or_path: str, changes: dict[str, Any] | None = None) -> Preset:
+    """Read a preset by its name, or from a path that ends in .toml; with `changes` as if a file with this as its base.
 
     Raises ConfigError naming the preset, the key and the value that is wrong.
     """
     path = preset_path(name_or_path)
     values = read_preset(path)
+    if changes:
+        values = laid_over(values, changes, path)
     try:
         return Preset.model_validate(values)
     except ValidationError as error:

@@ -94,7 +94,7 @@ def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     values = read_toml(path)
     base = values.pop("base", None)
     if base is None:
-        return _laid_over({}, values, path)
+        return laid_over({}, values, path)
     if not isinstance(base, str):
         raise ConfigError(f"preset {path} has base {base!r}; it must be a preset's name or a path to a .toml")
     if "name" not in values:
@@ -109,12 +109,12 @@ def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(below.samefile(file) for file in files):
         way = " → ".join(file.name for file in (*files, below))
         raise ConfigError(f"preset {path} has base {base!r}, which leads back: {way}; let one stand alone")
-    return _laid_over(read_preset(below, files), values, path)
+    return laid_over(read_preset(below, files), values, path)
 
 
-def _laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
+def laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
     """A file's values over those of its base; raises ConfigError as `features_over` does."""
-    there = base.get("features")
+    values, there = dict(values), base.get("features")
     features = features_over(there if isinstance(there, list) else None, values, path)
     if features is not None:
         values["features"] = features

@@ -57,7 +57,7 @@ def evaluate_predictors(
     scored = {predictor: Scored.of(day, log_p, config.kept) for predictor, log_p in predictions.items()}
     metrics: list[SliceMetrics] = []
     for predictor, (raw, kept) in scored.items():
-        log_p = {part.slice: _log_probabilities(predictor, part, raw) for part in slices}
+        log_p = {part.slice: log_probabilities(predictor, part, raw) for part in slices}
         sums: dict[Slice, Sums] = {}
         found: dict[Slice, list[SliceMetrics]] = {}
         for part in slices:
@@ -85,7 +85,7 @@ def evaluate_predictors(
     )
 
 
-def _log_probabilities(predictor: str, part: SliceRows, log_p: NDArray[np.floating]) -> Floats:
+def log_probabilities(predictor: str, part: SliceRows, log_p: NDArray[np.floating]) -> Floats:
     """(N,) of the slice's rows; raises EvaluationError where one is none."""
     raw = log_p[part.rows, part.task]
     bad = np.flatnonzero(~(np.isfinite(raw) & (raw <= _ROUNDING)))

@@ -166,19 +166,27 @@ def area(score: Floats, action: NDArray[np.bool_]) -> float | None:
 def area_error(score: Floats, action: NDArray[np.bool_], request: Integers) -> float | None:
     """Standard error of the area under the ROC curve over requests; None with fewer than two of a class.
 
-    A positive contributes the share of negatives below it, a negative the share of positives above it; the area's
-    error is that of the mean over requests of what their rows contribute (E. R. DeLong et al., Biometrics 44 (1988),
-    with the parts of a request taken together: N. A. Obuchowski, Biometrics 53 (1997)).
+    The parts of a request are taken together (N. A. Obuchowski, Biometrics 53 (1997)).
+    """
+    if min(action.sum(), (~action).sum()) < 2:
+        return None
+    influence = area_influence(score, action)
+    return float(np.sqrt(np.square(np.bincount(request, weights=influence)).sum()))
+
+
+def area_influence(score: Floats, action: NDArray[np.bool_]) -> Floats:
+    """What each of M impressions moves the area by, if it counted once more; both classes must be there.
+
+    A positive contributes the share of negatives below it, a negative the share of positives above it, each less the
+    mean of its class (E. R. DeLong et al., Biometrics 44 (1988)).
     """
     positive, negative = score[action], score[~action]
-    if min(len(positive), len(negative)) < 2:
-        return None
     below = _twice_below(positive, negative) / (2.0 * len(negative))
     above = 1.0 - _twice_below(negative, positive) / (2.0 * len(positive))
     influence = np.empty(len(score))
     influence[action] = (below - below.mean()) / len(positive)
     influence[~action] = (above - above.mean()) / len(negative)
-    return float(np.sqrt(np.square(np.bincount(request, weights=influence)).sum()))
+    return influence
 
 
 def ratio(above: Floats, below: Floats) -> Floats:

@@ -5,6 +5,7 @@ Deleting an extra's folder and its line takes it away whole; `mtmd.extension` sa
 
 EXTRAS: tuple[str, ...] = (
     "abtest",
+    "backtest",
     "bucket",
     "check",
     "clusters",

@@ -37,6 +37,7 @@ _BY_DAY = (
     ("validation", "validation/as_of=*.json", "runs"),
     ("failures", "failures/as_of=*", "runs"),
     ("runs", "runs/*", "runs"),
+    ("backtests", "backtests/*", "runs"),
 )
 _BY_CLOCK = ("trained", "evaluations", "work")
 

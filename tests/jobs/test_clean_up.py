@@ -38,6 +38,7 @@ def line(tmp_path: Path) -> Workspace:
             f"validation/as_of={day}.json",
             f"failures/as_of={day}.json",
             f"runs/{day}-0123456789/summary.json",
+            f"backtests/{day}-0123456789abcdef/report.json",
         ):
             write_text(root / place, "x" * 10)
     for name, age in (("mtmd-new", 0), ("mtmd-old", 15)):
@@ -96,6 +97,7 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
         f"validation/as_of={older}.json",
         f"failures/as_of={older}.json",
         f"runs/{older}-0123456789",
+        f"backtests/{older}-0123456789abcdef",
         "trained/mtmd-old",
         "work/mtmd-old",
     }

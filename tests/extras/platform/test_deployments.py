@@ -50,6 +50,7 @@ def test_deployments_have_the_commit_tags_and_queues_and_one_run_at_a_time(deplo
     assert {flow for flow, queue in queues.items() if queue == "background"} == {
         "backfill",
         "ablation",
+        "backtest",
         "clean_up",
     }
     limits = {

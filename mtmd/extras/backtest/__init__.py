@@ -1,0 +1,1 @@
+"""Which of several settings is better, over days: each day is held out in turn."""

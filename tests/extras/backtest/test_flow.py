@@ -1,0 +1,191 @@
+"""The backtest as a flow: what it trains, takes, writes and publishes, after a kill too; it promotes nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import State
+
+from mtmd.errors import TrainingError
+from mtmd.extras.backtest.flow import backtest
+from mtmd.extras.backtest.report import Backtest
+from mtmd.store.files import read_json
+from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, Run, copied, half_written, published
+
+QUICK = 'base = "tiny"\nname = "quick"\n[training]\nepochs = 1\n[evaluation]\nresamples = 100\n'
+ENTERED = {"with_": ["small:model.expert_widths=[8]"], "rivals": ["pooled"]}
+_PATIENCE_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("preset") / "quick.toml"
+    path.write_text(QUICK)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backtest") / "artifacts"
+
+
+def run(preset: str, logs: Path, artifacts: Path, **asked: Any) -> State[Backtest]:
+    return backtest(
+        preset=preset, logs=str(logs), artifacts=str(artifacts), return_state=True, **{"last": NEXT} | asked
+    )
+
+
+@pytest.fixture(scope="module")
+def done(prefect_server: str, tiny_logs: Path, preset: str, artifacts: Path) -> State[Backtest]:
+    return run(preset, tiny_logs, artifacts, days=2, **ENTERED)
+
+
+def times(artifacts: Path) -> dict[str, int]:
+    """When each file of an output was written."""
+    return {
+        str(path.relative_to(artifacts)): path.stat().st_mtime_ns
+        for folder in ("trained", "evaluations", "backtests", "shards/date=*")
+        for path in artifacts.glob(f"*/{folder}/*/*")
+    }
+
+
+def test_every_contestant_is_compared_with_the_first_on_every_day(
+    done: State[Backtest], artifacts: Path
+) -> None:
+    found = done.result()
+    assert found.days == (AS_OF, NEXT)
+    assert [one.name for one in found.results] == ["quick", "small", "pooled"]
+    first, *others = found.results
+    assert (first.verdict, first.gains) == (None, {})
+    for one in others:
+        assert one.verdict in {"better", "worse", "not distinguishable"}
+        for figure in ("rows", "slices"):
+            gains = [day.value for day in one.by_day[figure]]
+            own, reference = one.figures[figure], first.figures[figure]
+            assert gains == pytest.approx([1.0 - a / b for a, b in zip(own, reference, strict=True)])
+            assert min(gains) <= one.gains[figure].value <= max(gains)
+        assert "AUC" in one.gains
+        assert min(one.seconds) > 0.0
+    assert len(list(artifacts.glob("quick/trained/mtmd-*"))) == 4
+    assert len(list(artifacts.glob("quick/trained/pooled-*"))) == 2
+
+
+def test_the_page_the_record_and_the_artifact_say_the_same(done: State[Backtest], artifacts: Path) -> None:
+    found = done.result()
+    (place,) = artifacts.glob(f"quick/backtests/{NEXT}-*")
+    assert str(place) == found.path
+    assert Backtest.model_validate(read_json(place / "report.json")) == found
+    page = (place / "report.html").read_text()
+    assert page.count("<svg") == 2
+    identity = done.state_details.flow_run_id
+    assert identity is not None
+    artifact = published(identity)["backtest"]
+    for shown in (page, artifact):
+        for one in found.results[1:]:
+            assert f"{one.name}: {one.verdict}" in shown
+        assert "Intervals are over 2 days and their requests" in shown
+    assert artifact.count("data:image/svg+xml") == 2
+    assert (artifacts / "quick" / "index.html").is_file()
+
+
+def test_again_it_takes_everything_and_more_contestants_train_alone(
+    done: State[Backtest], tiny_logs: Path, preset: str, artifacts: Path
+) -> None:
+    before = times(artifacts)
+    assert run(preset, tiny_logs, artifacts, days=2, **ENTERED).result() == done.result()
+    assert times(artifacts) == before
+    changes = [*ENTERED["with_"], "wide:model.cross_layers=0"]
+    more = run(preset, tiny_logs, artifacts, days=2, **ENTERED | {"with_": changes}).result()
+    after = times(artifacts)
+    assert {name: after[name] for name in before} == before
+    assert len({Path(name).parent for name in after.keys() - before.keys() if "/trained/" in name}) == 2
+    assert [one.name for one in more.results] == ["quick", "small", "wide", "pooled"]
+    assert more.results[1].figures == done.result().results[1].figures
+
+
+def test_it_takes_what_the_daily_job_trained_and_leaves_the_champion(first_run: Run, tmp_path: Path) -> None:
+    """One day: a smaller claim."""
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    champion, trained = artifacts / LINE / "champion.json", set((artifacts / LINE / "trained").iterdir())
+    before = champion.read_bytes()
+    state = run(TINY, first_run.logs, artifacts, last=AS_OF, days=1, rivals=["pooled"])
+    found = state.result()
+    assert champion.read_bytes() == before
+    assert set((artifacts / LINE / "trained").iterdir()) == trained
+    assert len(list((artifacts / LINE / "history").iterdir())) == 1
+    assert found.words.startswith(f"{AS_OF} alone: pooled ")
+    assert found.results[1].days_to_decide is None
+    report = first_run.summary.report
+    for task in ("ctr", "gctr", "octr"):
+        (logmae,) = found.results[0].figures[f"LogMAE {task}"]
+        (where,) = [one for one in report.aggregates if one.task == task]
+        assert logmae == pytest.approx(report.get("mtmd", where).logmae)
+    text = (Path(found.path) / "report.html").read_text()
+    assert "One day: intervals are over its requests alone. Another day may say otherwise" in text
+
+
+@pytest.mark.slow
+def test_a_backtest_that_was_killed_goes_on(
+    done: State[Backtest], prefect_server: str, tiny_logs: Path, preset: str, tmp_path: Path
+) -> None:
+    artifacts, output = tmp_path / "artifacts", tmp_path / "output"
+    command = [
+        sys.executable,
+        "-m",
+        "mtmd.extras.backtest.flow",
+        "--preset",
+        preset,
+        "--logs",
+        str(tiny_logs),
+    ]
+    command += ["--artifacts", str(artifacts), "--last", str(NEXT), "--days", "2", "--rivals", "pooled"]
+    command += ["--with", ENTERED["with_"][0]]
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | {"PREFECT_API_URL": prefect_server}, stdout=file, stderr=file
+        )
+    try:
+        deadline = time.monotonic() + _PATIENCE_S
+        while len(list(artifacts.glob("quick/trained/[!.]*"))) < 2:
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < deadline, output.read_text()
+            time.sleep(0.005)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    kept = {name: at for name, at in times(artifacts).items() if "/.tmp-" not in name}
+    assert not list(artifacts.glob("quick/backtests/*/report.json"))
+    found = run(preset, tiny_logs, artifacts, days=2, **ENTERED).result()
+    assert kept.items() <= times(artifacts).items()
+    assert half_written(artifacts) == []
+    for one, undisturbed in zip(found.results, done.result().results, strict=True):
+        assert (one.figures, one.gains, one.verdict) == (
+            undisturbed.figures, undisturbed.gains, undisturbed.verdict,
+        )  # fmt: skip
+
+
+def test_trainings_that_fail_are_named_when_the_others_are_done(
+    prefect_server: str, tiny_logs: Path, preset: str, artifacts: Path, done: State[Backtest]
+) -> None:
+    """Its rate is so high that no loss is finite."""
+    with pytest.raises(
+        TrainingError, match=rf"1 of 2 failed: train hot for {NEXT}, seed 0: .* must be finite"
+    ):
+        run(preset, tiny_logs, artifacts, days=1, with_=["hot:training.learning_rate=1e30"]).result(
+            raise_on_failure=True
+        )
+
+
+def test_a_day_without_logs_ends_it_before_anything_is_made(
+    prefect_server: str, tiny_logs: Path, preset: str, tmp_path: Path
+) -> None:
+    state = run(preset, tiny_logs, tmp_path / "artifacts", first=NEXT, last=NEXT + timedelta(days=3))
+    assert state.is_failed()
+    assert f"{NEXT + timedelta(days=2)}" in (state.message or "")
+    assert not (tmp_path / "artifacts").exists()
