@@ -6,8 +6,9 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from types import FrameType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -19,7 +20,7 @@ from prefect import Flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
-from prefect.logging.handlers import APILogWorker
+from prefect.logging.handlers import APILogWorker, PrefectConsoleHandler
 from prefect.settings import (
     PREFECT_API_REQUEST_TIMEOUT,
     PREFECT_API_URL,
@@ -28,14 +29,15 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from mtmd.command_line import PresetName, console, errors, literal, only_command, read_day
+from mtmd.command_line import PresetName, console, errors, literal, only_command, read_day, stages
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError, MtmdError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
 from mtmd.logs.source import LogSource
 from mtmd.promote.findings import RunSummary
-from mtmd.report import jobs, stages
+from mtmd.report import jobs
+from mtmd.report import stages as stage_reports
 from mtmd.report.document import Document, markdown
 from mtmd.report.evaluation import gains_table
 from mtmd.report.tables import Table
@@ -47,13 +49,17 @@ _INTERRUPTED = 128 + signal.SIGINT
 _STOPPED = "stopped; the same command goes on where it was"
 _PATIENCE_S = 5.0  # for what Prefect has still to send
 _ANSWER_S = 60.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
-_NEWEST = inspect.Parameter(
-    "newest",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=False,
-    annotation=Annotated[bool, typer.Option("--newest", help="Take the newest day of the logs as --as-of")],
-)
 _Result = TypeVar("_Result")
+
+
+def _switch(name: str, text: str) -> inspect.Parameter:
+    """An option of the command that is no parameter of its flow."""
+    option = Annotated[bool, typer.Option(f"--{name}", help=text)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=option)
+
+
+_NEWEST = _switch("newest", "Take the newest day of the logs as --as-of")
+_VERBOSE = _switch("verbose", "Print the whole log, and at the end every slice")
 
 
 def command_of(
@@ -68,6 +74,7 @@ def command_of(
     """
 
     def command(**given: Any) -> None:
+        verbose = given.pop("verbose") or PREFECT_LOGGING_LEVEL.value() == "DEBUG"
         if given.pop("newest", False):
             given["as_of"] = _newest_day(given)
         if "preset" in given:
@@ -77,28 +84,51 @@ def command_of(
             handler.addFilter(_says_more)
         try:
             flow.validate_parameters(given)
-            if api := PREFECT_API_URL.value():
-                result = _with_server(flow, given, api)
-            else:
+            if not (api := PREFECT_API_URL.value()):
                 refuse(given)
-                result = _with_own_server(flow, given)
+            with nullcontext() if verbose else _in_short(api):
+                result = _with_server(flow, given, api) if api else _with_own_server(flow, given)
         except ParameterTypeError as error:
             raise ConfigError(str(error)) from error
         except KeyboardInterrupt:
             errors.print(_STOPPED)
             raise typer.Exit(_INTERRUPTED) from None
-        show(result, given)
+        show(result, given | {"verbose": verbose})
 
     parameters = inspect.signature(flow.fn, eval_str=True).parameters.values()
     text = (flow.description or "").split("\n\n")[0]
-    options = [_option(parameter) for parameter in parameters]
-    return only_command(command, [*options, _NEWEST] if refuse is require_days else options, text)
+    options = [*map(_option, parameters), _VERBOSE, *([_NEWEST] if refuse is require_days else [])]
+    return only_command(command, options, text)
 
 
 def _says_more(record: logging.LogRecord) -> bool:
     """Whether a terminal shows a record: PREFECT_LOGGING_LEVEL=DEBUG adds traces of errors that a person can mend."""
     ours = record.exc_info is not None and isinstance(record.exc_info[1], MtmdError)
     return not ours or PREFECT_LOGGING_LEVEL.value() == "DEBUG"
+
+
+@contextmanager
+def _in_short(api: str | None) -> Iterator[None]:
+    """Show stages, and of Prefect's log warnings and errors alone, above the line that a terminal has rewritten."""
+    root = logging.getLogger()
+    before = root.handlers
+    root.handlers = [_Above(one) if isinstance(one, PrefectConsoleHandler) else one for one in before]
+    try:
+        with stages.shown(f"asking {api}" if api else "starting a temporary Prefect server"):
+            yield
+    finally:
+        root.handlers = before
+
+
+class _Above(logging.Handler):
+    """What Prefect's handler prints of warnings and errors."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__(logging.WARNING)
+        self.formatter, self.filters = handler.formatter, handler.filters
+
+    def emit(self, record: logging.LogRecord) -> None:
+        errors.print(literal(self.format(record)))
 
 
 def require_days(given: Mapping[str, Any]) -> None:
@@ -180,6 +210,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     What is written is written whole, so the next run goes on from it. A server that is asked to end may print
     tracebacks of what it was doing, below our words. So it is killed, but not before a run has begun: it makes tables.
     """
+    stages.end()
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.kill() if runtime.flow_run.id else child.terminate()
@@ -188,17 +219,25 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def show(summary: RunSummary, given: Mapping[str, Any]) -> None:
-    """LogMAE by slice, the verdict gate by gate, where the files are, and what to do next."""
-    print_table(gains_table(summary.report))
-    found = decision(summary)
-    places = tuple((f"place of {name}", place) for name, place in summary.places.items())
-    _print(Document(found.title, found.kind, found.words, (*found.facts, *places), found.sections[:1]))
+    """LogMAE, the gates, the verdict, where the page is, and what to do next; if `verbose`, slice by slice."""
+    table, found, places = gains_table(summary.report), decision(summary), summary.places
+    gates = found.sections[0]
+    if given["verbose"]:
+        print_table(table)
+        facts = (*found.facts, *((f"place of {name}", place) for name, place in places.items()))
+        _print(Document(found.title, found.kind, found.words, facts, (gates,)))
+    else:
+        print_table(table.model_copy(update={"rows": table.rows[len(summary.report.slices) :]}))
+        listed = replace(gates, title="", lead="", blocks=gates.blocks[:1])
+        _print(Document(f"Gates: {gates.lead}", gates.kind, sections=(listed,)))
+        _print(Document(found.title, found.kind, found.words, found.facts))
+        console.print(literal(f"page: {places['report']}"))
     console.print(literal(what_next(summary.as_of, given["preset"], given["artifacts"])))
 
 
 def show_ablation(ablated: Ablation, _: Mapping[str, Any]) -> None:
     """What each factor is worth, where a variant was compared; and why others were not."""
-    _print(Document("Ablations", "", sections=(stages.ablations(ablated),)))
+    _print(Document("Ablations", "", sections=(stage_reports.ablations(ablated),)))
 
 
 def what_next(as_of: date, preset: str, artifacts: str) -> str:

@@ -5,6 +5,7 @@ import sys
 from prefect import flow
 
 from mtmd import command_line, extension
+from mtmd.command_line import stages as shown
 from mtmd.config import variants
 from mtmd.export.stage import model_id
 from mtmd.flows import parameters, prefect_artifacts, steps
@@ -84,11 +85,12 @@ def daily_retrain(
 
 def _until_proved(plan: RunPlan) -> DayRun:
     """From logs to all that the gates look at."""
+    candidate, *rivals = compared(plan)
+    shown.total = 7 + len(rivals)
     quality, days = steps.validated_days(plan)
 
     chosen = steps.choose_start(plan, days.window)
     # Rivals are trained anew, so that the comparison with them gets no easier.
-    candidate, *rivals = compared(plan)
     trained = (
         steps.train(plan, candidate, days.window, start=chosen.start),
         *(steps.train(plan, kind, days.window) for kind in rivals),

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger, task
 
+from mtmd.command_line import stages as shown
 from mtmd.config import load_preset
 from mtmd.evaluate import ablation as ablation_stage
 from mtmd.evaluate import stage as evaluate_stage
@@ -39,13 +40,22 @@ _Result = TypeVar("_Result")
 
 
 def task_of(
-    call: Callable[_Given, _Result], words: Callable[[_Result], str] = lambda _: "", **options: Any
+    call: Callable[_Given, _Result],
+    words: Callable[[_Result], str] = lambda _: "",
+    *,
+    stage: str = "",
+    **options: Any,
 ) -> Task[_Given, _Result]:
-    """The task that calls one function of a stage, and says in the log, in these words, what came of it."""
+    """The task that calls one function of a stage, and says in the log, in these words, what came of it.
+
+    With a `stage` it is one of those that the command shows.
+    """
 
     @task(persist_result=False, **options)
     @wraps(call)
     def run(*given: _Given.args, **named: _Given.kwargs) -> _Result:
+        if stage:
+            shown.begin(stage)
         result = call(*given, **named)
         if told := words(result):
             get_run_logger().info("%s", told)
@@ -55,11 +65,12 @@ def task_of(
 
 
 validate = task_of(
-    validate_stage.validate,
+    partial(validate_stage.validate, on_day=shown.days),
     lambda quality: (
         f"data quality: {'ok' if quality.passed else 'FAILED'}; {len(quality.reused)} of "
         f"{len(quality.days)} days were validated before"
     ),
+    name="validate",
 )
 require = task_of(validate_stage.require)
 extract = task_of(
@@ -68,19 +79,28 @@ extract = task_of(
     task_run_name="extract {day}",
 )
 evaluate = task_of(
-    evaluate_stage.evaluate, lambda made: f"evaluation: {'reused, ' if made.reused else ''}{made.path}"
+    evaluate_stage.evaluate,
+    lambda made: f"evaluation: {'reused, ' if made.reused else ''}{made.path}",
+    stage="evaluating",
 )
 export = task_of(
-    export_stage.export, lambda made: f"model {made.model_id}: {'reused' if made.reused else 'exported'}"
+    export_stage.export,
+    lambda made: f"model {made.model_id}: {'reused' if made.reused else 'exported'}",
+    stage="exporting",
 )
 prove = task_of(
     export_stage.prove,
     lambda proofs: f"parity: {proofs.parity.detail}; fresh process: {proofs.fresh_process.detail}",
+    stage="proving the exported files",
 )
-decide = task_of(promote_stage.decide, lambda summary: f"{summary.model_id}: {summary.words}")
+decide = task_of(
+    promote_stage.decide,
+    lambda summary: f"{summary.model_id}: {summary.words}",
+    stage="deciding and reporting",
+)
 publish_ads = task_of(publish_stage.publish, lambda done: done.words, name="publish_ads")
 report = task_of(report_stage.write_report, lambda page: f"report: {page}", name="report")
-ablate = task_of(ablation_stage.ablate)
+ablate = task_of(ablation_stage.ablate, stage="evaluating the ablations")
 update_index = task_of(index_stage.update_index, name="index")
 record_decision = task_of(index_stage.record_decision, name="index")
 record_failure = task_of(
@@ -108,15 +128,20 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
 
 def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
+    shown.begin("validating the logs")
     quality = validate(planned)
     publish_of_day("data-quality", planned, view.of_stage(planned, stages.data(quality)))
     require(quality)
+    shown.begin("extracting features")
     with parameters.runner(_DAYS) as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
         running = [
             runner.submit(extract, {"plan": planned, "day": day, "validated": seen}) for day, seen in days
         ]
-        shards = [future.result() for future in running]
+        shards: list[ShardRef] = []
+        for future in running:
+            shards.append(future.result())
+            shown.days(len(shards), len(running))
     return quality, Days.of(shards)
 
 
@@ -140,6 +165,7 @@ def train(
 ) -> Trained:
     """Train one kind of model, or a variant of it with one factor changed, on the window, anew or from a start."""
     own, shards = variant is None and seed is None, {ref.day: ref.fingerprint for ref in window}
+    shown.begin(f"training {variant or kind}{'' if seed is None else f', seed {seed}'}")
     if own and (found := rivals.earlier(planned, kind, shards)) is not None:
         end = found.last or planned.days[-1]
         get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)
@@ -158,11 +184,12 @@ def train(
 
 
 def _told(name: str) -> Callable[[Progress], None]:
-    """What a training tells of itself: a line an epoch, and one a minute, as a log without news looks like a hang."""
+    """What a training tells of itself: in the log a line an epoch, and one a minute, as no news looks like a hang."""
     logger, told_s = get_run_logger(), time.monotonic()
 
     def tell(progress: Progress) -> None:
         nonlocal told_s
+        shown.at(f"epoch {progress.epoch} of {progress.epochs}", progress.step, progress.steps)
         line = f"{name} epoch {progress.epoch}/{progress.epochs}: "
         if progress.validation_loss is not None:
             line += f"train {progress.train_loss:.5f}, validation {progress.validation_loss:.5f}, "

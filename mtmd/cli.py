@@ -8,10 +8,9 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.progress import Progress as Bar
 
 from mtmd import command_line, extension
-from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal
+from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal, stages
 from mtmd.config import load_preset
 from mtmd.inspect import commands as inspect_commands
 from mtmd.logs.source import LogSource
@@ -73,9 +72,8 @@ def simulate(
     """
     from mtmd.jobs.simulation import simulate_days
 
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task("simulating", total=None)
-        done = simulate_days(until, preset, days=days, logs=logs, seed=seed, on_day=lambda: bar.advance(task))
+    with stages.shown("simulating logs"):
+        done = simulate_days(until, preset, days=days, logs=logs, seed=seed, on_day=stages.days)
     console.print(literal(done.words))
 
 

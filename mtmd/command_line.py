@@ -2,14 +2,18 @@
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
+from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
@@ -28,6 +32,7 @@ _GROUPS = {
     "Look": ("status", "runs", "show", "config"),
     "Serve": ("serve", "publish", "rollback", "reinstate"),
 }
+_LINE_S, _PART = 60.0, 1 / 8  # a line a minute at most; later one for each further eighth of the time
 
 
 def literal(text: str) -> str:
@@ -36,6 +41,97 @@ def literal(text: str) -> str:
     Names and values in logs are somebody else's text: an escape sequence in one could rewrite what is on the screen.
     """
     return escape(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
+
+
+class Stages:
+    """What a command says while it works: a line for each stage, which a terminal has rewritten in place.
+
+    Elsewhere a line is printed when the stage begins, and again while the stage lasts, ever more rarely. Outside of
+    `shown` nothing is said: a worker's runs have their logs.
+    """
+
+    def __init__(self, to: Console) -> None:
+        self.total = 0  # stages with a number; while it is not known, and beyond it, there are none
+        self._to = to
+        self._live: Live | None = None
+        self._is_shown = False
+        self._number = 0
+        self._words = self._detail = ""
+        self._started = self._began = self._printed = 0.0
+        self._first: tuple[int, float] | None = None
+        self._left_s: float | None = None
+
+    @contextmanager
+    def shown(self, words: str) -> Iterator[None]:
+        """Say what happens inside of this; it begins with a stage of these words."""
+        self.total = self._number = 0
+        self._is_shown, self._started = True, time.monotonic()
+        if self._to.file.isatty() and not self._to.is_dumb_terminal:
+            shape: dict[str, Any] = {"get_renderable": self._live_line, "refresh_per_second": 2}
+            self._live = Live(console=self._to, transient=True, **shape)
+            self._live.start()
+        try:
+            self.begin(words)
+            yield
+        finally:
+            self.end()
+
+    def begin(self, words: str) -> None:
+        """A stage begins, and the one before it has ended."""
+        if self._is_shown:
+            self._end_stage()
+            self._number += self.total > 0
+            number = f"{self._number} of {self.total} · " if 0 < self._number <= self.total else ""
+            self._words, self._detail, self._first, self._left_s = f"{number}{words}", "", None, None
+            self._began = time.monotonic()
+            self._print() if self._live is None else self._live.refresh()
+
+    def at(self, detail: str, done: int, of: int) -> None:
+        """The stage is so far. The time that is left is that of the steps between the first report and this one."""
+        if self._is_shown:
+            now = time.monotonic()
+            first, then = self._first = self._first or (done, now)
+            self._detail = detail
+            is_measured = first < done < of
+            self._left_s = (of - done) * (now - then) / (done - first) if is_measured else None
+            if self._live is None and now - self._printed >= max(_LINE_S, (now - self._started) * _PART):
+                self._print()
+
+    def days(self, done: int, of: int) -> None:
+        """So many days of the stage are done."""
+        self.at(f"day {done} of {of}", done, of)
+
+    def end(self) -> None:
+        """Say no more, and give the terminal back."""
+        self._end_stage()
+        if self._live is not None:
+            self._live.stop()
+        self._live, self._is_shown, self._words = None, False, ""
+
+    def _end_stage(self) -> None:
+        if self._live is not None and self._words:
+            self._to.print(literal(f"{self._words} · {_lasting(time.monotonic() - self._began)}"))
+
+    def _print(self) -> None:
+        self._printed = time.monotonic()
+        self._to.print(literal(self._line()))
+
+    def _line(self) -> str:
+        left = "" if self._left_s is None else f"about {_lasting(max(1.0, self._left_s))} left"
+        return " · ".join(filter(None, (self._words, self._detail, left)))
+
+    def _live_line(self) -> Text:
+        so_far = f" · {_lasting(time.monotonic() - self._began)} so far" if self._left_s is None else ""
+        line = Text(self._line() + so_far)
+        line.truncate(self._to.width - 1, overflow="ellipsis")
+        return line
+
+
+def _lasting(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+stages = Stages(errors)
 
 
 class Grouped(TyperGroup):

@@ -6,13 +6,14 @@ import os
 import re
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
 import typer
 from rich.console import Console
 
-from mtmd.command_line import Lazy, app, console, literal, only_command, run
+from mtmd.command_line import Lazy, Stages, app, console, literal, only_command, run
 from mtmd.errors import LogsError
 
 ROOT = Path(__file__).parents[1]
@@ -106,3 +107,49 @@ def test_text_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> 
     ]
     assert made
     assert [line for line in made if "emoji=False" not in line] == []
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _said(to: StringIO, monkeypatch: pytest.MonkeyPatch, days: int) -> str:
+    """What is said of a stage with half a minute for each day, and of those before and after it."""
+    now = [0.0]
+    monkeypatch.setattr("mtmd.command_line.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setenv("TERM", "xterm")
+    stages = Stages(Console(file=to, width=30, soft_wrap=True, highlight=False))
+    stages.begin("before")
+    with stages.shown("starting"):
+        stages.total = 2
+        stages.begin("logs of a [b]")
+        for day in range(1, days + 1):
+            now[0] += 30
+            stages.days(day, days)
+        stages.begin("training")
+        stages.begin("further")
+    stages.begin("after")
+    return to.getvalue()
+
+
+def test_a_stage_is_a_line_and_what_is_left_of_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _said(StringIO(), monkeypatch, 6).splitlines() == [
+        "starting",
+        "1 of 2 · logs of a [b]",
+        "1 of 2 · logs of a [b] · day 2 of 6 · about 2 min left",
+        "1 of 2 · logs of a [b] · day 4 of 6 · about 60 s left",
+        "1 of 2 · logs of a [b] · day 6 of 6",
+        "2 of 2 · training",
+        "further",
+    ]
+    assert len(_said(StringIO(), monkeypatch, 1200).splitlines()) < 60  # ten hours
+
+
+def test_a_terminal_keeps_how_long_a_stage_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = _said(_Terminal(), monkeypatch, 6)
+    lines = [line for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", said).splitlines() if line]
+    for line in ("starting · 0 s", "1 of 2 · logs of a [b] · 3 min", "further · 0 s"):
+        assert any(one.endswith(line) for one in lines), (line, lines)
+    assert "1 of 2 · logs of a [b] · 0 s…" in said
+    assert said.index("\x1b[?25l") < said.index("\x1b[?25h")

@@ -151,9 +151,23 @@ def test_make_run_retrains_a_day_in_a_copy_of_the_checkout(next_day: Run, tmp_pa
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     }
     command = ["make", "-o", ".venv/.ready", "run", "PRESET=tiny", "AS_OF=2026-01-21"]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "✓ Promoted" in done.stdout
+    done = subprocess.run(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 60, done.stdout
+    stages = [line.split(" · ") for line in lines if " of 9 · " in line]
+    assert [number for number, _ in stages] == [f"{number} of 9" for number in range(1, 10)]
+    assert [words.split()[0] for _, words in stages] == [
+        "validating", "extracting", *["training"] * 3, "evaluating", "exporting", "proving", "deciding",
+    ]  # fmt: skip
+    verdict = lines.index("## ✓ Promoted")
+    assert verdict > lines.index(" · ".join(stages[-1]))
+    (page, then) = lines[-2:]
+    assert (root / page.removeprefix("page: ")).is_file()
+    assert then.startswith("next: ")
 
 
 def _checkout_in(target: Path) -> Path:

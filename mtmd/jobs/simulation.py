@@ -30,7 +30,7 @@ def simulate_days(
     days: int | None = None,
     logs: str | None = None,
     seed: int | None = None,
-    on_day: Callable[[], None] = lambda: None,
+    on_day: Callable[[int, int], object] = lambda *_: None,
 ) -> Simulated:
     """Write the days up to `until` that are not there yet, by default one window and its held-out day.
 

@@ -1,6 +1,7 @@
 """Validate the window's days with their suites: a day once per content, then the window."""
 
 import logging
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -38,8 +39,8 @@ class DataQuality(Frozen):
         return self.days if self.window is None else (*self.days, self.window)
 
 
-def validate(plan: RunPlan) -> DataQuality:
-    """Validate the plan's days, oldest first, then their window.
+def validate(plan: RunPlan, on_day: Callable[[int, int], object] = lambda *_: None) -> DataQuality:
+    """Validate the plan's days, oldest first, then their window; `on_day` is told how many are done, of how many.
 
     A day that passed before with the same files, declarations and suites is not run again (`_validated`); one that
     failed is. All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
@@ -55,6 +56,7 @@ def validate(plan: RunPlan) -> DataQuality:
         trailing += [result.profile] if result.passed else []
         days.append(result)
         _log.info("validated %s: %s", day, "ok" if result.passed else f"{len(result.failures)} FAILED")
+        on_day(len(days), len(sources))
     window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
     quality = DataQuality(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))

@@ -24,7 +24,17 @@ class Daily:
     artifacts: Path
 
     def start(self, output: Path, *program: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", *program, "--preset", TINY, "--as-of", str(AS_OF), "--no-ablations"]
+        command = [
+            sys.executable,
+            "-m",
+            *program,
+            "--preset",
+            TINY,
+            "--as-of",
+            str(AS_OF),
+            "--no-ablations",
+            "--verbose",
+        ]
         command += ["--logs", str(self.logs), "--artifacts", str(self.artifacts)]
         environment = os.environ | {"PREFECT_API_URL": self.server}
         with output.open("wb") as file:

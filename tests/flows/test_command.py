@@ -1,5 +1,6 @@
 """A flow's parameters as options of a command, and how a command ends."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import httpx
 import pytest
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import Field
 from typer import Typer
@@ -51,7 +52,7 @@ def _given(command: Typer, *arguments: str) -> dict[str, Any]:
 def test_every_parameter_is_an_option_with_its_type_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     command = command_of(of_a_test, lambda *_: None)
     assert _given(command, "--count", "3", "--day", "2026-01-25", "--names", "x", "--names", "y", "--no-wanted") == {
-        "count": 3, "day": date(2026, 1, 25), "kind": "a", "names": ["x", "y"], "wanted": False,
+        "count": 3, "day": date(2026, 1, 25), "kind": "a", "names": ["x", "y"], "wanted": False, "verbose": False,
     }  # fmt: skip
     assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
@@ -150,6 +151,25 @@ def test_what_a_person_can_mend_is_an_error_without_a_trace(
     assert "String should have at least 1 character" in capsys.readouterr().err
 
 
+def test_warnings_are_shown_and_what_else_is_in_the_log_when_told(
+    prefect_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @flow(name="of-a-test")
+    def warn() -> None:
+        get_run_logger().info("in detail")
+        logging.getLogger("mtmd.of.a.test").warning("[this] of ours")
+
+    command, root = command_of(warn, lambda *_: None), logging.getLogger()
+    before = list(root.handlers)
+    assert command_line.run(command, "command", []) == 0
+    asking, warned = capsys.readouterr().err.splitlines()
+    assert asking == f"asking {prefect_server}"
+    assert warned.endswith(" | WARNING | mtmd.of.a.test - [this] of ours")
+    assert root.handlers == before
+    assert command_line.run(command, "command", ["--verbose"]) == 0
+    assert "asking" not in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_said(
     new_prefect_home: Callable[[Path], Path], tmp_path: Path
@@ -173,7 +193,9 @@ def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_s
 
 def of_a_test_as_a_process() -> None:
     sys.exit(
-        command_line.run(command_of(of_a_test, lambda *_: None), "command", ["--count", "1", "--kind", "b"])
+        command_line.run(
+            command_of(of_a_test, lambda *_: None), "command", ["--count", "1", "--kind", "b", "--verbose"]
+        )
     )
 
 

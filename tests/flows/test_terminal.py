@@ -14,7 +14,8 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     next_day: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    show(next_day.summary, {"preset": TINY, "artifacts": "artifacts"})
+    given = {"preset": TINY, "artifacts": "artifacts"}
+    show(next_day.summary, given | {"verbose": True})
     text = capsys.readouterr().out
     report = next_day.summary.report
     assert "…" not in text
@@ -30,6 +31,14 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
         "--as-of 2026-01-23",
     ):
         assert words in text, words
+    show(next_day.summary, given | {"verbose": False})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 40
+    assert not any(line.startswith(f"| {where} ") for where in report.slices for line in lines)
+    *rest, page, then = lines
+    assert rest.index("## ✓ Gates: 7 of 7 pass") < rest.index("## ✓ Promoted")
+    assert page == f"page: {next_day.summary.places['report']}"
+    assert then.startswith("next: ")
 
 
 def test_an_ablation_says_which_variants_were_not_compared(

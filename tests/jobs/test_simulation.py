@@ -25,7 +25,12 @@ def test_a_world_goes_on_with_its_seed_and_is_one_of_its_folder(tmp_path: Path) 
     preset, logs = _small(tmp_path, "demo"), str(tmp_path / "my logs")
     simulate_days(DAY, preset, days=1, logs=logs, seed=3)
     before = read_json(tmp_path / "my logs" / "world.json")
-    assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
+    told: list[tuple[int, int]] = []
+    assert (
+        simulate_days(NEXT, preset, days=2, logs=logs, on_day=lambda *so_far: told.append(so_far)).written
+        == 1
+    )
+    assert told == [(1, 2), (2, 2)]
     assert read_json(tmp_path / "my logs" / "world.json") == before
     with pytest.raises(LogsError, match=r"another simulated world \(seed=3, not 0\)"):
         simulate_days(NEXT, preset, days=1, logs=logs, seed=0)

@@ -166,6 +166,7 @@ def _listens(port: int) -> bool:
 
 
 def _await(platform: Platform, name: str, url: str) -> None:
+    console.print(f"{name}: waiting for an answer at {url}")
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -181,6 +182,7 @@ def _await(platform: Platform, name: str, url: str) -> None:
 
 def _prefect(platform: Platform, *command: str, may_fail: str | None = None) -> None:
     """One command of Prefect's. Raises ConfigError where it fails, but for a failure with these words."""
+    console.print(f"waiting for `prefect {command[0]} {command[1]}`")
     done = subprocess.run(
         [_PREFECT, "--no-prompt", *command], cwd=platform.root, env=platform.environment, capture_output=True,
         text=True, check=False,

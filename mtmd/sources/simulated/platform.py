@@ -116,21 +116,22 @@ def simulate(
     first: date,
     last: date,
     logs: str | Path,
-    on_day: Callable[[], None] = lambda: None,
+    on_day: Callable[[int, int], object] = lambda *_: None,
 ) -> int:
     """Write the logs of `first`..`last` that are not there yet; each table's day appears whole or not at all.
 
-    Returns the number of days of which a table was missing; calls `on_day` after each day. Raises ConfigError for days
-    before the origin, LogsError when `logs` holds another world's days.
+    Returns the number of days of which a table was missing; calls `on_day` after each day: how many are done, of how
+    many. Raises ConfigError for days before the origin, LogsError when `logs` holds another world's days.
     """
     root = resolve(logs)
     _claim(config, root)
     sweep(root)  # of writers that were killed
     platform = SimulatedPlatform(config)
     written = 0
-    for offset in range((last - first).days + 1):
+    days = (last - first).days + 1
+    for offset in range(days):
         written += platform.write_day(first + timedelta(days=offset), root)
-        on_day()
+        on_day(offset + 1, days)
     return written
 
 

@@ -84,7 +84,10 @@ def test_the_reports_port_serves_what_the_runs_of_the_folder_write(
     assert seen == [expected]
 
 
-def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(platform: Platform) -> None:
+def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
     _start(platform, "server", (sys.executable, "-c", "raise SystemExit(3)"))
     with pytest.raises(ConfigError, match=r"server does not answer at http://127\.0\.0\.1:1/.*server\.log"):
         _await(platform, "server", "http://127.0.0.1:1/")
+    assert "server: waiting for an answer at http://127.0.0.1:1/" in capsys.readouterr().out
