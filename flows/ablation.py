@@ -9,7 +9,7 @@ from prefect.futures import wait
 from pydantic import Field
 
 from mtmd import command_line
-from mtmd.config import all_variants, variant, variants
+from mtmd.config import all_variants, load_preset, variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import parameters, steps
@@ -51,9 +51,9 @@ def ablation(
     artifacts: Artifacts = "artifacts",
 ) -> Ablation:
     """Train the model and every variant of it with each seed; what was trained before is reused."""
-    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
-    kind = plan.preset.candidate
+    kind = load_preset(preset).candidate
     chosen = list(variants(kind)) if names is None else [variant(name, kind).name for name in names]
+    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     full = [steps.train(plan, kind, days.window, seed) for seed in dict.fromkeys(seeds)]
     return ablate(plan, full, chosen, days)

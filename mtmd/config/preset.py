@@ -262,5 +262,5 @@ def variant(name: str, of: str) -> Variant:
         return variants(of)[name]
     except KeyError:
         raise ConfigError(
-            f"ablation variant {name!r} of architecture {of!r} is not known; use one of {list(variants(of))}"
+            f"ablation variant {name!r} is not known; architecture {of!r} has {list(variants(of))}; use one of these"
         ) from None

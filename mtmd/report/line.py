@@ -135,6 +135,7 @@ def lineage(manifest: ModelManifest) -> Table:
     rows = [
         ("model", manifest.model_id),
         ("content", manifest.bundle_id),
+        ("architecture", manifest.architecture),
         ("trained on", f"{days[0]} to {days[-1]} ({len(days)} days)" if days else "nothing"),
         (
             "started from",

@@ -49,9 +49,10 @@ def line(tmp_path: Path) -> Workspace:
     return Workspace(root)
 
 
-def _model(registry: Registry, name: str, day: date, training: str | None = None) -> None:
+def _model(registry: Registry, name: str, day: date, training: str | None = None, kind: str = "mtmd") -> None:
     """A model in name: its files are no real ones."""
-    manifest = manifest_of(name, 1).model_copy(update={"as_of": day, "training": training})
+    changes = {"as_of": day, "training": training, "architecture": kind}
+    manifest = manifest_of(name, 1).model_copy(update=changes)
     registry.add(partial(fill_bundle, load_preset("tiny"), model_id=name), manifest)
 
 
@@ -165,18 +166,18 @@ def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
 def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
     """b2 and b3 are b under other ids: a rollback goes to second, whose ads and weights must be there."""
     registry, catalogue = Registry(line.root), Catalogue(line.root)
-    kept = ("second", "b", "b2", "b3")
+    kept, kinds = ("second", "b", "b2", "b3"), ("mtmd", "mtmd", "plain", "mtmd", "plain")
     for number, name in enumerate(("first", *kept)):
         day, training = NEWEST - timedelta(days=40 - number), f"{number}" * 64
-        _model(registry, name, day, training)
+        _model(registry, name, day, training, kinds[number])
         registry.promote(name, day, "good", number)
-        write_text(line.trained("mtmd", training) / "weights.safetensors", "x")
-        _age(line.trained("mtmd", training), 15)
+        write_text(line.trained(kinds[number], training) / "weights.safetensors", "x")
+        _age(line.trained(kinds[number], training), 15)
         _publish(line, name, day)
     clean_up(line, RETENTION, dry_run=False)
     assert catalogue.models() == sorted(kept)
     assert not line.trained("mtmd", "0" * 64).exists()
-    assert all(line.trained("mtmd", f"{number}" * 64).is_dir() for number in range(1, 5))
+    assert all(line.trained(kinds[number], f"{number}" * 64).is_dir() for number in range(1, 5))
     _, back = registry.rollback("b was bad", lambda _: None)
     assert catalogue.known(back.model_id) is not None
 

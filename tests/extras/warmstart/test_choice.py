@@ -21,6 +21,7 @@ from mtmd.train.results import MOMENTS
 from mtmd.train.stage import train, training_key
 from tests.extras.warmstart.conftest import Line
 from tests.flows.runs import AS_OF, NEXT
+from tests.train.windows import with_model
 
 LATER = NEXT + timedelta(days=1)
 
@@ -60,6 +61,7 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line:
     assert second.start in write_report(run, second).read_text()
     first, (_, *rows) = warm_line.first.model_id, lineage(warm_line.registry.manifest(second.model_id)).rows
     assert ("started from", f"{first}; last full retrain: {first}") in rows
+    assert ("architecture", "mtmd") in rows
 
 
 def test_the_anchor_is_scored_beside_a_champion_that_went_on_from_it(line: Line) -> None:
@@ -202,6 +204,13 @@ def test_another_recipe_means_a_full_retrain(
     changed_keys = {"features": "declarations"}.get(section, section)
     assert "because the preset or the code has changed: " in chosen.words
     assert changed_keys in chosen.words
+
+
+def test_a_champion_of_another_architecture_means_a_full_retrain(warm_line: Line) -> None:
+    plan = warm_line.plan(LATER)
+    chosen = warm_line.choose(plan.model_copy(update={"preset": with_model(plan.preset, "plain")}))
+    assert chosen.start is None
+    assert chosen.words.endswith("because its architecture is mtmd, and the preset's plain")
 
 
 def test_logs_that_were_delivered_anew_mean_a_full_retrain(warm_line: Line) -> None:
