@@ -136,7 +136,9 @@ def held_out_days(
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     span = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-    return tuple(day for day in span if day not in preset.left_out)
+    if not (found := tuple(day for day in span if day not in preset.left_out)):
+        raise ConfigError(f"preset {preset.name!r} leaves out all days from {first} to {last}; choose others")
+    return found
 
 
 def _source(preset: Preset, logs: str | None, artifacts: str) -> LogSource:

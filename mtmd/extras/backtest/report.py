@@ -32,7 +32,7 @@ from mtmd.extras.backtest.measures import (
 )
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Document, Item, Items, Kind, Picture, Section, page
-from mtmd.report.tables import Column, Table, columns_of, short
+from mtmd.report.tables import Column, Table, columns_of, enumerated, minus, short, time_words
 from mtmd.store.files import digest, read_json, write_json, write_text
 from mtmd.store.workspace import make_once
 
@@ -90,7 +90,7 @@ class Backtest(Frozen):
     rows: tuple[int, ...] = Field(description="of each held-out day")
     confidence: float
     results: tuple[Result, ...]
-    path: str = Field(description="its folder")
+    path: str = Field("", description="its folder, where it is now")
 
     @property
     def words(self) -> str:
@@ -120,7 +120,6 @@ def conclude(contestants: Sequence[Contestant], measured: Sequence[DayFigures]) 
             rows=tuple(day.rows for day in measured),
             confidence=EvaluationConfig.confidence,
             results=tuple(results),
-            path=plan.workspace.store.place(final),
         )
         shown = document(found)
         write_json(directory / REPORT, found.model_dump(mode="json"))
@@ -129,7 +128,7 @@ def conclude(contestants: Sequence[Contestant], measured: Sequence[DayFigures]) 
         )
 
     make_once(final, build)
-    return Backtest.model_validate(read_json(final / REPORT))
+    return Backtest.model_validate(read_json(final / REPORT) | {"path": str(final)})
 
 
 def _result(
@@ -205,7 +204,7 @@ def document(found: Backtest) -> Document:
         ("days", f"{found.days[0]} to {found.days[-1]} ({len(found.days)}), {sum(found.rows):,} rows"),
         ("logs", found.logs),
         *(
-            (one.name, f"{one.words}; {one.window_days} days, seeds {list(one.seeds)}")
+            (one.name, f"{one.words}; {one.window_days} days, seed {enumerated([*map(str, one.seeds)])}")
             for one in found.results
         ),
     ]
@@ -217,7 +216,7 @@ def document(found: Backtest) -> Document:
         ),
         Section(
             "figures", "Figures", 2, [_figures(found)],
-            how="Means over days and seeds; lower is better, but for recall and AUC. Seconds are of training.",
+            how="Means over days and seeds; lower is better, but for recall and AUC. The time is of one training.",
         ),
         Section(
             "gains", f"Improvement over {first.name}", 3, _gains(others),
@@ -231,7 +230,8 @@ def document(found: Backtest) -> Document:
 
 
 def _verdict_words(one: Result, several: bool) -> str:
-    gains = " and ".join(f"{called} {one.gains[name]}" for name, called in _PRIMARY.items())
+    gains = minus(" and ".join(f"{called} {one.gains[name]}" for name, called in _PRIMARY.items()))
+    gains = gains.replace("[", "(").replace("]", ")")  # which Markdown would escape
     if one.verdict != "not distinguishable":
         return f"LogMAE {gains}{'' if several else '; on this day alone'}"
     if one.days_to_decide is not None:
@@ -253,10 +253,10 @@ def _figures(found: Backtest) -> Table:
         columns=(
             Column(name="contestant", kind="text"),
             *columns_of("number", (_MAIN[name] for name in there)),
-            Column(name="seconds", kind="count"),
+            Column(name="training", kind="text"),
         ),
         rows=tuple(
-            (one.name, *(one.mean(name) for name in there), round(fmean(one.seconds)))
+            (one.name, *(one.mean(name) for name in there), time_words(fmean(one.seconds)))
             for one in found.results
         ),
     )
