@@ -18,7 +18,6 @@ from mtmd.evaluate.held_out import HeldOutDay, Scored, SliceRows, cut, whole_tas
 from mtmd.evaluate.metrics import (
     METRICS,
     Floats,
-    Integers,
     area,
     area_error,
     clip_log_p,
@@ -30,7 +29,7 @@ from mtmd.evaluate.report import EvaluationReport, SliceMetrics
 
 METRICS_FORMAT = 7  # raise it whenever the same predictions of the same rows would give another report
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
-Values = dict[str, tuple[Floats, Integers | slice]]
+Values = dict[str, Floats]  # name → (N,) what each row adds
 Sums = dict[str, Floats]  # name → (B,) by rank bucket; they add up over slices
 
 
@@ -98,18 +97,18 @@ def log_probabilities(predictor: str, part: SliceRows, log_p: NDArray[np.floatin
 
 
 def _values(part: SliceRows, log_p: Floats, kept: NDArray[np.bool_]) -> Values:
-    """What each row adds to each sum, with the places of these rows among the slice's: all of them, or impressions."""
-    by_row = row_values(log_p, kept[part.rows, part.task], part.teacher)
-    by_impression = impression_values(log_p[part.observed], part.action)
-    return {name: (values, slice(None)) for name, values in by_row.items()} | {
-        name: (values, part.observed) for name, values in by_impression.items()
-    }
+    """What each row adds to each sum; rows that were not shown add nothing to those of impressions."""
+    values = row_values(log_p, kept[part.rows, part.task], part.teacher)
+    for name, shown in impression_values(log_p[part.observed], part.action).items():
+        values[name] = np.zeros(len(log_p))
+        values[name][part.observed] = shown
+    return values
 
 
 def _sums(part: SliceRows, values: Values, buckets: int) -> Sums:
     return {
-        name: np.bincount(part.bucket[places], weights=own, minlength=buckets).astype(np.float64)
-        for name, (own, places) in values.items()
+        name: np.bincount(part.bucket, weights=own, minlength=buckets).astype(np.float64)
+        for name, own in values.items()
     }
 
 
@@ -158,6 +157,5 @@ def _errors(part: SliceRows, shown: Floats, values: Values) -> dict[str, float]:
         if not metric.above:
             errors[metric.name] = area_error(shown, part.action, part.request[part.observed])
         else:
-            (own, places), (reference, _) = values[metric.above], values[metric.below]
-            errors[metric.name] = ratio_error(own, reference, part.request[places])
+            errors[metric.name] = ratio_error(values[metric.above], values[metric.below], part.request)
     return {name: error for name, error in errors.items() if error is not None}

@@ -29,7 +29,7 @@ def rivals_of(report: EvaluationReport) -> list[str]:
 
 
 def rival_name(report: EvaluationReport, name: str) -> str:
-    """A rival as readers know it, with its age where an earlier day trained it."""
+    """A predictor as readers know it, with its age where an earlier day trained it."""
     age = report.ages.get(name)
     called = RIVAL_NAMES.get(name, name)
     return called if age is None else f"{called}, {age} days old"
@@ -93,7 +93,7 @@ def first_table(report: EvaluationReport) -> Table:
     most = max((found.requests for found in cut), default=0)
     rows = [
         (
-            name if name == report.candidate else rival_name(report, name),
+            rival_name(report, name),
             *(
                 number(metric.of(report.get(name, where)), metric.form)
                 for where in tasks
@@ -122,9 +122,10 @@ def metrics_table(report: EvaluationReport) -> Table:
     rows = []
     for where, name in places:
         found = report.get(name, where)
-        called = name if name == report.candidate else rival_name(report, name)
         numbers = (metric_text(metric, found, report.confidence) for metric in QUALITIES)
-        rows.append((*where, called, found.rows, *numbers, found.impressions, found.positives))
+        rows.append(
+            (*where, rival_name(report, name), found.rows, *numbers, found.impressions, found.positives)
+        )
     return Table(
         title=f"Metrics of {report.candidate} on {report.as_of} (calibration: mean prediction / what should be)",
         columns=(

@@ -155,23 +155,19 @@ def _gains(
     if not len(request):
         return np.zeros((0, 1 + len(guesses) * len(kept), len(QUANTITIES)))
     starts = np.flatnonzero(np.r_[True, request[1:] != request[:-1]])
+    edge = np.minimum.reduceat(
+        np.where(places(request, value) < top, value, np.inf), starts
+    )  # of the k-th best
     size = np.diff(np.r_[starts, len(request)])
-    order = np.lexsort((-value, request))
-    value = value[order]
-    edge = value[np.repeat(starts + np.minimum(top, size) - 1, size)]  # of the k-th best
-    gains = np.column_stack([value >= edge, value])
+    gains = np.column_stack([value >= np.repeat(edge, size), value])
 
     def best(kept: NDArray[np.bool_]) -> Floats:
-        """(G, 2) what the first k of each request that are kept bring."""
-        upto: Integers = np.cumsum(kept)
-        before: Integers = np.repeat((upto - kept)[starts], size)
-        taken = kept & (upto - before <= top)
+        """(G, 2) what the best k of each request's that are kept bring."""
+        taken = kept & (places(request, np.where(kept, value, np.nan)) < top)
         return np.add.reduceat(gains * taken[:, None], starts, axis=0)
 
     parts = [best(np.ones(len(request), np.bool_))]
-    for guess in guesses:
-        place = places(request, guess)[order]
-        parts += [best(place < most) for most in kept]
+    parts += [best(places(request, guess) < most) for guess in guesses for most in kept]
     return np.stack(parts, axis=1)
 
 
