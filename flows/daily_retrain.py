@@ -72,7 +72,6 @@ def daily_retrain(
         )
     steps.report(run, summary)
     steps.record_decision(run.plan.workspace, day)
-    extension.tell("decided", summary, preset, logs, artifacts)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.candidate.start is None:

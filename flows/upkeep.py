@@ -7,7 +7,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from mtmd import extension
 from mtmd.config import load_preset
 from mtmd.flows import parameters, steps
 from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
@@ -116,7 +115,6 @@ def rollback(
     if not keep_ads:
         ads = publish_ads(workspace, LogSource.of(chosen, logs, workspace.spool), done)
         publish("rollback", f"{done.words}; {ads.words}", jobs.rollback(done, ads))
-    extension.tell("changed", preset, artifacts)
     name = UNPUBLISHED if ads.failed else "Completed"
     return Completed(data=done, name=name, message=f"{done.words}; {ads.words}")
 

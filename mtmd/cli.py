@@ -145,7 +145,6 @@ def rollback(
     if not keep_ads:
         ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
         (errors if ads.failed else console).print(literal(f"{'warning: ' * ads.failed}{ads.words}"))
-    extension.tell("changed", preset, artifacts)
 
 
 @commands.command()
@@ -167,7 +166,6 @@ def reinstate(
     console.print(
         f"{champion.change.about} may be promoted again by a run of its day; {champion.model_id} is live"
     )
-    extension.tell("changed", preset, artifacts)
 
 
 def _workspace(preset: PresetName, artifacts: Artifacts = "artifacts") -> Workspace:

@@ -16,7 +16,6 @@ has one, is the table `[extras.<name>]` of a preset.
                   and their `FORMAT`
     observer.py   `observer(preset, line, settings, name)`: sees the calls of /rank     mtmd.serve.http
     server.py     `apply`, `usual`: what a Prefect server does by itself                mtmd.extras.platform
-    hooks.py      functions that are told of what happens: see `tell`                   flows, mtmd.cli
     stores.py     `store_of`, `working_folder`: where a line's outputs and records are  mtmd.store.stores
     sources.py    `KINDS`: further kinds of `[sources.<table>]` in a preset             mtmd.config.sources
     readers.py    `table`: a table of the logs that is fetched, in `bucket`, `tables`   mtmd.logs.source
@@ -25,7 +24,6 @@ has one, is the table `[extras.<name>]` of a preset.
 """
 
 import importlib
-import logging
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -33,7 +31,6 @@ from typing import Any
 from mtmd.errors import ConfigError, MtmdError
 
 _PACKAGE = "mtmd.extras"
-_log = logging.getLogger(__name__)
 
 
 def names() -> tuple[str, ...]:
@@ -74,20 +71,6 @@ def required(extra: str, seam: str, wanted: str) -> ModuleType:
             f"({', '.join(names()) or 'empty'}); register it there, or change the setting"
         )
     return found
-
-
-def tell(moment: str, *given: object) -> None:
-    """Tell the extras what happened: calls the function of this name in the module `hooks` of each that has it.
-
-    Moments are `decided(summary, preset, logs, artifacts)` of a daily run, and `changed(preset, artifacts)` after a
-    rollback or a reinstatement. What has happened stands: whatever goes wrong with an extra is a warning.
-    """
-    for name, there in modules("hooks").items():
-        try:
-            if (hook := getattr(there, moment, None)) is not None:
-                hook(*given)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no matter of the run
-            _log.warning("the extra %s could not be told: %s", name, error)
 
 
 def library(name: str, extra: str, use: str, error: type[MtmdError] = ConfigError) -> ModuleType:

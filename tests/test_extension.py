@@ -138,9 +138,9 @@ def test_every_module_of_the_core_does_without_extras(copy: Path, tmp_path: Path
 
 def test_a_missing_library_is_named_with_what_to_install() -> None:
     with pytest.raises(
-        LogsError, match=r"no_such_library is not installed, which mirrors runs; .*'mtmd\[mlflow\]'"
+        LogsError, match=r"no_such_library is not installed, which the toy reads; .*'mtmd\[toys\]'"
     ):
-        extension.library("no_such_library", "mlflow", "mirrors runs", LogsError)
+        extension.library("no_such_library", "toys", "the toy reads", LogsError)
 
 
 def test_what_needs_an_extra_that_is_not_registered_says_so() -> None:

@@ -12,7 +12,6 @@ EXTRAS: tuple[str, ...] = (
     "groups",
     "kuairand",
     "messages",
-    "mirrors",
     "platform",
     "proposal",
     "ranks",

@@ -144,7 +144,7 @@ def _decision_key(inputs: GateInputs, run: DayRun) -> str:
     proofs = [inputs.parity.passed, inputs.fresh_process.passed]
     seen = inputs.model_dump(mode="json", exclude={"evaluation", "parity", "fresh_process", "extras"})
     bounds = inputs.extras.model_dump(mode="json", exclude_defaults=True, include=set(modules("rivals")))
-    if bounds:  # of gates that extras add: what others do, such as mirrors, decides nothing
+    if bounds:  # of gates that extras add: what other extras do decides nothing
         seen["extras"] = bounds
     return digest(seen | {"evaluation": run.evaluated.key, "proofs": proofs})
 
