@@ -15,9 +15,7 @@ from mtmd.errors import TrainingError
 from mtmd.extras.backtest.flow import backtest
 from mtmd.extras.backtest.report import Backtest
 from mtmd.store.files import read_json
-from tests.browser import installed, opened
 from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, Run, copied, half_written, published
-from tests.looks import dead_links, in_every_view
 
 QUICK = 'base = "tiny"\nname = "quick"\n[training]\nepochs = 1\n[evaluation]\nresamples = 100\n'
 ENTERED = {"with_": ["small:model.expert_widths=[8]"], "rivals": ["pooled"]}
@@ -129,16 +127,6 @@ def test_it_takes_what_the_daily_job_trained_and_leaves_the_champion(first_run: 
         assert logmae == pytest.approx(report.get("mtmd", where).logmae)
     text = (Path(found.path) / "report.html").read_text()
     assert "One day: intervals are over its requests alone. Another day may say otherwise" in text
-
-
-@pytest.mark.skipif(installed() is None, reason="no chromium on this machine")
-def test_the_page_fits_every_screen(done: State[Backtest], tmp_path: Path) -> None:
-    program, page = installed(), Path(done.result().path) / "report.html"
-    assert program is not None
-    with opened(program, tmp_path) as browser:
-        browser.page.goto(page.as_uri())
-        assert list(in_every_view(browser, "backtest")) == []
-        assert dead_links(browser.page) == []
 
 
 @pytest.mark.slow
