@@ -96,8 +96,14 @@ def _champion(inputs: GateInputs) -> GateResult:
 
 def _recall(inputs: GateInputs) -> GateResult | None:
     """Asked where a preset has a tolerance; requests that no cut makes smaller are not looked at."""
-    tolerance = inputs.gates.recall_tolerance
-    return None if tolerance is None else _against_champion("recall", inputs, tolerance, RECALL)
+    if (tolerance := inputs.gates.recall_tolerance) is None:
+        return None
+    result = _against_champion("recall", inputs, tolerance, RECALL)
+    if result.slices and not any(one.judged for one in result.slices):
+        most = f"only requests with more than {inputs.evaluation.kept} candidates count"
+        detail = f"{result.detail}; {most}: lower evaluation.kept, or leave out gates.recall_tolerance"
+        result = result.model_copy(update={"detail": detail})
+    return result
 
 
 def _against_champion(name: str, inputs: GateInputs, tolerance: float, metric: Metric) -> GateResult:

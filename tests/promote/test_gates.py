@@ -50,6 +50,7 @@ def evaluation(
         candidate="mtmd",
         predictors=tuple(usual),
         buckets=5,
+        kept=8,
         metrics=tuple(rows.values()),
         comparisons=tuple(
             comparison(rows["mtmd", where], rival, requests if where == SEARCH else 500.0, metric)
@@ -219,6 +220,10 @@ def test_recall_is_a_gate_where_a_preset_has_a_tolerance() -> None:
     )
     assert few.passed
     assert few.detail.endswith("1 not judged (fewer than 100 effective requests)")
+    none = inputs(gates=strict.model_copy(update={"min_requests": 5000}))
+    told = gate(apply_gates(none), "recall").detail
+    assert told.endswith("only requests with more than 8 candidates count: lower evaluation.kept, or leave out "
+                         "gates.recall_tolerance")  # fmt: skip
 
 
 def test_what_was_promoted_before_stands_whatever_is_found_now() -> None:
