@@ -126,15 +126,18 @@ def _old_ads(
     if not catalogue.root.is_dir():
         return
     with catalogue.publishing():
+        publications = list(catalogue.publications())
         days: dict[str, date] = {}
-        for model_id, path, day in catalogue.publications():
+        for model_id, _, day in publications:
             days[model_id] = max(day, days.get(model_id, day))
-            if catalogue.superseded(model_id, path) and _is_older(path, _SUPERSEDED_DAYS):
-                yield "ads", path, f"out of service for over {_SUPERSEDED_DAYS} day"
-        for model_id, day in days.items():
-            why = _days_before(newest, day, retention.ads)
+        old = {model_id: _days_before(newest, day, retention.ads) for model_id, day in days.items()}
+        for model_id, why in old.items():
             if why and model_id not in registry.one_rollback():
                 yield "ads", catalogue.root / model_id, why
+                continue
+            for path in (path for of, path, _ in publications if of == model_id):
+                if catalogue.superseded(model_id, path) and _is_older(path, _SUPERSEDED_DAYS):
+                    yield "ads", path, f"out of service for over {_SUPERSEDED_DAYS} day"
 
 
 def _trainings(registry: Registry) -> Iterator[str]:

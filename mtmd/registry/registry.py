@@ -185,7 +185,9 @@ class Registry:
             champion = self._mended()
             banned = () if champion is None else champion.taken_down
             names = [model.model_id for model in banned]
-            fitting = {model_id} & set(names) or {name for name in names if name.startswith(model_id)}
+            fitting = {model_id} & set(names) or {
+                name for name in names if model_id and name.startswith(model_id)
+            }
             contents = {model.bundle_id for model in banned if {model.model_id} == fitting}
             left = tuple(model for model in banned if model.bundle_id not in contents)
             if champion is None or not contents:

@@ -143,7 +143,7 @@ def test_published_ads_stay_where_they_serve_and_go_when_others_took_their_place
         _age(catalogue.path(model, names[0]), 3)
     write_json(catalogue.root / "live" / "2026-02-31-0123456789abcdef" / "ads.json", {})
     gone = _gone(line, "ads/", dry_run=False)
-    assert gone - {f"ads/first/{names[0]}"} == {"ads/first", f"ads/second/{names[0]}", f"ads/live/{names[0]}"}
+    assert gone == {"ads/first", f"ads/second/{names[0]}", f"ads/live/{names[0]}"}
     assert catalogue.models() == ["live", "second"]
 
 

@@ -319,6 +319,8 @@ def test_a_reinstatement_takes_the_beginning_of_only_one_id(registry: Registry, 
     for number, model in enumerate(("a", "bad-x", "cold", "bad-y"), 5):
         promote(model, number)
     registry.rollback("bad", trust)
+    with pytest.raises(RegistryError, match="model '' is not rolled back"):
+        registry.reinstate("", "the only one")
     registry.rollback("bad", trust)
     with pytest.raises(RegistryError, match="model 'bad' is not rolled back; these are"):
         registry.reinstate("bad", "which?")
