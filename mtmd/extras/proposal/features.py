@@ -15,7 +15,7 @@ _FEW = 64  # values of a category that the small shallow experts can still tell 
 _LARGE = 100.0  # a number that is never negative and reaches this is read by its logarithm
 _NAMES_SOMETHING = set("id code type hour weekday day category version zip region class".split())  # noqa: SIM905
 _SAYS_A_COUNT = re.compile(r"n|num|number|count|counts|cnt|total|sum|days|\d+(d|h|w|m|days?|hours?|weeks?)")
-_NEARLY = 0.9  # of the rows: SUMMARIZE counts distinct values to within some percent
+_NEARLY = 0.9  # of the rows
 _MOST_VALUES = 1000  # of a list that are read
 
 

@@ -38,7 +38,8 @@ class Proposal:
         if path.startswith("sql/"):
             return self.statements[path.removeprefix("sql/source_").removesuffix(".sql")]
         if path != "preset.toml":
-            return text.replace("2026-01-25", str(self.newest)) if path == "README.md" else text
+            text = text.replace("2026-01-25", str(self.newest)) if path == "README.md" else text
+            return re.sub(r"(?s)If the project was made without.*?```sh.*?```\n\n", "", text)
         head = text.partition("# ----")[0].strip()
         logs = f"logs = {toml_text(str(self.folder))}"
         head = re.sub(r"(?m)^logs = .*$", lambda _: logs, head)
