@@ -29,11 +29,14 @@ class Measure(StrEnum):
     CATEGORIES = "categories"
     VOLUME = "volume"
     LABELS = "label_rates"
+    ROWS = "row_counts"
 
 
 _MEASURES = {  # with what goes wrong where one is not as usual
     Measure.VOLUME: "A day with far more or fewer rows than usual was delivered twice, in part, or from another "
     "source.",
+    Measure.ROWS: "Far more or fewer rows than usual, as on a holiday, or where part of a delivery is missing: look "
+    "whether it is whole.",
     Measure.NULLS: "A feature that goes missing in a domain, or is suddenly filled, shifts every score there, and the "
     "model learns its default instead of its values.",
     Measure.CATEGORIES: "Categories that are written otherwise than before are new to the model: what it learned of "
@@ -45,8 +48,8 @@ _MEASURES = {  # with what goes wrong where one is not as usual
     Measure.SCORES: "The teacher's level moved in a domain: a new teacher or a broken join, and the model would be "
     "calibrated to a scale that no longer holds.",
 }
-OF_SIDES = (Measure.VOLUME, Measure.NULLS, Measure.CATEGORIES)
-OF_CANDIDATES = (Measure.VOLUME, Measure.LABELS, Measure.MIX, Measure.SCORES)
+OF_SIDES = (Measure.VOLUME, Measure.ROWS, Measure.NULLS, Measure.CATEGORIES)
+OF_CANDIDATES = (Measure.VOLUME, Measure.ROWS, Measure.LABELS, Measure.MIX, Measure.SCORES)
 
 
 class Expect(Frozen):
@@ -119,6 +122,7 @@ def steady(table: str, measures: Iterable[Measure]) -> Iterator[Expect]:
         yield Expect(
             name=f"{measure}_steady",
             description=_MEASURES[measure],
+            severity=Severity.WARNING if measure is Measure.ROWS else Severity.CRITICAL,
             query=f"""
                 select domain, subject, round(observed, 6) as observed, round(usual, 6) as usual,
                     round(lowest, 6) as lowest, round(highest, 6) as highest

@@ -24,9 +24,10 @@ FACTORS = {
     Measure.MIX: 1.5,  # a domain's share
     Measure.SCORES: 1.2,  # less than the gates on calibration allow
     Measure.VOLUME: 3.0,
+    Measure.ROWS: 1.6,  # only shown: half a day may be a holiday, a third of one is hardly any
     Measure.LABELS: 3.0,
 }
-LOGARITHMS = {Measure.SCORES, Measure.VOLUME}
+LOGARITHMS = {Measure.SCORES, Measure.VOLUME, Measure.ROWS}
 _FARTHEST = 700.0  # the largest logarithm, nearly, of a number that a float can hold
 CHANGES = {
     Measure.NULLS: 0.2,

@@ -18,7 +18,7 @@ from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, 
 from mtmd.validate.staging import profile_staged_day, stage_day, stage_deviations
 from mtmd.validate.suites import run_suites
 
-VALIDATION_FORMAT = 10  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 11  # raise it whenever the same suites on the same files would give other results
 
 
 def validate_day(

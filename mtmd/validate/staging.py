@@ -99,7 +99,8 @@ def profile_staged_day(database: Database, day: date, declarations: Declarations
 def _volumes(database: Database) -> Iterator[Number]:
     for table in TABLES:
         (row,) = database.rows(f"select count(*) as n from {table}")
-        yield Number(Key(Measure.VOLUME, table, _ALL, "rows"), row["n"], 1.0)
+        for measure in (Measure.VOLUME, Measure.ROWS):
+            yield Number(Key(measure, table, _ALL, "rows"), row["n"], 1.0)
 
 
 def _by_domain(database: Database, domains: Domains) -> dict[Domain, dict[str, Any]]:
@@ -134,10 +135,11 @@ def _of_domains(
 
 
 def _of_labels(database: Database, domains: Domains) -> Iterator[Number]:
-    """How often each action followed, over the whole day."""
-    for label in dict.fromkeys(task.label for task in domains.tasks):
+    """How often an ad was shown, and each action followed, over the whole day."""
+    shown = {"impressed": "true"}
+    for label, where in (shown | {task.label: "impressed" for task in domains.tasks}).items():
         (row,) = database.rows(
-            f"select avg(cast({name(label)} as integer)) as rate from candidates where impressed"
+            f"select avg(cast({name(label)} as integer)) as rate from candidates where {where}"
         )
         if row["rate"] is not None:
             yield Number(Key(Measure.LABELS, "candidates", _ALL, label), row["rate"], 1.0)

@@ -17,6 +17,7 @@ from tests.validate.conftest import DAY, YESTERDAY, Logs, repeated
 
 ROW = "request_id % 1000"
 NOT_CLICKED = "impressed and not clicked"
+OUTCOMES = ("clicked", "good_clicked", "outbound_clicked", "hidden", "repinned", "position")
 REQUESTS = [
     ("ts = null where {row} = 1", "ts_not_null", 1),
     ("surface = null where {row} = 1", "surface_not_null", 1),
@@ -69,6 +70,7 @@ CANDIDATES = [
         4,
     ),
     (f"good_clicked = true where {{row}} < 3 and {NOT_CLICKED}", "good_clicked_only_if_clicked", 3),
+    (f"impressed = false, {', '.join(f'{one} = null' for one in OUTCOMES)}", "label_rates_steady", 1),
     # ctr of both home feed domains, with gctr's part of it, and octr's of standard
     ("ctr = ctr * 6 where {row} % 3 = 0", "mean_scores_steady", 5),
 ]

@@ -23,6 +23,7 @@ STEADY = [0.2] * 5
         (Measure.MIX, 0.2 / 1.5, 0.3),
         (Measure.SCORES, 0.2 / 1.2, 0.24),
         (Measure.VOLUME, 0.2 / 3, 0.6),
+        (Measure.ROWS, 0.2 / 1.6, 0.32),
         (Measure.LABELS, 0.2 / 3, 0.6),
         (Measure.NULLS, 0.0, 0.4),
         (Measure.CATEGORIES, 0.0, 0.4),
