@@ -6,7 +6,7 @@ picture that does not load. It can't judge a text on a picture, and says so.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -18,7 +18,10 @@ from tests.browser import Browser
 LEAST_CONTRAST = 4.5  # what the WCAG ask of small text; ours has to do with it, large text too
 SMALLEST_TEXT = 12.0  # px, as it is shown: drawings are scaled
 Scheme = Literal["light", "dark"]
-VIEWS: tuple[tuple[int, Scheme], ...] = ((1440, "light"), (1440, "dark"), (390, "dark"), (390, "light"))
+DESKTOP, PHONE = (1440, 900), (390, 844)
+VIEWS: tuple[tuple[tuple[int, int], Scheme], ...] = (
+    (DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "dark"), (PHONE, "light"),
+)  # fmt: skip
 _LOOK = (Path(__file__).with_name("looks.js")).read_text()
 _LINKS = "[...document.querySelectorAll('a[href]')].map((link) => link.href)"
 
@@ -30,16 +33,20 @@ def faults(page: Page, root: str = "body") -> list[str]:
     return found
 
 
-def in_every_view(browser: Browser, name: str) -> Iterator[str]:
-    """The faults in windows of each width and scheme.
+def in_every_view(browser: Browser, name: str, first: Sequence[str] = ()) -> Iterator[str]:
+    """The faults in windows of each size and scheme; the words `first` are to be in the first screen.
 
     Pictures are kept of what has one; of everything where the environment's MTMD_SCREENSHOTS names a folder for them.
     """
     folder = os.environ.get("MTMD_SCREENSHOTS")
-    for width, scheme in VIEWS:
-        browser.page.set_viewport_size({"width": width, "height": 900})
+    for (width, height), scheme in VIEWS:
+        browser.page.set_viewport_size({"width": width, "height": height})
         browser.page.emulate_media(color_scheme=scheme)
         found = faults(browser.page)
+        for words in first:
+            boxes = [one.bounding_box() for one in browser.page.get_by_text(words).all()]
+            if not any(box and box["y"] + box["height"] <= height for box in boxes):
+                found.append(f"not in the first screen: {words}")
         yield from (f"{name}, {width} px, {scheme}: {words}" for words in found)
         if found or folder:
             place = Path(folder) if folder else browser.pictures

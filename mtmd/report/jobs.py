@@ -12,6 +12,7 @@ from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.monitor.health import MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
+from mtmd.report import stages
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section
 from mtmd.report.tables import Table, columns_of, number
@@ -28,7 +29,6 @@ _STATES: dict[str, Kind] = {
     "left out": "held",
 }
 _MOST = 40  # figures of a monitored day, or failed expectations, that are listed
-_TOLD = ("copies", "observed", "usual", "lowest", "highest")
 _REMEDY = (
     "Have the table delivered again, then run the day again: what passed is not looked at again. Where the data is "
     "right, say so in the preset: [data.accepted] for a change that stays, [left_out] for a day that can't be mended."
@@ -145,14 +145,12 @@ def stopped(as_of: date, error: Exception, live: str | None, quality: DataQualit
         remedy = "Mend what it names, then run the day again: what is complete is reused."
         return _of("Stopped before a decision was recorded", "bad", there, *lines, *notes, remedy)
     (title, result), *others = found
-    reason = f"{title}: {result.table}.{result.name}, {_unexpected(result)}"
-    if result.samples:
-        reason += f": {', '.join(f'{key} {result.samples[0][key]}' for key in _keys(result.samples[:1]))}"
+    reason = stages.cause(title, result)
     reason += f"; {len(others)} more expectation{'s' * (len(others) > 1)} failed" if others else ""
     sections = (
         Section(
             f"stop-{place}", f"{title}: {result.table}.{result.name}", place, list(_rows(result)),
-            lead=_unexpected(result), kind="bad",
+            lead=stages.unexpected(result), kind="bad",
         )
         for place, (title, result) in enumerate(found[:_MOST])
     )  # fmt: skip
@@ -170,21 +168,11 @@ def failed_quality(artifacts: str, preset: str, as_of: date, error: Exception) -
     return None
 
 
-def _unexpected(result: ExpectationResult) -> str:
-    return result.message or f"{result.unexpected:,} unexpected"
-
-
-def _keys(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Which rows it is before what is told of them."""
-    keys = dict.fromkeys(key for row in rows for key in row)
-    return sorted(keys, key=lambda key: _TOLD.index(key) if key in _TOLD else -1)
-
-
 def _rows(result: ExpectationResult) -> Iterator[Block]:
     """What goes wrong, and the first rows: their keys, or what was observed and what is usual."""
     yield result.description
     if result.samples:
-        keys = _keys(result.samples)
+        keys = stages.keys(result.samples)
         rows = tuple(tuple(row.get(key, "") for key in keys) for row in result.samples)
         yield Table(title=f"The first {len(rows)}", columns=columns_of("text", keys), rows=rows)
 

@@ -63,6 +63,7 @@ def view(found: RunRecords) -> Document:
     whole = decision(summary)
     return replace(
         whole,
+        words=(*whole.words, stages.warned(run.quality, summary.as_of)),
         facts=(*whole.facts, ("window", _window(run.plan)), *([_REPAIRED] if run.exported.repaired else [])),
         sections=sorted((*core, *extras), key=lambda section: section.order),
     )
@@ -89,10 +90,16 @@ def decision(summary: RunSummary) -> Document:
     return Document(
         title=title,
         kind=kind,
-        words=(short(f"{words}.", _WORDS) if words.lower() != title.lower() else "", repeated),
+        words=(_beginning(f"{words}.") if words.lower() != title.lower() else "", repeated),
         facts=facts,
         sections=(sections.gates(verdict, report), sections.rivals(report)),
     )
+
+
+def _beginning(words: str) -> str:
+    """The first findings of a long text, each whole."""
+    begun, found, _ = words[:_WORDS].rpartition("; ")
+    return words if len(words) <= _WORDS else f"{begun}; …" if found else short(words, _WORDS)
 
 
 def headline(verdict: Verdict, live: str | None) -> tuple[str, Kind]:

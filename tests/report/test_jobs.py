@@ -167,8 +167,7 @@ def test_a_day_that_the_suites_stopped_shows_each_expectation_with_its_rows_and_
     quality = _quality(warning, moved, outside)
     document = jobs.stopped(FIRST, ValidationError("a wall of text"), "m", quality)
     assert document.words[0] == (
-        "window: candidates.scores_steady, 1 unexpected: domain search, subject ctr, observed 0.3, usual 0.1; "
-        "1 more expectation failed"
+        "window: candidates.scores_steady, search, ctr: 0.3, usually 0.1; 1 more expectation failed"
     )
     lines = _lines(document)
     for words in (
