@@ -1,6 +1,8 @@
 """A platform that runs, of all tests that need no more than one."""
 
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
 
@@ -20,8 +22,10 @@ def deployed(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         # The clock would start runs among those of the tests.
         shell.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED", "false")
         try:
-            up(platform)
+            with redirect_stdout(StringIO()) as said:
+                up(platform)
             yield Deployed(platform, next_day.logs)
         finally:
             down(platform)
+    assert "\nwaiting for `prefect deploy --all`\n" in said.getvalue()
     assert "Worker 'mtmd' stopped!" in (platform.home / "worker.log").read_text()  # it ended by itself
