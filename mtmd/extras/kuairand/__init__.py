@@ -1,1 +1,1 @@
-"""KuaiRand-Pure as logs of the contract, with a cross-fitted heavyweight teacher."""
+"""KuaiRand-Pure as logs of the contract, with teachers that are fitted day by day."""

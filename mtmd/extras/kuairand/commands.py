@@ -44,18 +44,15 @@ def fit_teacher(
     first_day: Annotated[date | None, day_option("default: the oldest there is")] = None,
     last_day: Annotated[date | None, day_option("default: the newest there is")] = None,
     seed: _Seed = 0,
-    members: Annotated[
-        int | None, typer.Option(min=1, help="teachers in each score; default: 3 to 8, fewer with more rows")
-    ] = None,
+    members: Annotated[int, typer.Option(min=1, help="teachers in each score")] = 8,
 ) -> None:
     """Write logs with a teacher's scores, from logs without.
 
-    Teachers are fitted on what users did, and each row is scored by teachers that did not see it.
+    Teachers are fitted on what users did, and each day is scored by teachers of earlier days.
     """
     from mtmd.extras.kuairand import fit as job
-    from mtmd.extras.kuairand.rows import FOR_LOGS
+    from mtmd.extras.kuairand.rows import TeacherConfig
 
-    chosen = {} if members is None else {"members": members, "least_members": members}
     report = job.fit_teacher(
         preset,
         output,
@@ -63,7 +60,7 @@ def fit_teacher(
         first_day=first_day or date.min,
         last_day=last_day or date.max,
         seed=seed,
-        teacher=FOR_LOGS.model_copy(update=chosen),
+        teacher=TeacherConfig(members=members),
         on_progress=_say,
     )
     console.print(report.model_dump_json(indent=2), markup=False)

@@ -1,10 +1,10 @@
 """`fit_teacher`: write logs with teacher scores from logs without.
 
-Teachers are fitted on the actions, and the scores of a row come from teachers that never saw it
-(`mtmd/extras/kuairand/cross_fit.py`).
+Teachers are fitted on the actions, and the scores of a day come from teachers of earlier days
+(`mtmd/extras/kuairand/day_scores.py`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,36 +13,31 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field
 
-from mtmd.config import Declarations, Domains, Frozen, Preset, load_preset
+from mtmd.config import Declarations, Domains, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
 from mtmd.extract.sources import check_keys, load_sources, make_keys
-from mtmd.extras.kuairand.cross_fit import TeacherReport, cross_fit, teacher_report
+from mtmd.extras.kuairand.day_scores import daily_scores, task_qualities
 from mtmd.extras.kuairand.log_rows import LogRows
-from mtmd.extras.kuairand.rows import FOR_LOGS, TeacherConfig
-from mtmd.extras.kuairand.written import Days, written_once
+from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
+from mtmd.extras.kuairand.written import Days, Tables, TaughtLogs, written_once
 from mtmd.logs.contract import optional_columns
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest
 from mtmd.store.stores import in_bucket, resolve
 
-TEACHER_FORMAT = 2  # raise it when the same logs would get other scores
+TEACHER_FORMAT = 3  # raise it when the same logs would get other scores
 _KEYS = {"requests": "request_id", "ads": "ad_id", "candidates": "request_id, ad_id"}  # order of rows
+_AS_FITTED = TeacherConfig()
 
 
-class TeacherFitReport(Frozen):
-    """One fit: what was read, how it was fitted, and how it predicts actions that it never saw."""
-
-    output: str
-    reused: bool = Field(False, description="the same fit was there, complete; nothing was written")
-    days: tuple[date, ...]
-    candidates: int
-    shown: int = Field(description="candidates with a label: only these teach")
-    teacher: TeacherReport
+_CHANGED = (
+    "logs of {day} changed while they were read, or their statements give other rows each time; run again when they "
+    "are complete, or correct the statements"
+)
 
 
 @dataclass(frozen=True)
@@ -70,10 +65,10 @@ class _Read:
         files = {day: source.source_files(day) for day in days}
         return cls(source, preset.declarations, files, {day: identities(files[day]) for day in days})
 
-    def tables(self, day: date) -> dict[str, pa.Table]:
+    def tables(self, day: date) -> Tables:
         """A day's tables in order of their keys, with the declared columns; scores may be missing or null.
 
-        Raises LogsError for files, columns and keys that are not as the contract says.
+        Raises LogsError for files that changed, and for files, columns and keys that are not as the contract says.
         """
         files, declarations = self.files[day], self.declarations
         with reading(self.source.readable(files)) as connection:
@@ -81,26 +76,56 @@ class _Read:
             with blaming(connection, self.source, files, day):
                 make_keys(connection, day, declarations)
                 check_keys(connection, day, "candidates")
-                return {
+                tables = {
                     table: connection.view(f"source_{table}").order(keys).to_arrow_table()
                     for table, keys in _KEYS.items()
                 }
+        if identities(files) != self.before[day]:
+            raise LogsError(_CHANGED.format(day=day))
+        return tables
 
-    def with_scores(
-        self, row_day: NDArray[np.int64], scores: NDArray[np.float32], exists: NDArray[np.bool_]
-    ) -> Iterator[tuple[date, dict[str, pa.Table]]]:
-        """The days' tables once more, with scores (N, T) of their rows, which are in order of days and keys."""
-        stops = np.searchsorted(row_day, np.unique(row_day), side="right")
-        for day, start, stop in zip(self.files, (0, *stops), stops, strict=False):
-            tables, rows = self.tables(day), slice(start, stop)
-            candidates = tables["candidates"]
-            if candidates.num_rows != stop - start or identities(self.files[day]) != self.before[day]:
-                raise LogsError(
-                    f"logs of {day} changed while they were read, or their statements give other rows each time; run "
-                    "again when they are complete, or correct the statements"
-                )
-            domains = self.declarations.domains
-            yield day, tables | {"candidates": _scored(candidates, scores[rows], exists[rows], domains)}
+
+def taught_logs(
+    target: Path,
+    days: Sequence[date],
+    tables: Callable[[date], Tables],
+    declarations: Declarations,
+    teacher: TeacherConfig,
+    *,
+    seed: int,
+    on_progress: Callable[[str], None],
+) -> tuple[TaughtLogs, Days]:
+    """Fit teachers on these days, oldest first, and give those that can be scored once more, with scores.
+
+    `tables` is asked for a day's tables twice. Raises LogsError when they have other rows the second time.
+    """
+    log_rows = LogRows(declarations)
+    for day in days:
+        log_rows.add(day, tables(day))
+    rows = log_rows.teaching()
+    on_progress(f"read {len(rows)} candidates of {len(days)} days")
+    fitted = daily_scores(log_rows.inputs(rows), rows, teacher, seed=seed, on_progress=on_progress)
+    scored, exists = np.isfinite(fitted.scores[:, 0]), log_rows.exists()
+    of_day = {day: np.flatnonzero(rows.day == (day - EPOCH).days) for day in days}
+    written = [day for day in days if scored[of_day[day]].any()]
+
+    def with_scores() -> Days:
+        for day in written:
+            again, where = tables(day), of_day[day]
+            if again["candidates"].num_rows != len(where):
+                raise LogsError(_CHANGED.format(day=day))
+            columns = fitted.scores[where], exists[where], declarations.domains
+            yield day, again | {"candidates": _scored(again["candidates"], *columns)}
+
+    report = TaughtLogs(
+        logs=str(target),
+        only_taught=tuple(day for day in days if day not in written),
+        days=tuple(written),
+        candidates=int(scored.sum()),
+        members=teacher.members,
+        tasks=task_qualities(fitted, rows),
+    )
+    return report, with_scores()
 
 
 def fit_teacher(
@@ -111,10 +136,10 @@ def fit_teacher(
     first_day: date = date.min,
     last_day: date = date.max,
     seed: int = 0,
-    teacher: TeacherConfig = FOR_LOGS,
+    teacher: TeacherConfig = _AS_FITTED,
     on_progress: Callable[[str], None] = lambda _: None,
-) -> TeacherFitReport:
-    """Write the log contract's tables of every day to `output`, with fitted scores, or reuse what is there.
+) -> TaughtLogs:
+    """Write the log contract's tables of the days that can be scored to `output`, or reuse what is there.
 
     Raises ConfigError for an output that is the logs themselves, and LogsError for logs that are not as the contract
     says, too few, or changed meanwhile, and for an output folder that this command did not write.
@@ -136,25 +161,12 @@ def fit_teacher(
         }
     )
 
-    def make() -> tuple[TeacherFitReport, Days]:
-        rows = LogRows(read.declarations)
-        for day in read.files:
-            rows.add(day, read.tables(day))
-        teaching = rows.teaching()
-        on_progress(f"read {len(teaching)} candidates of {len(read.files)} days")
-        fitted = cross_fit(rows.inputs(teaching), teaching, teacher, seed=seed, on_progress=on_progress)
-        report = TeacherFitReport(
-            output=str(target),
-            days=tuple(read.files),
-            candidates=len(teaching),
-            shown=int(teaching.known.any(axis=1).sum()),
-            teacher=teacher_report(fitted, teaching),
+    def make() -> tuple[TaughtLogs, Days]:
+        return taught_logs(
+            target, [*read.files], read.tables, read.declarations, teacher, seed=seed, on_progress=on_progress
         )
-        return report, read.with_scores(teaching.day, fitted.scores, rows.exists())
 
-    report, reused = written_once(target, "fit-teacher.json", identity, TeacherFitReport, make)
-    on_progress(f"{target} has this fit{' already: nothing was written' if reused else ''}")
-    return report.model_copy(update={"reused": reused, "output": str(target)})  # it may have been moved
+    return written_once(target, "fit-teacher.json", identity, make, on_progress)
 
 
 def _scored(

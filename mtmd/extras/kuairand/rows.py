@@ -13,8 +13,6 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 
-_SMALLEST_BATCH = 32
-
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -22,7 +20,7 @@ EPOCH = date(1970, 1, 1)
 
 
 class TeacherConfig(Frozen):
-    """Found on KuaiRand's sample: fitted on days up to 04-28, tried on 04-29 and 04-30."""
+    """Found on KuaiRand's sample, by how well each day from 04-28 to 05-04 is ranked by teachers of earlier days."""
 
     width: int = Field(8, ge=1, description="embedding width of every coded field")
     hidden: int = Field(128, ge=2, description="first MLP layer; the second has half")
@@ -31,32 +29,12 @@ class TeacherConfig(Frozen):
     past_dropout: float = Field(0.25, ge=0, lt=1, description="share of rows with no past, as early days")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
-    batch_rows: int = Field(512, ge=2)
-    max_epochs: int = Field(4, ge=1, description="more than 3 overfits: ids learn their rows by heart")
-    blocks: int = Field(5, ge=2, description="blocks of days, at most")
-    members: int = Field(8, ge=1, description="teachers averaged in each score, at most")
-    least_members: int = Field(3, ge=1, description="likewise, at least, however many the rows")
-    member_rows: int = Field(800_000, ge=1, description="log rows × members, but for least_members")
-    start_at_rates: bool = Field(
-        False,
-        description="begin at the logs' own rates, without which rare tasks need many rows to come down from one half",
+    batch_rows: int = Field(256, ge=2)
+    averaging: float = Field(
+        0.98, ge=0, lt=1, description="of the running mean of weights that scores; it halves a member's noise"
     )
-    least_batches: int = Field(
-        0, ge=0, description="of an epoch, of 32 rows at least: few rows must teach in more steps"
-    )
-
-    def batch_for(self, rows: int) -> int:
-        """Rows of a batch where `rows` teach."""
-        if not self.least_batches:
-            return self.batch_rows
-        return min(self.batch_rows, max(_SMALLEST_BATCH, rows // self.least_batches))
-
-    def members_for(self, rows: int) -> int:
-        """Teachers to average: fewer where the log is large, since more rows make them differ less."""
-        return min(self.members, max(self.least_members, self.member_rows // rows))
-
-
-FOR_LOGS = TeacherConfig(start_at_rates=True, least_batches=64)  # any contract logs, large or small
+    members: int = Field(8, ge=1, description="teachers averaged in each score")
+    least_rows: int = Field(500, ge=1, description="rows that teach before a day is scored, and in a lesson")
 
 
 @dataclass(frozen=True)

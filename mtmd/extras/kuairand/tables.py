@@ -3,17 +3,17 @@
 Outcomes become features only as sums over earlier days (`EarlierDays`).
 """
 
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
-from mtmd.extras.kuairand.rows import EarlierDays, Floats, Ints
+from mtmd.extras.kuairand.rows import EPOCH, EarlierDays, Floats, Ints
 from mtmd.extras.kuairand.source import Source, video_attributes
 from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
@@ -45,14 +45,14 @@ class LogTables:
         )
         self._of_video = EarlierDays(exposures.video, exposures.day, outcomes)
 
-    def day(self, day: int, scores: NDArray[np.float32] | None = None) -> dict[str, pa.Table]:
-        """The tables, by name, of one whole UTC day since 1970-01-01, with the teacher's scores (N, 3); 0 without."""
-        rows = np.flatnonzero(self._exposures.day == day)
-        given = np.zeros((len(rows), len(TASKS)), np.float32) if scores is None else scores[rows]
+    def day(self, day: date) -> dict[str, pa.Table]:
+        """The tables, by name, of one UTC day; the teachers' scores are null."""
+        whole = (day - EPOCH).days
+        rows = np.flatnonzero(self._exposures.day == whole)
         return {
             "requests": self._requests(rows),
-            "ads": self._ads(day, rows),
-            "candidates": self._candidates(rows, given),
+            "ads": self._ads(whole, rows),
+            "candidates": self._candidates(rows),
         }
 
     def _requests(self, rows: Ints) -> pa.Table:
@@ -94,7 +94,7 @@ class LogTables:
         }
         return self._table("ads", columns)
 
-    def _candidates(self, rows: Ints, scores: NDArray[np.float32]) -> pa.Table:
+    def _candidates(self, rows: Ints) -> pa.Table:
         """One row per exposure: all are impressed, in the order of time within their request."""
         exposures = self._exposures
         clicked, good, entered = exposures.labels[rows].T
@@ -108,7 +108,7 @@ class LogTables:
             "outbound_clicked": entered,
             "hidden": exposures.hidden[rows],
             "repinned": exposures.liked[rows],  # the nearest that KuaiRand has to saving a pin
-        } | dict(zip(TASKS, scores.T, strict=True))
+        } | dict.fromkeys(TASKS, pa.nulls(len(rows)))
         return self._table("candidates", columns)
 
     def _table(self, name: str, columns: Columns) -> pa.Table:

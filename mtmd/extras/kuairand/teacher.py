@@ -11,11 +11,13 @@ A logit is conditional on the task's parent, and is taught only where the parent
 Shapes: N rows, F coded fields, D embedding width, M static and H past numbers, T tasks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from mtmd.extras.kuairand.rows import Floats, Ints, TeacherConfig, TeacherInputs, TeachingRows
 
@@ -23,23 +25,15 @@ from mtmd.extras.kuairand.rows import Floats, Ints, TeacherConfig, TeacherInputs
 class HeavyweightTeacher(nn.Module):
     """One conditional logit for each task and row."""
 
-    def __init__(
-        self,
-        sizes: tuple[int, ...],
-        ids: tuple[int, ...],
-        static: int,
-        past: int,
-        level: Tensor,
-        config: TeacherConfig,
-    ) -> None:
-        """sizes: codes of each of F fields; ids: fields that are hidden at times; static, past: M, H; level: (T,)."""
+    def __init__(self, inputs: TeacherInputs, level: Tensor, config: TeacherConfig) -> None:
+        """level (T,): logits to begin at."""
         super().__init__()
         self.starts: Tensor
         self.ids: Tensor
         self.level: Tensor
-        tasks = len(level)
+        sizes, tasks = inputs.sizes, len(level)
         self.register_buffer("starts", torch.tensor((0, *sizes[:-1])).cumsum(0))
-        self.register_buffer("ids", torch.tensor(ids))
+        self.register_buffer("ids", torch.tensor(inputs.ids))
         self.register_buffer("level", level)
         self.id_dropout = config.id_dropout
         self.past_dropout = config.past_dropout
@@ -48,8 +42,8 @@ class HeavyweightTeacher(nn.Module):
         # Near zero, so that an id that was hardly seen says hardly anything.
         nn.init.normal_(self.embedding.weight, std=0.01)
         nn.init.zeros_(self.linear.weight)
-        self.norm = nn.BatchNorm1d(static)
-        joined = len(sizes) * config.width + config.width + static + past
+        numbers = inputs.static.shape[1] + inputs.past.shape[1]
+        joined = (len(sizes) + 1) * config.width + numbers
         self.mlp = nn.Sequential(
             nn.Linear(joined, config.hidden),
             nn.ReLU(),
@@ -67,7 +61,7 @@ class HeavyweightTeacher(nn.Module):
         rows = codes + self.starts
         fields = self.embedding(rows)  # (N, F, D)
         pairs = (fields.sum(1).square() - fields.square().sum(1)) / 2  # (N, D)
-        joined = torch.cat([fields.flatten(1), pairs, self.norm(static), past], dim=1)  # (N, F·D + D + M + H)
+        joined = torch.cat([fields.flatten(1), pairs, static, past], dim=1)  # (N, F·D + D + M + H)
         logits: Tensor = self.linear(rows).sum(1) + self.mlp(joined) + self.level
         return logits
 
@@ -86,79 +80,85 @@ def conditional_loss(logits: Tensor, labels: Tensor, teaches: Tensor) -> Tensor:
 
 
 _SCORING_ROWS = 1 << 16
+_BATCHES, _SMALLEST_BATCH = 64, 32  # of a lesson with few rows, which must teach in more steps
 
 
-class TeacherFits:
-    """All rows as tensors; every fit names the rows that it may see. The same seed gives the same weights."""
+@dataclass(frozen=True)
+class Lesson:
+    """One day of a teacher: rows that it scores, then rows that it learns from; either may be none.
 
-    def __init__(self, inputs: TeacherInputs, teaching: TeachingRows, config: TeacherConfig) -> None:
-        self._inputs = inputs
-        self._config = config
-        self._codes = torch.from_numpy(inputs.codes)
-        self._static = torch.from_numpy(inputs.static)
-        self._past = torch.from_numpy(inputs.past)
-        self._labels = torch.from_numpy(teaching.labels.astype(np.float32))
-        self._teaches = torch.from_numpy(teaching.teaches.astype(np.float32))
+    day  whole days since 1970-01-01     scored, taught  indices of rows
+    """
 
-    def best_epochs(self, rows: Ints, held: Ints, seed: int) -> int:
-        """Epochs after which a teacher of `rows` has the least loss on `held`."""
-        index = torch.from_numpy(held)
-        labels, teaches = self._labels[index], self._teaches[index]
-        losses = [
-            float(conditional_loss(self._logits(model, held).float(), labels, teaches).sum())
-            for model in self._fitted(rows, self._config.max_epochs, seed)
-        ]
-        return 1 + int(np.argmin(losses))
+    day: int
+    scored: Ints
+    taught: Ints
 
-    def mean_logits(self, rows: Ints, scored: Ints, epochs: int, seeds: range) -> Floats:
-        """(|scored|, T) mean over teachers fitted on `rows`, one per seed."""
-        total = np.zeros((len(scored), self._labels.shape[1]))
-        for seed in seeds:
-            *_, model = self._fitted(rows, epochs, seed)
-            total += self._logits(model, scored).numpy()
-        return total / len(seeds)
 
-    def _fitted(self, rows: Ints, epochs: int, seed: int) -> Iterator[HeavyweightTeacher]:
-        """One teacher, after each epoch."""
-        config, inputs, index = self._config, self._inputs, torch.from_numpy(rows)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            widths = inputs.static.shape[1], inputs.past.shape[1]
-            model = HeavyweightTeacher(inputs.sizes, inputs.ids, *widths, self._level(index), config)
-            optimiser = torch.optim.AdamW(
-                model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-            )
-            for _ in range(epochs):
-                self._epoch(model, optimiser, index[torch.randperm(len(index))])
-                yield model
+def day_logits(
+    inputs: TeacherInputs, rows: TeachingRows, plan: Sequence[Lesson], config: TeacherConfig, seed: int
+) -> Iterator[tuple[Ints, Floats]]:
+    """The scored rows of each day, and their logits (|scored|, T) by one teacher that has had the lessons before.
 
-    def _level(self, rows: Tensor) -> Tensor:
-        """(T,) log-odds of each task's rate among the rows that teach it, or zeros."""
-        labels, teaches = self._labels[rows].double(), self._teaches[rows].double()
-        if not self._config.start_at_rates:
-            return torch.zeros(labels.shape[1])
-        hits, trials = (labels * teaches).sum(0), teaches.sum(0)
-        return torch.logit((hits + 0.5) / (trials + 1.0)).float()
+    Nothing is scored before the first lesson. The same seed gives the same logits on one machine.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        first = next(lesson.taught for lesson in plan if len(lesson.taught))
+        member = _Member(inputs, rows, first, config)
+        for lesson in plan:
+            if len(lesson.scored):
+                yield lesson.scored, member.logits(lesson.scored)
+            if len(lesson.taught):
+                member.learn(lesson.taught)
 
-    def _epoch(self, model: HeavyweightTeacher, optimiser: torch.optim.Optimizer, order: Tensor) -> None:
-        model.train()
-        size = self._config.batch_for(len(order))
-        for start in range(0, max(len(order) - size, 0) + 1, size):  # rows of a last, smaller batch wait
+
+class _Member:
+    """One teacher in training, which scores with the running mean of its weights; all rows as tensors."""
+
+    def __init__(self, inputs: TeacherInputs, rows: TeachingRows, first: Ints, config: TeacherConfig) -> None:
+        """first: rows of the first lesson, whose rates are the level to begin at."""
+        self._inputs = tuple(torch.from_numpy(part) for part in (inputs.codes, inputs.static, inputs.past))
+        self._labels = torch.from_numpy(rows.labels.astype(np.float32))
+        self._teaches = torch.from_numpy(rows.teaches.astype(np.float32))
+        hits, trials = (rows.labels & rows.teaches)[first].sum(0), rows.teaches[first].sum(0)
+        level = torch.logit(torch.from_numpy((hits + 0.5) / (trials + 1.0))).float()
+        self._model = HeavyweightTeacher(inputs, level, config)
+        self._mean = AveragedModel(self._model, avg_fn=self._average)
+        self._least_share = 1.0 - config.averaging
+        self._batch_rows = config.batch_rows
+        self._optimiser = torch.optim.AdamW(
+            self._model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+
+    def _average(self, mean: Tensor, new: Tensor, steps: Tensor | int) -> Tensor:
+        """The running mean; the first steps count more, so that little of the weights before them stays."""
+        return mean + (new - mean) * max(self._least_share, 9.0 / (10.0 + float(steps)))
+
+    def learn(self, rows: Ints) -> None:
+        """One pass over these rows, in an order of chance; those of a last, smaller batch are left out."""
+        self._model.train()
+        order = torch.from_numpy(rows)[torch.randperm(len(rows))]
+        size = min(self._batch_rows, max(_SMALLEST_BATCH, len(rows) // _BATCHES))
+        for start in range(0, max(len(order) - size, 0) + 1, size):
             batch = order[start : start + size]
-            loss = conditional_loss(
-                self._scores(model, batch), self._labels[batch], self._teaches[batch]
-            ).sum()
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
+            losses = conditional_loss(
+                self._scores(self._model, batch), self._labels[batch], self._teaches[batch]
+            )
+            self._optimiser.zero_grad()
+            torch.autograd.backward(losses.sum())
+            self._optimiser.step()
+            self._mean.update_parameters(self._model)
 
     @torch.no_grad()
-    def _logits(self, model: HeavyweightTeacher, rows: Ints) -> Tensor:
-        """(|rows|, T) float64."""
-        model.eval()
-        parts = [self._scores(model, part) for part in torch.split(torch.from_numpy(rows), _SCORING_ROWS)]
-        return torch.cat(parts).double()
+    def logits(self, rows: Ints) -> Floats:
+        """(|rows|, T)"""
+        self._mean.eval()
+        parts = [
+            self._scores(self._mean, part) for part in torch.split(torch.from_numpy(rows), _SCORING_ROWS)
+        ]
+        return np.asarray(torch.cat(parts).double().numpy())
 
-    def _scores(self, model: HeavyweightTeacher, rows: Tensor) -> Tensor:
-        logits: Tensor = model(self._codes[rows], self._static[rows], self._past[rows])
+    def _scores(self, model: nn.Module, rows: Tensor) -> Tensor:
+        logits: Tensor = model(*(part[rows] for part in self._inputs))
         return logits

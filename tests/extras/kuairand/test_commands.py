@@ -15,17 +15,17 @@ def test_a_fit_prints_its_report_as_json_and_progress_beside_it(
 ) -> None:
     output = tmp_path / "taught"
     command = ["fit-teacher", "--preset", "tiny", "--logs", str(tiny_logs), "--output", str(output)]
-    command += ["--members", "1", "--last-day", "2026-01-04", "--seed", "3"]
+    command += ["--members", "1", "--last-day", "2026-01-08", "--seed", "3"]
     assert main(command) == 0
     said = capsys.readouterr()
     report = json.loads(said.out)
-    assert (report["output"], report["teacher"]["members"]) == (str(output), 1)
-    assert (report["days"][-1], report["reused"]) == ("2026-01-04", False)
-    assert "the last two days" in said.err
+    assert (report["logs"], report["members"]) == (str(output), 1)
+    assert (report["days"][-1], report["reused"]) == ("2026-01-08", False)
+    assert f"teacher 1 of 1 has scored the days from {report['days'][0]} on" in said.err
     assert main(command) == 0
     said = capsys.readouterr()
     assert json.loads(said.out) == report | {"reused": True}
-    assert said.err == f"{output} has this fit already: nothing was written\n"
+    assert said.err == f"{output} has these logs already: nothing was written\n"
 
 
 @pytest.mark.parametrize("option", [("--members", "0"), ("--seed", "-1"), ("--seed", str(2**62))])

@@ -12,18 +12,17 @@ import pytest
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.stage import extract_day
-from mtmd.extras.kuairand.fit import TeacherFitReport, fit_teacher
+from mtmd.extras.kuairand.fit import fit_teacher
 from mtmd.extras.kuairand.rows import TeacherConfig
+from mtmd.extras.kuairand.written import TaughtLogs
 from mtmd.logs.source import LogSource
 from tests.conftest import FIRST_DAY, TINY
 
 TASKS = ("ctr", "gctr", "octr")
-QUICK = TeacherConfig(
-    hidden=8, width=2, batch_rows=64, members=1, least_members=1, max_epochs=1, start_at_rates=True
-)
+QUICK = TeacherConfig(hidden=8, width=2, batch_rows=64, members=1, least_rows=50)
 
 
-def quick(output: Path, logs: Path, preset: str = TINY, **given: Any) -> TeacherFitReport:
+def quick(output: Path, logs: Path, preset: str = TINY, **given: Any) -> TaughtLogs:
     return fit_teacher(preset, output, logs=str(logs), teacher=QUICK, **given)
 
 
@@ -50,16 +49,18 @@ def bare(tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fitted(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TeacherFitReport, Path]:
+def fitted(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TaughtLogs, Path]:
     output = tmp_path_factory.mktemp("fitted") / "logs"
     return quick(output, bare), output
 
 
 def test_the_daily_job_can_read_what_is_written(
-    fitted: tuple[TeacherFitReport, Path], bare: Path, tmp_path: Path
+    fitted: tuple[TaughtLogs, Path], bare: Path, tmp_path: Path
 ) -> None:
     report, output = fitted
-    assert LogSource(output).available_days() == report.days == LogSource(bare).available_days()
+    assert LogSource(output).available_days() == report.days
+    assert (*report.only_taught, *report.days) == LogSource(bare).available_days()
+    assert len(report.only_taught) == 1
     declarations = load_preset(TINY).declarations
     for day in report.days:
         extract_day(LogSource(output), day, declarations, tmp_path)
@@ -79,7 +80,7 @@ def test_the_same_fit_is_reused_where_it_was_moved_and_another_one_replaces_it(
 ) -> None:
     first, moved = quick(tmp_path / "logs", bare), tmp_path / "moved"
     (tmp_path / "logs").rename(moved)
-    assert quick(moved, bare) == first.model_copy(update={"reused": True, "output": str(moved)})
+    assert quick(moved, bare) == first.model_copy(update={"reused": True, "logs": str(moved)})
     assert not quick(moved, bare, seed=1).reused
 
 
@@ -87,7 +88,7 @@ def test_days_that_the_preset_leaves_out_are_not_read(tiny_logs: Path, tmp_path:
     preset = tmp_path / "p.toml"
     preset.write_text('base = "tiny"\nname = "p"\n[left_out]\n2026-01-02 = "clicks were lost"\n')
     report = quick(tmp_path / "output", tiny_logs, str(preset), last_day=date(2026, 1, 5))
-    assert [day.day for day in report.days] == [1, 3, 4, 5]
+    assert [day.day for day in (*report.only_taught, *report.days)] == [1, 3, 4, 5]
 
 
 def test_the_folder_of_the_logs_is_no_output(bare: Path, tmp_path: Path) -> None:
@@ -102,8 +103,8 @@ def test_days_that_are_not_there_are_refused(bare: Path, tmp_path: Path) -> None
         LogsError, match=r"no day from 2026-02-01 to .*; days there: 2026-01-01 to 2026-01-04"
     ):
         quick(tmp_path, bare, first_day=date(2026, 2, 1))
-    with pytest.raises(LogsError, match=r"cover 2 days; .* at least 4"):
-        quick(tmp_path, bare, first_day=date(2026, 1, 3))
+    with pytest.raises(LogsError, match=r"before 2026-01-04, the newest, have 0 rows that teach"):
+        quick(tmp_path, bare, first_day=date(2026, 1, 4))
     assert not (tmp_path / "requests").exists()
     with pytest.raises(LogsError, match=r"no day from .*; days there: none"):
         quick(tmp_path, tmp_path / "nothing")
@@ -125,13 +126,14 @@ def test_columns_and_keys_are_those_of_the_contract(bare: Path, tmp_path: Path) 
 def test_logs_that_change_meanwhile_are_refused(bare: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     shutil.copytree(bare, logs)
-    (file,) = LogSource(logs).day_files("ads", FIRST_DAY)
+    second = FIRST_DAY + timedelta(days=1)  # the first that is written
+    (file,) = LogSource(logs).day_files("ads", second)
 
     def touch(words: str) -> None:
-        if words.startswith("teacher: the last two days"):
+        if words.startswith("teacher 1 of 1"):
             file.touch()
 
-    with pytest.raises(LogsError, match=f"logs of {FIRST_DAY} changed while they were read"):
+    with pytest.raises(LogsError, match=f"logs of {second} changed while they were read"):
         quick(tmp_path / "output", logs, on_progress=touch)
     assert LogSource(tmp_path / "output").available_days() == ()
 

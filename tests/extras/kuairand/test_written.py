@@ -6,9 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mtmd.config import Frozen
 from mtmd.errors import LogsError
-from mtmd.extras.kuairand.written import Days, written_once
+from mtmd.extras.kuairand.written import Days, TaughtLogs, written_once
 from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 
@@ -16,19 +15,18 @@ DAYS = (date(2026, 3, 1), date(2026, 3, 2))
 ROWS = dict.fromkeys(TABLES, pa.table({"x": [1]}))
 
 
-class Written(Frozen):
-    days: tuple[date, ...]
+REPORT = TaughtLogs(logs="x", only_taught=(), days=DAYS, candidates=2, members=1, tasks=())
 
 
 def write(logs: Path, identity: str = "a", days: Days | None = None) -> bool:
     """Whether it was there."""
 
-    def make() -> tuple[Written, Days]:
-        return Written(days=DAYS), iter([(day, ROWS) for day in DAYS]) if days is None else days
+    def make() -> tuple[TaughtLogs, Days]:
+        return REPORT, iter([(day, ROWS) for day in DAYS]) if days is None else days
 
-    report, reused = written_once(logs, "marker.json", identity, Written, make)
-    assert report == Written(days=DAYS)
-    return reused
+    report = written_once(logs, "marker.json", identity, make)
+    assert report.days == DAYS
+    return report.reused
 
 
 def test_logs_are_written_once_for_each_identity(tmp_path: Path) -> None:
