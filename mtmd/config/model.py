@@ -84,6 +84,39 @@ def check_tasks(key: str, given: Any, tasks: Sequence[str]) -> None:
         raise ValueError(f"{key} has {sorted(given)}; it must have exactly the tasks {sorted(tasks)}")
 
 
+class TowerSettings(ModelSettings):
+    """What architectures have in common whose towers adapt each domain's rows and have shallow experts."""
+
+    shallow_widths: tuple[Width, ...] = Field(
+        (128, 64), min_length=1, description="§2.1.3; the last is emb_shallow"
+    )
+    leaky_slope: ClassVar[float] = 0.2  # §2.1.3
+    norm: Literal["pre", "post", "none"] = Field(
+        "pre", description="LayerNorm before or after the linear; §3.4"
+    )
+    adaptation: Literal["domain", "shared"] = Field(
+        "domain", description="norm, defaults and SE per domain, or one norm and no SE; §2.1.2"
+    )
+    shallow_expert: bool = Field(True, description="§2.1.3")
+    emb_deep: dict[str, Width] | Width = Field(
+        description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
+    )
+
+    def check(self, declarations: Declarations, table: str) -> None:
+        """`emb_deep` has exactly the tasks there are."""
+        check_tasks(f"{table}.emb_deep", self.emb_deep, declarations.domains.task_names)
+
+    def deep_widths(self, tasks: Sequence[str]) -> tuple[Width, ...]:
+        """Width of emb_deep of each task."""
+        widths = self.emb_deep
+        return tuple(widths if isinstance(widths, int) else widths[task] for task in tasks)
+
+    @property
+    def shallow_width(self) -> int:
+        """Width of emb_shallow; 0 without a shallow expert."""
+        return self.shallow_widths[-1] if self.shallow_expert else 0
+
+
 def _chosen(given: Any) -> Any:
     """A table as the settings of its architecture."""
     if not isinstance(given, dict):

@@ -104,7 +104,8 @@ class DomainAdaptation(nn.Module):
     ) -> None:
         """`min_rows` is as in WindowNorm, `owned` as in FieldTables."""
         super().__init__()
-        self.layout = FieldLayout(schema)
+        # Of a single domain, which a submodel may have, without the fields that it lacks.
+        self.layout = FieldLayout(schema, 0 if len(schema.domains) == 1 else None)
         self.tables = FieldTables(self.layout, owned=owned)
         self.shared = adapted == "shared"
         count = len(schema.domains)
@@ -125,13 +126,13 @@ class DomainAdaptation(nn.Module):
         times (N,): how often a row's values count.
         """
         self.tables.observe(side, times)
-        for fields, present, (numbers,) in self._by_domain(side, [side.numbers]):
+        for fields, present, (numbers,) in self._by_domain(side, [self.layout.numbers(side.numbers)]):
             fields.observe(numbers, present)  # type: ignore[operator]
 
     def forward(self, side: SideInput) -> Tensor:
         """Rows sorted by domain → adapted (N, D), in float32 under autocast too."""
         with torch.autocast(side.continuous.device.type, enabled=False):
-            columns = [side.numbers]
+            columns = [self.layout.numbers(side.numbers)]
             for copies, known in self.tables(side):
                 columns += [copies[0], known]
             return torch.cat(

@@ -84,6 +84,10 @@ class FieldLayout:
         order = [schema.fields.index(feature) for feature in self.fields]
         self._present = torch.from_numpy(present[:, order])  # (|domains|, F)
 
+    def numbers(self, every: Tensor) -> Tensor:
+        """Of the numbers of all fields of the side, (N, C + V), those of the layout's."""
+        return every if every.shape[1] == self.numeric_width else every[:, self.numeric_columns]
+
     def present_columns(self, domain: int) -> Tensor:
         """(D,) bool: the columns whose field the domain has."""
         return self._present[domain].repeat_interleave(torch.tensor(self.widths))

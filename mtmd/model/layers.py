@@ -114,26 +114,32 @@ class Stack(nn.Module):
 
 
 class LowRankCross(nn.Module):
-    """Low-rank DCN v2, E crosses side by side: x_{l+1} = x_0 ⊙ (U_l V_lᵀ x_l + b_l) + x_l (paper §2.1.5)."""
+    """Low-rank DCN v2, E crosses side by side: x_{l+1} = x_0 ⊙ (U_l V_lᵀ x_l + b_l) + x_l (paper §2.1.5).
 
-    def __init__(self, networks: int, width: int, layers: int, rank: int) -> None:
+    The first `full` layers are of full rank: W_l for U_l V_lᵀ.
+    """
+
+    def __init__(self, networks: int, width: int, layers: int, rank: int, full: int = 0) -> None:
         super().__init__()
         rank = min(rank, width)
+        self.full = full
         self.down, self.up, self.biases = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
-        for _ in range(layers):
-            down, up = torch.empty(networks, width, rank), torch.empty(networks, rank, width)
-            he_uniform_(down, width, slope=1.0)  # slope 1: no activation in between
-            he_uniform_(up, rank, slope=1.0, gain=CROSS_GAIN)
-            self.down.append(nn.Parameter(down))
+        for layer in range(full + layers):
+            inputs = width if layer < full else rank
+            down, up = torch.empty(networks, width, rank), torch.empty(networks, inputs, width)
+            if layer >= full:
+                he_uniform_(down, width, slope=1.0)  # slope 1: no activation in between
+                self.down.append(nn.Parameter(down))
+            he_uniform_(up, inputs, slope=1.0, gain=CROSS_GAIN)
             self.up.append(nn.Parameter(up))
             self.biases.append(nn.Parameter(torch.zeros(networks, 1, width)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(E, N, C) → (E, N, C)"""
         start = x
-        for down, up, bias in zip(self.down, self.up, self.biases, strict=True):
-            y = torch.baddbmm(bias, torch.bmm(x, down), up)
-            x = (start * y).add_(x)
+        for layer, (up, bias) in enumerate(zip(self.up, self.biases, strict=True)):
+            inner = x if layer < self.full else torch.bmm(x, self.down[layer - self.full])
+            x = (start * torch.baddbmm(bias, inner, up)).add_(x)
         return x
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtmd.model.adaptation import DomainFields
+from mtmd.model.domain_tower import DomainTower
 from mtmd.model.fields import FieldTables
 from mtmd.model.layers import ListPooling, LowRankCross, Stack, normalise
 
@@ -124,6 +126,61 @@ class ServedList(nn.Module):
         return torch.where(known, sums, self.default)
 
 
+class ServedTower(nn.Module):
+    """A tower for rows of one domain, in evaluation mode, for export: matrices in, T embeddings out.
+
+    It shares the tower's adaptation, and holds the weights, the tables' rows and the normalisation constants of the
+    moment it was made.
+    """
+
+    centre: Tensor
+    scale: Tensor
+    shift: Tensor
+    bias: Tensor
+    present: Tensor
+
+    def __init__(self, tower: DomainTower, domain: int) -> None:
+        super().__init__()
+        fields = tower.adaptation.of(domain)
+        assert isinstance(fields, DomainFields)  # as they are built; nn.ModuleList has no types
+        self.norm, self.widths, self.tasks = tower.norm, tower.widths, tower.tasks[domain]
+        self.fields = fields
+        self.layout = tower.adaptation.layout
+        present, numeric = tower.adaptation.present[domain], self.layout.numeric_width
+        self.tables = served_tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
+        for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
+            self.register_buffer(name, value)
+        self.register_buffer("bias", tower.bias[domain].detach().clone())
+        self.register_buffer("present", present[:numeric])
+
+    def embed(self, x: Tensor, z: Tensor) -> list[list[Tensor]]:
+        """As DomainTower.embed, which this is of one domain, without what is in common."""
+        raise NotImplementedError
+
+    def forward(
+        self, continuous: Tensor, categorical: Tensor, embedding: Tensor, *lists: Tensor
+    ) -> tuple[Tensor, ...]:
+        """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t).
+
+        lists: of each multi-valued feature its ids (N, L), 0 behind the last one.
+        """
+        numbers = self.layout.numbers(torch.cat([continuous, embedding], dim=1))
+        parts = [self.fields.adapt_numbers(numbers, self.present, (self.centre, self.scale, self.shift))]
+        parts += embedded(self.tables, categorical, lists)
+        x = self.fields.gate(torch.cat(parts, dim=1))  # (N, D)
+        found = dict(zip(self.tasks, self.embed(x, normalise(x) if self.norm == "pre" else x), strict=True))
+        rows, outputs = x.shape[0], []  # len() would fix the number of rows
+        for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
+            embeddings = found.get(task, [x.new_zeros(()).expand(rows, width - 1)])
+            outputs.append(torch.cat([*embeddings, bias.expand(rows, 1)], dim=1))
+        return tuple(outputs)
+
+
+def served_networks(stack: Stack | None, indices: Sequence[int]) -> nn.ModuleList:
+    """Some networks of a Stack; none where there is no Stack."""
+    return nn.ModuleList([] if stack is None else [ServedNetwork(stack, index) for index in indices])
+
+
 class ServedNetwork(nn.Module):
     """One network of a Stack, layer by layer."""
 
@@ -131,7 +188,7 @@ class ServedNetwork(nn.Module):
         super().__init__()
         self.norm, self.slope, self.activated = stack.norm, stack.slope, stack.activated
         layers = zip(stack.weights, stack.biases, strict=True)
-        self.layers = nn.ModuleList(_linear(weight[index], bias[index, 0]) for weight, bias in layers)
+        self.layers = nn.ModuleList(linear_of(weight[index], bias[index, 0]) for weight, bias in layers)
         self.gains = nn.ParameterList(copied(gain[index, 0]) for gain in stack.gains)
         self.shifts = nn.ParameterList(copied(shift[index, 0]) for shift in stack.shifts)
 
@@ -152,8 +209,9 @@ class ServedCross(nn.Module):
     def __init__(self, cross: LowRankCross, index: int) -> None:
         super().__init__()
         up = zip(cross.up, cross.biases, strict=True)
-        self.down = nn.ModuleList(_linear(weight[index]) for weight in cross.down)
-        self.up = nn.ModuleList(_linear(weight[index], bias[index, 0]) for weight, bias in up)
+        full = [nn.Identity() for _ in range(cross.full)]
+        self.down = nn.ModuleList([*full, *(linear_of(weight[index]) for weight in cross.down)])
+        self.up = nn.ModuleList(linear_of(weight[index], bias[index, 0]) for weight, bias in up)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) → (N, C)"""
@@ -163,7 +221,7 @@ class ServedCross(nn.Module):
         return x
 
 
-def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+def linear_of(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     """A layer of the weight (inputs, outputs) of a batched product."""
     inputs, outputs = weight.shape
     layer = nn.Linear(inputs, outputs, bias=bias is not None, device="meta")

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +20,10 @@ from mtmd.features import Feature
 from mtmd.features.multivalued import MultiValued
 from mtmd.model.adaptation import SE_REDUCTION, DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
+from mtmd.model.domain_tower import DomainTower, DomainTowers
 from mtmd.model.layers import CLIP, EPSILON, Stack
 from mtmd.model.mtmd import Settings
-from mtmd.model.mtmd.network import MTMD, DomainExpert, Tower
+from mtmd.model.mtmd.network import DomainExpert, Tower
 
 
 class PlainNetwork(nn.Module):
@@ -280,17 +282,19 @@ class PlainTowerOracle(nn.Module):
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
         width = sum(field_width(f) for f in schema.fields)
+        shallow_width = sum(f.width for f in schema.fields if is_shallow(f))
+        self.make_networks(width, shallow_width, deep_widths, config)
+
+    def make_networks(
+        self, width: int, shallow_width: int, deep_widths: Sequence[int], config: Settings
+    ) -> None:
+        """What adapted rows pass: `shared` of all domains, where there is one, and `experts` of each domain."""
         self.shared = nn.ModuleList(
             PlainNetwork(width, config.expert_widths, config) for _ in range(config.domain_shared_expert)
         )
         self.experts = nn.ModuleList(
-            PlainDomainExpert(
-                width,
-                sum(f.width for f in schema.fields if is_shallow(f)),
-                [deep_widths[t] for t in own],
-                config,
-            )
-            for own in tasks
+            PlainDomainExpert(width, shallow_width, [deep_widths[t] for t in own], config)
+            for own in self.tasks
         )
 
     def observe(self, distinct: SideInput, times: Sequence[int]) -> None:
@@ -334,7 +338,12 @@ class PlainTowerOracle(nn.Module):
 class Oracle(nn.Module):
     """log P(task | impression) of every pair, one pair at a time as far as the mathematics goes."""
 
-    def __init__(self, declarations: Declarations, config: Settings) -> None:
+    def __init__(
+        self,
+        declarations: Declarations,
+        config: Settings,
+        tower: type[PlainTowerOracle] = PlainTowerOracle,
+    ) -> None:
         super().__init__()
         domains = declarations.domains
         widths = config.emb_deep
@@ -345,8 +354,8 @@ class Oracle(nn.Module):
         of_product = [[t for t in every if domains.has_task(p, domains.tasks[t])] for p in domains.products]
         of_surface = [[t for t in every if any(t in own for own in of_product)] for _ in domains.surfaces]
         self.tables = nn.ModuleDict()
-        self.query = PlainTowerOracle(declarations.query, deep_widths, of_surface, config, self.tables)
-        self.item = PlainTowerOracle(declarations.item, deep_widths, of_product, config, self.tables)
+        self.query = tower(declarations.query, deep_widths, of_surface, config, self.tables)
+        self.item = tower(declarations.item, deep_widths, of_product, config, self.tables)
         self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
 
     def observe(self, batch: Batch) -> None:
@@ -374,27 +383,34 @@ def _take(side: SideInput, rows: Tensor) -> SideInput:
 
 Read = Callable[[nn.Parameter], Tensor]
 Pairs = Iterator[tuple[Tensor, nn.Parameter]]
+# Of two towers, the fast one's place of each of the oracle's columns, and of each of its shallow columns.
+Networks = Callable[[Any, Any, Tensor, Tensor, Read], Pairs]
 
 
-def paired_parameters(fast: MTMD, plain: Oracle, read: Read) -> Pairs:
-    """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient."""
+def paired_parameters(
+    fast: DomainTowers, plain: Oracle, read: Read, networks: Networks | None = None
+) -> Pairs:
+    """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient.
+
+    `networks` pairs those of what adapted rows pass, where that is not MTMD's.
+    """
     yield read(fast.query.bias), plain.bias
     shared = set()
     for tower, other in ((fast.query, plain.query), (fast.item, plain.item)):
-        for own, parameter in _tower_pairs(tower, other, read):
+        for own, parameter in _tower_pairs(tower, other, read, networks or _mtmd_pairs):
             if id(parameter) not in shared:
                 yield own, parameter
             shared.add(id(parameter))
 
 
 @torch.no_grad()
-def copy_weights(fast: MTMD, plain: Oracle) -> None:
+def copy_weights(fast: DomainTowers, plain: Oracle, networks: Networks | None = None) -> None:
     """Give the oracle the weights of the fast model, but not its statistics."""
-    for source, target in paired_parameters(fast, plain, lambda parameter: parameter.detach()):
+    for source, target in paired_parameters(fast, plain, lambda parameter: parameter.detach(), networks):
         target.copy_(source)
 
 
-def _table_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
+def _table_pairs(fast: DomainTower, plain: PlainTowerOracle, read: Read) -> Pairs:
     tables = fast.adaptation.tables
     for place, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
         for offset, feature in zip(table.offsets, table.features, strict=True):
@@ -410,7 +426,7 @@ def _table_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
                 yield read(attention.query)[0].T, own.attention[2].weight
 
 
-def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
+def _tower_pairs(fast: DomainTower, plain: PlainTowerOracle, read: Read, networks: Networks) -> Pairs:
     layout = fast.adaptation.layout
     yield from _table_pairs(fast, plain, read)
     # The fast model's column order: where each declared field starts, and which columns are its.
@@ -420,12 +436,16 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     fields = torch.tensor([layout.fields.index(f) for f in plain.schema.fields])
     for own, other in zip(fast.adaptation.domains, plain.adaptations, strict=True):
         yield from _adaptation_pairs(own, other, spans, fields, read)
-    if fast.shared is not None:
-        yield from _network_pairs(fast.shared, 0, plain.shared[0], columns, read)
     shallow = [c for f, span in zip(plain.schema.fields, spans, strict=True) if is_shallow(f) for c in span]
     first = len(columns) - len(shallow)  # shallow fields come last
+    yield from networks(fast, plain, columns, torch.tensor(shallow) - first, read)
+
+
+def _mtmd_pairs(fast: Tower, plain: PlainTowerOracle, columns: Tensor, shallow: Tensor, read: Read) -> Pairs:
+    if fast.shared is not None:
+        yield from network_pairs(fast.shared, 0, plain.shared[0], columns, read)
     for own, other in zip(fast.experts, plain.experts, strict=True):
-        yield from _expert_pairs(own, other, columns, torch.tensor(shallow) - first, read)
+        yield from _expert_pairs(own, other, columns, shallow, read)
 
 
 def _declared(schema: SideSchema) -> list[tuple[object, int]]:
@@ -448,7 +468,7 @@ def _adaptation_pairs(
     yield read(fast.excite.bias)[fields], plain.excite.bias
 
 
-def _network_pairs(fast: Stack, network: int, plain: PlainNetwork, columns: Tensor, read: Read) -> Pairs:
+def network_pairs(fast: Stack, network: int, plain: PlainNetwork, columns: Tensor, read: Read) -> Pairs:
     linears = [layer for layer in plain.layers if isinstance(layer, nn.Linear)]
     norms = [layer for layer in plain.layers if isinstance(layer, nn.LayerNorm) and layer.elementwise_affine]
     for layer, linear in enumerate(linears):
@@ -465,12 +485,12 @@ def _expert_pairs(
 ) -> Pairs:
     tasks = len(plain.deep)
     for e, network in enumerate((*plain.deep, *plain.task_shared)):
-        yield from _network_pairs(fast.experts, e, network, columns, read)
+        yield from network_pairs(fast.experts, e, network, columns, read)
     for t in range(tasks):
         if fast.routers is not None:
-            yield from _network_pairs(fast.routers, t, plain.router[t], columns, read)
+            yield from network_pairs(fast.routers, t, plain.router[t], columns, read)
         if fast.shallow is not None:
-            yield from _network_pairs(fast.shallow, t, plain.shallow[t], shallow_columns, read)
+            yield from network_pairs(fast.shallow, t, plain.shallow[t], shallow_columns, read)
         if isinstance(norm := plain.norm[t], nn.LayerNorm):
             yield read(fast.gain)[t, 0], norm.weight
             yield read(fast.shift)[t, 0], norm.bias

@@ -1,15 +1,18 @@
 """The fast model against the plain one: same weights, same numbers, same gradients, for every switch."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
 from mtmd.config import Preset
 from mtmd.model.batch import Batch
+from mtmd.model.domain_tower import DomainTowers
 from mtmd.model.mtmd import Settings
 from mtmd.model.mtmd.network import MTMD
 from tests.model.listed import listed_preset
-from tests.model.oracle import Oracle, copy_weights, paired_parameters
+from tests.model.oracle import Oracle, Pairs, Read, copy_weights, paired_parameters
 from tests.model.random_batches import random_batch
 
 SWITCHES = [
@@ -72,7 +75,12 @@ def test_lists_and_shared_tables_agree_with_the_plain_model(changes: dict[str, o
 
 def check_agreement(preset: Preset, changes: dict[str, object]) -> None:
     fast, plain = both(preset, changes)
-    paired = list(paired_parameters(fast, plain, lambda parameter: parameter.detach()))
+    assert_agree(preset, fast, plain, lambda read: paired_parameters(fast, plain, read))
+
+
+def assert_agree(preset: Preset, fast: DomainTowers, plain: Oracle, pairs: Callable[[Read], Pairs]) -> None:
+    """Same statistics, forward passes and gradients of models with the same weights."""
+    paired = list(pairs(lambda parameter: parameter.detach()))
     assert sum(own.numel() for own, _ in paired) == fast.parameter_count
     assert {id(other) for _, other in paired} == {id(parameter) for parameter in plain.parameters()}
     counts = ((9, 2, 7), (12, 1, 3))  # the second domain is below norm_min_rows
@@ -90,7 +98,7 @@ def check_agreement(preset: Preset, changes: dict[str, object]) -> None:
         loss(expected, batch).backward()
         loss(actual, batch).backward()
         names = {id(parameter): name for name, parameter in plain.named_parameters()}
-        for own, other in paired_parameters(fast, plain, gradient):
+        for own, other in pairs(gradient):
             assert_close(own, gradient(other), names[id(other)])
     fast.eval()
     plain.eval()

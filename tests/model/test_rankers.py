@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mtmd.config import Preset
 from mtmd.model.batch import Batch
+from mtmd.model.domain_tower import TowerPlan
 from mtmd.model.mtmd import Settings
 from mtmd.model.mtmd.network import MTMD, Tower
 from mtmd.model.per_slice.network import PerSlice
@@ -37,7 +38,7 @@ def tower(preset: Preset, learn_bias: bool = False, **changes: object) -> Tower:
     torch.manual_seed(1)
     config = Settings.model_validate(preset.model.model_dump() | changes)
     tasks = ((0, 1, 2), (0, 1), (0, 1, 2))  # the second domain lacks a task
-    model = Tower(preset.declarations.query, (8, 4, 4), tasks, config, learn_bias=learn_bias)
+    model = Tower(TowerPlan(preset.declarations.query, (8, 4, 4), tasks, learn_bias), config)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)

@@ -9,7 +9,6 @@ from torch import Tensor
 from mtmd.config import Preset
 from mtmd.model.batch import ListInput
 from mtmd.model.mtmd.served import DomainModule
-from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 from tests.model.test_oracle import SWITCHES
 from tests.model.test_rankers import tower
@@ -21,12 +20,6 @@ def test_the_export_module_equals_the_tower(
     tiny_preset: Preset, changes: dict[str, object], domain: int
 ) -> None:
     assert_alike(tiny_preset, changes, domain)
-
-
-@pytest.mark.parametrize("domain", [0, 1, 2])
-def test_the_export_module_equals_a_tower_with_lists(domain: int) -> None:
-    """Shorter than declared, and empty; two domains lack one of them."""
-    assert_alike(listed_preset(), {}, domain)
 
 
 def assert_alike(preset: Preset, changes: dict[str, object], domain: int) -> None:

@@ -10,28 +10,14 @@ Shapes: N rows of requests or ads, D adapted columns, T tasks, H expert output w
 K_t = emb_deep + emb_shallow + 1.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Declarations, SideSchema
-from mtmd.model.adaptation import DomainAdaptation, by_domain
-from mtmd.model.batch import Batch, SideInput
-from mtmd.model.fields import Owned
-from mtmd.model.layers import LowRankCross, Stack, affine, normalise, pad_rows, projection
+from mtmd.config import Declarations
+from mtmd.model.domain_tower import ROUTER_GAIN, SHALLOW_GAIN, DomainTower, DomainTowers, TowerPlan
+from mtmd.model.layers import LowRankCross, Stack, affine, normalise, projection
 from mtmd.model.mtmd import Settings
 from mtmd.model.mtmd.served import DomainModule
-from mtmd.model.ranker import (
-    TwoTower,
-    conditional_logits,
-    pair_logits,
-    tree_log_probability,
-    without_gaps,
-)
-
-SHALLOW_GAIN = 0.1  # likewise for shallow logits
-ROUTER_GAIN = 0.1  # routing starts near uniform
 
 
 class DomainExpert(nn.Module):
@@ -101,126 +87,40 @@ class DomainExpert(nn.Module):
         return crossed.unbind(0)
 
 
-class Tower(nn.Module):
-    """Rows of one side to one embedding per task.
+class Tower(DomainTower):
+    """A tower whose domains have a Domain Expert each."""
 
-    A domain has networks for its own tasks only (`tasks`, per domain); its embeddings of other tasks are 0.
-    bias (|domains|, T): the last dimension of an embedding. The query tower learns it, and the item tower holds 1, so
-    the dot product adds the surface's bias to the logit.
-    """
-
-    bias: Tensor
-
-    def __init__(
-        self,
-        schema: SideSchema,
-        deep_widths: tuple[int, ...],
-        tasks: Sequence[Sequence[int]],
-        config: Settings,
-        *,
-        learn_bias: bool,
-        owned: Owned | None = None,
-    ) -> None:
-        """`owned` has the shared tables of the tower that was made before, as in FieldTables."""
-        super().__init__()
-        self.norm = config.norm
-        self.tasks = tuple(map(tuple, tasks))
-        self.adaptation = DomainAdaptation(schema, config.adaptation, config.norm_min_rows, owned)
-        layout = self.adaptation.layout
+    def __init__(self, plan: TowerPlan, config: Settings) -> None:
+        super().__init__(plan, config)
         self.experts = nn.ModuleList(
-            DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in tasks_of), config)
-            for tasks_of in self.tasks
+            DomainExpert(self.width, self.shallow_width, tuple(plan.deep_widths[t] for t in tasks), config)
+            for tasks in plan.tasks
         )
         # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
         self.shared: Stack | None = None
         if config.domain_shared_expert:
-            self.shared = Stack(1, layout.width, config.expert_widths, config.norm, config.leaky_slope)
-        self.widths = tuple(deep + config.shallow_width + 1 for deep in deep_widths)
-        shape = (len(schema.domains), len(deep_widths))
-        if learn_bias:
-            self.bias = nn.Parameter(torch.zeros(shape))
-        else:
-            self.register_buffer("bias", torch.ones(shape), persistent=False)
+            self.shared = Stack(1, self.width, config.expert_widths, config.norm, config.leaky_slope)
 
-    def observe(self, side: SideInput, times: Tensor) -> None:
-        """Rows of the window, before training; the values of each count `times` (N,)."""
-        self.adaptation.observe(side, times)
+    def in_common(self, z: Tensor) -> Tensor:
+        """The domain-shared expert's (N, H); without it no columns."""
+        return z[:, :0] if self.shared is None else self.shared(z).squeeze(0)
 
-    def forward(self, side: SideInput) -> Tensor:
-        """Rows sorted by domain → the embeddings of all tasks side by side (N, sum of K_t)."""
-        x = self.adaptation(side)  # (N, D)
-        z = normalise(x) if self.norm == "pre" else x
-        padded = pad_rows if self.training else nn.Identity()
-        # (N, H); without that expert a domain's own experts get no columns of it
-        shared = x[:, :0] if self.shared is None else self.shared(padded(z)).squeeze(0)[: len(z)]
-        packed = []
-        parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
-        for expert, tasks, bias, rows in zip(
-            self.experts, self.tasks, self.bias.unbind(0), parts, strict=True
-        ):
-            outputs = dict(zip(tasks, expert(*(padded(t) for t in rows)), strict=True))
-            packed.append(pack(outputs, bias, self.widths)[: len(rows[0])])
-        return torch.cat(packed)
+    def embed(self, domain: int, x: Tensor, z: Tensor, common: Tensor) -> list[list[Tensor]]:
+        found: list[list[Tensor]] = self.experts[domain](x, z, common)
+        return found
+
+    def served(self, domain: int) -> nn.Module:
+        return DomainModule(self, domain)
 
 
-def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int]) -> Tensor:
-    """emb_deep, emb_shallow and bias of each task in turn → (N, sum of K_t) float32.
-
-    embeddings: per task that the domain has, its two parts; the others' are 0. bias (T,).
-    """
-    first = next(iter(embeddings.values()))[0]
-    rows, parts = first.shape[0], list[Tensor]()
-    for task, (value, width) in enumerate(zip(bias.unbind(0), widths, strict=True)):
-        absent = [first.new_zeros(()).expand(rows, width - 1)]
-        parts += [part.float() for part in embeddings.get(task, absent)]
-        parts.append(value.expand(rows, 1))
-    return torch.cat(parts, dim=1)
-
-
-class MTMD(TwoTower):
+class MTMD(DomainTowers):
     """The multi-task multi-domain two-tower ranker."""
 
     query: Tower
     item: Tower
 
     def __init__(self, declarations: Declarations, config: Settings) -> None:
-        super().__init__()
-        domains = declarations.domains
-        deep_widths = config.deep_widths(domains.task_names)
-        self.parents = domains.parents
-        # A product has its own tasks; a surface has those of any product.
-        of_product = [
-            [t for t, task in enumerate(domains.tasks) if domains.has_task(p, task)] for p in domains.products
-        ]
-        of_surface = [sorted({t for tasks in of_product for t in tasks})] * len(domains.surfaces)
-        tables: Owned = {}  # that features of both sides read belong to the first tower
-        self.query = Tower(declarations.query, deep_widths, of_surface, config, learn_bias=True, owned=tables)
-        self.item = Tower(declarations.item, deep_widths, of_product, config, learn_bias=False, owned=tables)
-        self.widths = self.query.widths
-
-    def forward(self, batch: Batch) -> Tensor:
-        query, item = self.query(batch.query), self.item(batch.item)
-        logits = pair_logits(query, item, batch.pair_query, batch.pair_item, self.widths)
-        return tree_log_probability(logits, self.parents)
-
-    def embed_queries(self, side: SideInput) -> tuple[Tensor, ...]:
-        return torch.split(self.query(side), list(self.widths), dim=1)
-
-    def embed_items(self, side: SideInput) -> tuple[Tensor, ...]:
-        return torch.split(self.item(side), list(self.widths), dim=1)
-
-    def query_module(self, surface: int) -> nn.Module:
-        return DomainModule(self.query, surface)
-
-    def item_module(self, product: int) -> nn.Module:
-        return DomainModule(self.item, product)
-
-    @torch.no_grad()
-    def initialise_bias(self, base_rates: Tensor) -> None:
-        """Bias of (surface, task) = mean over products of the logit of the rate given the parent task."""
-        surfaces, tasks = self.query.bias.shape
-        logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
-        self.query.bias.copy_(without_gaps(logits.view(surfaces, -1, tasks).nanmean(dim=1)))
+        super().__init__(declarations, config, lambda plan: Tower(plan, config))
 
 
 Network = MTMD

@@ -12,62 +12,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.model.adaptation import DomainFields
-from mtmd.model.layers import Stack, normalise
-from mtmd.model.served import ServedCross, ServedNetwork, copied, embedded, served_tables
+from mtmd.model.layers import normalise
+from mtmd.model.served import ServedCross, ServedNetwork, ServedTower, copied, served_networks
 
 if TYPE_CHECKING:
     from mtmd.model.mtmd.network import DomainExpert, Tower
 
 
-class DomainModule(nn.Module):
-    """A tower for rows of one domain, in evaluation mode, for export: matrices in, T embeddings out.
-
-    It shares the tower's adaptation, and holds the expert's weights, the tables' rows and the normalisation constants
-    of the moment it was made.
-    """
-
-    centre: Tensor
-    scale: Tensor
-    shift: Tensor
-    bias: Tensor
-    present: Tensor
+class DomainModule(ServedTower):
+    """A tower of MTMD for rows of one domain."""
 
     def __init__(self, tower: "Tower", domain: int) -> None:
-        super().__init__()
-        fields, expert = tower.adaptation.of(domain), tower.experts[domain]
-        assert isinstance(fields, DomainFields)  # as they are built; nn.ModuleList has no types
-        self.norm, self.widths, self.tasks = tower.norm, tower.widths, tower.tasks[domain]
-        self.fields = fields
-        present, numeric = tower.adaptation.present[domain], tower.adaptation.layout.numeric_width
-        self.tables = served_tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
-        self.expert = ServedExpert(cast("DomainExpert", expert))
+        super().__init__(tower, domain)
+        self.expert = ServedExpert(cast("DomainExpert", tower.experts[domain]))
         self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
-        for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
-            self.register_buffer(name, value)
-        self.register_buffer("bias", tower.bias[domain].detach().clone())
-        self.register_buffer("present", present[:numeric])
         self.eval()
 
-    def forward(
-        self, continuous: Tensor, categorical: Tensor, embedding: Tensor, *lists: Tensor
-    ) -> tuple[Tensor, ...]:
-        """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t).
-
-        lists: of each multi-valued feature its ids (N, L), 0 behind the last one.
-        """
-        numbers = torch.cat([continuous, embedding], dim=1)
-        parts = [self.fields.adapt_numbers(numbers, self.present, (self.centre, self.scale, self.shift))]
-        parts += embedded(self.tables, categorical, lists)
-        x = self.fields.gate(torch.cat(parts, dim=1))  # (N, D)
-        z = normalise(x) if self.norm == "pre" else x
-        shared = None if self.shared is None else self.shared(z)
-        found = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
-        rows, outputs = x.shape[0], []  # len() would fix the number of rows
-        for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
-            embeddings = found.get(task, [x.new_zeros(()).expand(rows, width - 1)])
-            outputs.append(torch.cat([*embeddings, bias.expand(rows, 1)], dim=1))
-        return tuple(outputs)
+    def embed(self, x: Tensor, z: Tensor) -> list[list[Tensor]]:
+        found: list[list[Tensor]] = self.expert(x, z, None if self.shared is None else self.shared(z))
+        return found
 
 
 class ServedExpert(nn.Module):
@@ -78,8 +41,11 @@ class ServedExpert(nn.Module):
         self.norm, self.concat, self.shallow_width = expert.norm, expert.concat, expert.shallow_width
         tasks = range(expert.tasks)
         # T deep experts, then the task-shared one where there is one.
-        self.experts = _networks(expert.experts, range(expert.experts.networks))
-        self.routers, self.shallow = _networks(expert.routers, tasks), _networks(expert.shallow, tasks)
+        self.experts = served_networks(expert.experts, range(expert.experts.networks))
+        self.routers, self.shallow = (
+            served_networks(expert.routers, tasks),
+            served_networks(expert.shallow, tasks),
+        )
         if self.norm != "none":
             self.gain = nn.ParameterList(copied(gain[0]) for gain in expert.gain)
             self.shift = nn.ParameterList(copied(shift[0]) for shift in expert.shift)
@@ -108,7 +74,3 @@ class ServedExpert(nn.Module):
             weighted = side_by_side / len(experts)
         c = weighted.flatten(1) if self.concat else weighted.sum(dim=1)
         return c if self.norm == "none" else F.layer_norm(c, c.shape[-1:], self.gain[task], self.shift[task])
-
-
-def _networks(stack: Stack | None, indices: Sequence[int]) -> nn.ModuleList:
-    return nn.ModuleList([] if stack is None else [ServedNetwork(stack, index) for index in indices])
