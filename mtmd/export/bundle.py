@@ -145,7 +145,7 @@ def _optimised(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _structure(module: nn.Module) -> str:
     tensors = [
-        (name, str(tensor.dtype), tuple(tensor.shape[1 if name.startswith("tables.") else 0 :]))
+        (name, str(tensor.dtype), tuple(tensor.shape[".tables." in f".{name}" :]))
         for name, tensor in _tensors(module).items()
     ]
     return digest([type(module).__qualname__, getattr(module, "tasks", None), tensors])
