@@ -4,4 +4,4 @@ An architecture's folder has `Settings` in `__init__.py`, which needs no torch, 
 what is exported differs from what is trained, `served.py`; and where it has ablations of its own, `variants.toml`.
 """
 
-ARCHITECTURES = ("mtmd", "plain", "mmoe_dcn", "per_slice")
+ARCHITECTURES = ("mtmd", "plain", "mmoe_dcn", "split", "per_slice")

@@ -103,11 +103,10 @@ class SideInput:
         return torch.eye(len(self.counts), device=self.continuous.device)[self.domain]
 
     def take(self, rows: Tensor) -> "SideInput":
-        """Some rows (N',), all of one domain, in the given order."""
+        """Some rows (N',), sorted by domain, in the given order."""
         lists = tuple(one.take(rows) for one in self.lists)
-        return SideInput(
-            self.continuous[rows], self.categorical[rows], self.embedding[rows], (len(rows),), lists
-        )
+        counts = tuple(torch.bincount(self.domain[rows], minlength=len(self.counts)).tolist())
+        return SideInput(self.continuous[rows], self.categorical[rows], self.embedding[rows], counts, lists)
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class Batch:
         return self.map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def only(self, pairs: Tensor) -> "Batch":
-        """Some pairs (P',), all of one domain, with their requests and ads alone."""
+        """Some pairs (P',), with their requests and ads alone."""
         queries, pair_query = torch.unique(self.pair_query[pairs], return_inverse=True)
         items, pair_item = torch.unique(self.pair_item[pairs], return_inverse=True)
         kept = {name: getattr(self, name)[pairs] for name in ("pair_domain", "teacher", "candidate")}

@@ -23,8 +23,6 @@ class PlainTower(nn.Module):
     The norm has no parameters, so sharing it among the networks couples nothing.
     """
 
-    columns: Tensor
-
     def __init__(
         self,
         layout: FieldLayout,
@@ -45,7 +43,7 @@ class PlainTower(nn.Module):
         self.tables = FieldTables(layout, networks, owned)
         self.norm = WindowNorm(layout.numeric_width, min_rows)
         self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
-        self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
+        self.layout = layout
         # The scale of the last He-initialised layer that gives a dot product a spread of LOGIT_STD.
         gain = math.sqrt(LOGIT_STD / math.sqrt(embedding) * (1.0 + SLOPE**2) / 2.0)
         layers = (*widths, tasks * embedding)
@@ -81,5 +79,5 @@ class PlainTower(nn.Module):
 
     def _numbers(self, side: SideInput) -> tuple[Tensor, Tensor]:
         """(N, M) float32, and which are there."""
-        numbers = side.numbers[:, self.columns]
+        numbers = self.layout.numbers(side.numbers)
         return numbers, ~torch.isnan(numbers)

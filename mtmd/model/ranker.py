@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config import Preset
+from mtmd.config import Declarations, Preset
+from mtmd.config.model import ModelSettings
 from mtmd.errors import ConfigError
 from mtmd.model.batch import Batch, SideInput
 
@@ -87,11 +88,15 @@ def build_model(kind: str, preset: Preset) -> RankingModel:
 
     kind  the candidate's architecture, or a rival's name
     """
-    settings = preset.model_of(kind)
-    network = importlib.import_module(f"mtmd.model.{settings.architecture}.network").Network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.training.seed)
-        model: RankingModel = network(preset.declarations, settings)
+        return make_network(preset.declarations, preset.model_of(kind))
+
+
+def make_network(declarations: Declarations, settings: ModelSettings) -> RankingModel:
+    """A network of an architecture, with weights drawn from the global generator."""
+    network = importlib.import_module(f"mtmd.model.{settings.architecture}.network").Network
+    model: RankingModel = network(declarations, settings)
     return model
 
 

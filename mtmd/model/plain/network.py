@@ -43,7 +43,7 @@ class Plain(TwoTower):
         self.widths = (config.embedding + products,) * tasks
         self.query, self.item = (
             PlainTower(
-                FieldLayout(side),
+                FieldLayout(side, 0 if len(side.domains) == 1 else None),
                 1,
                 tasks,
                 config.widths,

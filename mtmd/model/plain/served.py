@@ -27,9 +27,9 @@ class PlainModule(nn.Module):
     def __init__(self, tower: PlainTower, domain: int, domains: int, last: Tensor) -> None:
         """last (T, B): what follows the tower's numbers in each embedding."""
         super().__init__()
-        default, numeric = tower.default.detach()[0, 0], len(tower.columns)
+        default, numeric = tower.default.detach()[0, 0], tower.layout.numeric_width
         present = torch.ones(len(default) - numeric, dtype=torch.bool)
-        self.norm = tower.norm
+        self.norm, self.layout = tower.norm, tower.layout
         self.tables = served_tables(tower.tables, present, default[numeric:])
         self.network = ServedNetwork(tower.stack, 0)
         for name, value in zip(("centre", "scale", "shift"), tower.norm.frozen(), strict=True):
@@ -46,7 +46,7 @@ class PlainModule(nn.Module):
 
         lists: of each multi-valued feature its ids (N, L), 0 behind the last one.
         """
-        numbers = torch.cat([continuous, embedding], dim=1)  # (N, M)
+        numbers = self.layout.numbers(torch.cat([continuous, embedding], dim=1))  # (N, M)
         rows, seen = numbers.shape[0], ~torch.isnan(numbers)
         normed = self.norm(numbers, seen, (self.centre, self.scale, self.shift))
         parts = [torch.where(seen, normed, self.default), *embedded(self.tables, categorical, lists)]
