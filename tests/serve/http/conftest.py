@@ -18,6 +18,7 @@ import pytest
 import uvicorn
 
 from mtmd.logs.encoding import EncodedAds, encode, table_from_rows
+from mtmd.registry.bundle import load_bundle
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
@@ -58,10 +59,11 @@ class Line:
             self.publish(model, day)
         return model
 
-    def candidate(self, number: int, *, publish: bool = True, **bundle: Any) -> str:
-        """A model's id, which is not live."""
-        model, bundle_id, day = f"model-{number}", f"{number}" * 64, DAY + timedelta(days=number)
-        made = self.make(bundle_id, **bundle)
+    def candidate(self, number: int, *, publish: bool = True, made: Path | None = None, **bundle: Any) -> str:
+        """A model's id, which is not live; of a bundle that was `made` elsewhere, or of one that is made here."""
+        model, day = f"model-{number}", DAY + timedelta(days=number)
+        made = self.make(f"{number}" * 64, **bundle) if made is None else made
+        bundle_id = load_bundle(made).bundle_id
 
         def build(directory: Path) -> None:
             shutil.copytree(made, directory, dirs_exist_ok=True)

@@ -2,18 +2,26 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mtmd.config import Declarations, Preset
+from mtmd.config.model import architecture, architectures
+from mtmd.export.bundle import export_bundle
+from mtmd.model.ranker import TwoTower, build_model
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.files import remove
 from tests.serve.http.conftest import ADS, DAY, JSON, SETTINGS, Client, Line, serving, until
 
+# What of the architectures has no default, or would take long to export.
+SIZES: dict[str, Any] = {"mtmd": {"emb_deep": 8}, "split": {"each": {"architecture": "plain"}}}
 QUESTION = {"requests": [{"surface": "search", "activity": 1.0, "depth": 0.25}], "top_k": 4}
 
 
@@ -85,30 +93,56 @@ def test_ads_that_were_removed_change_nothing_and_a_service_says_it_is_behind(li
 
 def test_no_question_fails_while_models_take_over_from_each_other(line: Line) -> None:
     """Three promotions and a rollback under load; each model's numbers are its own, so a mixture would show."""
-    line.promote(0, octr_scale=1.0)
+    seen = _take_over(line, [{"octr_scale": 1.0 + number} for number in range(4)])
+    assert {bundle_id: model for model, bundle_id in seen} == {f"{n}" * 64: f"model-{n}" for n in range(4)}
+
+
+@pytest.mark.slow
+def test_no_question_fails_while_architectures_take_over_from_each_other(
+    line: Line, declarations: Declarations, tmp_path: Path
+) -> None:
+    names = [name for name in architectures() if architecture(name).servable]
+    for name in names:
+        model = {"architecture": name, "norm_min_rows": 4} | SIZES.get(name, {})
+        values = {"domains": declarations.domains, "features": declarations.features, "model": model}
+        training = {"loss_weights": 1.0}
+        preset = Preset.model_validate({"name": "small", "logs": "unused", "training": training} | values)
+        network = build_model(name, preset)
+        assert isinstance(network, TwoTower)
+        (tmp_path / name).mkdir()
+        export_bundle(network.eval(), preset, tmp_path / name)
+    _take_over(line, [{"made": tmp_path / name} for name in names])
+
+
+def _take_over(line: Line, bundles: Sequence[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Promote models of the bundles one after the other, and roll back the last, under load: (model, bundle) seen.
+
+    No question fails, and each model has one answer, which is no other model's.
+    """
+    line.promote(0, **bundles[0])
     answers: list[tuple[int, dict]] = []
     with serving(line.root, SETTINGS) as client, ThreadPoolExecutor(3) as clients:
         done = threading.Event()
         asking = [clients.submit(_ask, client, done, answers) for _ in range(3)]
         try:
             until(lambda: answers)
-            for number in (1, 2, 3):
-                line.promote(number, octr_scale=1.0 + number)
+            for number, bundle in enumerate(bundles[1:], start=1):
+                line.promote(number, **bundle)
                 until(lambda wanted=f"model-{number}": answers[-1][1]["model_id"] == wanted)
             line.registry.rollback("bad", lambda _: None)
-            until(lambda: answers[-1][1]["model_id"] == "model-2")
+            until(lambda: answers[-1][1]["model_id"] == f"model-{len(bundles) - 2}")
         finally:
             done.set()
         for one in asking:
             one.result()
-    seen: dict[str, set[str]] = {}
+    seen: dict[tuple[str, str], set[str]] = {}
     for status, answer in answers:
         assert status == 200
-        assert answer["bundle_id"] == answer["model_id"].removeprefix("model-") * 64
-        seen.setdefault(answer["bundle_id"], set()).add(json.dumps(answer["requests"]))
-    assert set(seen) == {f"{number}" * 64 for number in range(4)}
-    assert {len(own) for own in seen.values()} == {1}  # one model, one answer
-    assert len(set().union(*seen.values())) == 4
+        seen.setdefault((answer["model_id"], answer["bundle_id"]), set()).add(json.dumps(answer["requests"]))
+    assert {model for model, _ in seen} == {f"model-{number}" for number in range(len(bundles))}
+    assert {len(own) for own in seen.values()} == {1}
+    assert len(set().union(*seen.values())) == len(bundles) == len(seen)
+    return set(seen)
 
 
 def _ask(client: Client, done: threading.Event, answers: list[tuple[int, dict]]) -> None:
