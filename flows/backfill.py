@@ -7,6 +7,7 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from mtmd.errors import MtmdError
 from mtmd.flows import steps
 from mtmd.flows.daily_retrain import daily_retrain
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
@@ -69,12 +70,12 @@ def _publish(days: list[BackfillDay], artifacts: str) -> None:
 
 
 def _require_completed(days: list[BackfillDay]) -> None:
-    """Raises RuntimeError, which names the days, where some failed or were blocked."""
+    """Raises MtmdError, which names the days, where some failed or were blocked."""
     if failed := [day for day in days if day.state in {"failed", "blocked"}]:
         named = ", ".join(f"{day.as_of} ({day.state})" for day in failed)
-        raise RuntimeError(
-            f"{len(failed)} of {len(days)} days did not complete: {named}; see the artifact backfill, then run the "
-            "same backfill again: days that were decided are skipped"
+        raise MtmdError(
+            f"{len(failed)} of {len(days)} days did not complete: {named}",
+            "see the artifact backfill, then run the same backfill again: days that were decided are skipped",
         )
 
 

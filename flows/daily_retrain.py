@@ -23,11 +23,12 @@ from mtmd.flows.parameters import (
     described,
     scheduled_day,
 )
-from mtmd.flows.prefect_artifacts import Event, publish, publish_of_day, tell
+from mtmd.flows.prefect_artifacts import Event, linked, publish, publish_of_day, tell
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
 from mtmd.report import jobs, stages, view
+from mtmd.report.tables import report_url
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 
@@ -53,8 +54,10 @@ def daily_retrain(
         jobs.point_to_check(error, day, preset, logs)
         live = promote_stage.live_model(preset, artifacts)
         said = jobs.stopped(day, error, live, jobs.failed_quality(artifacts, preset, day, error))
-        publish("verdict", f"as_of {day}: stopped", said)
-        steps.record_failure(artifacts, preset, day, error, said)
+        page = steps.record_failure(artifacts, preset, day, error, said)
+        publish("verdict", f"as_of {day}: stopped", linked(said, artifacts, page))
+        if page is not None:
+            error.add_note(f"Page: {report_url(artifacts, f'{page}') or page}")
         raise
     steps.record_decision(run.plan.workspace, day)  # whatever fails later, it is decided
     if summary.is_news:

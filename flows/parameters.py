@@ -12,16 +12,20 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import wraps
 from types import ModuleType, NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
-from prefect import runtime
+from prefect import get_run_logger, runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from mtmd import extension
 from mtmd.config import MAX_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, preset_names
+from mtmd.errors import MtmdError
 from mtmd.run import scheduled_as_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -33,6 +37,7 @@ RUNNER = "MTMD_RUNNER"
 HERE = "threads"
 
 DAY_FORM = "YYYY-MM-DD"
+_LINES = 10  # of an error's details, in a message
 
 _PRESET = rf"^({'|'.join(map(re.escape, preset_names()))}|.+\.toml)$"
 
@@ -84,15 +89,41 @@ def scheduled_day() -> date:
 
 
 def described(function: _Function) -> _Function:
-    """Add the parameters' descriptions to the docstring: Prefect's run form takes them from there alone."""
+    """Let Prefect show what each parameter is, and why a run failed.
+
+    Its run form takes descriptions from the docstring alone. The message of a failed run would begin with Prefect's own
+    words: so an error becomes the state here, whose message is the error's and its notes, such as a page's address.
+    """
     lines = [
         f"    {name}: {note.description}"
         for name, parameter in inspect.signature(function).parameters.items()
         for note in plain_type(parameter.annotation)[1]
         if note.description
     ]
-    function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
-    return function
+
+    @wraps(function)
+    def run(*given: Any, **named: Any) -> Any:
+        try:
+            return function(*given, **named)
+        except Exception as error:  # noqa: BLE001 - the caller of the flow gets it as it is
+            return failed(error)
+
+    run.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
+    return cast("_Function", run)
+
+
+def failed(error: Exception) -> State[Any]:
+    """The end of a run that raised an error; the cause comes first, then notes on the error, such as its page.
+
+    The log has the whole error, and the trace of one that nobody meant to raise.
+    """
+    words = f"{error}"
+    if not isinstance(error, MtmdError):
+        get_run_logger().error("not an error that MTMD raises on purpose:", exc_info=error)
+        words = f"{type(error).__name__}: {error}"
+    cause, _, more = words.partition("\n")
+    lines = [cause, *getattr(error, "__notes__", ()), *more.splitlines()[:_LINES]]
+    return Failed(data=error, message="\n".join(lines))
 
 
 def plain_type(annotation: Any) -> tuple[Any, list[FieldInfo]]:

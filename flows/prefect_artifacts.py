@@ -5,6 +5,7 @@ An artifact is the Markdown of a document, which `mtmd.report` makes of what a s
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Literal
 
 from prefect import get_run_logger
@@ -53,12 +54,17 @@ def publish(key: str, description: str, document: Document) -> None:
 
 
 def publish_of_day(key: str, plan: RunPlan, document: Document, page: str | None = None) -> None:
-    """Publish what a stage of a day's run found; a `page` is linked, or its path told where nothing serves it."""
-    if page is not None:
-        url = report_url(plan.artifacts, page)
-        link = Section("", "", 0, [Items([Item("", "Report page", "" if url else page, url or "")])])
-        document = replace(document, sections=(link, *document.sections))
-    publish(key, f"as_of {plan.as_of}", document)
+    """Publish what a stage of a day's run found, with a link to the run's `page`."""
+    publish(key, f"as_of {plan.as_of}", linked(document, plan.artifacts, page))
+
+
+def linked(document: Document, artifacts: str | Path, page: str | Path | None) -> Document:
+    """A document that begins with a link to its page, or the page's path where nothing serves it."""
+    if page is None:
+        return document
+    url = report_url(artifacts, f"{page}")
+    link = Section("", "", 0, [Items([Item("", "Report page", "" if url else f"{page}", url or "")])])
+    return replace(document, sections=(link, *document.sections))
 
 
 def verdict(plan: RunPlan, summary: RunSummary) -> None:

@@ -12,12 +12,11 @@ from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.monitor.health import MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
-from mtmd.report import stages
 from mtmd.report.charts import line_chart
 from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section
 from mtmd.report.tables import Table, columns_of, number
 from mtmd.store.workspace import Workspace, read_record
-from mtmd.validate.results import ExpectationResult
+from mtmd.validate.results import ExpectationResult, cause
 from mtmd.validate.stage import DataQuality
 
 _STATES: dict[str, Kind] = {
@@ -144,18 +143,15 @@ def stopped(as_of: date, error: Exception, live: str | None, quality: DataQualit
         lines = (f"{error}".strip() or "an error without words; see the log of the run").splitlines()
         remedy = "Mend what it names, then run the day again: what is complete is reused."
         return _of("Stopped before a decision was recorded", "bad", there, *lines, *notes, remedy)
-    (title, result), *others = found
-    reason = stages.cause(title, result)
-    reason += f"; {len(others)} more expectation{'s' * (len(others) > 1)} failed" if others else ""
     sections = (
         Section(
             f"stop-{place}", f"{title}: {result.table}.{result.name}", place, list(_rows(result)),
-            lead=stages.unexpected(result), kind="bad",
+            lead=result.found, kind="bad",
         )
         for place, (title, result) in enumerate(found[:_MOST])
     )  # fmt: skip
     return Document(
-        "Stopped by the data suites", "bad", (reason, *notes, _REMEDY, there), sections=tuple(sections)
+        "Stopped by the data suites", "bad", (cause(seen), *notes, _REMEDY, there), sections=tuple(sections)
     )
 
 
@@ -172,7 +168,7 @@ def _rows(result: ExpectationResult) -> Iterator[Block]:
     """What goes wrong, and the first rows: their keys, or what was observed and what is usual."""
     yield result.description
     if result.samples:
-        keys = stages.keys(result.samples)
+        keys = result.sample_columns
         rows = tuple(tuple(row.get(key, "") for key in keys) for row in result.samples)
         yield Table(title=f"The first {len(rows)}", columns=columns_of("text", keys), rows=rows)
 

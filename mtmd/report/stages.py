@@ -1,6 +1,6 @@
 """The sections of a run about its stages: data, training, ablations and exported files; an artifact has one each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from mtmd.config import Slice, Variant, variants
@@ -15,8 +15,6 @@ from mtmd.report.tables import Cell, Column, Table, columns_of, time_words
 from mtmd.train.stage import Trained
 from mtmd.validate.results import ExpectationResult
 from mtmd.validate.stage import DataQuality
-
-_TOLD = ("copies", "observed", "usual", "lowest", "highest")
 
 
 def ablations(ablated: Ablation | None) -> Section:
@@ -128,37 +126,13 @@ def _quality_words(quality: DataQuality) -> str:
     return words + (f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else "")
 
 
-def cause(title: str, result: ExpectationResult) -> str:
-    """An expectation that failed, in one line, with its first row."""
-    words = f"{title}: {result.table}.{result.name}, "
-    first = dict(result.samples[0]) if result.samples else {}
-    if "observed" not in first:
-        told = ", ".join(f"{key} {first[key]}" for key in keys([first]))
-        return f"{words}{unexpected(result)}{f': {told}' if told else ''}"
-    others = (result.unexpected or 1) - 1
-    more = f", and {others} more" if others else ""
-    where = "" if first["domain"] == "all" else f"{first['domain']}, "
-    return f"{words}{where}{first['subject']}: {first['observed']}, usually {first['usual']}{more}"
-
-
-def unexpected(result: ExpectationResult) -> str:
-    """How many rows should not be there, or why it can't be told."""
-    return result.message or f"{result.unexpected:,} unexpected"
-
-
-def keys(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Which rows it is before what is told of them."""
-    keys = dict.fromkeys(key for row in rows for key in row)
-    return sorted(keys, key=lambda key: _TOLD.index(key) if key in _TOLD else -1)
-
-
 def warned(quality: DataQuality, day: date) -> str:
     """The first warning of a day, and how many more; empty for none."""
     found = [result for one in quality.days if one.day == day for result in one.warnings]
     if not found:
         return ""
     more = f"; {len(found) - 1} more" if found[1:] else ""
-    return f"Warning, {cause(f'{day}', found[0])}{more}. {found[0].description}"
+    return f"Warning, {day}: {found[0].told}{more}. {found[0].description}"
 
 
 def _told(result: ExpectationResult) -> str:

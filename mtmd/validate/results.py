@@ -1,5 +1,6 @@
 """What validation returns: plain, typed, and the same after a round trip through JSON."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -7,6 +8,8 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.expectations import Measure, Severity
+
+_TOLD = ("copies", "observed", "usual", "lowest", "highest")
 
 
 class ExpectationResult(Frozen):
@@ -28,6 +31,29 @@ class ExpectationResult(Frozen):
     def stops(self) -> bool:
         """Whether the run may not go on: a critical failure, or any expectation that raised."""
         return not self.success and (self.unexpected is None or self.severity is Severity.CRITICAL)
+
+    @property
+    def found(self) -> str:
+        """How many rows should not be there, or why the expectation raised."""
+        return self.message or f"{self.unexpected:,} unexpected"
+
+    @property
+    def sample_columns(self) -> list[str]:
+        """Columns of the samples: which row it is before what is told of it."""
+        keys = dict.fromkeys(key for row in self.samples for key in row)
+        return sorted(keys, key=lambda key: _TOLD.index(key) if key in _TOLD else -1)
+
+    @property
+    def told(self) -> str:
+        """What failed, in one line, with its first row."""
+        words, first = f"{self.table}.{self.name}, ", self.samples[0] if self.samples else {}
+        if "observed" not in first:
+            told = ", ".join(f"{key} {first[key]}" for key in self.sample_columns if key in first)
+            return f"{words}{self.found}{f': {told}' if told else ''}"
+        others = (self.unexpected or 1) - 1
+        more = f", and {others} more" if others else ""
+        where = "" if first["domain"] == "all" else f"{first['domain']}, "
+        return f"{words}{where}{first['subject']}: {first['observed']}, usually {first['usual']}{more}"
 
 
 class Key(NamedTuple):
@@ -83,6 +109,13 @@ class Validation(Frozen):
     def warnings(self) -> tuple[ExpectationResult, ...]:
         """The results that failed and are only shown."""
         return tuple(result for result in self.results if not (result.success or result.stops))
+
+
+def cause(validations: Sequence[Validation]) -> str:
+    """The first expectation that stops the run, with its first row; and how many more there are, if any."""
+    (title, result), *others = [(one.title, result) for one in validations for result in one.failures]
+    more = f"; {len(others)} more expectation{'s' * (len(others) > 1)} failed" if others else ""
+    return f"{title}: {result.told}{more}"
 
 
 class DayValidation(Validation):

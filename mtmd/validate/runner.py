@@ -14,7 +14,7 @@ from mtmd.extract.database import database
 from mtmd.extract.sources import load_sources
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import deviations
-from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Validation
+from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Validation, cause
 from mtmd.validate.staging import profile_staged_day, stage_day, stage_deviations
 from mtmd.validate.suites import run_suites
 
@@ -75,19 +75,17 @@ def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> Validatio
     return Validation(title=f"window {min(days)} … {max(days)}", results=(result,))
 
 
-def require(validation: Validation) -> None:
-    """Raise ValidationError with the failing expectations, their counts and sample keys, if there are any."""
-    if validation.passed:
+def require(*validations: Validation) -> None:
+    """Raise ValidationError if an expectation stops the run: the first one, then all with counts and sample keys."""
+    stopping = [validation for validation in validations if not validation.passed]
+    if not stopping:
         return
-    count = len(validation.failures)
-    plural = "s" if count > 1 else ""
-    lines = [f"{validation.title}: {count} expectation{plural} failed; fix the logs, then run again"]
-    for result in validation.failures:
-        found = result.message or f"{result.unexpected} unexpected"
-        lines.append(f"- {result.table}.{result.name}: {found}. {result.description}")
+    lines = [f"{cause(stopping)}; have the table delivered again, or correct the expectation, then run again"]
+    for result in (result for validation in stopping for result in validation.failures):
+        lines.append(f"- {result.table}.{result.name}: {result.found}. {result.description}")
         lines += [
             "    " + ", ".join(f"{key}={value}" for key, value in row.items()) for row in result.samples
         ]
     failed = ValidationError("\n".join(lines))
-    failed.day = validation.day if isinstance(validation, DayValidation) else None
+    failed.day = next((one.day for one in stopping if isinstance(one, DayValidation)), None)
     raise failed

@@ -89,9 +89,8 @@ def _validated(
 
 
 def require(quality: DataQuality) -> None:
-    """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
-    for validation in quality.validations:
-        require_validation(validation)
+    """Raise ValidationError where expectations stop the run, with counts and sample keys."""
+    require_validation(*quality.validations)
 
 
 def day_sources(plan: RunPlan, day: date) -> Sources:

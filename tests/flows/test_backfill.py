@@ -14,7 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import FlowRunSort
 
-from mtmd.errors import ConfigError
+from mtmd.errors import ConfigError, MtmdError
 from mtmd.flows.backfill import backfill
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.registry.registry import Registry
@@ -81,7 +81,7 @@ def test_days_that_are_blocked_or_fail_are_reported_and_days_that_are_done_are_s
     words = (
         rf"2 of 3 days did not complete: {BEFORE} \(blocked\), {NEXT} \(failed\); see the artifact backfill"
     )
-    with pytest.raises(RuntimeError, match=words):
+    with pytest.raises(MtmdError, match=words):
         state.result()
     assert _children(state) == [f"daily-retrain {NEXT}"]
     found = published(_identity(state))["backfill"]

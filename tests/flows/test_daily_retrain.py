@@ -4,6 +4,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import httpx
@@ -118,7 +119,10 @@ def test_the_next_day_is_held_against_the_champion_and_says_so(first_run: Run, n
     assert history[-1].previous == first_run.summary.model_id
 
 
-def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: Run, tmp_path: Path) -> None:
+def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTMD_REPORTS_URL", "http://reports")
     logs, artifacts = tmp_path / "logs", copied(first_run.artifacts, tmp_path / "artifacts")
     shutil.copytree(first_run.logs, logs)
     (file,) = (logs / "requests" / f"date={AS_OF}").glob("*.parquet")
@@ -136,12 +140,18 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     assert ": stops the run; " in artifact["data-quality"]
     assert "Stopped by the data suites" in artifact["verdict"]
     reason = f"{AS_OF}: requests.request_id_unique, 3 unexpected: request_id "
+    page = f"failures/as_of={AS_OF}.html"
+    cause, *more = str(run.state.message).splitlines()
+    assert cause.startswith(reason)
+    assert cause.endswith("have the table delivered again, or correct the expectation, then run again")
+    address = f"http://reports/{LINE}/{quote(page)}"
+    assert f"Page: {address}" == more[-5]  # before the expectation and three rows
+    assert address in artifact["verdict"]
     assert reason in artifact["verdict"].replace("\\_", "_")
     assert _contents(artifacts) == before
     index = (artifacts / LINE / "index.html").read_text()
     assert "✗ stopped</td>" in index  # beside the decision of the first run
     assert reason in index
-    page = f"failures/as_of={AS_OF}.html"
     assert f'href="{page}">{AS_OF}<' in index
     assert reason in (artifacts / LINE / page).read_text()
     mends = f"What mends it: mtmd check --as-of {AS_OF} --preset tiny --logs {logs}"
@@ -158,7 +168,8 @@ def test_a_day_that_stops_beside_a_server_that_fails_is_listed_with_its_own_erro
     monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", unreachable)
     run = run_daily(as_of=missing, logs=first_run.logs, artifacts=artifacts)
     assert run.state.is_failed()
-    assert "lack 21 of the 21 days" in str(run.state.message)
+    assert str(run.state.message).startswith(f"logs '{first_run.logs}' lack 21 of the 21 days")
+    assert f"\nPage: {artifacts / LINE}/failures/as_of={missing}.html" in str(run.state.message)
     index = (artifacts / LINE / "index.html").read_text()
     assert f"✗ tiny: failed, {missing}</h1>" in index
 

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import pytest
-from prefect import Flow
+from prefect import Flow, flow
+from prefect.client.orchestration import get_client
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 
 from mtmd import extension
 from mtmd.errors import ConfigError
 from mtmd.flows import ablation, backfill, daily_retrain, parameters
+from mtmd.flows.parameters import described
 
 
 def _submit(flow: Flow[..., Any], **parameters: Any) -> None:
@@ -68,3 +70,34 @@ def test_parts_run_on_this_machine_unless_a_cluster_is_asked_for(monkeypatch: py
         ConfigError, match=r"MTMD_RUNNER \('dask'\) needs the extra 'clusters', which is not in"
     ):
         parameters.chosen_runner()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ConfigError("n (3) must be 2", "write 2"), "n (3) must be 2; write 2\npage: p.html"),
+        (ConfigError("n is wrong:\n  a: 1\n  b: 2"), "n is wrong:\npage: p.html\n  a: 1\n  b: 2"),
+        (KeyError("n"), "KeyError: 'n'\npage: p.html"),
+    ],
+)
+def test_the_message_of_a_failed_run_begins_with_the_cause(
+    prefect_server: str, error: Exception, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also on the server, from where alerts take it; the caller has the error itself."""
+
+    @flow(name="of-a-test")
+    @described
+    def ends() -> None:
+        error.add_note("page: p.html")
+        raise error
+
+    state = ends(return_state=True)
+    with get_client(sync_client=True) as client:
+        stored = client.read_flow_run(state.state_details.flow_run_id).state
+    assert stored.is_failed()
+    assert stored.message == message
+    with pytest.raises(type(error)) as caught:
+        state.result()
+    assert caught.value is error
+    traced = [record for record in caplog.records if record.exc_info and record.exc_info[1] is error]
+    assert len(traced) == isinstance(error, KeyError)

@@ -128,7 +128,7 @@ def test_require_lists_counts_and_keys(logs, yesterday) -> None:
     with pytest.raises(ValidationError) as caught:
         require(logs.validate(yesterday))
     message = str(caught.value)
-    assert message.startswith("2026-01-02: 1 expectation failed")
+    assert message.startswith("2026-01-02: ads.goal_known, 2 unexpected: ad_id 3, goal view; have the table")
     assert "ads.goal_known: 2 unexpected" in message
     assert "ad_id=3, goal=view" in message
 
