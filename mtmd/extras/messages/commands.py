@@ -1,4 +1,4 @@
-"""`mtmd automations`."""
+"""`mtmd automations` and `mtmd messages`."""
 
 import typer
 
@@ -12,3 +12,10 @@ def automations() -> typer.Typer:
     from mtmd.extras.messages.server import command
 
     return command
+
+
+@commands.command(cls=Lazy, help="Send the server's messages to a webhook.")
+def messages() -> typer.Typer:
+    from mtmd.extras.messages.server import messages_command
+
+    return messages_command

@@ -1,16 +1,22 @@
-"""Give a server the automations of a folder's files. One that it has by that name is left as people made it."""
+"""Give a server the automations of a folder's files, and the block that their messages go to.
 
-from collections.abc import Iterator
-from contextlib import suppress
+An automation that it has by that name is left as people made it.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import typer
 import yaml
 from httpx import HTTPStatusError, TransportError
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
+from prefect.client.schemas.objects import BlockDocument
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -18,12 +24,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from mtmd.command_line import app, console, literal
 from mtmd.errors import ConfigError
 
-_BLOCK, _KINDS = (
-    "mtmd-alerts",
-    ("custom-webhook", "slack-webhook"),
-)  # where messages go: the first that is there
+_BLOCK, _WEBHOOK, _SLACK = "mtmd-alerts", "custom-webhook", "slack-webhook"
+_KINDS = (_WEBHOOK, _SLACK)  # where messages go: the first that is there
+_TEXT = {"text": "{{subject}}\n{{body}}"}  # what Slack and those that do as it does read
+_ADDRESS = "address"  # a secret of the block: who knows it can write to the channel
 _NO_ID = str(UUID(int=0))
-command = app()
+command, messages_command = app(), app()
 
 
 @command.command()
@@ -38,11 +44,35 @@ def automations(
     ] = None,
 ) -> None:
     """Give the server at PREFECT_API_URL the automations of the files that it lacks."""
-    if not (api := PREFECT_API_URL.value()):
+    _say(apply(folder or usual(), _api()))
+
+
+@messages_command.command()
+def messages(
+    url: Annotated[
+        str,
+        typer.Argument(metavar="URL", envvar="MTMD_WEBHOOK", show_envvar=True, help="the webhook's address"),
+    ],
+) -> None:
+    """Send the messages of the server at PREFECT_API_URL to a webhook.
+
+    Makes the block that they go to, then the automations that the server lacks.
+    """
+    _say(send_to(url, _api()))
+    _say(apply(usual(), _api()))
+
+
+def _api() -> str:
+    api: str | None = PREFECT_API_URL.value()
+    if not api:
         raise ConfigError(
             "PREFECT_API_URL must be the address of the server's API; set it, such as in `prefect config`"
         )
-    for words in apply(folder or usual(), api):
+    return api
+
+
+def _say(said: Iterable[str]) -> None:
+    for words in said:
         console.print(literal(words))
 
 
@@ -64,11 +94,50 @@ def apply(directory: Path, api: str) -> Iterator[str]:
     that have no valid automations, and a server that does not answer, or refuses.
     """
     declared = _declared(directory)
+    with _client(api) as client:
+        block = _block(client)
+        for one in declared:
+            yield f"automation {one.name}: {_make(client, one, block)}"
+
+
+def send_to(url: str, api: str) -> Iterator[str]:
+    """Make the block that messages go to, or give it this address; yields what became of it.
+
+    Raises ConfigError for an address that is none, for a block of another kind, which people made, and like `apply`.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or {" ", "{"} & {*url}:
+        raise ConfigError(
+            f"the webhook's address ({url}) must be a URL, such as https://chat.example.com/hooks/…"
+        )
+    wanted = {"name": _BLOCK, "url": f"{{{{{_ADDRESS}}}}}", "json_data": _TEXT, "secrets": {_ADDRESS: url}}
+    with _client(api) as client:
+        if _found(client, _SLACK):
+            raise ConfigError(
+                f"the server has a block {_SLACK}/{_BLOCK}, which messages go to; change its address in the UI"
+            )
+        there, kind = _found(client, _WEBHOOK), client.read_block_type_by_slug(_WEBHOOK)
+        if there is None:
+            schema = client.get_most_recent_block_schema_for_block_type(kind.id)
+            assert schema is not None  # a server registers its own at its start
+            client.create_block_document(
+                BlockDocumentCreate(
+                    name=_BLOCK, data=wanted, block_schema_id=schema.id, block_type_id=kind.id
+                )
+            )
+        elif there.data.get("secrets") != wanted["secrets"]:
+            client.update_block_document(there.id, BlockDocumentUpdate(data=wanted))
+        else:
+            yield f"block {_WEBHOOK}/{_BLOCK}: is there, and stays as it is"
+            return
+    yield f"block {_WEBHOOK}/{_BLOCK}: messages go to {parts.hostname}"
+
+
+@contextmanager
+def _client(api: str) -> Iterator[SyncPrefectClient]:
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
-            block = _block(client)
-            for one in declared:
-                yield f"automation {one.name}: {_make(client, one, block)}"
+            yield client
     except (HTTPStatusError, TransportError) as error:
         raise ConfigError(
             f"the Prefect server at PREFECT_API_URL ({api}) does not answer, or refuses ({error})",
@@ -104,14 +173,17 @@ def _make(client: SyncPrefectClient, automation: AutomationCore, block: str | No
         return "is there, and stays as it is"
     text = automation.model_dump_json()
     if _NO_ID in text and block is None:
-        return f"left out: make the block {' or '.join(_KINDS)}/{_BLOCK}, then run this command again"
+        return "left out: nobody said where messages go; say it with `mtmd messages URL`"
     client.create_automation(AutomationCore.model_validate_json(text.replace(_NO_ID, block or "")))
     return "created"
 
 
 def _block(client: SyncPrefectClient) -> str | None:
     """The id of the block that messages go to; None where there is none."""
-    for kind in _KINDS:
-        with suppress(ObjectNotFound):
-            return str(client.read_block_document_by_name(_BLOCK, kind).id)
+    return next((str(found.id) for kind in _KINDS if (found := _found(client, kind))), None)
+
+
+def _found(client: SyncPrefectClient, kind: str) -> BlockDocument | None:
+    with suppress(ObjectNotFound):
+        return client.read_block_document_by_name(_BLOCK, kind)
     return None

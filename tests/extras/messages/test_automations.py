@@ -1,16 +1,19 @@
 """The automation files: valid, and about events, tags and deployments that exist; and how they are applied."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
-from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentCreate
 from prefect.server.utilities.user_templates import render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from mtmd.cli import main
 from mtmd.errors import ConfigError
-from mtmd.extras.messages.server import apply, automations, packaged, usual
+from mtmd.extras.messages.server import apply, automations, packaged, send_to, usual
 from mtmd.flows.prefect_artifacts import Event
 from mtmd.flows.upkeep import BREACH, UNPUBLISHED
 from tests.flows.runs import ROOT
@@ -86,6 +89,8 @@ def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
         ConfigError, match=r"server at PREFECT_API_URL \(http://127\.0\.0\.1:9/api\) does not answer"
     ):
         list(apply(packaged(), "http://127.0.0.1:9/api"))
+    with pytest.raises(ConfigError, match="does not answer, or refuses"):
+        list(send_to("https://chat.example.com/1", "http://127.0.0.1:9/api"))
     with (
         temporary_settings({PREFECT_API_URL: None}),
         pytest.raises(ConfigError, match="PREFECT_API_URL must be the address of the server's API"),
@@ -93,25 +98,46 @@ def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
         automations()
 
 
-class Mail(Block):
-    """A block that messages could go to; the module of Prefect's own imports a library that warns."""
+@pytest.mark.parametrize(
+    "url", ["chat.example.com/hooks/1", "ftp://chat/1", "https://", "https://chat/{{1}}"]
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"the webhook's address \({re.escape(url)}\) must be a URL, such as"
+    ):
+        list(send_to(url, "http://127.0.0.1:9/api"))
 
 
 def test_what_the_server_lacks_is_made_once_and_messages_need_their_block(
-    prefect_server: str, monkeypatch: pytest.MonkeyPatch
+    prefect_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [one["name"] for one in _DECLARED]
-    messages = [name for name in names if name.startswith("mtmd-tell")]
+    messages = [f"automation {name}" for name in names if name.startswith("mtmd-tell")]
     made = dict(said.split(": ", 1) for said in apply(packaged(), prefect_server))
     assert made.pop("automation mtmd-crash-zombies") == "created"
-    assert list(made) == [f"automation {name}" for name in messages]
-    left_out = (
-        "left out: make the block custom-webhook or slack-webhook/mtmd-alerts, then run this command again"
-    )
-    assert set(made.values()) == {left_out}
-    with temporary_settings({PREFECT_API_URL: prefect_server}):
-        monkeypatch.setattr("mtmd.extras.messages.server._KINDS", ("none-of-this-name", "mail"))
-        Mail().save("mtmd-alerts")
-        again = dict(said.split(": ", 1) for said in apply(packaged(), prefect_server))
-    assert again.pop("automation mtmd-crash-zombies") == "is there, and stays as it is"
-    assert set(again.values()) == {"created"}
+    assert list(made) == messages
+    assert set(made.values()) == {"left out: nobody said where messages go; say it with `mtmd messages URL`"}
+
+    def said(url: str) -> dict[str, str]:
+        assert main(["messages", url]) == 0
+        return dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+
+    block = "block custom-webhook/mtmd-alerts"
+    first = said("https://chat.example.com/hooks/1")
+    assert first.pop(block) == "messages go to chat.example.com"
+    assert first.pop("automation mtmd-crash-zombies") == "is there, and stays as it is"
+    assert first == dict.fromkeys(messages, "created")
+    assert set(said("https://chat.example.com/hooks/1").values()) == {"is there, and stays as it is"}
+    assert said("https://chat.example.org/hooks/2")[block] == "messages go to chat.example.org"
+    with get_client(sync_client=True) as client:
+        stored = client.read_block_document_by_name("mtmd-alerts", "custom-webhook")
+        shown = client.read_block_document_by_name("mtmd-alerts", "custom-webhook", include_secrets=False)
+        kind = client.read_block_type_by_slug("slack-webhook")
+        schema = client.get_most_recent_block_schema_for_block_type(kind.id)
+        assert schema is not None
+        own = {"name": "mtmd-alerts", "block_type_id": kind.id, "block_schema_id": schema.id}
+        client.create_block_document(BlockDocumentCreate(data={"url": "https://hooks.slack.com/1"}, **own))
+    assert stored.data["secrets"] == {"address": "https://chat.example.org/hooks/2"}
+    assert "chat.example" not in str(shown.data)
+    assert main(["messages", "https://chat.example.com/hooks/1"]) == 1
+    assert "the server has a block slack-webhook/mtmd-alerts, which messages go to" in capsys.readouterr().err
