@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from types import FrameType
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import psutil
 import typer
@@ -75,8 +75,8 @@ def command_of(
 
     def command(**given: Any) -> None:
         verbose = given.pop("verbose") or PREFECT_LOGGING_LEVEL.value() == "DEBUG"
-        if given.pop("newest", False):
-            given["as_of"] = _newest_day(given)
+        if refuse is require_days:
+            given["as_of"] = _meant_day(given, newest=given.pop("newest"))
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
         chosen_runner()  # likewise
@@ -133,25 +133,36 @@ class _Above(logging.Handler):
 
 def require_days(given: Mapping[str, Any]) -> None:
     """Refuse what the run itself would refuse: a wrong window, or days that the logs lack."""
-    names = ("preset", "window_days", "logs", "artifacts")
-    yesterday = scheduled_day()
-    if given["as_of"] is None and (newest := _newest_day(given)) < yesterday:
-        raise LogsError(
-            f"without --as-of a run takes yesterday, {yesterday}, and the newest day of all three tables is {newest}",
-            "deliver yesterday, or say --newest to take that day",
-        )
-    as_of = given["as_of"] or yesterday
+    names = ("as_of", "preset", "window_days", "logs", "artifacts")
     try:
-        plan_run(as_of, **{name: given[name] for name in names})
+        plan_run(**{name: given[name] for name in names})
     except LogsError as error:
-        jobs.point_to_check(error, as_of, given["preset"], given["logs"])
+        jobs.point_to_check(error, given["as_of"], given["preset"], given["logs"])
         raise
 
 
+def _meant_day(given: Mapping[str, Any], *, newest: bool) -> date:
+    """The day that was named; else yesterday, or the newest one that all tables have.
+
+    Raises LogsError where yesterday is not there, or no day at all; ConfigError where two days are named.
+    """
+    if (named := given["as_of"]) is not None:
+        if newest:
+            raise ConfigError(f"--newest and --as-of {named} name two days; give one of them")
+        return cast("date", named)
+    last, yesterday = _newest_day(given), scheduled_day()
+    if newest:
+        return last
+    if last < yesterday:
+        raise LogsError(
+            f"without --as-of a run takes yesterday, {yesterday}, and the newest day of all three tables is {last}",
+            "deliver yesterday, or say --newest to take that day",
+        )
+    return yesterday
+
+
 def _newest_day(given: Mapping[str, Any]) -> date:
-    """The newest day that all tables have. Raises LogsError for none, ConfigError where another day is given too."""
-    if given["as_of"] is not None:
-        raise ConfigError(f"--newest and --as-of {given['as_of']} name two days; give one of them")
+    """The newest day that all tables have. Raises LogsError for none."""
     preset = load_preset(given["preset"])
     source = LogSource.of(preset, given["logs"], Workspace.of(given["artifacts"], preset).spool)
     if not (days := source.available_days()):

@@ -132,6 +132,17 @@ def test_without_a_day_a_run_takes_yesterday_and_the_newest_one_when_told(
     assert words in capsys.readouterr().err
 
 
+def test_a_server_is_not_asked_before_it_is_known_which_day_is_meant(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--preset", "tiny", "--logs", str(tiny_logs), "--artifacts", str(tmp_path)]
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):  # nothing listens there
+        assert command_line.run(daily_retrain.command, "command", places) == 1
+        assert "the newest day of all three tables is 2026-01-23; deliver" in capsys.readouterr().err
+        assert command_line.run(daily_retrain.command, "command", [*places, "--newest"]) == 1
+    assert "does not answer as it should" in capsys.readouterr().err
+
+
 def test_what_a_person_can_mend_is_an_error_without_a_trace(
     prefect_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
