@@ -17,6 +17,8 @@ from mtmd.promote.findings import RunSummary
 from mtmd.report import jobs
 from mtmd.report.tables import report_url
 
+ALONE = "its run was cancelled alone, which stops nothing: `mtmd runs` says whether the day was decided"
+
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}", persist_result=False)
 @described
@@ -53,6 +55,7 @@ def backfill(
     _publish(days, artifacts)
     if dry_run:
         return days
+    get_run_logger().info("%s", jobs.TO_STOP)
     for place in [place for place, day in enumerate(days) if day.state == "to run"]:
         days[place] = _retrained(days[place].as_of, given | {"promote": promote})
         get_run_logger().info("%s: %s", days[place].as_of, days[place].words)
@@ -82,5 +85,6 @@ def _require_completed(days: list[BackfillDay]) -> None:
 def _retrained(day: date, given: dict[str, Any]) -> BackfillDay:
     state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():
-        return BackfillDay(as_of=day, state="failed", words=state.message or str(state.name))
+        words = ALONE if state.is_cancelling() else state.message or str(state.name)
+        return BackfillDay(as_of=day, state="failed", words=words)
     return BackfillDay.of(state.result())

@@ -6,7 +6,8 @@ from datetime import date
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import Task, get_run_logger, task
+from prefect import Task, get_run_logger, runtime, task
+from prefect.utilities.urls import url_for
 
 from mtmd.command_line import stages as shown
 from mtmd.config import load_preset
@@ -123,6 +124,9 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
     words = f"as_of {as_of}: window {planned.days[0]} to {planned.days[-1]} ({len(planned.days)} days)"
     words += f"; removed {len(removed)} half-written outputs of killed runs" if removed else ""
     get_run_logger().info("%s", words)
+    if parent := runtime.flow_run.parent_flow_run_id:
+        said = "this run is part of the flow run %s: to stop it, cancel that one; to cancel this one stops nothing"
+        get_run_logger().info(said, url_for("flow-run", obj_id=parent) or parent)
     return planned
 
 

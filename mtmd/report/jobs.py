@@ -33,6 +33,10 @@ _REMEDY = (
     "right, say so in the preset: [data.accepted] for a change that stays, [left_out] for a day that can't be mended."
 )
 _MOST_PATHS = 100
+TO_STOP = (
+    "To stop a backfill, cancel its own run: the day that runs is cancelled with it, and no other day begins. "
+    "To cancel the run of a day stops nothing. Started again, the backfill goes on."
+)
 
 
 def _of(title: str, kind: Kind, words: str, *blocks: Block) -> Document:
@@ -54,6 +58,7 @@ def backfill(days: Sequence[BackfillDay], pages: Mapping[date, str]) -> Document
     running = sum(day.state == "to run" for day in days)
     title = f"{len(days)} days, {running} to run" + (f", {len(missed)} not completed" if missed else "")
     words = "Days that were decided are skipped, unless reprocess says otherwise."
+    words += f" {TO_STOP}" if running else ""
     return _of(title, "bad" if missed else "good", words, Items(items))
 
 

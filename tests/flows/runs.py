@@ -14,9 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
 from prefect.client.schemas.objects import State
-from prefect.client.schemas.sorting import ArtifactSort
+from prefect.client.schemas.sorting import ArtifactSort, LogSort
 from prefect.states import Completed
 
 from mtmd.flows.daily_retrain import daily_retrain
@@ -96,6 +101,21 @@ def published(run: UUID) -> dict[str, str]:
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=only, sort=ArtifactSort.CREATED_DESC)
     return {artifact.key: str(artifact.data) for artifact in reversed(found) if artifact.key}
+
+
+def logged(run: UUID) -> str:
+    """What a flow run and its tasks have said in the log; it travels on its own, so this waits for its end."""
+    only = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]))
+    deadline = time.monotonic() + 60
+    with get_client(sync_client=True) as client:
+        while True:
+            lines = [one.message for one in client.read_logs(only, sort=LogSort.TIMESTAMP_ASC)]
+            if (
+                any(line.startswith("Finished in state") for line in lines[-1:])
+                or time.monotonic() > deadline
+            ):
+                return "\n".join(lines)
+            time.sleep(0.2)
 
 
 def told(server: str, event: str, run: UUID) -> list[dict[str, Any]]:

@@ -2,6 +2,9 @@
 
 import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,12 +16,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Cancelling
 
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.flows.backfill import backfill
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.registry.registry import Registry
-from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, logged, published
 
 pytestmark = pytest.mark.slow
 BEFORE = AS_OF - timedelta(days=1)  # its window would start before the first day of logs
@@ -93,6 +97,37 @@ def test_days_that_are_blocked_or_fail_are_reported_and_days_that_are_done_are_s
     assert first_run.summary.model_id in published(_identity(again))["backfill"]
 
 
+def test_a_day_whose_run_is_cancelled_alone_goes_on_and_both_runs_say_what_to_cancel(
+    next_day: Run, prefect_server: str, tmp_path: Path
+) -> None:
+    """As Prefect does it: nobody stops a run inside of another one."""
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+
+    only = FlowRunFilter.model_validate({"name": {"any_": [f"daily-retrain {AS_OF}"]}})
+
+    def cancel() -> UUID:
+        deadline = time.monotonic() + 300
+        with get_client(sync_client=True) as client:
+            while time.monotonic() < deadline:
+                for run in client.read_flow_runs(flow_run_filter=only):
+                    if run.state is not None and run.state.is_running():
+                        client.set_flow_run_state(run.id, Cancelling())
+                        return run.id
+        raise TimeoutError("the day did not begin")
+
+    with ThreadPoolExecutor(1) as person:
+        cancelled = person.submit(copy_context().run, cancel)
+        state = _backfill(next_day, artifacts, reprocess="all")
+    with pytest.raises(MtmdError, match=rf"1 of 2 days did not complete: {AS_OF} \(failed\)"):
+        state.result()
+    assert _children(state) == [f"daily-retrain {AS_OF}", f"daily-retrain {NEXT}"]
+    text = published(_identity(state))["backfill"]
+    assert f"**{AS_OF} failed**: its run was cancelled alone, which stops nothing" in text
+    of_the_day, of_the_backfill = logged(cancelled.result()), logged(_identity(state))
+    assert re.search(f"part of the flow run .*{_identity(state)}: to stop it, cancel that one", of_the_day)
+    assert "To stop a backfill, cancel its own run: the day that runs is cancelled" in of_the_backfill
+
+
 def test_a_dry_run_publishes_the_plan_and_runs_nothing(first_run: Run, tmp_path: Path) -> None:
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     state = _backfill(first_run, artifacts, newest_first=True, dry_run=True)
@@ -100,6 +135,7 @@ def test_a_dry_run_publishes_the_plan_and_runs_nothing(first_run: Run, tmp_path:
     assert _children(state) == []
     text = published(_identity(state))["backfill"]
     assert text.startswith("## ✓ 2 days, 1 to run\n")
+    assert "To stop a backfill, cancel its own run" in text
     assert f"- **{NEXT} to run**\n" in text
 
 
