@@ -30,6 +30,10 @@ ARG PACKAGES=
 COPY constraints.txt /tmp/constraints.txt
 COPY --from=wheel /wheels /wheels
 RUN pip install --constraint /tmp/constraints.txt "$(ls /wheels/mtmd-*.whl)[${EXTRAS}]" ${PACKAGES}
+# A server that may not write here shows no UI, unless its files are made now. V2 is left out: its pages ask a service on
+# the internet, and no setting hides the banner that leads to it.
+RUN python -c "import shutil, prefect; shutil.rmtree(prefect.__ui_v2_static_path__)" \
+ && python -c "from prefect.server.api.server import create_ui_app; create_ui_app(ephemeral=False)"
 
 FROM base AS service-packages
 COPY constraints.txt deploy/service-packages.txt /tmp/

@@ -58,6 +58,11 @@ class Platform:
         return f"http://127.0.0.1:{self.reports_port}"
 
     @property
+    def ui(self) -> Path:
+        """Where the server copies the files of its UI."""
+        return self.home / "ui"
+
+    @property
     def environment(self) -> dict[str, str]:
         """Of every process: this platform's settings; the shell's of Prefect only where they are a server's."""
         own = {
@@ -72,6 +77,7 @@ class Platform:
                 "PREFECT_HOME": str(self.home / "prefect"),
                 "PREFECT_API_URL": self.api,
                 "PREFECT_SERVER_UI_API_URL": self.api,
+                "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(self.ui),
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
                 "PREFECT_CLI_PROMPT": "false",
                 "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -120,6 +126,17 @@ def up(platform: Platform, preset: str | None = None) -> None:
     )
 
 
+def _leave_v2_out(platform: Platform) -> None:
+    """No setting hides the banner "Try the V2 UI": only a server that can't copy the files of V2 offers V1 alone.
+
+    A link that leads nowhere is in their place. The server's log says that V2 will not be available.
+    """
+    place = platform.ui / "v2"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.is_symlink():
+        place.symlink_to("nowhere")
+
+
 def down(platform: Platform) -> None:
     """End what `up` started, the worker first; whatever else runs on this machine is left alone."""
     for name in ("worker", "reports", "server"):
@@ -154,6 +171,7 @@ def _start(platform: Platform, name: str, command: tuple[str, ...], port: int | 
         raise ConfigError(
             f"port {port} of the {name} is another program's; choose others: --port, --reports-port"
         )
+    _leave_v2_out(platform)
     process = processes.start(
         _record(platform, name), command, cwd=platform.root, environment=platform.environment
     )

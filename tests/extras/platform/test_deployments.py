@@ -1,9 +1,14 @@
 """`make up`: the deployments of prefect.yaml on a real server with a real worker, from the command line."""
 
+import json
 import re
 import subprocess
+import threading
+import time as clock
 import urllib.request
 from datetime import UTC, datetime, time, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -35,6 +40,13 @@ def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -
     assert address.startswith(f"{deployed.platform.reports}/{LINE}/runs/{AS_OF}-")
     with urllib.request.urlopen(address, timeout=30) as page:
         assert "<h1>✓ Promoted" in page.read().decode()
+
+
+def test_the_server_offers_one_ui(deployed: Deployed) -> None:
+    """Else a banner on each dashboard leads to V2, whose pages ask the internet."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{deployed.platform.port}/ui-settings", timeout=30) as said:
+        settings = json.load(said)
+    assert (settings["available_uis"], settings["default_ui"]) == (["v1"], "v1")
 
 
 def test_deployments_have_the_commit_tags_and_queues_and_one_run_at_a_time(deployed: Deployed) -> None:
@@ -70,7 +82,7 @@ def test_up_again_starts_and_creates_nothing_twice(
     for name in ("server", "worker", "reports"):
         assert f"{name}: running already" in said
     assert "automation mtmd-crash-zombies: is there, and stays" in said
-    assert "automation mtmd-tell-breach: left out: make the block custom-webhook" in said
+    assert "automation mtmd-tell-breach: left out: nobody said where messages go" in said
     assert before == {"mtmd-crash-zombies"}
     assert len(deployed.ask("/automations/filter")) == len(before)
 
@@ -100,3 +112,58 @@ def test_a_backfill_from_the_command_line_links_the_pages_of_its_days(deployed: 
     for address in addresses:
         with urllib.request.urlopen(address, timeout=30) as page:
             assert "<h1>" in page.read().decode()
+
+
+def test_a_backfill_that_is_cancelled_takes_its_day_with_it(deployed: Deployed) -> None:
+    backfill = deployed.start("backfill", first=str(AS_OF), last=str(NEXT), reprocess="all")
+    days, itself = {"parent_flow_run_id": {"any_": [backfill]}}, {"id": {"any_": [backfill]}}
+
+    def states(only: dict[str, Any]) -> list[str]:
+        return [run["state_type"] for run in deployed.ask("/flow_runs/filter", flow_runs=only)]
+
+    deadline = clock.monotonic() + 300
+    while "RUNNING" not in states(days):
+        assert clock.monotonic() < deadline
+        clock.sleep(0.2)
+    deployed.ask(f"/flow_runs/{backfill}/set_state", state={"type": "CANCELLING"})
+    while states(itself) == ["CANCELLING"]:
+        assert clock.monotonic() < deadline
+        clock.sleep(0.5)
+    assert states(itself) == states(days) == ["CANCELLED"]
+
+
+def test_a_message_about_a_failed_day_begins_with_the_cause_and_links_its_page(deployed: Deployed) -> None:
+    """From `mtmd messages` to the webhook: the server's own automations send it."""
+    server = pytest.importorskip("mtmd.extras.messages.server", reason="the extra `messages` is not here")
+    came: list[str] = []
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(json.loads(self.rfile.read(int(self.headers["content-length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as hook:
+        threading.Thread(target=hook.serve_forever, daemon=True).start()
+        list(server.send_to(f"http://127.0.0.1:{hook.server_port}/hook", deployed.platform.api))
+        made = list(server.apply(server.packaged(), deployed.platform.api))
+        assert "automation mtmd-tell-failure: created" in made
+        late = AS_OF + timedelta(days=60)
+        assert deployed.run("daily-retrain/daily-retrain", as_of=str(late)).returncode == 1
+        deadline = clock.monotonic() + 60
+        while not came:
+            assert clock.monotonic() < deadline
+            clock.sleep(0.2)
+        hook.shutdown()
+    subject, cause, *notes, run = came[0].splitlines()
+    assert subject == f"MTMD: daily-retrain {late} failed"
+    assert cause.startswith(
+        f"logs '{deployed.logs}' lack 21 of the 21 days from {late - timedelta(days=20)} to"
+    )
+    assert run.startswith(f"http://127.0.0.1:{deployed.platform.port}/runs/flow-run/")
+    (page,) = (note.removeprefix("Page: ") for note in notes if note.startswith("Page: "))
+    with urllib.request.urlopen(page, timeout=30) as shown:
+        assert "Stopped before a decision was recorded" in shown.read().decode()
