@@ -166,10 +166,14 @@ def train(
     seed: int | None = None,
     start: Start | None = None,
     variant: str | None = None,
+    called: str | None = None,
 ) -> Trained:
-    """Train one kind of model, or a variant of it with one factor changed, on the window, anew or from a start."""
+    """Train one kind of model, or a variant of it with one factor changed, on the window, anew or from a start.
+
+    `called` is its name for who waits.
+    """
     own, shards = variant is None and seed is None, {ref.day: ref.fingerprint for ref in window}
-    shown.begin(f"training {variant or kind}{'' if seed is None else f', seed {seed}'}")
+    shown.begin(f"training {called or variant or kind}{'' if seed is None else f', seed {seed}'}")
     if own and (found := rivals.earlier(planned, kind, shards)) is not None:
         end = found.last or planned.days[-1]
         get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)

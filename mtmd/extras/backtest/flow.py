@@ -10,7 +10,7 @@ from prefect.futures import wait
 from pydantic import Field
 
 from mtmd import command_line
-from mtmd.command_line import console, literal
+from mtmd.command_line import console, literal, stages
 from mtmd.errors import EvaluationError, MtmdError, TrainingError
 from mtmd.extract.shards import Days
 from mtmd.extras.backtest import contestants, measures, report
@@ -29,7 +29,11 @@ _Made = TypeVar("_Made")
 Models = list[tuple[Trained, ...]]  # of each contestant, by seed
 
 plan = steps.task_of(contestants.plan_backtest)
-measure = steps.task_of(measures.measure_day, lambda done: f"{done.day}: {done.rows} rows, {done.path}")
+measure = steps.task_of(
+    measures.measure_day,
+    lambda done: f"{done.day}: {done.rows} rows, {done.path}",
+    stage="scoring a held-out day",
+)
 conclude = steps.task_of(report.conclude, lambda found: f"{found.words}; {found.path}")
 
 
@@ -71,18 +75,15 @@ def backtest(
         logs=logs,
         artifacts=artifacts,
     )
-    extracted = [_extracted(entered, place) for place in range(len(entered[0].plans))]
+    plans = [{one.reading(n): one.plans[n] for one in entered} for n in range(len(entered[0].plans))]
+    trainings = sum(len(one.seeds) for one in entered)
+    stages.total = sum(2 * len(day) + trainings + 1 for day in plans)  # two validate and extract
+    extracted = [{reading: steps.validated_days(own)[1] for reading, own in day.items()} for day in plans]
     trained = _trained(entered, extracted)
     found = conclude(entered, _measured(entered, extracted, trained))
     publish("backtest", found.words, report.document(found))
     steps.update_index(artifacts, preset)
     return found
-
-
-def _extracted(entered: Sequence[Contestant], place: int) -> dict[str, Days]:
-    """The shards of a day and of its window, once for all contestants that read the same."""
-    plans = {one.reading(place): one.plans[place] for one in entered}
-    return {reading: steps.validated_days(planned)[1] for reading, planned in plans.items()}
 
 
 def _trained(entered: Sequence[Contestant], extracted: Sequence[dict[str, Days]]) -> list[Models]:
@@ -93,6 +94,7 @@ def _trained(entered: Sequence[Contestant], extracted: Sequence[dict[str, Days]]
             "kind": one.kind,
             "window": days[one.reading(place)].window,
             "seed": seed,
+            "called": f"{one.name} for {one.plans[place].as_of}",
         }
         for place, days in enumerate(extracted)
         for one in entered
@@ -135,8 +137,9 @@ def _side_by_side(
 
 
 def _show(found: Backtest, _: Mapping[str, Any]) -> None:
-    """The page as text."""
+    """The page as text, and where it is."""
     console.print(literal(markdown(report.document(found), pictures=False)))
+    console.print(literal(f"page: {found.path}/{report.PAGE}"))
 
 
 def _refuse(given: Mapping[str, Any]) -> None:
