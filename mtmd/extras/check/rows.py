@@ -114,7 +114,7 @@ def _remedy(
         return f"where it is a new one: in [domains] of the preset: {side}s = [{names}]; or else {again}"
     key, _, exists = expect.name.partition("_")
     if exists == "exists" and {f"{key}_id_unique", f"{key}_id_not_null"} & failed:
-        return f"mend {key}s.{key}_id first: these may be what its rows should be; or else {again}"
+        return f"mend {key}s.{key}_id first: these may be ids that its rows have lost; or else {again}"
     return f"{again}; or correct {source.file(table)}, or what the preset declares"
 
 

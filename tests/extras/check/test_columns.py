@@ -67,22 +67,17 @@ def test_columns_are_named_with_what_mends_them(project: Project) -> None:
 
 LOCAL = "ts + interval 330 minute"  # of India
 AS_TEXT = "alter table t alter ts type varchar using"
-TEXT = f"alter table t alter ts type varchar using strftime({LOCAL}, '%d.%m.%Y %H:%M:%S')"
 
 
 @pytest.mark.parametrize(
     ("table", "column", "damages", "right"),
     [
-        ("ads", "price", ("alter table t alter price type varchar using price || ' EUR'",), "abs(a - b) < 1e-3"),
         ("ads", "price", ("alter table t alter price type varchar using '$' || price",), "abs(a - b) < 1e-3"),
         ("requests", "weekday", ("alter table t alter weekday type varchar using weekday || '.0'",), "a = b"),
-        ("requests", "ts", (TEXT,), "a = b"),
         ("requests", "ts", (f"{AS_TEXT} strftime(ts, '%Y-%m-%dT%H:%M:%S.%fZ')",), "a = b"),
         ("requests", "ts", (f"{AS_TEXT} concat(ts + interval 2 hour, '+02:00')",), "a = b"),
         ("requests", "ts", (f"update t set ts = {LOCAL}",), "a = b"),
         ("requests", "ts", ("alter table t alter ts type bigint using epoch_us(ts)",), "a = b"),
-        ("candidates", "ctr", ("update t set ctr = ctr * 100, gctr = gctr * 100, octr = octr * 100",),
-         "abs(a - b) < 1e-6"),
     ],
 )  # fmt: skip
 def test_a_remedy_gives_the_right_values_and_earlier_days_stay(
