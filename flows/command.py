@@ -38,7 +38,7 @@ from mtmd.logs.source import LogSource
 from mtmd.promote.findings import RunSummary
 from mtmd.report import jobs
 from mtmd.report import stages as stage_reports
-from mtmd.report.document import Document, markdown
+from mtmd.report.document import Document, Items, markdown
 from mtmd.report.evaluation import gains_table
 from mtmd.report.tables import Table
 from mtmd.report.view import decision
@@ -239,7 +239,8 @@ def show(summary: RunSummary, given: Mapping[str, Any]) -> None:
         _print(Document(found.title, found.kind, found.words, facts, (gates,)))
     else:
         print_table(table.model_copy(update={"rows": table.rows[len(summary.report.slices) :]}))
-        listed = replace(gates, title="", lead="", blocks=gates.blocks[:1])
+        items = [block for block in gates.blocks if isinstance(block, Items)]
+        listed = replace(gates, title="", lead="", blocks=items)
         _print(Document(f"Gates: {gates.lead}", gates.kind, sections=(listed,)))
         _print(Document(found.title, found.kind, found.words, found.facts))
         console.print(literal(f"page: {places['report']}"))

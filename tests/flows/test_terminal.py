@@ -35,6 +35,7 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) < 40
     assert not any(line.startswith(f"| {where} ") for where in report.slices for line in lines)
+    assert any(line.startswith("- ✓ **parity**: pass") for line in lines)
     *rest, page, then = lines
     assert rest.index("## ✓ Gates: 7 of 7 pass") < rest.index("## ✓ Promoted")
     assert page == f"page: {next_day.summary.places['report']}"
