@@ -16,7 +16,7 @@ from mtmd.extras.kuairand.written import Days, TaughtLogs, written_once
 from mtmd.store.files import digest, sha256_file
 from mtmd.store.stores import resolve
 
-IMPORT_FORMAT = 3  # raise it when the same source would be written differently
+IMPORT_FORMAT = 4  # raise it when the same source would be written differently
 _AS_FITTED = TeacherConfig()
 
 

@@ -29,7 +29,7 @@ from mtmd.logs.source import LogSource
 from mtmd.store.files import digest
 from mtmd.store.stores import in_bucket, resolve
 
-TEACHER_FORMAT = 3  # raise it when the same logs would get other scores
+TEACHER_FORMAT = 4  # raise it when the same logs would get other scores
 _KEYS = {"requests": "request_id", "ads": "ad_id", "candidates": "request_id, ad_id"}  # order of rows
 _AS_FITTED = TeacherConfig()
 

@@ -25,10 +25,10 @@ from mtmd.extras.kuairand.rows import (
     Bools,
     Floats,
     Ints,
+    PastRates,
     TeacherInputs,
     TeachingRows,
     coded,
-    past_numbers,
 )
 from mtmd.logs.encoding import encode
 
@@ -106,14 +106,20 @@ class LogRows:
         codes = {
             field: coded(pa.chunked_array(parts).unify_dictionaries()) for field, parts in self._codes.items()
         }
-        past = past_numbers(self._keys(codes), rows, np.full(len(rows.tasks), _PRIOR))
+        past = PastRates(rows, np.full(len(rows.tasks), _PRIOR))
         numbers = np.concatenate(self._numbers)
         fields = codes | {"domain": (codes["surface"] - 1) * int(codes["product"].max()) + codes["product"]}
         fields = {field: _most_frequent(values) for field, values in fields.items()}
         ids = [
             name for name, values in fields.items() if name in {"user", "ad"} or values.max() >= _ID_VALUES
         ]
-        return TeacherInputs.of(fields, ids, map(_standardised, numbers.T), past)
+        return TeacherInputs.of(
+            fields,
+            ids,
+            map(_standardised, numbers.T),
+            past.numbers(self._keys(codes)),
+            past.level(codes["surface"], fields["domain"]),
+        )
 
     def _keys(self, codes: Mapping[str, Ints]) -> Iterator[tuple[str, Ints]]:
         """(N,) one number for the values of a history's fields; -1 where one is missing."""

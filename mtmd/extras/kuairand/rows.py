@@ -43,6 +43,7 @@ class TeacherInputs:
 
     codes   (N, F) int32, 0 = missing, below sizes[f]   ids   fields with so many values that each is rarely seen
     static  (N, M) float32, no gaps                     past  (N, H) float32, 0 = nothing known
+    level   (N, T) float32: log-odds of each task given its parent, in the row's surface and product on earlier days
     """
 
     codes: NDArray[np.int32]
@@ -50,10 +51,16 @@ class TeacherInputs:
     ids: tuple[int, ...]
     static: NDArray[np.float32]
     past: NDArray[np.float32]
+    level: NDArray[np.float32]
 
     @classmethod
     def of(
-        cls, codes: dict[str, Ints], ids: Iterable[str], static: Iterable[Floats], past: Iterable[Floats]
+        cls,
+        codes: dict[str, Ints],
+        ids: Iterable[str],
+        static: Iterable[Floats],
+        past: Iterable[Floats],
+        level: Floats,
     ) -> "TeacherInputs":
         """Of columns (N,): coded fields by name, the names of `ids`, and numbers."""
         return cls(
@@ -62,6 +69,7 @@ class TeacherInputs:
             tuple([*codes].index(name) for name in ids),
             np.stack(list(static), axis=1, dtype=np.float32, casting="same_kind"),
             np.stack(list(past), axis=1, dtype=np.float32, casting="same_kind"),
+            level.astype(np.float32),
         )
 
 
@@ -126,32 +134,47 @@ class EarlierDays:
         return np.asarray(self._running[upto] - self._running[start])
 
 
-def past_numbers(keys: Iterable[tuple[str, Ints]], rows: TeachingRows, prior: Floats) -> Iterator[Floats]:
-    """Numbers (N,): of each key the share of knowledge in its count, then for each task a gain in log-odds.
+class PastRates:
+    """Rates of actions on earlier days. prior (T,): everybody's rates before anything was logged."""
 
-    count  shown rows / (shown rows + strength): bounded, because counts only grow with days
-    gain   log-odds of the smoothed rate of the task given its parent, less those of everybody: because the level
-           drifts, and because 0 then says "nothing seen" in every column
+    def __init__(self, rows: TeachingRows, prior: Floats) -> None:
+        self._day = rows.day
+        self._shown, self._tasks = rows.known.any(axis=1), len(rows.tasks)
+        taught = [np.ones((len(rows), 1), np.bool_), rows.teaches, rows.teaches & rows.labels]
+        # (S, 1 + 2T) for S shown rows
+        self._values = np.concatenate(taught, axis=1)[self._shown].astype(np.float64)
+        _, self._overall = self._rates(np.zeros(len(rows), np.int64), prior)
 
-    A row whose key is negative has nothing seen. prior (T,): everybody's rates before anything was logged.
-    """
-    shown, tasks = rows.known.any(axis=1), len(rows.tasks)
-    taught = [np.ones((len(rows), 1), np.bool_), rows.teaches, rows.teaches & rows.labels]
-    values = np.concatenate(taught, axis=1)[shown].astype(np.float64)  # (S, 1 + 2T) for S shown rows
+    def level(self, *keys: Ints) -> Floats:
+        """(N, T) log-odds of the rates of each row's last key, smoothed by those of the key before it."""
+        rates = self._overall
+        for key in keys:
+            _, rates = self._rates(key, rates)
+        return _log_odds(rates)
 
-    def rates(key: Ints, prior: Floats) -> tuple[Floats, Floats]:
+    def numbers(self, keys: Iterable[tuple[str, Ints]]) -> Iterator[Floats]:
+        """Numbers (N,): of each key the share of knowledge in its count, then for each task a gain in log-odds.
+
+        count  shown rows / (shown rows + strength): bounded, because counts only grow with days
+        gain   log-odds of the smoothed rate of the task given its parent, less those of everybody: because the level
+               drifts, and because 0 then says "nothing seen" in every column
+
+        A row whose key is negative has nothing seen.
+        """
+        for _, key in keys:
+            known = key >= 0
+            # nobody's rows are nobody else's
+            count, rate = self._rates(np.where(known, key, key.max() + 1), self._overall)
+            yield known * (count / (count + _STRENGTH))
+            for column in (_log_odds(rate) - _log_odds(self._overall)).T:
+                yield known * column
+
+    def _rates(self, key: Ints, prior: Floats) -> tuple[Floats, Floats]:
         """(N,) shown rows and (N, T) smoothed rates of each row's key before its day: the prior where none is."""
-        sums = EarlierDays(key[shown], rows.day[shown], values).sums(key, rows.day)
-        trials, hits = sums[:, 1 : 1 + tasks], sums[:, 1 + tasks :]
+        past = EarlierDays(key[self._shown], self._day[self._shown], self._values)
+        sums = past.sums(key, self._day)
+        trials, hits = sums[:, 1 : 1 + self._tasks], sums[:, 1 + self._tasks :]
         return sums[:, 0], np.asarray((hits + _STRENGTH * prior) / (trials + _STRENGTH))
-
-    _, overall = rates(np.zeros(len(rows), np.int64), prior)
-    for _, key in keys:
-        known = key >= 0
-        count, rate = rates(np.where(known, key, key.max() + 1), overall)  # nobody's rows are nobody else's
-        yield known * (count / (count + _STRENGTH))
-        for column in (_log_odds(rate) - _log_odds(overall)).T:
-            yield known * column
 
 
 def _log_odds(rate: Floats) -> Floats:

@@ -25,16 +25,13 @@ from mtmd.extras.kuairand.rows import Floats, Ints, TeacherConfig, TeacherInputs
 class HeavyweightTeacher(nn.Module):
     """One conditional logit for each task and row."""
 
-    def __init__(self, inputs: TeacherInputs, level: Tensor, config: TeacherConfig) -> None:
-        """level (T,): logits to begin at."""
+    def __init__(self, inputs: TeacherInputs, config: TeacherConfig) -> None:
         super().__init__()
         self.starts: Tensor
         self.ids: Tensor
-        self.level: Tensor
-        sizes, tasks = inputs.sizes, len(level)
+        sizes, tasks = inputs.sizes, inputs.level.shape[1]
         self.register_buffer("starts", torch.tensor((0, *sizes[:-1])).cumsum(0))
         self.register_buffer("ids", torch.tensor(inputs.ids))
-        self.register_buffer("level", level)
         self.id_dropout = config.id_dropout
         self.past_dropout = config.past_dropout
         self.embedding = nn.Embedding(sum(sizes), config.width)
@@ -54,15 +51,15 @@ class HeavyweightTeacher(nn.Module):
             nn.Linear(config.hidden // 2, tasks),
         )
 
-    def forward(self, codes: Tensor, static: Tensor, past: Tensor) -> Tensor:
-        """codes (N, F) int32, static (N, M), past (N, H) → (N, T) conditional logits."""
+    def forward(self, codes: Tensor, static: Tensor, past: Tensor, level: Tensor) -> Tensor:
+        """codes (N, F) int32, static (N, M), past (N, H), level (N, T) → (N, T) conditional logits."""
         if self.training:
             codes, past = self._hide(codes, past)
         rows = codes + self.starts
         fields = self.embedding(rows)  # (N, F, D)
         pairs = (fields.sum(1).square() - fields.square().sum(1)) / 2  # (N, D)
         joined = torch.cat([fields.flatten(1), pairs, static, past], dim=1)  # (N, F·D + D + M + H)
-        logits: Tensor = self.linear(rows).sum(1) + self.mlp(joined) + self.level
+        logits: Tensor = self.linear(rows).sum(1) + self.mlp(joined) + level
         return logits
 
     def _hide(self, codes: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,8 +101,7 @@ def day_logits(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        first = next(lesson.taught for lesson in plan if len(lesson.taught))
-        member = _Member(inputs, rows, first, config)
+        member = _Member(inputs, rows, config)
         for lesson in plan:
             if len(lesson.scored):
                 yield lesson.scored, member.logits(lesson.scored)
@@ -116,14 +112,12 @@ def day_logits(
 class _Member:
     """One teacher in training, which scores with the running mean of its weights; all rows as tensors."""
 
-    def __init__(self, inputs: TeacherInputs, rows: TeachingRows, first: Ints, config: TeacherConfig) -> None:
-        """first: rows of the first lesson, whose rates are the level to begin at."""
-        self._inputs = tuple(torch.from_numpy(part) for part in (inputs.codes, inputs.static, inputs.past))
+    def __init__(self, inputs: TeacherInputs, rows: TeachingRows, config: TeacherConfig) -> None:
+        parts = inputs.codes, inputs.static, inputs.past, inputs.level
+        self._inputs = tuple(torch.from_numpy(part) for part in parts)
         self._labels = torch.from_numpy(rows.labels.astype(np.float32))
         self._teaches = torch.from_numpy(rows.teaches.astype(np.float32))
-        hits, trials = (rows.labels & rows.teaches)[first].sum(0), rows.teaches[first].sum(0)
-        level = torch.logit(torch.from_numpy((hits + 0.5) / (trials + 1.0))).float()
-        self._model = HeavyweightTeacher(inputs, level, config)
+        self._model = HeavyweightTeacher(inputs, config)
         self._mean = AveragedModel(self._model, avg_fn=self._average)
         self._least_share = 1.0 - config.averaging
         self._batch_rows = config.batch_rows

@@ -84,7 +84,7 @@ def test_rows_that_were_not_shown_are_scored_and_teach_nothing() -> None:
 
 
 def test_teachers_learn_who_clicks_and_the_report_says_how_well() -> None:
-    inputs, rows = read(8)
+    inputs, rows = read(16)
     fitted = fit(inputs, rows, hidden=32, learning_rate=3e-2, members=2)
     eager = inputs.codes[:, 0] % 2 == 1  # click 80 % of the time, the others 20 %
     newest = rows.day == rows.day.max()

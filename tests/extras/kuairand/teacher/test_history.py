@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mtmd.extras.kuairand.rows import EarlierDays, TeachingRows, past_numbers
+from mtmd.extras.kuairand.rows import EarlierDays, PastRates, TeachingRows
 
 KEY = np.array([0, 1, 0, 0, 1, 0])
 DAY = np.array([10, 10, 10, 11, 12, 13])
@@ -18,7 +18,7 @@ def test_sums_leave_out_the_same_day_and_later() -> None:
 
 
 def numbers(rows: TeachingRows, user: list[int]) -> dict[str, list[float]]:
-    found = past_numbers([("user", np.array(user))], rows, np.array([0.1, 0.2]))
+    found = PastRates(rows, np.array([0.1, 0.2])).numbers([("user", np.array(user))])
     return dict(zip(("n", "ctr", "cvr"), (column.tolist() for column in found), strict=True))
 
 
