@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from mtmd.config import Preset
 from mtmd.config.model import ModelSettings, architecture, architectures
+from mtmd.model.batch import ListInput
 from mtmd.model.ranker import TwoTower, build_model, pair_logits, tree_log_probability
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch, random_side
-from tests.model.test_served import padded
 from tests.train.windows import RandomWindow, with_model
 
 SERVED = [name for name in architectures() if architecture(name).servable]
@@ -78,6 +78,15 @@ def assert_exported_alike(model: TwoTower, preset: Preset) -> None:
         assert not module.training
         for ours, theirs in zip(own, expected, strict=True):
             torch.testing.assert_close(ours.float(), theirs.float(), atol=1e-6, rtol=1e-6)
+
+
+def padded(lists: tuple[ListInput, ...]) -> list[Tensor]:
+    """The inputs of a served tower, one row longer than the longest list of the batch."""
+    inputs = []
+    for one in lists:
+        filled = torch.arange(int(one.lengths.max()) + 1) < one.lengths[:, None]
+        inputs.append(one.ids.new_zeros(filled.shape).masked_scatter(filled, one.ids))
+    return inputs
 
 
 @pytest.mark.parametrize("name", SERVED)

@@ -1,14 +1,11 @@
 """Where tables are, what they give back, and which values are admitted."""
 
-from collections.abc import Sequence
-
 import torch
 
 from mtmd.config import Declarations, Domains, SideSchema, Task
 from mtmd.features import feature
-from mtmd.model.batch import ListInput, SideInput
-from mtmd.model.fields import Admission, FieldLayout, FieldTables, Owned
-from tests.model.listed import listed_preset
+from mtmd.model.batch import SideInput
+from mtmd.model.fields import Admission, FieldLayout, FieldTables
 
 
 def schema() -> SideSchema:
@@ -26,10 +23,10 @@ def schema() -> SideSchema:
     return Declarations(domains=domains, features=features).item
 
 
-def rows(categorical: list[list[int]], lists: Sequence[ListInput] = ()) -> SideInput:
+def rows(categorical: list[list[int]]) -> SideInput:
     """Rows of one domain, without numbers."""
     none = torch.empty(len(categorical), 0)
-    return SideInput(none, torch.tensor(categorical), none, (len(categorical),), tuple(lists))
+    return SideInput(none, torch.tensor(categorical), none, (len(categorical),))
 
 
 def test_ids_read_their_own_features_rows_in_each_copy() -> None:
@@ -44,24 +41,6 @@ def test_ids_read_their_own_features_rows_in_each_copy() -> None:
     assert known.tolist() == [[False], [True]]
     assert maker[:, :, 0, 0].tolist() == [[5, 1], [11, 7]]  # 6 rows a copy
     assert shallow[0, :, :, 0].tolist() == [[3, 4 + 7], [0, 4 + 4]]  # shape has 4 rows, then size
-
-
-def listed_tables() -> tuple[FieldTables, FieldTables]:
-    """Of the query side and the item side."""
-    declarations = listed_preset().declarations
-    owned: Owned = {}
-    query = FieldTables(FieldLayout(declarations.query), owned=owned)
-    return query, FieldTables(FieldLayout(declarations.item), owned=owned)
-
-
-def test_a_table_that_both_sides_read_is_one_parameter_of_the_first() -> None:
-    query, item = listed_tables()
-    rows = {table.shared: rows for table, rows in zip(item.layout, item.read, strict=True)}
-    shared = [(t, own) for t, own in zip(query.layout, query.read, strict=True) if t.shared is not None]
-    assert len(shared) == 2
-    assert all(rows[table.shared] is own for table, own in shared)
-    assert len(query.tables) == len(query.layout)
-    assert len(item.tables) == 0
 
 
 ONCE = feature(name="a", side="query", kind="categorical", buckets=3)

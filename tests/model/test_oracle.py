@@ -1,4 +1,4 @@
-"""The fast model against the plain one: same weights, same numbers, same gradients, for every switch."""
+"""The fast model against the plain one, for every switch: same weights, numbers and gradients; and as exported."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,11 @@ from mtmd.model.batch import Batch
 from mtmd.model.domain_tower import DomainTowers
 from mtmd.model.mtmd import Settings
 from mtmd.model.mtmd.network import MTMD
+from mtmd.model.mtmd.served import DomainModule
 from tests.model.listed import listed_preset
 from tests.model.oracle import Oracle, Pairs, Read, copy_weights, paired_parameters
 from tests.model.random_batches import random_batch
+from tests.model.test_architectures import assert_exported_alike
 
 SWITCHES = [
     {},
@@ -32,6 +34,9 @@ SWITCHES = [
     {"shallow_expert": False},
     {"emb_deep": 6, "cross_layers": 4, "cross_rank": 2},
 ]
+every_switch = pytest.mark.parametrize(
+    "changes", SWITCHES, ids=lambda c: ",".join(f"{k}={v}" for k, v in c.items()) or "paper"
+)
 
 
 def both(preset: Preset, changes: dict[str, object]) -> tuple[MTMD, Oracle]:
@@ -59,9 +64,7 @@ def assert_close(actual: Tensor, expected: Tensor, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "changes", SWITCHES, ids=lambda c: ",".join(f"{k}={v}" for k, v in c.items()) or "paper"
-)
+@every_switch
 def test_forward_and_gradients_agree_with_the_plain_model(
     tiny_preset: Preset, changes: dict[str, object]
 ) -> None:
@@ -71,6 +74,23 @@ def test_forward_and_gradients_agree_with_the_plain_model(
 @pytest.mark.parametrize("changes", [{}, {"adaptation": "shared"}], ids=["paper", "shared"])
 def test_lists_and_shared_tables_agree_with_the_plain_model(changes: dict[str, object]) -> None:
     check_agreement(listed_preset(), changes)
+
+
+@every_switch
+def test_the_export_modules_equal_the_towers(tiny_preset: Preset, changes: dict[str, object]) -> None:
+    fast, _ = both(tiny_preset, changes)
+    fast.observe(random_batch(tiny_preset.declarations, query_counts=(20, 20, 20), seed=7))
+    assert_exported_alike(fast, tiny_preset)
+
+
+def test_the_export_module_holds_only_its_domains_weights(tiny_preset: Preset) -> None:
+    tower = both(tiny_preset, {})[0].query
+    module = DomainModule(tower, 1)
+    own = {id(p) for p in module.parameters()}
+    others = (tower.adaptation.domains[0], *tower.experts)
+    assert not own & {id(p) for other in others for p in other.parameters()}
+    expert = sum(p.numel() for p in tower.experts[1].parameters())
+    assert sum(p.numel() for p in module.expert.parameters()) == expert
 
 
 def check_agreement(preset: Preset, changes: dict[str, object]) -> None:

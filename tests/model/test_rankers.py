@@ -9,9 +9,7 @@ from torch import Tensor
 
 from mtmd.config import Preset
 from mtmd.model.batch import Batch
-from mtmd.model.domain_tower import TowerPlan
-from mtmd.model.mtmd import Settings
-from mtmd.model.mtmd.network import MTMD, Tower
+from mtmd.model.mtmd.network import MTMD
 from mtmd.model.per_slice.network import PerSlice
 from mtmd.model.ranker import build_model
 from tests.model.random_batches import random_batch
@@ -30,20 +28,6 @@ def mtmd(preset: Preset) -> MTMD:
 def per_slice(preset: Preset) -> PerSlice:
     model = build_model("per_slice", preset)
     assert isinstance(model, PerSlice)
-    return model
-
-
-def tower(preset: Preset, learn_bias: bool = False, **changes: object) -> Tower:
-    """A tower of the query side whose statistics and weights are those of no special case."""
-    torch.manual_seed(1)
-    config = Settings.model_validate(preset.model.model_dump() | changes)
-    tasks = ((0, 1, 2), (0, 1), (0, 1, 2))  # the second domain lacks a task
-    model = Tower(TowerPlan(preset.declarations.query, (8, 4, 4), tasks, learn_bias), config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    batch = random_batch(preset.declarations, query_counts=(20, 20, 20), seed=7)
-    model.observe(batch.query, batch.requests_once())
     return model
 
 
