@@ -31,14 +31,6 @@ def test_extreme_logits_give_finite_scores_and_the_exact_gradient(logit: float) 
     assert logits.grad[0].tolist() == pytest.approx([3 * rest, rest, rest], rel=1e-5, abs=1e-37)
 
 
-def test_scores_are_float32_under_autocast() -> None:
-    logits = torch.tensor([[1.001, 2.003, -3.007]])
-    with torch.autocast("cpu", torch.bfloat16):
-        inside = tree_log_probability(logits, PARENTS)
-    assert inside.dtype == torch.float32
-    assert torch.equal(inside, tree_log_probability(logits, PARENTS))
-
-
 @pytest.mark.parametrize("x", [-1e-20, -1e-7, -1e-3, -0.5, -0.6931, -0.6932, -5.0, -40.0, -80.0])
 def test_log1mexp_and_its_gradient_are_exact(x: float) -> None:
     value = torch.tensor(x, requires_grad=True)

@@ -105,6 +105,9 @@ def test_a_test_that_was_run_is_taken_from_where_it_is(
     with pytest.raises(LogsError, match="are not of a simulated world"):
         abtest_stage.ab_test(elsewhere, trained)
     assert find_ab_test(elsewhere, trained) is None
+    assert find_ab_test(plan, trained) == tested[0]  # for the page of a run that is written after it
+    other = plan_run(AS_OF, TINY, logs=plan.logs, artifacts=str(artifacts))  # with a test of another size
+    assert find_ab_test(other, trained) is None
 
 
 def test_the_champion_is_compared_as_it_is_served(
@@ -149,12 +152,3 @@ def test_a_rerun_takes_the_test_from_where_it_is(gated: Run, preset: str) -> Non
     assert again.verdict == gated.summary.verdict
     assert again.places == gated.summary.places
     assert [path.stat() for path in gated.root.glob("evaluations/*/ab_test.json")] == [before]
-
-
-def test_a_test_of_the_presets_size_is_found_and_no_other(
-    tested: tuple[ABTest, dict[str, str]], plan: RunPlan, trained: list[Trained]
-) -> None:
-    """The page of a run that is written after it has it."""
-    assert find_ab_test(plan, trained) == tested[0]
-    other = plan_run(AS_OF, TINY, logs=plan.logs, artifacts=str(plan.workspace.root.parent))
-    assert find_ab_test(other, trained) is None

@@ -74,15 +74,6 @@ def test_scores_that_do_not_fit_are_refused() -> None:
         deliver(traffic, broken, FUNNEL)
 
 
-def test_nobody_pays_more_than_the_budget_and_what_is_spent_stops() -> None:
-    pacer = Pacer(np.array([2.0, 3.0]), np.array([1.0, 10.0]))
-    paid = pacer.charge(np.array([0, 1, 0, 0]), np.array([0.5, 2.0, 0.5, 1.0]))
-    np.testing.assert_allclose(paid, [0.25, 2.0, 0.25, 0.5])
-    np.testing.assert_allclose(pacer.spent, [1.0, 2.0])
-    np.testing.assert_allclose(pacer.bids(), [0.0, 3.0])
-    assert pacer.charge(np.array([0]), np.array([1.0])).tolist() == [0.0]
-
-
 def test_bids_fall_ahead_of_the_plan_and_rise_behind_it_up_to_the_bid() -> None:
     pacer = Pacer(np.array([2.0, 2.0]), np.array([1.0, 1.0]))
     pacer.charge(np.array([0]), np.array([0.5]))

@@ -9,19 +9,6 @@ from mtmd.extras.abtest.funnel import draw_traffic, identity
 from tests.extras.abtest.made import BROAD, DAY, FUNNEL, tiny_platform, tiny_traffic
 
 
-def test_requests_come_in_order_of_time_with_their_pairs() -> None:
-    traffic = tiny_traffic()
-    assert (np.diff(traffic.requests.second) >= 0).all()
-    assert traffic.request_rows.column("request_id").to_pylist() == traffic.requests.request_id.tolist()
-    assert traffic.request_rows.column("user_id").to_pylist() == (traffic.requests.users.user_id + 1).tolist()
-    assert traffic.ad_rows.column("ad_id").to_pylist() == traffic.ads.ad_id.tolist()
-    key = traffic.pairs.request * 10**6 + traffic.pairs.ad
-    assert (np.diff(key) > 0).all()
-    for row in (0, 150, 299):
-        assert (traffic.pairs.request[traffic.first[row] : traffic.first[row + 1]] == row).all()
-    assert traffic.first[-1] == len(traffic.pairs.ad)
-
-
 def test_ads_target_a_topic_an_interest_or_everybody() -> None:
     traffic = tiny_traffic()
     requests, ads = traffic.requests, traffic.ads

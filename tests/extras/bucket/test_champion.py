@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.errors import BundleError, RegistryError, UnreachableError
+from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.champions import Champions
 from mtmd.registry.records import Promotion
 from mtmd.registry.registry import Registry
@@ -165,12 +165,3 @@ def test_of_two_publications_at_once_one_serves(s3: S3, machine: Callable[[str],
         BundleError, match=rf"^{URL}/ads/m/current.json cannot be read; remove it and publish"
     ):
         Catalogue(machine("a")).current("m")
-
-
-def test_a_bucket_that_does_not_answer_is_no_line_without_a_champion(s3: S3, machines: Machines) -> None:
-    machines.promote("a", "a", 5)
-    s3.dies_after = 0
-    with pytest.raises(UnreachableError):
-        machines.on("a").champion()
-    with pytest.raises(UnreachableError):
-        machines.on("a").promote("a", date(2026, 1, 5), "again", 1)

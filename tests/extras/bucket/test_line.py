@@ -10,9 +10,7 @@ import pytest
 
 from mtmd.cli import main
 from mtmd.config import load_preset
-from mtmd.errors import UnreachableError
 from mtmd.extract.shards import read_manifest
-from mtmd.flows import steps
 from mtmd.jobs.clean_up import clean_up
 from mtmd.promote.rollback import rollback
 from mtmd.publish.stage import publish
@@ -133,9 +131,3 @@ def test_a_command_says_that_the_bucket_does_not_exist(
     said = " ".join(capsys.readouterr().err.split())
     assert "can't be read" in said
     assert "see that the bucket exists" in said
-
-
-def test_a_daily_run_says_so_of_its_logs(machine: Callable[[str], Path], tmp_path: Path) -> None:
-    machine("a")
-    with pytest.raises(UnreachableError, match=r"s3://none/logs/.* can't be read"):
-        steps.plan.fn(AS_OF, TINY, None, "s3://none/logs", str(tmp_path))

@@ -96,15 +96,6 @@ def test_without_obstore_its_installation_is_said(monkeypatch: pytest.MonkeyPatc
         ObjectPath.of("s3://never-opened/x")
 
 
-def test_an_object_is_put_found_and_removed(logs: ObjectPath) -> None:
-    for content in (b"1", b"22"):
-        (logs / "new" / "small").put(content)
-    assert read(logs / "new" / "small") == b"22"
-    assert [(one.key, one.size) for one in (logs / "new").below()] == [("new/small", 2)]
-    logs.delete(["new/small", "new/none"])
-    assert (logs / "new").below() == []
-
-
 def test_replace_fails_where_the_tag_moved(logs: ObjectPath) -> None:
     place = logs / "pointer.json"
     assert not place.replace(b"1", Content(b"0", Listed("", 1, '"0"')))  # nothing is there
@@ -115,15 +106,4 @@ def test_replace_fails_where_the_tag_moved(logs: ObjectPath) -> None:
     assert place.replace(b"2", seen)
     assert place.replace(b"2", seen)  # a request that is repeated
     assert not place.replace(b"3", seen)
-    assert read(place) == b"2"
-
-
-def test_a_write_whose_answer_is_lost_counts_once(s3: S3, logs: ObjectPath) -> None:
-    place = logs / "pointer.json"
-    s3.unanswered = 1
-    assert place.replace(b"1", None)
-    seen = place.content()
-    assert seen is not None
-    s3.unanswered = 1
-    assert place.replace(b"2", seen)
     assert read(place) == b"2"

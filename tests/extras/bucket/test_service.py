@@ -1,7 +1,6 @@
 """A service follows the champion of a line in a bucket, which another machine changes."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from mtmd.serve.http.live import Live
 from mtmd.store.files import remove
 from tests.buckets import S3
 from tests.serve.conftest import MakeBundle
-from tests.serve.http.conftest import ADS, DAY, Line
+from tests.serve.http.conftest import DAY, Line
 
 Elsewhere = Callable[[Callable[[Line], object]], None]
 
@@ -36,25 +35,6 @@ def live(machine: Callable[[str], Path]) -> Live:
 def served(live: Live) -> tuple[str, int]:
     assert live.serving is not None
     return live.serving.ranker.model_id, sum(len(block.ad_id) for block in live.serving.ranker.ads.blocks)
-
-
-def test_promotions_newer_ads_and_rollbacks_are_followed(live: Live, elsewhere: Elsewhere) -> None:
-    assert not live.refresh()
-    assert "has no champion" in str(live.problem)
-    elsewhere(lambda line: line.promote(0))
-    assert live.refresh()
-    assert not live.refresh()
-    assert served(live) == ("model-0", 4)
-    elsewhere(lambda line: line.publish("model-0", DAY + timedelta(days=1), ADS[:2]))
-    assert live.refresh()
-    assert served(live) == ("model-0", 2)
-    elsewhere(lambda line: line.promote(1))
-    assert live.refresh()
-    assert served(live) == ("model-1", 4)
-    elsewhere(lambda line: line.registry.rollback("bad", lambda _: None))
-    assert live.refresh()
-    assert served(live) == ("model-0", 2)
-    assert live.problem is None
 
 
 def test_what_is_served_is_served_on_while_the_bucket_does_not_answer(

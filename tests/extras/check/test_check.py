@@ -89,12 +89,6 @@ def test_one_run_finds_the_mistakes_of_all_tables_and_days(project: Project) -> 
     assert not any("rows" in line for line in lines)
 
 
-def test_the_day_is_chosen(project: Project) -> None:
-    project.damage("candidates", "update t set ctr = 2 where true")
-    assert not project.check().passed
-    assert project.check(date(2026, 1, 22)).passed
-
-
 def gone(project: Project, table: str, *days: int) -> None:
     for day in days:
         shutil.rmtree(project.logs / table / f"date=2026-01-{day:02}")
@@ -138,11 +132,8 @@ def test_a_folder_without_files_and_a_date_that_is_none_are_named(project: Proje
 
 
 def test_a_table_without_the_newest_day_of_the_others_is_named(project: Project) -> None:
-    shutil.rmtree(project.file("candidates").parent)
+    gone(project, "candidates", 23)
     (problem,) = project.problems()  # the tables that have it are not accused
-    assert problem.startswith(
-        "candidates: candidates lack 1 of the 21 days from 2026-01-03 to as_of 2026-01-23"
-    )
     assert f"→ deliver candidates of 2026-01-23 to {project.logs}/candidates/date=2026-01-23/" in problem
     (hint,) = (one.text for one in project.check(date(2026, 1, 22)).findings if one.level is Level.HINT)
     assert hint == "no 2026-01-23, which another table has"
@@ -187,20 +178,12 @@ def test_a_lack_of_memory_is_no_fault_of_the_logs(project: Project, monkeypatch:
     ("table", "damages", "beginnings"),
     [
         ("requests",
-         ("insert into t select * from t limit 1", "update t set ts = ts + interval 2 day where surface = 'search'",
-          "update t set user_vector = [1] where request_id % 3 = 0",
-          "update t set surface = 'video' where surface = 'search' and request_id % 2 = 0"),
+         ("insert into t select * from t limit 1", "update t set user_vector = [1] where request_id % 3 = 0"),
          ["requests.request_id: request_id_unique fails: 1 row, such as request_id 7",
-          "requests.ts: ts_inside_the_day fails: ", "requests.surface: surface_known fails: ",
           "requests: vectors_whole fails: "]),
         ("candidates",
-         ("update t set request_id = null where ad_id % 2 = 0", "update t set ad_id = -1 where ad_id % 7 = 0",
-          "update t set gctr = ctr * 1.01", "update t set octr = 0.01", "update t set ctr = 0 where ad_id % 3 = 0",
-          "update t set clicked = true where not impressed"),
-         ["candidates.request_id: request_id_not_null fails: ", "candidates: request_id_ad_id_unique fails: ",
-          "candidates.ad_id: ad_exists fails: ", "candidates.ctr: ctr_is_a_probability fails: ",
-          "candidates: gctr_at_most_ctr fails: ", "candidates.octr: octr_exactly_where_defined fails: ",
-          "candidates: outcomes_null_unless_impressed fails: "]),
+         ("update t set ad_id = -1 where ad_id % 7 = 0", "update t set gctr = ctr * 1.01"),
+         ["candidates.ad_id: ad_exists fails: ", "candidates: gctr_at_most_ctr fails: "]),
         ("ads", ("delete from t",), ["ads: has_rows fails: "]),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A check of logs whose places and formats the preset says."""
+"""A check of logs that are not in files."""
 
 from datetime import date
 from importlib.util import find_spec
@@ -7,38 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.elsewhere import laid_out
 from tests.extras.check.conftest import Project
-
-NO_SQL = 'base = "tiny"\nname = "mine"\n'
-SOURCES = """
-[sources]
-requests = { files = "r/{day}.parquet" }
-ads = { files = "a/year={day:%Y}/month={day:%-m}/{day:%d}-*.parquet" }
-candidates = { files = "c/{day:%Y%m%d}/*/*.parquet" }
-"""
-
-
-@pytest.fixture
-def elsewhere(project: Project) -> Project:
-    """The project's logs in other places; its own `sql` is left out."""
-    laid_out(project.logs, project.logs)
-    for table in ("requests", "ads", "candidates"):
-        (project.logs / table).rename(project.root / table)
-    project.say(SOURCES, preset=NO_SQL)
-    return project
-
-
-def test_logs_are_found_where_the_preset_says(elsewhere: Project) -> None:
-    assert elsewhere.problems() == []
-    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in elsewhere.facts()
-
-
-def test_a_template_that_is_none_is_named_by_its_key(project: Project) -> None:
-    project.say('[sources.ads]\nfiles = "ads/*.parquet"\n')
-    (said,) = project.problems()
-    assert "sources.ads.files: must name the day by year, month and day" in said
-
 
 needs_tables = pytest.mark.skipif(
     find_spec("mtmd.extras.tables") is None, reason="the extra `tables` is not here"

@@ -1,11 +1,11 @@
-"""What a KuaiRand row becomes: surface, product, labels, clock and request."""
+"""What a KuaiRand row becomes: surface, labels, clock and request."""
 
 from typing import Any
 
 import pytest
 
 from mtmd.errors import LogsError
-from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, map_exposures
+from mtmd.extras.kuairand.mapping import SURFACES, map_exposures
 from mtmd.extras.kuairand.source import read_source
 
 
@@ -13,12 +13,6 @@ def test_five_tabs_are_kept(made_up: Any) -> None:
     rows = [made_up.exposure(1, 100, made_up.midnight + tab, tab=tab) for tab in range(15)]
     exposures = map_exposures(read_source(made_up.write(rows)))
     assert [SURFACES[i] for i in exposures.surface] == ["tab_0", "tab_1", "tab_2", "tab_4", "tab_6"]
-
-
-def test_product_is_the_upload_type(made_up: Any) -> None:
-    rows = [made_up.exposure(1, 100 + i, made_up.midnight + i) for i in range(4)]
-    exposures = map_exposures(read_source(made_up.write(rows)))
-    assert [PRODUCTS[i] for i in exposures.product] == ["long_import", "web", "other", "long_import"]
 
 
 @pytest.mark.parametrize(

@@ -22,14 +22,6 @@ def test_rows_equal_in_every_column_are_dropped(made_up: Any) -> None:
     assert source.exposures.num_rows == 2
 
 
-def test_gaps_in_the_tables_stay_nulls(made_up: Any) -> None:
-    source = read_source(made_up.write([made_up.exposure(1, 100, made_up.midnight)]))
-    assert source.users["onehot_feat4"].to_pylist()[:2] == [None, 1.0]
-    assert source.users["user_active_degree"].to_pylist()[:2] == ["full_active", "UNKNOWN"]
-    assert source.videos["video_duration"].null_count == 1
-    assert source.videos["tag"].to_pylist()[:4] == [None, "39", "7,42", "20,43,3"]
-
-
 def test_leaking_and_random_files_are_not_read(made_up: Any) -> None:
     folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)])
     for name in ("video_features_statistic_pure.csv", "log_random_4_22_to_5_08_pure.csv"):

@@ -73,25 +73,6 @@ def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Pat
     assert load_preset(str(tmp_path / "their-ads" / "preset.toml")).data.min_domain_rows == 100
 
 
-def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_logs: Path) -> None:
-    columns = {
-        table: duckdb.execute(f"describe {sql}", {"paths": [str(foreign_logs / FIRST_DAY[table])]}).fetchall()
-        for table, sql in proposal.statements.items()
-    }
-    kinds = {table: {row[0]: row[1] for row in rows} for table, rows in columns.items()}
-    assert list(kinds["requests"])[:4] == ["request_id", "ts", "surface", "user_id"]
-    assert kinds["ads"]["ad_id"] == "VARCHAR"
-    assert kinds["ads"]["well_known"] == "INTEGER"
-    assert list(kinds["candidates"]) == [
-        "request_id", "ad_id", "p_click", "p_lead", "impressed", "click", "lead", "position",
-    ]  # fmt: skip
-    ((unshown,),) = duckdb.execute(
-        f"select count(click) + count(lead) from ({proposal.statements['candidates']}) where not impressed",
-        {"paths": [str(foreign_logs / FIRST_DAY["candidates"])]},
-    ).fetchall()
-    assert unshown == 0
-
-
 def _write(source: Path, logs: Path, days: int, **queries: str) -> Path:
     """So many days of logs by queries on the foreign ones' first day, `t`, with {days} for the day's number."""
     for table, path in FIRST_DAY.items():

@@ -166,12 +166,9 @@ def test_a_candidate_that_understands_other_bodies_fails_in_the_log_alone(two: L
     with a_log(tmp_path) as log:
         assert outcome(live.serving, body, answered, log) == "failed"
         assert outcome(live.serving, BODY, itself, log) == "no_candidate"  # promoted meanwhile
-    with (tmp_path / "log.jsonl").open("a") as file:
-        file.write('{"at": "2026-01')  # cut off by a kill
-    failed, unreadable = summed_up(tmp_path)
+    (failed,) = summed_up(tmp_path)
     assert failed.startswith("1 calls failed; the last one: model-1: ")
     assert "requests.0.new_feature" in failed
-    assert unreadable == "1 lines cannot be read and were left out"
 
 
 def test_the_newest_candidate_is_as_new_as_the_champion_published_and_not_taken_down(line: Line) -> None:
@@ -210,7 +207,12 @@ def test_the_log_is_summed_up_by_surface_and_task(tmp_path: Path, capsys: pytest
     failed = {"at": "2026-01-23T04:00:00Z", "candidate": "20260122-b", "error": "no task"}
     folder.mkdir(parents=True)
     (folder / "a-8080.jsonl.1").write_text(f"{logged(1, 'search', 1, 0.1, 0.2)}\n")
-    lines = [logged(2, "search", 3, 0.3, 0.2), json.dumps(failed), logged(3, "home_feed", 2, 0.5, 0.5), "[1]"]
+    lines = [
+        logged(2, "search", 3, 0.3, 0.2),
+        json.dumps(failed),
+        logged(3, "home_feed", 2, 0.5, 0.5),
+        '{"at":',
+    ]
     (folder / "a-8080.jsonl").write_text("".join(f"{line}\n" for line in lines))
     assert main(command) == 0
     # search: live (0.1 + 3 × 0.3) / 4, candidate (0.2 + 3 × 0.2) / 4, |difference| (0.02 + 3 × 0.04) / 4

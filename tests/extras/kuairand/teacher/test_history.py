@@ -5,16 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mtmd.extras.kuairand.rows import EarlierDays, PastRates, TeachingRows
-
-KEY = np.array([0, 1, 0, 0, 1, 0])
-DAY = np.array([10, 10, 10, 11, 12, 13])
-CLICKS = np.array([[1.0], [1.0], [0.0], [1.0], [0.0], [1.0]])
-
-
-def test_sums_leave_out_the_same_day_and_later() -> None:
-    past = EarlierDays(KEY, DAY, np.hstack([np.ones((6, 1)), CLICKS])).sums(KEY, DAY)
-    assert past.tolist() == [[0, 0], [0, 0], [0, 0], [2, 1], [1, 1], [3, 2]]
+from mtmd.extras.kuairand.rows import PastRates, TeachingRows
 
 
 def numbers(rows: TeachingRows, user: list[int]) -> dict[str, list[float]]:
