@@ -104,6 +104,8 @@ def test_ranks_read_disjoint_requests_of_the_same_batches(
         assert_parts(batch, of_ranks)
     first, own = next(whole.epoch(0, 48)), next(parts[1].epoch(0, 48))
     assert torch.equal(first.candidate, own.candidate)  # statistics are those of the whole
+    none = list(stage.window_data(plan, window, Share(63, 64)).epoch(1, 48))  # no request of any batch
+    assert [len(batch.candidate) for batch in none] == [0] * whole.steps(48)
 
 
 def assert_parts(batch: Batch, parts: list[Batch]) -> None:
@@ -113,42 +115,27 @@ def assert_parts(batch: Batch, parts: list[Batch]) -> None:
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_a_rank_may_have_no_request_of_a_batch(
-    window: list[ShardRef], preset: Preset, tmp_path: Path
-) -> None:
-    data = stage.window_data(plan_in(tmp_path, preset), window, Share(63, 64))
-    batches = list(data.epoch(1, 48))
-    assert len(batches) == data.steps(48)
-    assert all(len(batch.candidate) == 0 for batch in batches)
-
-
 # ---- what ranks learn ----------------------------------------------------------------------------
 
 
-def assert_learnt_alike(one: stage.Trained, two: stage.Trained) -> None:
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice"])
+def test_two_ranks_learn_what_one_learns(
+    kind: str, window: list[ShardRef], preset: Preset, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    one = stage.train(plan_in(tmp_path, preset), kind, window)
+    if kind == "mtmd":
+        two: stage.Trained = request.getfixturevalue("of_two")
+    else:
+        two = stage.train(plan_in(tmp_path, preset, ranks=2), kind, window)
     assert one.key != two.key
-    assert (Path(two.path) / MOMENTS).exists() == (one.kind == "mtmd")
+    assert (Path(two.path) / MOMENTS).exists() == (kind == "mtmd")
     assert losses(two.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
     assert [epoch.rows for epoch in two.fit.epochs] == [epoch.rows for epoch in one.fit.epochs]
-    assert {path.name for path in Path(two.path).iterdir()} == {
-        path.name for path in Path(one.path).iterdir()
-    }
+    files = [{path.name for path in Path(own.path).iterdir()} for own in (one, two)]
+    assert files[0] == files[1]
     first, second = weights(one), weights(two)
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=1e-2, atol=1e-3)
-
-
-def test_two_ranks_learn_what_one_learns(
-    of_two: stage.Trained, window: list[ShardRef], preset: Preset, tmp_path: Path
-) -> None:
-    assert_learnt_alike(stage.train(plan_in(tmp_path, preset), "mtmd", window), of_two)
-
-
-def test_two_ranks_learn_what_one_learns_of_a_model_per_slice(
-    window: list[ShardRef], preset: Preset, tmp_path: Path
-) -> None:
-    one, two = (stage.train(plan_in(tmp_path, preset, ranks=ranks), "per_slice", window) for ranks in (1, 2))
-    assert_learnt_alike(one, two)
 
 
 def ranks_in(place: Path) -> dict[str, int]:
