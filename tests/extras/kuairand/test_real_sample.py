@@ -32,9 +32,7 @@ def sample() -> tuple[Source, Exposures]:
     return source, map_exposures(source)
 
 
-def test_no_day_is_refused_for_its_number_of_rows(
-    sample: tuple[Source, Exposures],
-) -> None:
+def test_no_day_is_refused_for_its_number_of_rows(sample: tuple[Source, Exposures]) -> None:
     # The sample thins its older days: the first dense one has six times the rows of the day before.
     _, exposures = sample
     limits = load_preset("kuairand").data
@@ -44,9 +42,7 @@ def test_no_day_is_refused_for_its_number_of_rows(
     assert max(compared) / min(compared) < FACTORS[Measure.VOLUME]
 
 
-def test_the_preset_has_the_buckets_that_a_check_asks_for(
-    sample: tuple[Source, Exposures],
-) -> None:
+def test_the_preset_has_the_buckets_that_a_check_asks_for(sample: tuple[Source, Exposures]) -> None:
     source, exposures = sample
     in_window = exposures.day < (date(2022, 4, 30) - date(1970, 1, 1)).days
     users = source.users.take(np.unique(exposures.user[in_window]))

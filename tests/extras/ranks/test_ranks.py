@@ -26,11 +26,17 @@ from mtmd.store.files import write_text
 from mtmd.train import stage
 from mtmd.train.results import FILE, MOMENTS, WEIGHTS, FitResult, Progress
 from tests.conftest import FIRST_DAY
-from tests.train.windows import with_extra, with_training
+from tests.train.windows import pinned_preset, with_extra, with_training
 
 pytestmark = pytest.mark.slow
 
 CLOSE = 1e-4  # relative difference of losses that summation in another order may make
+
+
+@pytest.fixture(scope="module")
+def tiny_preset() -> Preset:
+    """The tiny preset, whatever its training settings become."""
+    return pinned_preset()
 
 
 def selective(preset: Preset) -> Preset:
