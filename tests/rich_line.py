@@ -5,10 +5,15 @@ The tiny platform writes neither the lists nor two of the tasks: statements of t
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from mtmd.export.fresh_process import RawRows, sample_raw_rows
+from mtmd.extract.shards import open_shard
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
+from mtmd.publish.answer import Asked, answer
 from mtmd.report import stage as report_stage
+from mtmd.serve.http.answers import RankAnswer
 from tests.daily import Done, run_stages
 
 PRESET = """
@@ -88,6 +93,15 @@ class RichLine:
     @property
     def done(self) -> Done:
         return Done(self.run)
+
+    def rows(self) -> RawRows:
+        """Raw requests and ads of the held-out day, of every domain."""
+        plan, shard = self.run.plan, open_shard(Path(self.run.days.held_out.path))
+        return sample_raw_rows(plan.source, shard, plan.preset.declarations, per_domain=3)
+
+    def answers(self, rows: RawRows, *bodies: dict[str, Any]) -> tuple[RankAnswer, ...]:
+        """What the exported bundle says of these ads."""
+        return answer(Path(self.run.exported.path), Asked(ads=rows.ads, bodies=bodies))
 
 
 def make_rich_line(place: Path, logs: Path) -> RichLine:

@@ -17,7 +17,11 @@ from mtmd.command_line import Lazy, Stages, app, console, literal, only_command,
 from mtmd.errors import LogsError
 
 ROOT = Path(__file__).parents[1]
-PRODUCT = ("mtmd", "flows", "expectations")
+PRODUCT = {
+    path: path.read_text()
+    for name in ("mtmd", "flows", "expectations")
+    for path in (ROOT / name).rglob("*.py")
+}
 commands = app("What they do.")
 
 
@@ -87,9 +91,8 @@ def test_text_of_others_can_change_neither_the_markup_nor_the_terminal() -> None
 
 def test_all_texts_that_are_printed_are_made_literal() -> None:
     """rich's `escape` lets escape sequences through, as does printing without markup: JSON and TOML need neither."""
-    modules = {path: path.read_text() for name in PRODUCT for path in (ROOT / name).rglob("*.py")}
-    assert [path.name for path, text in modules.items() if "rich.markup" in text] == ["command_line.py"]
-    unmarked = [line for text in modules.values() for line in text.splitlines() if "markup=False" in line]
+    assert [path.name for path, text in PRODUCT.items() if "rich.markup" in text] == ["command_line.py"]
+    unmarked = [line for text in PRODUCT.values() for line in text.splitlines() if "markup=False" in line]
     assert unmarked
     assert [line for line in unmarked if "json" not in line and "as_toml" not in line] == []
 
@@ -98,13 +101,8 @@ def test_text_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> 
     console.print(literal("ad:x:77"))
     console.print('{"reason": "user:m:18"}', markup=False)
     assert capsys.readouterr().out == 'ad:x:77\n{"reason": "user:m:18"}\n'
-    made = [
-        line
-        for name in PRODUCT
-        for path in (ROOT / name).rglob("*.py")
-        for line in path.read_text().splitlines()
-        if re.search(r"\bConsole\(", line)
-    ]
+    lines = [line for text in PRODUCT.values() for line in text.splitlines()]
+    made = [line for line in lines if re.search(r"\bConsole\(", line)]
     assert made
     assert [line for line in made if "emoji=False" not in line] == []
 

@@ -124,13 +124,6 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert said.isascii()  # nothing is drawn around it
 
 
-def test_the_list_of_commands_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    assert mtmd.cli.main(["--help"]) == 0
-    listed = capsys.readouterr().out.partition("Start:")[2]
-    assert sorted(re.findall(r"^  ([a-z][a-z-]+) ", listed, re.MULTILINE)) == sorted(COMMANDS)
-    assert "..." not in listed  # no summary is cut off
-
-
 def test_documented_columns_are_the_contracts() -> None:
     text = (ROOT / "docs" / "log-contract.md").read_text()
     preset = load_preset("demo")

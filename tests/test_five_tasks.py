@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from mtmd.export.fresh_process import RawRows, sample_raw_rows
-from mtmd.extract.shards import open_shard
-from mtmd.publish.answer import Asked, answer
 from mtmd.registry.registry import Registry
 from mtmd.report.evaluation import gains_table, metrics_table
 from mtmd.serve.scorer import Scorer
@@ -46,10 +43,10 @@ def test_their_slices_are_evaluated_where_the_tasks_exist(rich_line: RichLine) -
 def test_the_bundle_ranks_by_conversions_and_never_above_clicks(rich_line: RichLine) -> None:
     scorer = Scorer.load(Path(rich_line.done.exported.path))
     assert scorer.tasks == TASKS
-    rows = _rows(rich_line)
+    rows = rich_line.rows()
     products = {ad["ad_id"]: ad["product"] for ad in rows.ads}
     bodies = tuple({"requests": rows.requests, "rank_by": task, "top_k": 10} for task in ("cvr", "relevance"))
-    by_sales, by_relevance = answer(Path(rich_line.done.exported.path), Asked(ads=rows.ads, bodies=bodies))
+    by_sales, by_relevance = rich_line.answers(rows, *bodies)
     for request in by_sales.requests:
         assert {ad.ad_id for ad in request.ads} == {ad for ad, own in products.items() if own == "shopping"}
         for ad in request.ads:
@@ -58,13 +55,3 @@ def test_the_bundle_ranks_by_conversions_and_never_above_clicks(rich_line: RichL
             assert sales is not None
             assert sales <= clicks
     assert all({ad.ad_id for ad in request.ads} == set(products) for request in by_relevance.requests)
-
-
-def _rows(rich_line: RichLine) -> RawRows:
-    plan = rich_line.done.plan
-    return sample_raw_rows(
-        plan.source,
-        open_shard(Path(rich_line.done.days.held_out.path)),
-        plan.preset.declarations,
-        per_domain=3,
-    )

@@ -16,7 +16,7 @@ from mtmd.cli import main
 from mtmd.config import Preset
 from mtmd.errors import MtmdError
 from mtmd.registry.registry import Registry
-from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.files import discard
@@ -90,14 +90,6 @@ def test_nothing_outside_is_read_as_a_model(artifacts: Path) -> None:
         live = Live(registry.root, Settings(), choose=partial(str, name))  # as --shadow names one
         assert not live.refresh()
         assert "model id" in str(live.problem)
-
-
-@pytest.mark.parametrize(
-    "name", [OUTSIDE, "/etc", "2026-01-05-0123456789abcde", "2026-01-05-0123456789abcdef/..", "\x00"]
-)
-def test_a_pointer_to_published_ads_names_a_directory_beside_it(name: str) -> None:
-    with pytest.raises(ValueError, match="String should match pattern"):
-        Current(name=name, day=date(2026, 1, 5), ads=1)
 
 
 def test_a_pointer_that_names_a_model_outside_is_no_pointer(artifacts: Path) -> None:

@@ -6,10 +6,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
-from mtmd.sources.simulated.requests import Pairs, Requests
 
 
 def tiny_world(seed: int = 0) -> WorldConfig:
@@ -61,10 +59,3 @@ def day_truth(config: WorldConfig, day: date) -> DayTruth:
         for block in platform.blocks(day, ads)
     ]
     return DayTruth(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def grid(sides: tuple[Requests, Ads], surface: int, product: int, size: int = 80) -> Pairs:
-    """Every pair of some requests of a surface and some ads of a product."""
-    requests = np.flatnonzero(sides[0].surface == surface)[:size]
-    ads = np.flatnonzero(sides[1].product == product)[:: max(1, 700 // size)][:size]
-    return Pairs(np.repeat(requests, len(ads)), np.tile(ads, len(requests)))

@@ -11,14 +11,10 @@ GCTR = Task(name="gctr", label="good_clicked", parent="ctr")
 OCTR = Task(name="octr", label="outbound_clicked", parent="ctr", products=("standard",))
 
 
-def test_the_papers_domains_are_the_default() -> None:
+def test_a_domains_index_is_surface_times_products_plus_product() -> None:
     domains = Domains(tasks=(CTR,))
     assert domains.surfaces == ("home_feed", "search", "related_pin")
     assert domains.products == ("standard", "shopping")
-
-
-def test_a_domains_index_is_surface_times_products_plus_product() -> None:
-    domains = Domains(tasks=(CTR,))
     for s, surface in enumerate(domains.surfaces):
         for p, product in enumerate(domains.products):
             assert domains.domains[s * 2 + p] == Domain(surface, product)
@@ -36,10 +32,6 @@ def test_the_mask_says_which_tasks_a_domain_has() -> None:
     mask = Domains(tasks=(CTR, GCTR, OCTR)).task_mask
     assert mask.dtype == np.bool_
     assert mask.tolist() == [[True, True, True], [True, True, False]] * 3
-
-
-def test_parents_are_indices_of_earlier_tasks() -> None:
-    assert Domains(tasks=(CTR, GCTR, OCTR)).parents == (None, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,6 @@ def test_the_demo_and_the_tests_declare_the_same_features_but_for_their_buckets(
     assert tiny_preset.domains == demo.domains
 
 
-def test_a_preset_survives_json(tiny_preset: Preset) -> None:
-    _ = tiny_preset.declarations
-    assert Preset.model_validate_json(tiny_preset.model_dump_json()) == tiny_preset
-
-
 def test_values_that_have_no_json_are_refused_together(tmp_path: Path) -> None:
     """Outputs are named by them: a run would have ended after its training."""
     path = tmp_path / "endless.toml"
@@ -56,11 +51,6 @@ def test_values_that_have_no_json_are_refused_together(tmp_path: Path) -> None:
         match=r"gates\.champion_tolerance \(inf\) must be a finite number\n +monitor\.logmae_rise \(inf\) must be a",
     ):
         load_preset(str(path))
-
-
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"preset 'dmeo' not found; use one of \[.*'demo'.*\] or a path"):
-        load_preset("dmeo")
 
 
 @pytest.mark.parametrize("content", [b"name = ", b"name = '\xff'", b"name = " + b"[" * 100_000])

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
-from mtmd.evaluate.bootstrap import compare
 from mtmd.evaluate.evaluation import evaluate_predictors
-from mtmd.evaluate.held_out import HeldOutDay, Scored, cut
+from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.report import ALL, EvaluationReport
 
 SLICE = Slice("search", "standard", "ctr")
@@ -76,36 +75,26 @@ def test_recalls_are_compared_on_the_same_requests(make_day: MakeDay, declaratio
     assert pair.improvement == pytest.approx(1 - counts[:, 1].sum() / counts[:, 0].sum(), abs=1e-6)
 
 
+def unseen(teacher: np.ndarray, domain: np.ndarray, request: np.ndarray) -> HeldOutDay:
+    """A day on which nothing was shown."""
+    labels, impressed = np.full(teacher.shape, -1, np.int8), np.zeros(len(teacher), np.bool_)
+    return HeldOutDay(teacher.astype(np.float32), labels, impressed, domain, request)
+
+
 def test_requests_that_repeat_their_rows_widen_the_interval(declarations: Declarations) -> None:
     """Eight equal rows of a request say no more than one: the interval must be that of 400 rows, not 3,200."""
-
-    def day(copies: int) -> tuple[HeldOutDay, dict[str, np.ndarray]]:
-        rng = np.random.default_rng(3)
-        teacher = np.repeat(rng.uniform(0.05, 0.5, (400, 3)), copies, axis=0).astype(np.float32)
-        rows = len(teacher)
-        held = HeldOutDay(
-            teacher=teacher,
-            labels=np.full((rows, 3), -1, np.int8),
-            impressed=np.zeros(rows, np.bool_),
-            domain=np.full(rows, DOMAIN),
-            request=np.repeat(np.arange(400), copies),
-        )
-        noise = [np.repeat(0.3 * rng.standard_normal((400, 3)), copies, axis=0) for _ in range(2)]
-        log = np.log(teacher.astype(np.float64))
-        return held, {
-            "mtmd": np.minimum(log + noise[0], -1e-3),
-            "per_slice": np.minimum(log + noise[1], -1e-3),
-        }
-
     spreads = []
     for copies in (1, 8):
-        held, given = day(copies)
-        scored = {name: Scored.of(held, log_p, CONFIG.kept) for name, log_p in given.items()}
-        (pair, *_) = [
-            c
-            for c in compare(list(cut(held, declarations, CONFIG)), scored, CONFIG, "mtmd")
-            if (c.slice, c.metric, c.bucket) == (SLICE, "logmae", None)
-        ]
+        rng = np.random.default_rng(3)
+        teacher = np.repeat(rng.uniform(0.05, 0.5, (400, 3)), copies, axis=0)
+        request = np.repeat(np.arange(400), copies)
+        given = {
+            name: np.minimum(np.log(teacher) + 0.3 * rng.standard_normal((400, 3))[request], -1e-3)
+            for name in ("mtmd", "per_slice")
+        }
+        held = unseen(teacher, np.full(len(teacher), DOMAIN), request)
+        report = evaluate_predictors(date(2026, 1, 5), declarations, held, given, CONFIG)
+        pair = report.compared("per_slice", SLICE)
         assert pair.requests == pytest.approx(400)
         spreads.append(pair.standard_error)
     assert spreads[0] == pytest.approx(spreads[1], rel=1e-6)
@@ -115,14 +104,7 @@ def test_a_request_with_ads_of_both_products_is_one_request_of_the_whole(declara
     """Rows 3 + 1, 2 + 2 and 0 + 4: of equal size together, so 3; by slices 25 / 13 and 49 / 21."""
     request = np.repeat([0, 1, 2], 4)
     domain = np.array([DOMAIN] * 3 + [DOMAIN + 1] + [DOMAIN] * 2 + [DOMAIN + 1] * 6)
-    rng = np.random.default_rng(0)
-    held = HeldOutDay(
-        teacher=rng.uniform(0.1, 0.5, (12, 3)).astype(np.float32),
-        labels=np.full((12, 3), -1, np.int8),
-        impressed=np.zeros(12, np.bool_),
-        domain=domain,
-        request=request,
-    )
+    held = unseen(np.random.default_rng(0).uniform(0.1, 0.5, (12, 3)), domain, request)
     report = evaluated(held, declarations, mtmd=0.3, per_slice=0.4)
     assert report.compared("per_slice", SLICE).requests == pytest.approx(25 / 13)
     assert report.compared("per_slice", Slice("search", "shopping", "ctr")).requests == pytest.approx(49 / 21)

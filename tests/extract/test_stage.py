@@ -15,11 +15,11 @@ from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract import database
 from mtmd.extract import stage as extraction_module
-from mtmd.extract.shards import ShardManifest, ShardRef, open_shard, read_manifest
+from mtmd.extract.shards import ShardRef, open_shard, read_manifest
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
-from mtmd.store.files import read_json, sha256_file
+from mtmd.store.files import read_json
 from tests.buckets import S3
 from tests.elsewhere import laid_out
 
@@ -40,6 +40,7 @@ def test_the_same_day_is_reused_untouched(extract: Callable[..., ShardRef], tmp_
     first = extract()
     assert first.path == str(tmp_path / "shards" / "date=2026-03-01" / first.fingerprint[:16])
     assert (first.day, first.requests, first.ads, first.candidates, first.reused) == (DAY, 4, 4, 5, False)
+    assert list(Path(first.path).parent.iterdir()) == [Path(first.path)]
     times = {path.name: path.stat().st_mtime_ns for path in Path(first.path).iterdir()}
     again = extract()
     assert again == first.model_copy(update={"reused": True})
@@ -56,24 +57,6 @@ def test_older_declarations_read_logs_with_newer_columns_only_when_asked(
         extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
     ref = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards", ignore_undeclared=True)
     assert (ref.requests, ref.ads, ref.candidates) == (4, 4, 5)
-
-
-def test_a_shard_holds_its_files_and_a_manifest_and_nothing_else(
-    extract: Callable[..., ShardRef], tmp_path: Path
-) -> None:
-    path = Path(extract().path)
-    assert sorted(p.name for p in path.iterdir()) == [
-        "ads.arrow",
-        "candidates.arrow",
-        "manifest.json",
-        "requests.arrow",
-    ]
-    assert list(path.parent.iterdir()) == [path]
-    manifest = ShardManifest.model_validate(read_json(path / "manifest.json"))
-    assert {name: record.sha256 for name, record in manifest.files.items()} == {
-        name: sha256_file(path / name) for name in ("requests.arrow", "ads.arrow", "candidates.arrow")
-    }
-    assert set(manifest.sources) == {"requests", "ads", "candidates"}
 
 
 def test_late_data_makes_a_new_shard_beside_the_old_one(

@@ -71,9 +71,3 @@ def test_an_optional_column_may_be_missing_and_is_null_then() -> None:
         ("b", "is VARCHAR; must be FLOAT")
     ]
     assert select_declared("ads", DECLARED, found) == '"a" as "a", cast(null as FLOAT) as "b", "c" as "c"'
-
-
-def test_undeclared_columns_pass_only_when_asked() -> None:
-    found = DECLARED | {"newer": "BIGINT"}
-    assert problems(DECLARED, found) == [("newer", "not declared; is BIGINT")]
-    assert problems(DECLARED, found, ignore_undeclared=True) == []

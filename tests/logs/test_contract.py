@@ -83,13 +83,7 @@ def test_a_label_of_ones_own_is_a_boolean_outcome_beside_the_contracts() -> None
     columns = table_columns(declare(label="saved"))["candidates"]
     assert columns == table_columns(declare())["candidates"] | {"saved": "BOOLEAN"}
     assert list(outcome_columns(declare(label="saved").domains)) == [
-        "impressed",
-        "position",
-        "clicked",
-        "good_clicked",
-        "outbound_clicked",
-        "hidden",
-        "repinned",
+        *outcome_columns(declare().domains),
         "saved",
     ]
 

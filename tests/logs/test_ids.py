@@ -9,7 +9,6 @@ import pytest
 from mtmd.config import IdType
 from mtmd.logs.contract import (
     arrow_ids,
-    example_id,
     id_array,
     id_list,
     id_number,
@@ -39,10 +38,3 @@ def test_a_number_is_the_integer_or_the_first_eight_bytes_of_a_texts_md5() -> No
     assert id_number(7) == 7
     assert id_number("abc") == 0x900150983CD24FB0 - 2**64
     assert id_numbers(pa.array([7, -7])).tolist() == [7, -7]
-
-
-@pytest.mark.parametrize("kind", ["BIGINT", "VARCHAR"])
-def test_there_is_an_example_for_each_number(kind: IdType) -> None:
-    examples = [example_id(number, kind) for number in range(3)]
-    assert len(set(examples)) == 3
-    assert id_list(id_array(examples, kind)) == examples

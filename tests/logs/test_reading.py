@@ -185,14 +185,6 @@ def test_a_statement_may_read_files_of_different_types_together(
     assert reader.read(files, {"id": "BIGINT"}, own) == [(1,)] * rows
 
 
-def test_a_statement_may_read_files_of_another_kind(reader: Reader, tmp_path: Path) -> None:
-    files = [tmp_path / "a.json", tmp_path / "b.json"]
-    for n, file in enumerate(files):
-        file.write_text(f'{{"id": {n}}}\n')
-    own = team(tmp_path / "sql", "select id::bigint as id\nfrom read_json($paths)")
-    assert reader.read(files, {"id": "BIGINT"}, own) == [(0,), (1,)]
-
-
 def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(reader: Reader) -> None:
     files = [reader.write("select 1.0 as x, true as hidden"), reader.write("select 1e300 as x", "b.parquet")]
     declared = {"x": "FLOAT", "hidden": "BOOLEAN"}

@@ -39,33 +39,6 @@ def test_a_day_is_counted_once_and_every_row_of_a_domain_has_a_bin(
     assert names == {feature.name for feature in tiny_preset.features}
 
 
-def test_the_same_days_have_no_drift_and_a_planted_one_stands_out(
-    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
-) -> None:
-    logs = tmp_path / "logs"
-    for table in ("requests", "ads"):
-        for day in (FIRST, SECOND, THIRD):
-            shutil.copytree(tiny_logs / table / f"date={FIRST}", logs / table / f"date={day}")
-    (file,) = (logs / "requests" / f"date={THIRD}").glob("*.parquet")
-    planted = tmp_path / "planted.parquet"
-    source = f"read_parquet('{file}', hive_partitioning = false)"
-    duckdb.sql(
-        f"copy (select * replace ('XX' as country, cast(user_activity * 50 as float) as user_activity) from {source}) "
-        f"to '{planted}'"
-    )
-    shutil.move(planted, file)
-    profiles = {
-        day: profile_features(LogSource(logs), day, tiny_preset.declarations, tmp_path / "p")
-        for day in (FIRST, SECOND, THIRD)
-    }
-    psi = {(one.feature, one.domain, one.day): one.psi for one in feature_shifts(profiles, THIRD)}
-    assert psi["country", "home_feed", THIRD] > 1.0
-    assert psi["user_activity", "home_feed", THIRD] > 1.0
-    assert psi["device", "home_feed", THIRD] < 0.01
-    assert psi["bid", "shopping", THIRD] < 0.01
-    assert psi["country", "home_feed", FIRST] < 0.01
-
-
 def _profile(folder: Path, day: date, kind: str, counts: dict[int | None, int]) -> Path:
     """Of one feature of one domain, from the rows of each bin."""
     path = folder / f"{day}.parquet"

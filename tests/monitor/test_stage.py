@@ -167,10 +167,3 @@ def test_scores_and_days_that_are_none_are_a_breach_and_no_error(
     (logs / "ads" / "date=2026-02-30").mkdir()
     assert "date=2026-02-30 is named after no day" in _look(first_run, artifacts, logs).words
     assert len(monitored(TINY, NEXT, artifacts=str(artifacts))) == 1
-
-
-def test_without_a_champion_only_freshness_is_known(first_run: Run, tmp_path: Path) -> None:
-    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
-    report = _look(first_run, artifacts)
-    assert report.words == "1 breach: there is no champion"
-    assert (artifacts / LINE / "monitoring" / f"date={NEXT}.json").is_file()

@@ -28,10 +28,6 @@ def line(first_run: Run, next_day: Run, tmp_path: Path) -> Line:
     return Line(registry, first_run.summary.model_id, next_day.summary.model_id)
 
 
-def test_without_a_champion_there_is_none(tmp_path: Path) -> None:
-    assert incumbent(Registry(tmp_path), "new", NEXT) == Incumbent()
-
-
 def test_a_new_candidate_meets_the_live_champion(line: Line) -> None:
     assert line.of("new") == Incumbent(model_id=line.second, sequence=2)
     assert line.of("new").compared == line.second
@@ -55,9 +51,3 @@ def test_a_displaced_champion_that_was_cleared_away_is_left_out(line: Line) -> N
         f"champion {line.first}, which it displaced, is not in the registry any more, so it is not compared"
     )
     assert found.compared is None
-
-
-def test_a_newer_champion_is_left_out(line: Line) -> None:
-    found = line.of("new", AS_OF)
-    assert found.left_out == f"champion {line.second} (as_of 2026-01-22) is newer, so it is not compared"
-    assert (found.model_id, found.compared) == (line.second, None)

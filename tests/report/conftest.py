@@ -90,6 +90,11 @@ def parity() -> Proof:
 @pytest.fixture(scope="session")
 def verdict(report: EvaluationReport, parity: Proof) -> Verdict:
     """The champion gate fails; the others pass."""
+    return judged(report, parity)
+
+
+def judged(report: EvaluationReport, parity: Proof) -> Verdict:
+    """Of a candidate whose logs, training and fresh process are as they should be."""
     return apply_gates(
         GateInputs(
             candidate=CANDIDATE,

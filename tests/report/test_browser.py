@@ -13,7 +13,6 @@ from mtmd.errors import ValidationError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.export.parity import Proof
 from mtmd.export.stage import Proofs
-from mtmd.promote.gates import GateInputs, apply_gates
 from mtmd.report import jobs
 from mtmd.report.document import Document
 from mtmd.report.document import page as render_page
@@ -23,7 +22,15 @@ from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, 
 from mtmd.validate.stage import DataQuality
 from tests.browser import Browser, installed, opened
 from tests.looks import Scheme, dead_links, in_every_view
-from tests.report.conftest import AS_OF, CANDIDATE, CHAMPION, FRESH, GATES, all_that_a_page_can_show, evaluate
+from tests.report.conftest import (
+    AS_OF,
+    CANDIDATE,
+    CHAMPION,
+    FRESH,
+    all_that_a_page_can_show,
+    evaluate,
+    judged,
+)
 from tests.report.line_records import Records, build
 from tests.report.line_records import day as day_of
 from tests.report.line_records import records as line_of_records
@@ -146,11 +153,7 @@ def prepared(records: RunRecords, day: HeldOutDay, preset: Preset, wrong: dict[s
     errors = {"mtmd": error, "per_slice": 1.0, "pooled": 0.6, "constant": 2.0, "champion": 0.42}
     parity = wrong.get("parity", records.run.proofs.parity)
     report = evaluate(day, preset, **errors)
-    given = GateInputs(
-        candidate=CANDIDATE, champion=CHAMPION, data_passed=True, training_finite=True, evaluation=report,
-        parity=parity, fresh_process=FRESH, gates=GATES,
-    )  # fmt: skip
-    verdict = apply_gates(given)
+    verdict = judged(report, parity)
     changes = {
         "report": report, "verdict": verdict, "words": verdict.words(), "promoted": verdict.promoted,
         "champion": CANDIDATE if verdict.promoted else CHAMPION,

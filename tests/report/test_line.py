@@ -23,13 +23,6 @@ def _summary(records: Records) -> Path:
     return path
 
 
-def test_a_run_has_its_verdict_its_first_failed_gate_and_the_candidates_figures(records: Records) -> None:
-    records.run(0, 0.45, failed=("champion",))
-    (run,) = read_line(records.root).runs
-    assert (run.verdict, run.rows, run.logmae) == ("kept", 200, 0.45)
-    assert run.reason == "champion: what champion saw"
-
-
 def test_the_newest_day_comes_first_and_of_a_day_the_latest_run(records: Records) -> None:
     records.run(1)
     records.run(0)

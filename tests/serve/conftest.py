@@ -8,10 +8,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mtmd.config import Declarations, Domains, IdsConfig, Task
+from mtmd.config import Declarations, IdsConfig
 from mtmd.features import feature
 from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
 from mtmd.store.files import sha256_file, write_json
+from tests.extract.conftest import DECLARED
 
 MakeBundle = Callable[..., Path]
 A, B = "a" * 64, "b" * 64
@@ -20,14 +21,7 @@ A, B = "a" * 64, "b" * 64
 @pytest.fixture(scope="session")
 def declarations() -> Declarations:
     return Declarations(
-        domains=Domains(
-            surfaces=("home_feed", "search"),
-            products=("standard", "shopping"),
-            tasks=(
-                Task(name="ctr", label="clicked"),
-                Task(name="octr", label="outbound_clicked", parent="ctr", products=("standard",)),
-            ),
-        ),
+        domains=DECLARED.domains,
         features=(
             feature(name="country", side="query", kind="categorical", buckets=50, shallow=True),
             feature(name="activity", side="query", kind="continuous"),

@@ -1,3 +1,4 @@
+import json
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +25,11 @@ def test_what_serves_a_model_is_what_was_said_last(tmp_path: Path) -> None:
     assert catalogue.path("model", found.name) == tmp_path / "ads" / "model" / "2026-01-21-0123456789abcdef"
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"name": "../../elsewhere", "day": "2026-01-21", "ads": 1}'])
+HOSTILE = ("../../other/models/a", "/etc", "2026-01-05-0123456789abcde", f"{CURRENT.name}/..", "\x00")
+NAMED = (json.dumps({"name": name, "day": "2026-01-21", "ads": 1}) for name in HOSTILE)
+
+
+@pytest.mark.parametrize("content", ["", "[]", *NAMED])
 def test_a_pointer_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
     catalogue = Catalogue(tmp_path)
     catalogue.serve("model", CURRENT)

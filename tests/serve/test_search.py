@@ -85,12 +85,6 @@ def test_a_utility_is_the_bid_times_the_weighted_probabilities(
         np.testing.assert_allclose(found, -np.sort(-every)[:20], rtol=1e-5)
 
 
-def test_no_query_has_no_ads(declarations: Declarations) -> None:
-    none = {"ctr": np.empty((0, 2), np.float32)}
-    rows, scores = search(none, published(("shopping", none)), ranking_by(declarations.domains, "ctr"), 3)
-    assert rows.shape == scores.shape == (0, 0)
-
-
 @pytest.mark.parametrize(
     ("k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4])]
 )

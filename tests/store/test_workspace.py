@@ -40,16 +40,6 @@ def test_another_output_in_its_place_is_made_again(tmp_path: Path) -> None:
     assert is_complete(other)
 
 
-def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
-    def build(directory: Path) -> None:
-        (directory / "a.txt").write_text("half")
-        raise RuntimeError("stopped")
-
-    with pytest.raises(RuntimeError, match="stopped"):
-        make_once(tmp_path / "out", build)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_record_of_another_version_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     assert read_record(path, Record) is None

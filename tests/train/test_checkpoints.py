@@ -20,6 +20,7 @@ from mtmd.train.results import (
 )
 from tests.model.random_batches import random_batch
 from tests.small_disk import small_disk
+from tests.train.windows import assert_same
 
 EPOCH = EpochRecord(
     train_loss=0.1 + 0.2, validation_loss=1 / 3, validation_logmae={"ctr": 0.7}, seconds=1.5, rows=123
@@ -44,12 +45,6 @@ def trained(seed: int, width: int = 3) -> tuple[nn.Module, torch.optim.Optimizer
 def flat(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state = optimizer.state_dict()["state"]
     return {f"{index}/{name}": value for index, slots in state.items() for name, value in slots.items()}
-
-
-def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        assert torch.equal(value, other[name]), name
 
 
 def flipped(content: bytes, place: int) -> bytes:

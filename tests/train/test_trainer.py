@@ -21,7 +21,7 @@ from mtmd.train.trainer import fit, start
 from tests.daily import Done
 from tests.flows.runs import half_written
 from tests.train.interrupted import BATCHES
-from tests.train.windows import RandomWindow, with_scores, with_training
+from tests.train.windows import RandomWindow, assert_same, with_scores, with_training
 
 
 @pytest.fixture
@@ -46,12 +46,6 @@ def undisturbed(
     data = RandomWindow(tiny_preset.declarations, BATCHES)
     model, result = fit("mtmd", data, tiny_preset, tmp_path_factory.mktemp("undisturbed"))
     return dict(model.state_dict()), result
-
-
-def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    assert one.keys() == other.keys()
-    different = [name for name, value in one.items() if not torch.equal(value, other[name])]
-    assert not different
 
 
 def timeless(result: FitResult) -> FitResult:

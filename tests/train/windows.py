@@ -1,6 +1,6 @@
 """A training window of random batches: what `WindowData` offers, without logs or shards; and its preset."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +33,12 @@ class RandomWindow:
 
     def base_rates(self) -> Tensor:
         return self._rates
+
+
+def assert_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    different = [name for name, value in one.items() if not torch.equal(value, other[name])]
+    assert not different
 
 
 def pinned_preset() -> Preset:
