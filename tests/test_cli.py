@@ -43,7 +43,7 @@ def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
 
 
-def test_rollback_and_reinstate_say_what_is_live(
+def test_rollback_reinstate_and_publish_say_what_is_live(
     next_day: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = ["--preset", TINY, "--artifacts", str(copied(next_day.artifacts, tmp_path / "artifacts"))]
@@ -56,6 +56,10 @@ def test_rollback_and_reinstate_say_what_is_live(
     assert "as_of 2026-01-21</dd>" in (tmp_path / "artifacts" / "tiny" / "index.html").read_text()
     assert main(["reinstate", bad, "--reason", "it was the logs", *places]) == 0
     assert f"{bad} may be promoted again by a run of its day; 20260121-" in capsys.readouterr().out
+    assert main(["publish", "--day", "2026-01-22", "--model", bad, *logs, *places]) == 0
+    said = capsys.readouterr().out
+    assert f"ads of 2026-01-22 are published for {bad}: " in said
+    assert "artifacts/tiny/ads/20260122-" in said
 
 
 def test_a_rollback_stands_when_its_ads_stay_what_they_were(
@@ -74,28 +78,6 @@ def test_a_rollback_stands_when_its_ads_stay_what_they_were(
         assert said.err.startswith("warning: the newest day's ads are not published: ") is warned
         (model,) = (artifacts / "tiny" / "ads").glob("20260121-*")
         assert read_json(model / "current.json")["day"] == "2026-01-21"
-
-
-def test_publish_says_what_is_served_now(
-    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    places = ["--preset", TINY, "--artifacts", str(copied(first_run.artifacts, tmp_path / "artifacts"))]
-    model = str(first_run.summary.model_id)
-    named = ["--day", "2026-01-22", "--logs", str(first_run.logs), "--model", model]
-    assert main(["publish", *named, *places]) == 0
-    said = capsys.readouterr().out
-    assert f"ads of 2026-01-22 are published for {first_run.summary.model_id}: " in said
-    assert "artifacts/tiny/ads/20260121-" in said
-
-
-def test_serve_becomes_the_service_of_the_presets_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    became: list[str] = []
-    monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
-    options = ["--port", "0", "--queue", "8"]
-    assert main(["serve", "--preset", TINY, *options, "--artifacts", str(tmp_path)]) == 0
-    assert became[1:] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny"), "--preset", TINY, *options]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from mtmd.config import Declarations, Preset
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import day_batches, gather_batch, split_evenly
+from mtmd.extract.window import day_batches, gather_batch
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 
@@ -41,13 +41,6 @@ def test_day_batches_concatenate_to_the_days_candidates(shard: Shard, declaratio
         assert torch.cat([batch.candidate for batch in batches]).tolist() == [0, 1, 2, 3, 4]
         assert all(sum(batch.query.counts) <= batch_requests for batch in batches)
         assert sum(sum(batch.query.counts) for batch in batches) == 3  # request 13 has no candidate
-
-
-@pytest.mark.parametrize(
-    ("rows", "limit", "sizes"), [(1000, 256, [250] * 4), (7, 3, [3, 2, 2]), (3, 8, [3]), (0, 8, [])]
-)
-def test_sizes_are_evened_out(rows: int, limit: int, sizes: list[int]) -> None:
-    assert [len(piece) for piece in split_evenly(torch.arange(rows), limit)] == sizes
 
 
 @pytest.fixture(scope="module")

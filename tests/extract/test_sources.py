@@ -133,14 +133,6 @@ def test_keys_that_do_not_hold_are_counted(
     refused(words)
 
 
-def test_a_feature_that_cannot_be_encoded_is_named_with_the_day(
-    logs: Path, day: Tables, write: Write, refused: Callable[..., None]
-) -> None:
-    day["requests"][1]["vector"] = [1.0, 2.0, 3.0]
-    write(logs, "requests", DAY, day["requests"])
-    refused("logs of 2026-03-01", "'vector' has a vector of length 3")
-
-
 @pytest.mark.parametrize("name", ["team[12]", "te*am", "te?m", "a]b", "{1,2}", "**"])
 def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
     logs: Path, tmp_path: Path, day: Tables, write: Write, declarations: Declarations, name: str

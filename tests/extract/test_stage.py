@@ -13,7 +13,6 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract import database
 from mtmd.extract import stage as extraction_module
 from mtmd.extract.shards import ShardRef, open_shard, read_manifest
 from mtmd.extract.stage import extract_day
@@ -143,19 +142,6 @@ def test_logs_that_change_while_they_are_read_give_no_shard(
     with pytest.raises(LogsError, match="2026-03-01 changed while they were read"):
         extract()
     assert not list((tmp_path / "shards" / f"date={DAY}").iterdir())
-
-
-def test_rows_are_the_same_however_many_are_encoded_at_a_time(
-    logs: Path,
-    tmp_path: Path,
-    declarations: Declarations,
-    extract: Callable[..., ShardRef],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    whole = extract()
-    monkeypatch.setattr(database, "_ROWS", 2)
-    pieces = extract_day(LogSource(logs), DAY, declarations, tmp_path / "pieces")
-    assert read_manifest(Path(pieces.path)).files == read_manifest(Path(whole.path)).files
 
 
 def test_a_shard_is_the_same_wherever_and_however_the_logs_are_kept(

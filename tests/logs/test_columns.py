@@ -62,12 +62,3 @@ def test_another_case_is_another_column() -> None:
         ("a", "missing; must be FLOAT"),
         ("A", "not declared; is FLOAT"),
     ]
-
-
-def test_an_optional_column_may_be_missing_and_is_null_then() -> None:
-    found = {"a": "FLOAT", "c": "BIGINT"}
-    assert problems(DECLARED, found, optional=frozenset({"b"})) == []
-    assert problems(DECLARED, found | {"b": "VARCHAR"}, optional=frozenset({"b"})) == [
-        ("b", "is VARCHAR; must be FLOAT")
-    ]
-    assert select_declared("ads", DECLARED, found) == '"a" as "a", cast(null as FLOAT) as "b", "c" as "c"'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.errors import ConfigError, LogsError, ValidationError
+from mtmd.errors import ConfigError, LogsError
 from mtmd.promote.findings import RunSummary
 from mtmd.report.document import Document, page
 from mtmd.report.index import (
@@ -149,19 +149,8 @@ def test_a_failure_is_kept_until_its_day_is_decided(records: Records) -> None:
     assert read_line(records.root).runs[0].reason == "OSError(28, 'No space left on device')"
 
 
-def test_a_stop_of_the_suites_has_its_number_and_page_and_is_not_hidden_by_an_earlier_promotion(
-    records: Records,
-) -> None:
-    records.run(0)
-    assert _failed(records, 0, ValidationError("2026-01-21: 1 expectation failed"), "ads.rows, 0 unexpected")
-    first, second, *_ = days_table(read_line(records.root)).rows
-    assert [first[1], first[-1], second[1]] == ["✗ stopped", "ads.rows, 0 unexpected", "✓ promoted"]
-    assert "failures/as_of=2026-01-21.html" in str(first[0])
-    assert "<h1>✗ tiny: stopped, 2026-01-21</h1>" in (records.root / "index.html").read_text()
-
-
-def _failed(records: Records, number: int, error: Exception, words: str = "") -> Path | None:
-    said = Document("Stopped", "bad", (words, f"{error}"))
+def _failed(records: Records, number: int, error: Exception) -> Path | None:
+    said = Document("Stopped", "bad", (f"{error}",))
     return record_failure(_artifacts(records), "tiny", day(number), error, said)
 
 

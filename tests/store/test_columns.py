@@ -11,21 +11,19 @@ import pytest
 from mtmd.errors import StorageError
 from mtmd.store.columns import ColumnWriter, create_columns, map_batches, map_columns, write_columns
 
+VALUES = {
+    "small": np.array([1, -1, 127], np.int8),
+    "when": np.array(["2026-03-01T12:00:00", "1970-01-01", "1969-12-31T23:59:59"], "datetime64[us]"),
+    "matrix": np.array([[1, 2], [3, np.nan], [5, 6]], np.float32),
+    "codes": np.arange(9, dtype=np.int32).reshape(3, 3).T,
+    "nothing": np.empty((3, 0), np.float32),
+}
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "columns.arrow"
-    write_columns(
-        path,
-        {
-            "small": np.array([1, -1, 127], np.int8),
-            "when": np.array(["2026-03-01T12:00:00", "1970-01-01", "1969-12-31T23:59:59"], "datetime64[us]"),
-            "matrix": np.array([[1, 2], [3, np.nan], [5, 6]], np.float32),
-            "codes": np.arange(9, dtype=np.int32).reshape(3, 3).T,
-            "nothing": np.empty((3, 0), np.float32),
-        },
-    )
-    return path
+    write_columns(tmp_path / "columns.arrow", VALUES)
+    return tmp_path / "columns.arrow"
 
 
 def test_columns_come_back_as_arrays_of_the_same_values(path: Path) -> None:
@@ -81,18 +79,12 @@ def test_batches_come_back_one_by_one_with_the_texts_about_them(tmp_path: Path) 
         map_columns(path)
 
 
-def test_columns_that_are_filled_in_place_give_the_file_that_writing_them_gives(tmp_path: Path) -> None:
-    values = {
-        "small": np.array([1, -1], np.int8),
-        "when": np.array(["2026-03-01T12", "1970-01-01"], "datetime64[us]"),
-        "matrix": np.array([[1, np.nan], [3, 4]], np.float32),
-        "nothing": np.empty((2, 0), np.float32),
-    }
-    write_columns(tmp_path / "whole", values)
-    columns = create_columns(tmp_path / "filled", {name: (v.dtype, v.shape) for name, v in values.items()})
-    for name, array in values.items():
+def test_columns_that_are_filled_in_place_give_the_file_that_writing_them_gives(path: Path) -> None:
+    filled = path.with_name("filled")
+    columns = create_columns(filled, {name: (v.dtype, v.shape) for name, v in VALUES.items()})
+    for name, array in VALUES.items():
         columns[name][:] = array.view(np.int64) if name == "when" else array
-    assert (tmp_path / "filled").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert filled.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("offset", [2**40, -1, 3])

@@ -1,8 +1,10 @@
 """A line of models whose towers are one matrix product, and the service over it, in a thread of this process."""
 
 import json
+import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -147,6 +149,16 @@ def serving(root: Path, settings: Settings, observers: Sequence[Observer] = ()) 
         finally:
             server.should_exit = True
             thread.join()
+
+
+def ready(process: "subprocess.Popen[bytes]", log: Path) -> Client:
+    """Of a process that says where it runs."""
+    deadline = time.monotonic() + 60
+    while not (found := re.search(r"running on http://127\.0\.0\.1:(\d+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return Client(int(found[1]))
 
 
 def until(seen: Callable[[], object]) -> None:

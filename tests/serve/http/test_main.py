@@ -1,13 +1,11 @@
 """The service as a process: it starts, is killed, starts again, and ends when it is told to."""
 
-import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-from tests.serve.http.conftest import Client, Line
+from tests.serve.http.conftest import Client, Line, ready
 
 
 def started(root: Path, log: Path) -> "tuple[subprocess.Popen[bytes], Client]":
@@ -16,12 +14,7 @@ def started(root: Path, log: Path) -> "tuple[subprocess.Popen[bytes], Client]":
         process = subprocess.Popen(
             [sys.executable, "-m", "mtmd.serve.http", str(root), "--port", "0"], stdout=file, stderr=file
         )
-    deadline = time.monotonic() + 60
-    while not (found := re.search(r"running on http://127\.0\.0\.1:(\d+)", log.read_text())):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return process, Client(int(found[1]))
+    return process, ready(process, log)
 
 
 def test_a_killed_service_starts_again_and_a_terminated_one_ends(line: Line, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
-import urllib.request
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.flows.runs import ROOT
-from tests.serve.http.conftest import Line
+from tests.serve.http.conftest import Line, ready
 
 PACKAGES = ROOT / "deploy" / "service-packages.txt"
 _ONLY = """
@@ -87,13 +85,7 @@ def test_the_service_answers_with_only_its_packages(line: Line, tmp_path: Path) 
             cwd=tmp_path, env=only_these(tmp_path), stdout=file, stderr=file,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while not (found := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        with urllib.request.urlopen(f"{found[1]}/ready", timeout=60) as answer:
-            assert answer.status == 200
+        assert ready(process, log).get("/ready")[0] == 200
     finally:
         process.kill()
         process.wait()
