@@ -7,8 +7,6 @@ from mtmd.errors import ConfigError
 from tests.config.test_preset import derived
 
 MORE = '[[more_features]]\nname = "rank"\nside = "item"\nkind = "continuous"\n'
-
-
 CHANGE = "[change_features.ad_id]\nbuckets = 77\nmin_count = 2\n"
 
 

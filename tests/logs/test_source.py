@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mtmd.config import Preset, SourcesConfig
+from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
@@ -67,12 +67,6 @@ def test_a_statement_that_does_not_read_the_days_files_is_refused(tmp_path: Path
     (tmp_path / "source_ads.sql").write_text("select $day, '$paths' as text")
     with pytest.raises(ConfigError, match=r"source_ads\.sql does not read \$paths, the day's files"):
         LogSource("logs", tmp_path).statement("ads")
-
-
-def test_a_run_may_read_another_folder_by_the_presets_statements(tiny_preset: Preset) -> None:
-    preset = tiny_preset.model_copy(update={"sql": "sql"})
-    assert LogSource.of(preset) == LogSource(preset.logs, "sql")
-    assert LogSource.of(preset, "elsewhere") == LogSource("elsewhere", "sql")
 
 
 def _placed(**tables: Any) -> SourcesConfig:

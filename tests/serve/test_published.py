@@ -1,6 +1,6 @@
 """Ads are published with a bundle whose towers give the two numbers for ctr, and twice those for octr."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,14 +130,6 @@ def test_an_ad_that_cannot_be_ranked_is_named_and_nothing_is_left(
     with pytest.raises(BundleError, match=message):
         publish_ads(scorer, [FIRST, bad], tmp_path / "ads")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_publication_that_is_there_is_taken(scorer: Scorer, published: Path) -> None:
-    def never() -> Iterator[EncodedAds]:
-        raise AssertionError("embedded again")
-        yield FIRST
-
-    assert publish_ads(scorer, never(), published)
 
 
 @pytest.mark.parametrize(("threads", "count"), [(1, BATCH + 1), (2, 2 * BLOCK + BATCH + 3)])

@@ -137,14 +137,6 @@ def test_a_damaged_json_file_is_an_error_that_names_it(tmp_path: Path, content: 
         read_json(path)
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file"
-    write_text(path, "old and long")
-    write_text(path, "né")
-    assert path.read_bytes() == "né".encode()
-    assert names(path.parent) == ["file"]
-
-
 @pytest.mark.parametrize("writer", [atomic_file, atomic_directory])
 def test_an_exception_leaves_what_was_there_and_nothing_else(
     tmp_path: Path, writer: Callable[[Path], Any]
