@@ -61,6 +61,10 @@ class Stages:
         self._first: tuple[int, float] | None = None
         self._left_s: float | None = None
 
+    def __reduce__(self) -> str:
+        """A task that names it goes to a cluster's worker, which has one of its own."""
+        return "stages"
+
     @contextmanager
     def shown(self, words: str) -> Iterator[None]:
         """Say what happens inside of this; it begins with a stage of these words."""

@@ -26,7 +26,7 @@ def changed(tmp_path: Path, old: str, new: str) -> str:
 def test_every_shipped_preset_loads_under_its_own_name(name: str) -> None:
     preset = load_preset(name)
     assert preset.name == name
-    assert 20 <= preset.window_days <= 60
+    assert preset.min_window_days <= preset.window_days <= 60
     assert preset.declarations.features == preset.features
 
 
