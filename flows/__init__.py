@@ -1,11 +1,6 @@
 """Prefect flows: wiring only. A task body calls one `mtmd` function and renders what it returned."""
 
-import gc
 import os
-
-# Imports make half a million objects that stay: looking through them for garbage again and again takes a fifth of their
-# time. Memory does not suffer: steps of a training, which would hold most of it, leave no garbage to look for.
-gc.set_threshold(100_000, 20, 20)
 
 # Read when prefect and torch are first imported, so they are set here: nothing leaves the machine, a busy one gets
 # time to start the embedded server, and threads spin only briefly before they sleep (docs/lab/decisions.md).

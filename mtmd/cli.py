@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import date
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -13,7 +12,6 @@ from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal, stages
 from mtmd.config import load_preset
 from mtmd.inspect import commands as inspect_commands
-from mtmd.logs.source import LogSource
 from mtmd.project.commands import commands as project_commands
 from mtmd.store.workspace import Workspace
 
@@ -31,6 +29,8 @@ for _extra in extension.modules("commands").values():
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         console.print(f"mtmd {version('mtmd')}")
         raise typer.Exit
 
@@ -94,6 +94,7 @@ def publish(
 
     A promotion does it by itself.
     """
+    from mtmd.logs.source import LogSource
     from mtmd.publish import stage
 
     chosen = load_preset(preset)
@@ -133,6 +134,7 @@ def rollback(
     That model gets the newest ads. The exit status is 0 once the champion has changed: to try again would go back
     further.
     """
+    from mtmd.logs.source import LogSource
     from mtmd.promote import rollback as rollback_stage
     from mtmd.report.index import update_index
 

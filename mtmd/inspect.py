@@ -12,10 +12,8 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
-from mtmd.report import index
 from mtmd.report.document import Document, Section, markdown
-from mtmd.report.evaluation import metrics_table
-from mtmd.report.line import MARKDOWN, lineage, made_by, read_line
+from mtmd.report.tables import champions_table
 from mtmd.store.files import read_json
 from mtmd.store.workspace import Workspace
 
@@ -57,6 +55,8 @@ def find_model(workspace: Workspace, name: str) -> str:
 
 def stored_model(workspace: Workspace, name: str) -> StoredModel:
     """What is stored of a model; raises as `find_model` does, and BundleError where its metrics cannot be read."""
+    from mtmd.report.line import made_by
+
     model_id = find_model(workspace, name)
     registry = Registry(workspace.root)
     champion, run = registry.champion(), made_by(workspace, model_id)
@@ -89,7 +89,7 @@ def status(preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJs
         ("a rollback goes to", (champion and champion.previous) or "none"),
         ("rolled back", ", ".join(champion.rolled_back if champion else ()) or "none"),
     )
-    changes = Section("", "", 0, [index.champions_table(latest)])
+    changes = Section("", "", 0, [champions_table(latest)])
     _print(Document(title, "", facts=facts, sections=(changes,)))
 
 
@@ -101,11 +101,14 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the last runs: day, verdict, LogMAE, model."""
+    from mtmd.report.index import days_table
+    from mtmd.report.line import read_line
+
     line = read_line(_workspace(preset, artifacts).root)
     if as_json:
         _print_json(line.runs[:last])
         return
-    console.print(literal(f"\n{index.days_table(line, last).markdown()}"))
+    console.print(literal(f"\n{days_table(line, last).markdown()}"))
 
 
 @commands.command()
@@ -116,6 +119,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a model: its run's report, or its origin."""
+    from mtmd.report.evaluation import metrics_table
+    from mtmd.report.line import MARKDOWN, lineage
+
     workspace = _workspace(preset, artifacts)
     found = stored_model(workspace, model)
     if as_json:

@@ -1,15 +1,17 @@
 """All features of a preset: what each tower reads, and where each value sits in its matrices."""
 
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
 from mtmd.features import MATRICES, AnyFeature, Categorical, Feature, Hashed, MultiValued, Side
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 IdType = Literal["BIGINT", "VARCHAR"]
 
@@ -60,8 +62,10 @@ class SideSchema(Frozen):
         return tuple(i for i, feature in enumerate(self.categorical) if feature.shallow)
 
     @property
-    def present(self) -> NDArray[np.bool_]:
+    def present(self) -> "NDArray[np.bool_]":
         """(|domains|, F): whether the domain has the field."""
+        import numpy as np
+
         return np.array(
             [[f.domains is None or name in f.domains for f in self.fields] for name in self.domains],
             dtype=np.bool_,

@@ -1,12 +1,14 @@
 """Domains and tasks (paper §2.1.1, §2.3): what is scored, where, and what depends on what."""
 
-from typing import Annotated, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Names of columns, files and artifacts are made of these; "all" names the aggregate over slices.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -129,8 +131,10 @@ class Domains(Frozen):
         )
 
     @property
-    def task_mask(self) -> NDArray[np.bool_]:
+    def task_mask(self) -> "NDArray[np.bool_]":
         """(|domains|, |tasks|): whether the task exists in the domain."""
+        import numpy as np
+
         return np.array([[self.has_task(d.product, task) for task in self.tasks] for d in self.domains])
 
     @staticmethod

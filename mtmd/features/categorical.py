@@ -8,15 +8,16 @@ another one's, where `table` names it. A change makes every stored shard and bun
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtmd.features.feature import CATEGORIES, LONGEST_TEXT, Check, Counted, Feature, Matrix
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 @lru_cache(maxsize=2**16)
@@ -26,8 +27,11 @@ def hash_bucket(seed: int, feature: str, value: str, buckets: int) -> int:
     return 1 + int.from_bytes(key[:8], "big") % buckets
 
 
-def hash_buckets(values: pa.Array, seed: int, feature: str, buckets: int) -> NDArray[np.int32]:
+def hash_buckets(values: "pa.Array", seed: int, feature: str, buckets: int) -> "NDArray[np.int32]":
     """(N,) int32, 0 for nulls. Each distinct value is hashed once."""
+    import numpy as np
+    import pyarrow.compute as pc
+
     coded = pc.dictionary_encode(values)
     table = np.zeros(len(coded.dictionary) + 1, np.int32)  # the last one stays 0: the null's
     for code, value in enumerate(coded.dictionary.to_pylist()):
@@ -101,11 +105,13 @@ class Categorical(Hashed):
             )
         return self
 
-    def encode(self, table: pa.Table, seed: int) -> NDArray[np.int32]:
+    def encode(self, table: "pa.Table", seed: int) -> "NDArray[np.int32]":
         return hash_buckets(self.column(table), seed, self.hashed_as, self.buckets)
 
-    def hard_rows(self, unseen: int) -> NDArray[np.int32]:
+    def hard_rows(self, unseen: int) -> "NDArray[np.int32]":
         """Missing, then ids from the last one down at a stride: most were never trained, both ends are read."""
+        import numpy as np
+
         step = np.arange(unseen) * (1 + self.buckets // max(unseen, 1))
         return np.concatenate([[0], self.buckets - step % self.buckets]).astype(np.int32)
 

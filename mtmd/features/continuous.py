@@ -1,15 +1,16 @@
 """A number: an amount, a rate, an age. NaN means missing, as many writers mean by it."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pydantic import Field
 
 from mtmd.features.feature import LARGEST_NUMBER, NUMBERS, Check, Counted, Feature, Matrix, refuse_infinite
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 class Continuous(Feature):
@@ -25,8 +26,12 @@ class Continuous(Feature):
     def _is_floating(self) -> bool:
         return self.column_type in {"FLOAT", "DOUBLE"}
 
-    def encode(self, table: pa.Table, seed: int) -> NDArray[np.float32]:
+    def encode(self, table: "pa.Table", seed: int) -> "NDArray[np.float32]":
         """(N,) float32; with log1p, sign(x) · ln(1 + |x|), taken in double precision."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         column = self.column(table).cast(pa.float64(), safe=False)
         values = pc.fill_null(column, float("nan")).to_numpy(zero_copy_only=False)
         if self.log1p:
@@ -36,8 +41,10 @@ class Continuous(Feature):
         refuse_infinite(numbers, self)
         return numbers
 
-    def hard_rows(self, unseen: int) -> NDArray[np.float32]:
+    def hard_rows(self, unseen: int) -> "NDArray[np.float32]":
         """Missing, then far out on both sides."""
+        import numpy as np
+
         far = np.where(np.arange(unseen) % 2, 1e6, -1e6)
         return np.concatenate([[np.nan], far]).astype(np.float32)
 

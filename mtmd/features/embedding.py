@@ -1,12 +1,7 @@
 """A vector that another model made, such as the embedding of a text or an image."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mtmd.errors import LogsError
 from mtmd.features.feature import (
@@ -19,6 +14,11 @@ from mtmd.features.feature import (
     number,
     refuse_infinite,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 class Embedding(Feature):
@@ -37,8 +37,12 @@ class Embedding(Feature):
     def size(self) -> int:
         return self.width
 
-    def encode(self, table: pa.Table, seed: int) -> NDArray[np.float32]:
+    def encode(self, table: "pa.Table", seed: int) -> "NDArray[np.float32]":
         """(N, width) float32."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         array = self.column(table)
         lengths = pc.unique(pc.list_value_length(array)).to_pylist()
         if wrong := [n for n in lengths if n not in (None, self.width)]:
@@ -53,8 +57,10 @@ class Embedding(Feature):
         refuse_infinite(vectors, self)
         return vectors
 
-    def hard_rows(self, unseen: int) -> NDArray[np.float32]:
+    def hard_rows(self, unseen: int) -> "NDArray[np.float32]":
         """Missing, and in the second half of the other rows ones."""
+        import numpy as np
+
         rows = np.full((1 + unseen, self.width), np.nan, np.float32)
         rows[1 + unseen // 2 :] = 1.0
         return rows

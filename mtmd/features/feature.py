@@ -1,17 +1,23 @@
-"""What every kind of feature has: the settings that kinds share, and what the stations ask of a feature."""
+"""What every kind of feature has: the settings that kinds share, and what the stations ask of a feature.
+
+Arrays are imported where a value is encoded: commands that only read a preset need none.
+"""
 
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, Field
 
 from mtmd.errors import LogsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -22,14 +28,14 @@ class EncodedList:
     ids            (V,) int32, 1..buckets = hashed value
     """
 
-    start: NDArray[np.int64]
-    length: NDArray[np.int32]
-    ids: NDArray[np.int32]
+    start: "NDArray[np.int64]"
+    length: "NDArray[np.int32]"
+    ids: "NDArray[np.int32]"
 
     def __len__(self) -> int:
         return len(self.start)
 
-    def take(self, rows: NDArray[np.int64] | slice) -> "EncodedList":
+    def take(self, rows: "NDArray[np.int64] | slice") -> "EncodedList":
         """Some rows in the given order, with copies of their values, row after row."""
         length = self.length[rows]
         return EncodedList(starts(length), length, self.ids[consecutive(self.start[rows], length)])
@@ -37,6 +43,8 @@ class EncodedList:
     @staticmethod
     def stack(lists: Sequence["EncodedList"]) -> "EncodedList":
         """The rows of several lists of one feature, one after the other."""
+        import numpy as np
+
         shifts = np.cumsum([0, *(len(one.ids) for one in lists)])
         return EncodedList(
             np.concatenate([one.start + shift for one, shift in zip(lists, shifts, strict=False)]),
@@ -44,22 +52,27 @@ class EncodedList:
             np.concatenate([one.ids for one in lists]),
         )
 
-    def padded(self) -> NDArray[np.int64]:
+    def padded(self) -> "NDArray[np.int64]":
         """The ids (N, L), filled up with 0; L is at least 1."""
+        import numpy as np
+
         longest = max(int(self.length.max(initial=0)), 1)
         matrix = np.zeros((len(self), longest), np.int64)
         matrix[np.arange(longest) < self.length[:, None]] = self.ids[consecutive(self.start, self.length)]
         return matrix
 
 
-def consecutive(start: NDArray[np.int64], length: NDArray[np.integer]) -> NDArray[np.int64]:
+def consecutive(start: "NDArray[np.int64]", length: "NDArray[np.integer]") -> "NDArray[np.int64]":
     """start, start + 1, … of each row, `length` numbers of it, row after row."""
-    return np.arange(int(length.sum())) + np.repeat(start - starts(length), length)
+    import numpy as np
+
+    return np.arange(int(length.sum())) + (start - starts(length)).repeat(length)
 
 
-def starts(length: NDArray[np.integer]) -> NDArray[np.int64]:
+def starts(length: "NDArray[np.integer]") -> "NDArray[np.int64]":
     """(N,) where the values of each row begin, when they lie row after row."""
-    return np.asarray(np.cumsum(length, dtype=np.int64) - length, np.int64)
+    begin: NDArray[np.int64] = length.cumsum(dtype="int64") - length
+    return begin
 
 
 Side = Literal["query", "item"]
@@ -132,7 +145,7 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         return 1
 
     @abstractmethod
-    def encode(self, table: pa.Table, seed: int) -> NDArray[Any] | EncodedList:
+    def encode(self, table: "pa.Table", seed: int) -> "NDArray[Any] | EncodedList":
         """N raw rows → (N,), (N, size) or N lists; `seed` is that of the categorical hash.
 
         Columns are of the declared types. Raises LogsError naming the feature, what is wrong with its values, and what
@@ -140,7 +153,7 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         """
 
     @abstractmethod
-    def hard_rows(self, unseen: int) -> NDArray[Any] | EncodedList:
+    def hard_rows(self, unseen: int) -> "NDArray[Any] | EncodedList":
         """Encoded rows that no day is sure to have, for the parity proof: a missing value, then `unseen` rare ones."""
 
     @property
@@ -168,29 +181,33 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
     def counts(self) -> Iterator[Counted]:
         """What of it is counted each day, to see drift."""
 
-    def column(self, table: pa.Table) -> pa.Array:
+    def column(self, table: "pa.Table") -> "pa.Array":
         """Its column as one array of its declared type."""
-        return table.column(self.name).combine_chunks().cast(ARROW_TYPES[self.column_type])
+        return table.column(self.name).combine_chunks().cast(arrow_type(self.column_type))
 
 
-ARROW_TYPES = {  # of DuckDB's types
-    "FLOAT": pa.float32(),
-    "DOUBLE": pa.float64(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "VARCHAR": pa.string(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"),
-    "FLOAT[]": pa.list_(pa.float32()),
-    "INTEGER[]": pa.list_(pa.int32()),
-    "BIGINT[]": pa.list_(pa.int64()),
-    "VARCHAR[]": pa.list_(pa.string()),
+_ARROW_TYPES = {  # of DuckDB's types
+    "FLOAT": "float32",
+    "DOUBLE": "float64",
+    "INTEGER": "int32",
+    "BIGINT": "int64",
+    "VARCHAR": "string",
+    "BOOLEAN": "bool",
+    "TIMESTAMP": "timestamp[us]",
 }
 
 
-def refuse_infinite(values: NDArray[np.float32], feature: Feature) -> None:
+def arrow_type(column_type: str) -> "pa.DataType":
+    """The Arrow type of one of DuckDB's, or of a list of it."""
+    import pyarrow as pa
+
+    one = pa.type_for_alias(_ARROW_TYPES[column_type.removesuffix("[]")])
+    return pa.list_(one) if column_type.endswith("[]") else one
+
+
+def refuse_infinite(values: "NDArray[np.float32]", feature: Feature) -> None:
     """Raise LogsError naming the feature and how many of its values are infinite."""
-    if count := int(np.isinf(values).sum()):
+    if count := int((abs(values) == inf).sum()):
         raise LogsError(
             f"feature {feature.name!r} has {count} infinite values of {values.size}; write null where "
             "the value is unknown"

@@ -1,11 +1,8 @@
 """A list of categories, such as tags or the ads that a user clicked."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from mtmd.errors import LogsError
@@ -21,6 +18,9 @@ from mtmd.features.feature import (
     list_of,
     starts,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class MultiValued(Hashed):
@@ -42,8 +42,12 @@ class MultiValued(Hashed):
     def column_type(self) -> str:
         return f"{super().column_type}[]"
 
-    def encode(self, table: pa.Table, seed: int) -> EncodedList:
+    def encode(self, table: "pa.Table", seed: int) -> EncodedList:
         """N lists; raises LogsError too for a null in a list, and for a list longer than LONGEST_LIST."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         array = self.column(table)
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
         values = array.flatten()
@@ -64,6 +68,8 @@ class MultiValued(Hashed):
 
     def hard_rows(self, unseen: int) -> EncodedList:
         """Missing, one value, then lists as long as they may be and shorter by one with each row."""
+        import numpy as np
+
         longest = [self.max_length - step % self.max_length for step in range(unseen - 1)]
         length = np.array([0, 1, *longest], np.int32)[: 1 + unseen]
         step = np.arange(int(length.sum()))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import SideSchema
 from mtmd.errors import LogsError
-from mtmd.features.feature import ARROW_TYPES, EncodedList, Feature
+from mtmd.features.feature import EncodedList, Feature, arrow_type
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class EncodedAds:
 
 def arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
     """The Arrow schema of columns with DuckDB types."""
-    return pa.schema([(name, ARROW_TYPES[kind]) for name, kind in columns.items()])
+    return pa.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
 
 
 def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa.Table:
@@ -101,7 +101,7 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa
     for name, column_type in schema.columns.items():
         values = [row.get(name) for row in rows]
         try:
-            columns[name] = pa.array(values, ARROW_TYPES[column_type])
+            columns[name] = pa.array(values, arrow_type(column_type))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise LogsError(
                 f"feature {name!r}: a value does not fit its type {column_type} ({error})"

@@ -13,12 +13,11 @@ from urllib.parse import quote
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError, ValidationError
 from mtmd.monitor.health import MonitorReport
-from mtmd.registry.records import ChampionChange
 from mtmd.registry.registry import Registry
 from mtmd.report.charts import line_chart
 from mtmd.report.document import MARKS, Block, Document, Item, Items, Kind, Picture, Section, page
 from mtmd.report.line import DAYS, LONGEST, RECORDS, LineIndex, LineRecords, RunRecord, read_line
-from mtmd.report.tables import Column, Link, Table, columns_of, short
+from mtmd.report.tables import Column, Link, Table, champions_table, columns_of, short
 from mtmd.store.files import locked, sweep
 from mtmd.store.stores import store_of
 from mtmd.store.workspace import INDEX_LOCK, Workspace, read_record, write_record
@@ -80,16 +79,6 @@ def days_table(line: LineRecords, most: int = DAYS) -> Table:
         ),
         rows=tuple(rows[:most]),
     )
-
-
-def champions_table(history: Iterable[ChampionChange]) -> Table:
-    """Every change, the newest first, with the model that it is about and the one that was live afterwards."""
-    rows = [
-        (f"{one.at:%Y-%m-%d %H:%M}", one.action, one.about or one.model_id, one.model_id, one.reason)
-        for one in history
-    ]
-    columns = columns_of("text", ("at (UTC)", "change", "of model", "live then", "reason"))
-    return Table(title="", columns=columns, rows=tuple(rows[::-1]))
 
 
 def trend(runs: Iterable[RunRecord]) -> list[Block]:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.evaluate.report import Estimate
+from mtmd.registry.records import ChampionChange
 from mtmd.store.stores import artifacts_folder
 
 _MARKUP = re.compile(r"([\\`*~\[\]]|(?<!\w)_|_(?!\w))")  # an underscore inside of a name is none
@@ -153,6 +154,16 @@ class Table(Frozen):
             lines += [f"**{title}**", ""] if title else []
             lines += [*(f"| {' | '.join(row)} |" for row in zip(*part, strict=True)), ""]
         return "\n".join(lines)
+
+
+def champions_table(history: Iterable[ChampionChange]) -> Table:
+    """Every change, the newest first, with the model that it is about and the one that was live afterwards."""
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", one.action, one.about or one.model_id, one.model_id, one.reason)
+        for one in history
+    ]
+    columns = columns_of("text", ("at (UTC)", "change", "of model", "live then", "reason"))
+    return Table(title="", columns=columns, rows=tuple(rows[::-1]))
 
 
 def is_sure(value: Cell) -> bool:

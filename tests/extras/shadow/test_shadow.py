@@ -24,8 +24,8 @@ from mtmd.extras.shadow.candidate import (
     newest_candidate,
     open_log,
     outcome,
+    summed_up,
 )
-from mtmd.extras.shadow.commands import summed_up
 from mtmd.extras.shadow.observer import Shadow, observer
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.live import Live
