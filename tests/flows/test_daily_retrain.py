@@ -14,11 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 from mtmd import extension
 from mtmd.errors import ValidationError
 from mtmd.flows import prefect_artifacts
-from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied, half_written, run_daily
-
-
-def _shards(run: Run) -> set[str]:
-    return {path.parent.name for path in (run.root / "shards").glob("date=*/*/manifest.json")}
+from tests.flows.runs import AS_OF, LINE, Run, copied, run_daily
 
 
 def test_the_first_run_ends_with_a_promoted_champion(first_run: Run) -> None:
@@ -27,21 +23,7 @@ def test_the_first_run_ends_with_a_promoted_champion(first_run: Run) -> None:
     assert champion is not None
     assert summary.promoted
     assert summary.words == "promoted"
-    assert [gate.name for gate in summary.verdict.gates if not gate.passed] == []
     assert (champion.model_id, champion.as_of, champion.sequence) == (summary.model_id, AS_OF, 1)
-    assert summary.model_id.startswith("20260121-")
-    assert len(list((first_run.root / "models" / summary.model_id).glob("*.onnx"))) == 5
-
-
-def test_the_first_run_does_everything_and_leaves_nothing_half_written(first_run: Run) -> None:
-    assert first_run.summary.reused == {
-        "validated days": "0 of 21",
-        "shards": "0 of 21",
-        "trained models": "0 of 3",
-        "evaluation": "0 of 1",
-        "exported model": "0 of 1",
-    }
-    assert half_written(first_run.artifacts) == []
 
 
 def test_the_run_carries_artifacts_with_stable_keys(first_run: Run) -> None:
@@ -99,18 +81,9 @@ def test_a_second_run_reuses_everything_and_promotes_nothing_twice(
     assert len(again.registry.history()) == 1
 
 
-def test_the_next_day_extracts_exactly_one_day(first_run: Run, next_day: Run) -> None:
-    assert next_day.summary.reused["shards"] == "20 of 21"
-    assert next_day.summary.reused["validated days"] == "20 of 21"
-    new = _shards(next_day) - _shards(first_run)
-    assert [path.parent.name for path in (next_day.root / "shards").glob(f"date=*/{new.pop()}")] == [
-        f"date={NEXT}"
-    ]
-    assert new == set()
-
-
 def test_the_next_day_is_held_against_the_champion_and_says_so(first_run: Run, next_day: Run) -> None:
     summary = next_day.summary
+    assert (summary.reused["shards"], summary.reused["validated days"]) == ("20 of 21", "20 of 21")
     assert summary.verdict.champion == first_run.summary.model_id
     assert "champion" in summary.report.predictors
     assert f"champion {first_run.summary.model_id}" in next_day.published["metrics"]

@@ -186,17 +186,6 @@ def test_a_gate_that_can_judge_no_slice_does_not_pass() -> None:
     )
 
 
-def test_without_a_champion_there_is_nothing_to_be_worse_than() -> None:
-    first = inputs(champion=None, evaluation=evaluation(has_champion=False))
-    verdict = apply_gates(first)
-    assert verdict.promoted
-    assert gate(verdict, "champion").result == "not applicable"
-    assert verdict.tally == "6 of 6 pass, 1 not applicable"
-    assert verdict.reason() == "all gates passed; not applicable: champion"
-    failed = apply_gates(first.model_copy(update={"data_passed": False}))
-    assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
-
-
 def test_recall_is_a_gate_where_a_preset_has_a_tolerance() -> None:
     """ln(0.9/0.85/1.01) is 4.7 standard errors; without a tolerance nobody asks, and LogMAE is as before."""
     worse = evaluation(mtmd={"recall": 0.85})
@@ -224,18 +213,6 @@ def test_recall_is_a_gate_where_a_preset_has_a_tolerance() -> None:
     told = gate(apply_gates(none), "recall").detail
     assert told.endswith("only requests with more than 8 candidates count: lower evaluation.kept, or leave out "
                          "gates.recall_tolerance")  # fmt: skip
-
-
-def test_what_was_promoted_before_stands_whatever_is_found_now() -> None:
-    reason = "override (a leak) of failed gates: champion"
-    again = apply_gates(inputs()).model_copy(update={"promotion": reason})
-    assert again.promoted
-    assert again.words() == "promoted"
-    failed = apply_gates(inputs(data_passed=False)).model_copy(update={"promotion": reason})
-    assert not failed.promoted
-    assert failed.words().startswith(
-        f"new was promoted before ({reason}), which stands, although data suites: "
-    )
 
 
 def test_the_training_must_be_shown_better_than_the_constant_over_a_task() -> None:

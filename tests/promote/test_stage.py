@@ -48,13 +48,6 @@ def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) ->
     assert made_with.window_rows == sum(shard.candidates for shard in done.days.window)
 
 
-def test_a_failed_gate_promotes_nothing(done: Done) -> None:
-    summary = done.decide(proofs=_failed(done))
-    assert summary.words == "promoted nothing (no champion yet) because parity: Δ 1 in query_search.onnx"
-    assert not summary.promoted
-    assert done.registry.champion() is None
-
-
 def test_told_not_to_promote_it_only_registers(done: Done) -> None:
     summary = done.decide(promote=False)
     assert summary.verdict.passed

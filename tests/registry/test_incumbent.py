@@ -28,11 +28,6 @@ def line(first_run: Run, next_day: Run, tmp_path: Path) -> Line:
     return Line(registry, first_run.summary.model_id, next_day.summary.model_id)
 
 
-def test_a_new_candidate_meets_the_live_champion(line: Line) -> None:
-    assert line.of("new") == Incumbent(model_id=line.second, sequence=2)
-    assert line.of("new").compared == line.second
-
-
 def test_what_was_promoted_meets_the_champion_that_it_displaced(line: Line) -> None:
     assert line.of(line.second) == Incumbent(model_id=line.first, sequence=2, promotion="all gates passed")
     first = "all gates passed; not applicable: champion"

@@ -103,6 +103,7 @@ def test_a_promotion_says_which_gate_was_not_applicable(records: RunRecords) -> 
     document = decision(promoted)
     assert document.title == "Promoted"
     assert "- **champion**: not applicable, " in markdown(document)
+    assert document.sections[0].lead == "6 of 6 pass, 1 not applicable"
 
 
 def test_page_and_markdown_have_every_section(whole: RunRecords) -> None:
