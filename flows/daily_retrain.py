@@ -77,9 +77,9 @@ def daily_retrain(
     steps.record_decision(run.plan.workspace, day)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
-    if ablations and due and run.candidate.start is None:
-        daily = [variant.name for variant in variants(run.candidate.kind).values() if variant.daily]
-        ablated = ablate(run.plan, [run.candidate], daily, run.days, summary.places["report"])
+    if ablations and due and run.own.start is None:
+        daily = [variant.name for variant in variants(run.own.kind).values() if variant.daily]
+        ablated = ablate(run.plan, [run.own], daily, run.days, summary.places["report"])
         steps.report(run, summary, ablated)
         steps.record_decision(run.plan.workspace, day)
     return summary

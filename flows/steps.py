@@ -121,8 +121,10 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
     planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     removed = sweep(planned.workspace.root)
     Registry(planned.workspace.root).refresh()
+    planned = promote_stage.with_candidate(planned)
     words = f"as_of {as_of}: window {planned.days[0]} to {planned.days[-1]} ({len(planned.days)} days)"
     words += f"; removed {len(removed)} half-written outputs of killed runs" if removed else ""
+    words += f"; candidate: {planned.race.words}" if planned.race else ""
     get_run_logger().info("%s", words)
     if parent := runtime.flow_run.parent_flow_run_id:
         said = "this run is part of the flow run %s: to stop it, cancel that one; to cancel this one stops nothing"
@@ -154,7 +156,7 @@ def choose_start(planned: RunPlan, window: Sequence[ShardRef]) -> ChosenStart:
     """What the day's training goes on from, by the registry."""
     chosen = train_stage.choose_start(planned, {ref.day: ref.fingerprint for ref in window})
     if chosen.words:
-        get_run_logger().info("%s %s", planned.preset.candidate, chosen.words)
+        get_run_logger().info("%s %s", planned.candidate, chosen.words)
     return chosen
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from statistics import fmean
 
 from pydantic import Field
 
@@ -10,6 +11,9 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from mtmd.store.workspace import Workspace
+
+RACE_DAYS = 7  # before the day, that choose its candidate: one of each weekday
+RACE_LEAST = 4  # of them: more than half
 
 
 def plan_window(as_of: date, window_days: int) -> tuple[date, ...]:
@@ -24,6 +28,40 @@ def plan_window(as_of: date, window_days: int) -> tuple[date, ...]:
         ) from error
 
 
+class Race(Frozen):
+    """The models of a preset that may go live on earlier days, by which the day's candidate is chosen."""
+
+    contestants: tuple[str, ...] = Field(description="the preset's own model first")
+    days: dict[date, dict[str, float]] = Field(
+        description="LogMAE of each contestant on each earlier day that has all of them, oldest first"
+    )
+
+    def mean(self, contestant: str) -> float | None:
+        """LogMAE over the days, each of which counts once; None without a day."""
+        return fmean(day[contestant] for day in self.days.values()) if self.days else None
+
+    @property
+    def chosen(self) -> str:
+        """The contestant with the lowest mean; the preset's own where none is lower, or where days are too few."""
+        if len(self.days) < RACE_LEAST:
+            return self.contestants[0]
+        return min(self.contestants, key=lambda name: self.mean(name) or 0.0)
+
+    @property
+    def words(self) -> str:
+        """The choice, and why."""
+        own, days = self.contestants[0], len(self.days)
+        if days < RACE_LEAST:
+            return (
+                f"{own}, the preset's own model, because {days} of the {RACE_DAYS} days before have numbers of all "
+                f"contestants, and {RACE_LEAST} are needed"
+            )
+        over = f"mean LogMAE over {days} of the {RACE_DAYS} days before"
+        if self.chosen == own:
+            return f"{own}, the preset's own model, because no contestant has a lower {over}"
+        return f"{self.chosen}, because it has the lowest {over}"
+
+
 class RunPlan(Frozen):
     """What every stage of a run needs to know; small enough to hand from task to task."""
 
@@ -35,6 +73,17 @@ class RunPlan(Frozen):
     left_out: dict[date, str] = Field(
         {}, description="days that the window would have, and why the preset has not"
     )
+    race: Race | None = Field(None, description="what chose the candidate; None for the preset's own model")
+
+    @property
+    def candidate(self) -> str:
+        """The kind of the day's model that may go live."""
+        return self.preset.candidate if self.race is None else self.race.chosen
+
+    @property
+    def choice(self) -> dict[str, str]:
+        """What names an output that depends on which model is the candidate; empty for the preset's own."""
+        return {} if self.candidate == self.preset.candidate else {"candidate": self.candidate}
 
     @property
     def all_days(self) -> tuple[date, ...]:

@@ -74,7 +74,7 @@ class Done:
 
 def run_stages(logs: Path | str, artifacts: Path | str, as_of: date = AS_OF, preset: str = TINY) -> Done:
     """All stages but the decision; outputs that are there already are taken."""
-    plan = plan_run(as_of, preset, logs=str(logs), artifacts=str(artifacts))
+    plan = promote_stage.with_candidate(plan_run(as_of, preset, logs=str(logs), artifacts=str(artifacts)))
     quality = validate_stage.validate(plan)
     days = Days.of(
         [

@@ -1,14 +1,16 @@
-"""Sections of a preset that are limits and sizes: `[data]`, `[evaluation]`, `[gates]`, `[monitor]`, `[retention]`.
+"""Sections of a preset that are limits and sizes, from `[data]` to `[retention]`.
 
 What no preset sets is a constant of its section, with the reason beside it. `[simulation]` is of `mtmd simulate`.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Section
+from mtmd.config.model import RivalConfig
 
 
 class DataConfig(Section):
@@ -99,6 +101,34 @@ class GatesConfig(Section):
     parity_score: ClassVar[float] = 1e-5  # largest |Δ| of a final score, torch against onnxruntime
     parity_embedding: ClassVar[float] = 1e-3  # largest |Δ| of an embedding component, likewise
     top_k: ClassVar[int] = 20  # ranks that must agree, up to ties within parity_score
+
+
+class PromotionConfig(Section):
+    """Which of a day's models may go live."""
+
+    contestants: tuple[str, ...] = Field(
+        (),
+        description="rivals that may go live in place of the preset's own model: the day's candidate is the one with "
+        "the lowest mean error on earlier days; left out, it is always the preset's own model",
+    )
+
+    def check(self, own: str, rivals: Mapping[str, RivalConfig]) -> None:
+        """Raise ValueError, in words, for a name that can't be a contestant's beside the preset's `own` model."""
+        for place, name in enumerate(self.contestants):
+            rival = rivals.get(name)
+            if name in self.contestants[:place]:
+                why = "twice; take one out"
+            elif name == own:
+                why = "which is the preset's own model and always takes part; take it out"
+            elif rival is None:
+                why = f"which is no rival of the preset; use some of {list(rivals)}, or add [rivals.{name}]"
+            elif not rival.model.servable:
+                why = f"whose architecture ({rival.model.architecture!r}) has no towers to serve; take it out"
+            elif rival.every_days != 1:
+                why = f"not trained each day; set rivals.{name}.every_days ({rival.every_days}) to 1, or take it out"
+            else:
+                continue
+            raise ValueError(f"promotion.contestants has {name!r}, {why}")
 
 
 class MonitorConfig(Section):

@@ -21,6 +21,7 @@ from mtmd.config.limits import (
     EvaluationConfig,
     GatesConfig,
     MonitorConfig,
+    PromotionConfig,
     RetentionConfig,
     SimulationConfig,
 )
@@ -125,6 +126,7 @@ class Preset(Frozen):
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()
     gates: GatesConfig = GatesConfig()
+    promotion: PromotionConfig = PromotionConfig()
     monitor: MonitorConfig = MonitorConfig()
     retention: RetentionConfig = RetentionConfig()
     simulation: SimulationConfig = SimulationConfig()
@@ -155,6 +157,7 @@ class Preset(Frozen):
             raise ValueError(
                 f"rivals.{self.candidate} has the name of the candidate's architecture; give the rival another name"
             )
+        self.promotion.check(self.candidate, self.rivals)
         return self
 
     @model_validator(mode="after")
@@ -173,12 +176,21 @@ class Preset(Frozen):
 
     @property
     def candidate(self) -> str:
-        """The kind of the model that may go live: its architecture. The other kinds are the rivals' names."""
+        """The kind of the preset's own model: its architecture. The other kinds are the rivals' names."""
         return self.model.architecture
+
+    @property
+    def contestants(self) -> tuple[str, ...]:
+        """The kinds of models that may go live, the preset's own first."""
+        return (self.candidate, *self.promotion.contestants)
 
     def model_of(self, kind: str) -> ModelSettings:
         """The architecture of a kind of model, and its settings."""
         return self.model if kind == self.candidate else self.rivals[kind].model
+
+    def led_by(self, kind: str) -> Self:
+        """The preset with the architecture of a kind of model as its own: what is exported, and how."""
+        return self.model_copy(update={"model": self.model_of(kind)})
 
     def training_of(self, kind: str) -> TrainingConfig:
         """The optimisation of a kind of model: a rival's learning rate and weight decay are its own."""

@@ -179,6 +179,13 @@ class EvaluationReport(Frozen):
         """The candidate against a reference; raises KeyError when they were not compared there."""
         return self._pairs[metric, (reference, where, bucket)]
 
+    def logmae(self, predictor: str) -> float | None:
+        """Over the rows of all tasks: each row of each task counts once. None for a predictor that is not there."""
+        tasks = (m for m in self.metrics if m.predictor == predictor and m.is_task and m.bucket is None)
+        known = [(task.rows, task.logmae) for task in tasks if task.logmae is not None]
+        rows = sum(count for count, _ in known)
+        return sum(count * value for count, value in known) / rows if rows else None
+
     def of_candidate(self) -> Self:
         """The candidate's own metrics alone: what no other model decides."""
         own = [m.model_dump() for m in self.metrics if m.predictor == self.candidate]

@@ -82,7 +82,7 @@ def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: s
     for there in extension.modules("rivals").values():
         further |= there.registered(plan)
     keys = {model.name: model.key for model in trained}
-    key = evaluation_key(keys, days.held_out.fingerprint, champion, plan.preset, further)
+    key = evaluation_key(keys, days.held_out.fingerprint, champion, plan.preset, further | plan.choice)
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
@@ -110,7 +110,7 @@ def _write_reports(
     config = plan.preset.evaluation
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
     report = evaluate_predictors(
-        plan.as_of, declarations, day, predictions, config, candidate=plan.preset.candidate, ages=ages
+        plan.as_of, declarations, day, predictions, config, candidate=plan.candidate, ages=ages
     )
     write_json(directory / REPORT, report.model_dump(mode="json"))
     for there in extension.modules("evaluation").values():

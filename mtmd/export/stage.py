@@ -38,10 +38,10 @@ def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) ->
     A stored one that was altered is made again. Raises BundleError when the model can't be exported.
     """
     name = model_id(plan, trained, days.held_out)
-    model, start = _load(plan, trained), trained.start
+    model, start, preset = _load(plan, trained), trained.start, plan.preset.led_by(trained.kind)
 
     def build(directory: Path) -> None:
-        export_bundle(model, plan.preset, directory)
+        export_bundle(model, preset, directory)
         # rivals and champions change, and the model's name does not
         metrics = evaluated.report.of_candidate()
         write_json(directory / "metrics.json", metrics.model_dump(mode="json"))
@@ -49,11 +49,12 @@ def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) ->
     manifest = ModelManifest(
         model_id=name,
         as_of=plan.as_of,
-        bundle_id=bundle_id(model, plan.preset),
+        bundle_id=bundle_id(model, preset),
         window={ref.day: ref.fingerprint for ref in days.window},
         held_out=days.held_out.fingerprint,
         training=trained.key,
-        architecture=trained.kind,
+        architecture=preset.candidate,
+        rival=None if trained.kind == plan.preset.candidate else trained.kind,
         started_from=start
         and StartedFrom(
             model_id=start.model_id, full_model_id=start.full_model_id, full_as_of=start.full_as_of

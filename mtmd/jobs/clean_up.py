@@ -146,7 +146,7 @@ def _trainings(registry: Registry) -> Iterator[str]:
         with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
             model = registry.manifest(model_id)
             if model.training is not None:
-                yield Workspace(registry.root).trained(model.architecture, model.training).name
+                yield Workspace(registry.root).trained(model.kind, model.training).name
 
 
 def _days_before(newest: date, day: date | None, kept_days: int) -> str | None:

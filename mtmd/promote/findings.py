@@ -11,6 +11,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.evaluate.report import EvaluationReport, OfSlice
+from mtmd.run import Race
 
 Decision = Literal[
     "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
@@ -159,6 +160,11 @@ class RunSummary(Frozen):
     verdict: Verdict = Field(description="the decision, as it was taken")
     repeated: bool = Field(False, description="an earlier run took this decision, and its record stays")
     reused: dict[str, str]
+    race: Race | None = Field(
+        None,
+        exclude_if=lambda race: race is None,
+        description="what chose the candidate, where several may go live",
+    )
     start: str = Field("", description="what its training goes on from, in words; empty where all are fresh")
     report: EvaluationReport
     places: dict[str, str]

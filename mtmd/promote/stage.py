@@ -1,13 +1,13 @@
-"""Hold the candidate against the gates, promote it if it may go live, and record the run."""
+"""Choose the day's candidate, hold it against the gates, promote it if it may go live, and record the run."""
 
 import math
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from mtmd.config import Frozen, load_preset
+from mtmd.config import Frozen, Preset, load_preset
 from mtmd.errors import MtmdError
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs, git_commit, package_versions
@@ -19,9 +19,9 @@ from mtmd.logs.sql import statement
 from mtmd.promote.findings import GateResult, RunSummary, Verdict
 from mtmd.promote.gates import GateInputs, apply_gates
 from mtmd.registry.incumbent import incumbent
-from mtmd.registry.records import ORIGIN, SUMMARY, Registered, RunOrigin
+from mtmd.registry.records import ORIGIN, SUMMARY, Registered, RunOrigin, origin, run_paths
 from mtmd.registry.registry import Registry
-from mtmd.run import RunPlan
+from mtmd.run import RACE_DAYS, Race, RunPlan, plan_window
 from mtmd.store.files import digest
 from mtmd.store.workspace import Workspace, read_record, write_record
 from mtmd.train.results import ChosenStart
@@ -49,6 +49,51 @@ class DayRun(Frozen):
     @property
     def candidate(self) -> Trained:
         return candidate_of(self.plan, self.trained)
+
+    @property
+    def own(self) -> Trained:
+        """The preset's own model, whichever is the candidate."""
+        return next(model for model in self.trained if model.name == self.plan.preset.candidate)
+
+
+def with_candidate(plan: RunPlan) -> RunPlan:
+    """The plan with the candidate that earlier days choose, where the preset has contestants.
+
+    What they say is in the records of the line's runs. Records of the day itself, and of later days, are not read: so a
+    day that is repeated chooses alike, and a backfilled day knows only what came before it.
+    """
+    if not plan.preset.promotion.contestants:
+        return plan
+    before = [day for day in plan_window(plan.as_of, RACE_DAYS) if day not in plan.preset.left_out]
+    days = {day: errors for day in before if (errors := _errors(plan, day))}
+    return plan.model_copy(update={"race": Race(contestants=plan.preset.contestants, days=days)})
+
+
+def _errors(plan: RunPlan, day: date) -> dict[str, float]:
+    """LogMAE of each contestant by the day's latest run that trained all of them as today; empty where none did."""
+    for run in run_paths(plan.workspace, day):
+        summary, made = read_record(run / SUMMARY, RunSummary), origin(run)
+        if summary is None or made is None or not _alike(made, plan.preset):
+            continue
+        found = {name: summary.report.logmae(name) for name in plan.preset.contestants}
+        errors = {name: error for name, error in found.items() if error is not None}
+        if errors.keys() == found.keys() and not errors.keys() & summary.report.ages.keys():
+            return errors
+    return {}
+
+
+def _alike(made: RunOrigin, preset: Preset) -> bool:
+    """Whether an earlier run's contestants had the settings that they have now."""
+    try:
+        before = Preset.model_validate(made.preset)
+    except ValidationError:  # of a version with other keys
+        return False
+    return all(
+        name in (before.candidate, *before.rivals)
+        and before.model_of(name) == preset.model_of(name)
+        and before.training_of(name).recipe == preset.training_of(name).recipe
+        for name in preset.contestants
+    )
 
 
 def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSummary:
@@ -88,6 +133,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         verdict=verdict,
         repeated=earlier is not None,
         reused=_reused(run),
+        race=plan.race,
         start="" if run.chosen is None else run.chosen.words,
         report=inputs.evaluation,
         places=_places(run, directory),

@@ -44,6 +44,11 @@ class ModelManifest(Frozen):
         exclude_if=lambda name: name == ARCHITECTURE,
         description="which network it is",
     )
+    rival: str | None = Field(
+        None,
+        exclude_if=lambda name: name is None,
+        description="the preset's rival that it is; None for the preset's own model",
+    )
     started_from: StartedFrom | None = Field(
         None, exclude_if=lambda start: start is None, description="None for a model that was fully retrained"
     )
@@ -51,6 +56,11 @@ class ModelManifest(Frozen):
     seeds: dict[str, int]
     packages: dict[str, str] = Field(description="versions of the packages that decide the numbers")
     files: dict[str, str] = Field({}, description="sha256 of every other file; `add` fills it")
+
+    @property
+    def kind(self) -> str:
+        """What its training is named by: the rival's name, or the architecture."""
+        return self.rival or self.architecture
 
 
 class RunOrigin(Frozen):

@@ -60,7 +60,7 @@ def standing_words(report: EvaluationReport, rival: str) -> str:
 
 def worth(report: EvaluationReport) -> str:
     """Whether the candidate is worth its cost against pooling alone, and how much one training can say of that."""
-    if report.candidate == RIVALS[POOLED]:
+    if report.candidate in (POOLED, RIVALS[POOLED]):
         return "The candidate is a pooled two-tower itself."
     if POOLED not in report.predictors:
         return "The pooled two-tower was not evaluated, so whether pooling alone is enough is not known."

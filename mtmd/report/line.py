@@ -16,7 +16,6 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
-from mtmd.evaluate.report import EvaluationReport
 from mtmd.monitor.health import MonitorReport
 from mtmd.promote.findings import RunSummary
 from mtmd.registry.records import SUMMARY, Champion, ChampionChange, ModelManifest, run_paths
@@ -47,16 +46,17 @@ class RunRecord(Frozen):
     def of(cls, path: Path, summary: RunSummary) -> "RunRecord":
         """Of a run's `summary.json`."""
         failed = [f"{gate.name}: {gate.detail}" for gate in summary.verdict.gates if not gate.passed]
-        rows, logmae = _over_tasks(summary.report)
+        report = summary.report
+        tasks = [report.get(report.candidate, where) for where in report.aggregates]
         return cls(
             as_of=summary.as_of,
             at=written(path),
             verdict="promoted" if summary.promoted else "kept",
             run=path.parent.name,
             model_id=summary.model_id,
-            rows=rows,
+            rows=max((task.rows for task in tasks), default=0),
             reason=short(next(iter(failed), summary.verdict.refusal or ""), LONGEST),
-            logmae=logmae,
+            logmae=report.logmae(report.candidate),
         )
 
 
@@ -135,7 +135,7 @@ def lineage(manifest: ModelManifest) -> Table:
     rows = [
         ("model", manifest.model_id),
         ("content", manifest.bundle_id),
-        ("architecture", manifest.architecture),
+        ("architecture", manifest.architecture + (f", rival {manifest.rival}" if manifest.rival else "")),
         ("trained on", f"{days[0]} to {days[-1]} ({len(days)} days)" if days else "nothing"),
         (
             "started from",
@@ -167,15 +167,6 @@ def _of_days(root: Path, pattern: str) -> list[Path]:
     """Records that are named after days, the newest first, but for mistyped days, which are yet to come."""
     last = f"{datetime.now(UTC).date()}"
     return sorted((path for path in root.glob(pattern) if path.stem.partition("=")[2] <= last), reverse=True)
-
-
-def _over_tasks(report: EvaluationReport) -> tuple[int, float | None]:
-    """Rows of the task that has most, and the LogMAE of all tasks."""
-    tasks = [report.get(report.candidate, where) for where in report.aggregates]
-    known = [(task.rows, task.logmae) for task in tasks if task.logmae is not None]
-    rows = sum(count for count, _ in known)
-    logmae = sum(count * value for count, value in known) / rows if rows else None
-    return max((task.rows for task in tasks), default=0), logmae
 
 
 def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], str]:

@@ -8,6 +8,7 @@ from mtmd.promote.findings import GateResult, SliceFinding, Verdict, tally
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
 from mtmd.report.evaluation import buckets_table, first_table, gains_table, metrics_table, rivals_table, worth
 from mtmd.report.tables import Column, Table, columns_of, minus, number, short
+from mtmd.run import Race
 
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
@@ -72,6 +73,39 @@ def _findings(title: str, findings: Iterable[SliceFinding]) -> Table:
         Column(name="smallest loss"),
     )
     return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def race(found: Race | None) -> list[Section]:
+    """The contestants on the days before, and which of them is the day's candidate; nothing without contestants."""
+    if found is None:
+        return []
+    rows = [
+        (name, found.mean(name), len(found.days), "chosen" if name == found.chosen else "")
+        for name in found.contestants
+    ]
+    columns = (
+        Column(name="contestant", kind="text"),
+        Column(name="mean LogMAE"),
+        Column(name="days", kind="count"),
+        Column(name="", kind="text"),
+    )
+    by_day = Table(
+        title="",
+        columns=(Column(name="held-out day", kind="text"), *columns_of("number", found.contestants)),
+        rows=tuple(
+            (f"{day}", *(errors[name] for name in found.contestants)) for day, errors in found.days.items()
+        ),
+    )
+    section = Section(
+        anchor="race",
+        title="The candidate's choice",
+        order=25,
+        lead=found.words,
+        blocks=[Table(title="", columns=columns, rows=tuple(rows)), Fold("Day by day", [by_day])],
+        how="Earlier held-out days choose which of the day's models is the candidate; its own day never does. A day "
+        "counts where it has numbers of all contestants with today's settings. The gates judge the candidate as ever.",
+    )
+    return [section]
 
 
 def rivals(report: EvaluationReport) -> Section:

@@ -50,6 +50,7 @@ def view(found: RunRecords) -> Document:
     core = [
         sections.gates(summary.verdict, report),
         _since(found.since),
+        *sections.race(summary.race),
         sections.rivals(report),
         sections.buckets(report),
         stages.ablations(found.ablated),
@@ -84,6 +85,7 @@ def decision(summary: RunSummary) -> Document:
         ("live now", summary.champion or "nothing"),
         ("reused", ", ".join(f"{name} {share}" for name, share in summary.reused.items())),
     ]
+    facts += [("choice", summary.race.words)] if summary.race else []
     facts += [("training", summary.start)] if summary.start else []
     repeated = "An earlier run took this decision; its record and its page stay." if summary.repeated else ""
     words = summary.words[:1].upper() + summary.words[1:]
@@ -92,7 +94,7 @@ def decision(summary: RunSummary) -> Document:
         kind=kind,
         words=(_beginning(f"{words}.") if words.lower() != title.lower() else "", repeated),
         facts=facts,
-        sections=(sections.gates(verdict, report), sections.rivals(report)),
+        sections=(sections.gates(verdict, report), *sections.race(summary.race), sections.rivals(report)),
     )
 
 

@@ -27,9 +27,9 @@ def is_due(as_of: date, every_days: int) -> bool:
 
 
 def compared(plan: RunPlan) -> tuple[str, ...]:
-    """The kinds of models that a day trains: the candidate's first, then the preset's rivals."""
+    """The kinds of models that a day trains: the candidate's first, then the preset's own model and its rivals."""
     rivals = (kind for kind, rival in plan.preset.rivals.items() if rival.every_days)
-    return (plan.preset.candidate, *rivals)
+    return tuple(dict.fromkeys((plan.candidate, plan.preset.candidate, *rivals)))
 
 
 def earlier(plan: RunPlan, kind: str, shards: Mapping[date, str]) -> Trained | None:

@@ -80,7 +80,7 @@ def training_key(kind: str, window: str, preset: Preset, start: Start | None = N
 
 def candidate_of(plan: RunPlan, trained: Sequence[Trained]) -> Trained:
     """The model among a run's models that may go live; the others are what it is compared with."""
-    return next(model for model in trained if model.name == plan.preset.candidate)
+    return next(model for model in trained if model.name == plan.candidate)
 
 
 def choose_start(plan: RunPlan, window: Mapping[date, str]) -> ChosenStart:
@@ -138,12 +138,12 @@ def train(
 def run_job(job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | None = None) -> None:
     """Train, and write weights and record into the job's directory; with ranks, a rank's part of it.
 
-    An extra may say how the candidate begins (seam `start`): with which settings, on which batches, from which weights.
+    For what may go live, an extra may say how it begins (seam `start`): with which settings, batches and weights.
     """
     ranks = ranks or OneRank()
     share = Share(ranks.rank, ranks.ranks)
     preset, data, opening = job.plan.preset, window_data(job.plan, job.window, share), None
-    if job.kind == preset.candidate and job.variant is None:
+    if job.kind in preset.contestants and job.variant is None:
         for there in extension.modules("start").values():
             preset, data, opening = there.material(job, share) or (preset, data, opening)
     directory = Path(job.directory)

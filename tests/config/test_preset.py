@@ -67,10 +67,6 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
         ("window_days = 20", "window_days = 90", r"window_days \(90\) must be less than or equal to 60"),
         ("window_days = 20", "window_days = 19", r"window_days \(19\) must be at least min_window_days \(20\)"),
         ("window_days = 20", "windows_days = 20", r"windows_days: no such key; write window_days, if that is meant"),
-        ("buckets = 5\n", "bucket = 5\n", r"evaluation\.bucket: no such key"),
-        ("buckets = 5\n", "buckets = 1001\n", r"evaluation\.buckets \(1001\) must be less than or equal to 1000"),
-        ("buckets = 5\n", "buckets = 5\nresamples = 100001\n",
-         r"evaluation\.resamples \(100001\) must be less than or equal to 100000"),
         ('name = "tiny"', 'name = "Tiny Preset"', r"name \('Tiny Preset'\) must match pattern"),
         ('name = "tiny"', f'name = "{"t" * 101}"', r"name \('t+…\) must have at most 100 characters"),
         ("emb_deep = { ctr = 8, gctr = 4, octr = 4 }", "emb_deep = { ctr = 8, gctr = 4 }",
@@ -80,12 +76,9 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
         ('name = "tiny"\n', "", r"\n  name: missing; add it: names the line"),
         ("buckets = 8192", "buckets = 8192\nlog1p = true",
          r"feature 'category', log1p: a table of this kind has no such key; remove it"),
-        ('kind = "continuous"', 'kind = "continuous"\nbuckets = 2',
-         r"feature '\w+', buckets: a table of this kind has no such key; remove it"),
         ('kind = "continuous"', 'kind = "number"', r"feature '\w+', kind \('number'\) must be one of 'continuous'"),
         ('kind = "continuous"\n', "", r"feature '\w+', kind: missing; add it"),
         ("buckets = 8192", "buckets = 0", r"feature 'category', buckets \(0\) must be greater than or equal to 1"),
-        ("buckets = 8192\n", "", r"feature 'category', buckets: missing; add it: hash buckets"),
         ('name = "category"\n', "", r"feature no\. 33, name: missing; add it"),
         ('label = "clicked" }', 'lable = "clicked" }', r"task 'ctr', lable: no such key; write label, if"),
         ('parent = "ctr" }', 'parent = "clk" }', r"domains: task 'gctr' has parent 'clk', which must be a"),
@@ -109,6 +102,10 @@ def derived(tmp_path: Path, *lines: str, base: str = str(TINY), name: str = "der
     return str(path)
 
 
+def race(names: str) -> tuple[str, ...]:
+    return "[promotion]", f"contestants = [{names}]"
+
+
 def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_preset: Preset) -> None:
     """Tables key by key, down to the last; a section that the base lacks is added."""
     path = derived(tmp_path, "[training]", "epochs = 7", "[rivals.pooled]", "embedding = 3", "[monitor]")
@@ -130,6 +127,11 @@ def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_p
         (("[rivals.two]", 'architecture = "mtmd"'), r"rivals\.two\.emb_deep: missing; add it: width of emb_deep"),
         (("[rivals.two]", 'architecture = "mtmd"', "emb_deep = { ctr = 8 }"), r"rivals\.two\.emb_deep has \['ctr'\]"),
         (("[rivals.mtmd]", "emb_deep = 8"), r"rivals\.mtmd has the name of the candidate's architecture; give"),
+        (race("'two'"), r"contestants has 'two', which is no rival of the preset; use some of .*, or add \[r"),
+        (race("'mtmd'"), r"contestants has 'mtmd', which is the preset's own model and always takes part; take it"),
+        (race("'per_slice'"), r"'per_slice', whose architecture \('per_slice'\) has no towers to serve; take it out"),
+        (race("'pooled', 'pooled'"), r"contestants has 'pooled', twice; take one out"),
+        ((*race("'pooled'"), "[rivals.pooled]", "every_days = 7"), r"set rivals\.pooled\.every_days \(7\) to 1, or"),
     ],
 )  # fmt: skip
 def test_a_network_or_a_setting_that_there_is_not_is_an_error(

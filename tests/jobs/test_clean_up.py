@@ -51,7 +51,7 @@ def line(tmp_path: Path) -> Workspace:
 
 def _model(registry: Registry, name: str, day: date, training: str | None = None, kind: str = "mtmd") -> None:
     """A model in name: its files are no real ones."""
-    changes = {"as_of": day, "training": training, "architecture": kind}
+    changes = {"as_of": day, "training": training, "rival": None if kind == "mtmd" else kind}
     manifest = manifest_of(name, 1).model_copy(update=changes)
     registry.add(partial(fill_bundle, load_preset("tiny"), model_id=name), manifest)
 

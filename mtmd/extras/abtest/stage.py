@@ -170,7 +170,7 @@ def ab_test(
     missing.
     """
     world, settings = world_of(plan.preset, plan.logs), plan.preset.extra(Settings)
-    models, candidate = _serving(trained), plan.preset.candidate
+    models, candidate = _serving(trained), plan.candidate
     if missing := {candidate, BASELINE} - set(models):
         raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
     final = plan.workspace.evaluation(_key(plan, world, models, settings, champion))
@@ -244,6 +244,7 @@ def _key(
             "day": plan.as_of,
             "champion": champion,
             "format": AB_TEST_FORMAT,
+            **plan.choice,
         }
     )
 

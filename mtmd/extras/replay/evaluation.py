@@ -82,7 +82,7 @@ def write(plan: RunPlan, days: Days, day: HeldOutDay, predictions: Predictions, 
         predictions,
         config,
         reference=reference,
-        candidate=plan.preset.candidate,
+        candidate=plan.candidate,
     )
     write_json(directory / REPLAY, report.model_dump(mode="json"))
 

@@ -85,8 +85,8 @@ def _warm(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) ->
 def _obstacles(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) -> Iterator[str]:
     """Why the day must make a full retrain."""
     _, full_as_of = _last_full(champion)
-    if champion.architecture != plan.preset.candidate:
-        yield f"its architecture is {champion.architecture}, and the preset's {plan.preset.candidate}"
+    if champion.kind != plan.candidate:
+        yield f"it is {champion.kind}, and the day's candidate is {plan.candidate}"
     if (plan.as_of - full_as_of).days >= (most := plan.preset.extra(Settings).full_every_days):
         yield f"the last full retrain is of {full_as_of} (full_every_days {most})"
     if not champion.window:
@@ -102,20 +102,20 @@ def _obstacles(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str
 
 def _damage(plan: RunPlan, champion: ModelManifest) -> str | None:
     """What its training lacks, or how it was made otherwise; a warning where what is stored is damaged."""
-    directory = plan.workspace.trained(champion.architecture, champion.training or "")
+    directory = plan.workspace.trained(champion.kind, champion.training or "")
     if not is_complete(directory):
         _log.warning("a full retrain is made: training %s of %s is damaged", directory, champion.model_id)
         return f"its training {directory} is missing, or its files are not as its manifest says"
     if not Path(directory / MOMENTS).is_file():
         return "its training kept no moments: extras.warmstart.on was false then"
     made = read_made(directory)
-    then, now = {} if made is None else made.recipe, recipe_of(plan.preset.candidate, plan.preset)
+    then, now = {} if made is None else made.recipe, recipe_of(plan.candidate, plan.preset)
     changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
     return f"the preset or the code has changed: {', '.join(changed)}" if changed else None
 
 
 def material(job: TrainingJob, share: Share) -> tuple[Preset, TrainingData, Opening] | None:
-    """Settings, batches and opening of the candidate's training; None where the preset retrains every day in full."""
+    """Settings, batches and opening of what may go live; None where the preset retrains every day in full."""
     plan, start = job.plan, job.start
     if not plan.preset.extra(Settings).on:
         return None
@@ -125,14 +125,16 @@ def material(job: TrainingJob, share: Share) -> tuple[Preset, TrainingData, Open
     newest = sorted(job.window, key=lambda ref: ref.day)[-start.days :]
     data = NewestDays(window_data(plan, newest, share, training_only=True), whole)
     opening = GoneOn(directory, start, plan.workspace.trained(job.kind, start.training))
-    return shorter(plan.preset, start), data, opening
+    return shorter(plan.preset, job.kind, start), data, opening
 
 
-def shorter(preset: Preset, start: Start) -> Preset:
-    """The preset with the passes and the rate of a training that goes on."""
-    training = preset.training
-    changes = {"epochs": start.epochs, "learning_rate": training.learning_rate * start.rate}
-    return preset.model_copy(update={"training": training.model_copy(update=changes)})
+def shorter(preset: Preset, kind: str, start: Start) -> Preset:
+    """The preset with the passes and the rate of a kind's training that goes on."""
+    rate, rivals = {"learning_rate": preset.training_of(kind).learning_rate * start.rate}, dict(preset.rivals)
+    if is_rival := kind in rivals:
+        rivals[kind] = rivals[kind].model_copy(update=rate)
+    training = preset.training.model_copy(update={"epochs": start.epochs} | ({} if is_rival else rate))
+    return preset.model_copy(update={"training": training, "rivals": rivals})
 
 
 @dataclass(frozen=True)

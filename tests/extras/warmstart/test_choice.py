@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +12,20 @@ import pytest
 from mtmd.config import Preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
-from mtmd.jobs.backfill import plan_backfill
+from mtmd.extras.warmstart.start import shorter
 from mtmd.registry.records import StartedFrom
 from mtmd.report.document import markdown
 from mtmd.report.line import lineage
 from mtmd.report.stage import write_report
 from mtmd.report.view import decision
+from mtmd.run import plan_run
 from mtmd.store.files import read_json, write_json
 from mtmd.train.results import MOMENTS
-from mtmd.train.stage import train, training_key
-from tests.extras.warmstart.conftest import Line
-from tests.flows.runs import AS_OF, NEXT, run_daily
+from mtmd.train.stage import training_key
+from tests.daily import run_stages
+from tests.extras.warmstart.conftest import PRESET, Line
+from tests.flows.runs import AS_OF, NEXT, Run, copied, run_daily
+from tests.promote.test_race import BETTER, CONTESTANT, record
 
 LATER = NEXT + timedelta(days=1)
 
@@ -83,19 +87,6 @@ def test_the_anchor_is_scored_beside_a_champion_that_went_on_from_it(line: Line)
     assert "anchor" not in fresh.report.predictors
 
 
-def test_a_run_that_is_repeated_chooses_alike_and_trains_nothing(warm_line: Line) -> None:
-    """By now the day's own model is the champion: a model of the same day is not gone on from."""
-    run = warm_line.next_run
-    chosen = warm_line.choose()
-    assert chosen == run.chosen
-    assert train(run.plan, "mtmd", run.days.window, start=chosen.start) == run.candidate.model_copy(
-        update={"reused": True}
-    )
-    places = {"logs": str(warm_line.logs), "artifacts": str(warm_line.artifacts)}
-    (day,) = plan_backfill(NEXT, NEXT, warm_line.preset, **places)
-    assert day.state == "skipped"
-
-
 def test_the_flow_makes_the_same_training_and_leaves_ablations_to_full_retrains(line: Line) -> None:
     """All of the day's outputs are there."""
     trained = line.registry.root / "trained"
@@ -137,6 +128,28 @@ def test_days_that_the_champion_has_not_seen_are_all_trained_on(line: Line) -> N
         assert start.days == trained_on
 
 
+def test_a_rival_that_earlier_days_chose_goes_on_from_its_own_training(
+    first_run: Run, tmp_path: Path
+) -> None:
+    """At half of its own rate; what it races against is trained in full."""
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
+    preset = tmp_path / "race.toml"
+    preset.write_text(f"{PRESET}{CONTESTANT}[rivals.per_slice]\nevery_days = 0\n")
+    given = first_run.logs, artifacts
+    plan = plan_run(AS_OF, str(preset), logs=str(given[0]), artifacts=str(given[1]))
+    for back in range(1, 7):
+        record(plan, first_run, back, BETTER)
+    first = run_stages(*given, preset=str(preset)).decide()
+    run = run_stages(*given, NEXT, str(preset)).run
+    start = run.candidate.start
+    assert start is not None
+    assert (run.candidate.kind, start.model_id) == ("pooled", first.model_id)
+    assert (len(run.candidate.fit.epochs), [one.start for one in run.trained[1:]]) == (2, [None])
+    changed = [shorter(plan.preset, kind, start) for kind in ("pooled", "mtmd")]
+    usual = plan.preset.training_of("pooled").learning_rate
+    assert [one.training_of("pooled").learning_rate for one in changed] == [0.5 * usual, usual]
+
+
 # ---- full retrains -------------------------------------------------------------------------------
 
 
@@ -164,18 +177,13 @@ def test_a_model_that_saw_the_held_out_day_is_refused(line: Line) -> None:
         assert chosen.words.endswith(f"because {words}")
 
 
-@pytest.mark.parametrize("damage", ["byte", "file", "all"])
+@pytest.mark.parametrize("damage", ["file", "all"])
 def test_a_damaged_start_means_a_full_retrain_and_a_warning(
     line: Line, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     directory = line.plan().workspace.trained("mtmd", line.next_run.candidate.key)
-    moments = directory / MOMENTS
-    if damage == "byte":
-        content = bytearray(moments.read_bytes())
-        content[-1] ^= 1
-        moments.write_bytes(content)
-    elif damage == "file":
-        moments.unlink()
+    if damage == "file":
+        (directory / MOMENTS).unlink()
     else:
         shutil.rmtree(directory)
     with caplog.at_level(logging.WARNING):
@@ -205,7 +213,7 @@ CHANGED = "because the preset or the code has changed: "
         ("training", {"precision": "bfloat16"}, f"{CHANGED}.*training"),
         ("model", {"cross_rank": 8}, f"{CHANGED}.*model"),
         ("features", (), f"{CHANGED}.*declarations"),
-        ("model", {"architecture": "plain"}, "because its architecture is mtmd, and the preset's plain$"),
+        ("model", {"architecture": "plain"}, "because it is mtmd, and the day's candidate is plain$"),
     ],
 )
 def test_another_recipe_means_a_full_retrain(
