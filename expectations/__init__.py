@@ -65,8 +65,10 @@ def _own_expectations(path: Path, preset: Preset) -> dict[str, list[Expect]]:
             f"{what} can't be run: {error!r}; the file must define the function expectations(preset)"
         ) from error
     try:
-        return _TOLD.validate_python(told)
+        suites = _TOLD.validate_python(told)
     except ValidationError as error:
         raise ConfigError(
             f"{what} gave {told!r}; it must give lists of Expect by table: {list(_PACKAGED)}"
         ) from error
+    # They look at all rows: a condition that misses some would hide them.
+    return {table: [one.model_copy(update={"where": None}) for one in own] for table, own in suites.items()}

@@ -123,5 +123,6 @@ def _offenders(check: Check, key: str, wrong: dict[str, str]) -> Expect:
         column=", ".join(wrong),
         description=check.why,
         query=f"select {key}, concat_ws(', ', {names}) as features from {{batch}} where {where} order by all",
+        where=where,
         severity=Severity.CRITICAL if check.stops else Severity.WARNING,
     )

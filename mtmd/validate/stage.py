@@ -111,7 +111,7 @@ def day_record(plan: RunPlan, day: date, sources: Sources) -> Path:
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),
             "expectations": {
-                table: [one.model_dump(mode="json") for one in suite]
+                table: [one.model_dump(mode="json", exclude={"where"}) for one in suite]
                 for table, suite in day_expectations(plan.preset).items()
             },
             "sql": plan.source.bare_statements(),

@@ -76,7 +76,7 @@ def profile_staged_day(database: Database, day: date, declarations: Declarations
     candidates = {domain: rows.get(domain, {}).get("domain.rows", 0) for domain in domains.domains}
     total = sum(candidates.values()) or 1
     shares = {domain: count / total for domain, count in candidates.items()}
-    numbers = [*_volumes(database), *_of_domains(rows, shares, domains), *_of_labels(database, domains)]
+    numbers = [*_volumes(database), *_of_domains(rows, shares, domains), *_of_labels(rows, domains)]
     cells: list[Cells] = []
     for table, column, schema in (
         ("requests", "surface", declarations.query),
@@ -104,15 +104,29 @@ def _volumes(database: Database) -> Iterator[Number]:
 
 
 def _by_domain(database: Database, domains: Domains) -> dict[Domain, dict[str, Any]]:
-    """The candidates of each domain, and each task's mean finite score there."""
-    means = ", ".join(
+    """The candidates of each domain, each task's mean finite score there, and what is known of labels, in one pass.
+
+    `known.<label>` counts the rows, of shown ads, that have it, and `true.<label>` those where it is true.
+    """
+    asked = [
         f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
         for task in domains.task_names
-    )
+    ]
+    for label, where in _labels(domains).items():
+        asked += [
+            f"count({name(label)}) filter (where {where}) as {name(f'known.{label}')}",
+            f"count(*) filter (where {where} and {name(label)}) as {name(f'true.{label}')}",
+        ]
     found = database.rows(
-        f'select surface, product, count(*) as "domain.rows", {means} from candidates group by surface, product'
+        f'select surface, product, count(*) as "domain.rows", {", ".join(asked)} from candidates '
+        "group by surface, product"
     )
     return {Domain(row["surface"], row["product"]): row for row in found}
+
+
+def _labels(domains: Domains) -> dict[str, str]:
+    """What is counted of a day's labels, and of which rows."""
+    return {"impressed": "true"} | {task.label: "impressed" for task in domains.tasks}
 
 
 def _of_domains(
@@ -134,15 +148,12 @@ def _of_domains(
                 yield Number(key(Measure.SCORES, subject=f"{task.name} / {task.parent}"), part, share)
 
 
-def _of_labels(database: Database, domains: Domains) -> Iterator[Number]:
+def _of_labels(rows: Mapping[Domain, Mapping[str, Any]], domains: Domains) -> Iterator[Number]:
     """How often an ad was shown, and each action followed, over the whole day."""
-    shown = {"impressed": "true"}
-    for label, where in (shown | {task.label: "impressed" for task in domains.tasks}).items():
-        (row,) = database.rows(
-            f"select avg(cast({name(label)} as integer)) as rate from candidates where {where}"
-        )
-        if row["rate"] is not None:
-            yield Number(Key(Measure.LABELS, "candidates", _ALL, label), row["rate"], 1.0)
+    for label in _labels(domains):
+        true, known = (sum(row[f"{what}.{label}"] for row in rows.values()) for what in ("true", "known"))
+        if known:
+            yield Number(Key(Measure.LABELS, "candidates", _ALL, label), true / known, 1.0)
 
 
 def _null_rates(
