@@ -8,16 +8,11 @@ another one's, where `table` names it. A change makes every stored shard and bun
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mtmd.features.feature import CATEGORIES, LONGEST_TEXT, Check, Counted, Feature, Matrix
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
 
 
 @lru_cache(maxsize=2**16)
@@ -27,7 +22,7 @@ def hash_bucket(seed: int, feature: str, value: str, buckets: int) -> int:
     return 1 + int.from_bytes(key[:8], "big") % buckets
 
 
-def hash_buckets(values: "pa.Array", seed: int, feature: str, buckets: int) -> "NDArray[np.int32]":
+def hash_buckets(values: Any, seed: int, feature: str, buckets: int) -> Any:
     """(N,) int32, 0 for nulls. Each distinct value is hashed once."""
     import numpy as np
     import pyarrow.compute as pc
@@ -37,8 +32,7 @@ def hash_buckets(values: "pa.Array", seed: int, feature: str, buckets: int) -> "
     for code, value in enumerate(coded.dictionary.to_pylist()):
         table[code] = hash_bucket(seed, feature, str(value), buckets)
     codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)
-    hashed: NDArray[np.int32] = table[codes]
-    return hashed
+    return table[codes]
 
 
 _NO_NAME = 65_536  # characters that no category has: a document, or the rest of a file behind a lost quote
@@ -105,15 +99,13 @@ class Categorical(Hashed):
             )
         return self
 
-    def encode(self, table: "pa.Table", seed: int) -> "NDArray[np.int32]":
+    def encode(self, table: Any, seed: int) -> Any:
         return hash_buckets(self.column(table), seed, self.hashed_as, self.buckets)
 
-    def hard_rows(self, unseen: int) -> "NDArray[np.int32]":
+    def hard_rows(self, unseen: int) -> list[int]:
         """Missing, then ids from the last one down at a stride: most were never trained, both ends are read."""
-        import numpy as np
-
-        step = np.arange(unseen) * (1 + self.buckets // max(unseen, 1))
-        return np.concatenate([[0], self.buckets - step % self.buckets]).astype(np.int32)
+        stride = 1 + self.buckets // max(unseen, 1)
+        return [0, *(self.buckets - row * stride % self.buckets for row in range(unseen))]
 
     @property
     def request_type(self) -> Any:

@@ -1,16 +1,12 @@
 """A number: an amount, a rate, an age. NaN means missing, as many writers mean by it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from math import nan
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from mtmd.features.feature import LARGEST_NUMBER, NUMBERS, Check, Counted, Feature, Matrix, refuse_infinite
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
 
 
 class Continuous(Feature):
@@ -26,7 +22,7 @@ class Continuous(Feature):
     def _is_floating(self) -> bool:
         return self.column_type in {"FLOAT", "DOUBLE"}
 
-    def encode(self, table: "pa.Table", seed: int) -> "NDArray[np.float32]":
+    def encode(self, table: Any, seed: int) -> Any:
         """(N,) float32; with log1p, sign(x) · ln(1 + |x|), taken in double precision."""
         import numpy as np
         import pyarrow as pa
@@ -37,16 +33,13 @@ class Continuous(Feature):
         if self.log1p:
             values = np.copysign(np.log1p(np.abs(values)), values)
         with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and is refused as such
-            numbers: NDArray[np.float32] = values.astype(np.float32)
+            numbers = values.astype(np.float32)
         refuse_infinite(numbers, self)
         return numbers
 
-    def hard_rows(self, unseen: int) -> "NDArray[np.float32]":
+    def hard_rows(self, unseen: int) -> list[float]:
         """Missing, then far out on both sides."""
-        import numpy as np
-
-        far = np.where(np.arange(unseen) % 2, 1e6, -1e6)
-        return np.concatenate([[np.nan], far]).astype(np.float32)
+        return [nan, *(1e6 if row % 2 else -1e6 for row in range(unseen))]
 
     @property
     def request_type(self) -> Any:

@@ -1,7 +1,8 @@
 """A vector that another model made, such as the embedding of a text or an image."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from math import nan
+from typing import Any, ClassVar, Literal
 
 from mtmd.errors import LogsError
 from mtmd.features.feature import (
@@ -14,11 +15,6 @@ from mtmd.features.feature import (
     number,
     refuse_infinite,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
 
 
 class Embedding(Feature):
@@ -37,7 +33,7 @@ class Embedding(Feature):
     def size(self) -> int:
         return self.width
 
-    def encode(self, table: "pa.Table", seed: int) -> "NDArray[np.float32]":
+    def encode(self, table: Any, seed: int) -> Any:
         """(N, width) float32."""
         import numpy as np
         import pyarrow as pa
@@ -57,13 +53,9 @@ class Embedding(Feature):
         refuse_infinite(vectors, self)
         return vectors
 
-    def hard_rows(self, unseen: int) -> "NDArray[np.float32]":
+    def hard_rows(self, unseen: int) -> list[list[float]]:
         """Missing, and in the second half of the other rows ones."""
-        import numpy as np
-
-        rows = np.full((1 + unseen, self.width), np.nan, np.float32)
-        rows[1 + unseen // 2 :] = 1.0
-        return rows
+        return [[nan if row <= unseen // 2 else 1.0] * self.width for row in range(1 + unseen)]
 
     @property
     def request_type(self) -> Any:

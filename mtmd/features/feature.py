@@ -1,6 +1,7 @@
 """What every kind of feature has: the settings that kinds share, and what the stations ask of a feature.
 
-Arrays are imported where a value is encoded: commands that only read a preset need none.
+Arrays are imported where values are encoded: commands that only read a preset need none. So the kinds' methods say in
+words which arrays they return.
 """
 
 import re
@@ -153,7 +154,7 @@ class Feature(BaseModel, frozen=True, extra="forbid"):
         """
 
     @abstractmethod
-    def hard_rows(self, unseen: int) -> "NDArray[Any] | EncodedList":
+    def hard_rows(self, unseen: int) -> Sequence[Any] | EncodedList:
         """Encoded rows that no day is sure to have, for the parity proof: a missing value, then `unseen` rare ones."""
 
     @property

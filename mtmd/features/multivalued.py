@@ -1,7 +1,7 @@
 """A list of categories, such as tags or the ads that a user clicked."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,9 +18,6 @@ from mtmd.features.feature import (
     list_of,
     starts,
 )
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class MultiValued(Hashed):
@@ -42,7 +39,7 @@ class MultiValued(Hashed):
     def column_type(self) -> str:
         return f"{super().column_type}[]"
 
-    def encode(self, table: "pa.Table", seed: int) -> EncodedList:
+    def encode(self, table: Any, seed: int) -> EncodedList:
         """N lists; raises LogsError too for a null in a list, and for a list longer than LONGEST_LIST."""
         import numpy as np
         import pyarrow as pa

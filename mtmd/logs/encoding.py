@@ -50,7 +50,7 @@ class EncodedSide:
             start = 0
             for feature in features:
                 stop = start + feature.size
-                matrix[:, start:stop] = values(feature).reshape(rows, feature.size)
+                matrix[:, start:stop] = np.reshape(values(feature), (rows, feature.size))
                 start = stop
         return encoded
 
