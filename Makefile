@@ -24,7 +24,7 @@ export GX_ANALYTICS_ENABLED := false
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
-	$(BIN)/python -m mtmd.flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --no-ablations
+	$(BIN)/mtmd run --preset $(PRESET) --as-of $(AS_OF) --no-ablations
 
 # Table 6 and more on the simulated logs: every variant, three seeds; about an hour.
 ablation: $(READY)
@@ -36,7 +36,7 @@ run-kuairand: AS_OF := 2022-04-30
 run-kuairand: $(READY)  ## The same on KuaiRand-Pure, imported from SOURCE=folder
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
 	$(BIN)/mtmd import-kuairand --preset $(PRESET) --source "$(SOURCE)"
-	$(BIN)/python -m mtmd.flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --no-ablations
+	$(BIN)/mtmd run --preset $(PRESET) --as-of $(AS_OF) --no-ablations
 
 serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERVE_PORT)
 	$(BIN)/mtmd serve --preset $(PRESET) --port $(SERVE_PORT)

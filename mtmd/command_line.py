@@ -4,7 +4,7 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -179,13 +179,16 @@ def only_command(
 class Lazy(TyperCommand):
     """A command whose callback gives the command itself, as an app of its own, when it is used or completed.
 
-    Its options are those of something that takes long to import.
+    Its options are those of something that takes long to import: a terminal shows that it does.
     """
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context of the command itself."""
         assert self.callback is not None  # typer makes commands of functions alone
-        return get_command(self.callback()).make_context(info_name, args, parent, **extra)
+        is_completed = extra.get("resilient_parsing", False)
+        with nullcontext() if is_completed else errors.status("loading"):
+            command = get_command(self.callback())
+        return command.make_context(info_name, args, parent, **extra)
 
 
 def run(commands: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
