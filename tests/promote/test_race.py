@@ -63,8 +63,8 @@ def test_the_lowest_mean_goes_and_of_equal_ones_or_too_few_days_the_presets_own(
     assert race(better, better, better, worse).words == f"b, because it has the lowest {OVER}"
     own = "a, the preset's own model, because"
     assert race(better, better, worse, worse).words == f"{own} no contestant has a lower {OVER}"
-    few = "3 of the 7 days before have numbers of all contestants, and 4 are needed"
-    assert race(better, better, better).words == f"{own} {few}"
+    few, words = race(better, better, better), "3 of the 7 days before have numbers of all contestants, and 4"
+    assert (few.chosen, few.words) == ("a", f"{own} {words} are needed")
 
 
 def test_the_week_before_chooses_and_not_the_day_itself_or_a_later_one(plan: RunPlan, next_day: Run) -> None:
