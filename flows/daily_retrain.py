@@ -72,6 +72,7 @@ def daily_retrain(
             model=summary.model_id,
             held_out=run.days.held_out,
             keep=not summary.is_news,  # of a model that was promoted before, the ads that serve it
+            int8=run.plan.preset.publication.int8,
         )
     steps.report(run, summary)
     steps.record_decision(run.plan.workspace, day)

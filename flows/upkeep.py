@@ -113,7 +113,8 @@ def rollback(
     tell("mtmd.champion.rolled-back", chosen.name, live.as_of, live.model_id, f"{done.words} ({reason})")
     ads = Republished(words=done.ads, failed=False)
     if not keep_ads:
-        ads = publish_ads(workspace, LogSource.of(chosen, logs, workspace.spool), done)
+        source = LogSource.of(chosen, logs, workspace.spool)
+        ads = publish_ads(workspace, source, done, int8=chosen.publication.int8)
         publish("rollback", f"{done.words}; {ads.words}", jobs.rollback(done, ads))
     name = UNPUBLISHED if ads.failed else "Completed"
     return Completed(data=done, name=name, message=f"{done.words}; {ads.words}")

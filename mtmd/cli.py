@@ -99,7 +99,8 @@ def publish(
 
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
-    done = stage.publish(workspace, LogSource.of(chosen, logs, workspace.spool), day, model=model)
+    source, int8 = LogSource.of(chosen, logs, workspace.spool), chosen.publication.int8
+    done = stage.publish(workspace, source, day, model=model, int8=int8)
     console.print(literal(f"{done.words}; {done.path}"))
 
 
@@ -145,7 +146,8 @@ def rollback(
     console.print(literal(words))
     update_index(artifacts, preset)
     if not keep_ads:
-        ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
+        source = LogSource.of(chosen, logs, workspace.spool)
+        ads = rollback_stage.republish(workspace, source, done, int8=chosen.publication.int8)
         (errors if ads.failed else console).print(literal(f"{'warning: ' * ads.failed}{ads.words}"))
 
 

@@ -40,6 +40,9 @@ relevance = 4
 cvr = 1.0
 relevance = 1.0
 
+[publication]
+int8 = true
+
 [[more_features]]
 name = "recent_topics"
 side = "query"

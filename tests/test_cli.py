@@ -46,7 +46,9 @@ def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
 def test_rollback_reinstate_and_publish_say_what_is_live(
     next_day: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = ["--preset", TINY, "--artifacts", str(copied(next_day.artifacts, tmp_path / "artifacts"))]
+    preset, artifacts = tmp_path / "tiny.toml", copied(next_day.artifacts, tmp_path / "artifacts")
+    preset.write_text('base = "tiny"\nname = "tiny"\n[publication]\nint8 = true\n')
+    places = ["--preset", str(preset), "--artifacts", str(artifacts)]
     bad, logs = next_day.summary.model_id, ["--logs", str(next_day.logs)]
     assert main(["rollback", "--reason", "bad conversions", "--model", bad, *logs, *places]) == 0
     flipped, published = capsys.readouterr().out.splitlines()
@@ -60,6 +62,7 @@ def test_rollback_reinstate_and_publish_say_what_is_live(
     said = capsys.readouterr().out
     assert f"ads of 2026-01-22 are published for {bad}: " in said
     assert "artifacts/tiny/ads/20260122-" in said
+    assert sum("int8" in path.read_text() for path in artifacts.rglob("ads.json")) == 2
 
 
 def test_a_rollback_stands_when_its_ads_stay_what_they_were(

@@ -101,6 +101,18 @@ class GatesConfig(Section):
     parity_score: ClassVar[float] = 1e-5  # largest |Δ| of a final score, torch against onnxruntime
     parity_embedding: ClassVar[float] = 1e-3  # largest |Δ| of an embedding component, likewise
     top_k: ClassVar[int] = 20  # ranks that must agree, up to ties within parity_score
+    int8_ads: ClassVar[int] = 100  # best ads of a request that the search by int8 must find
+    int8_loss: ClassVar[float] = 1e-3  # largest share of them that it may miss
+
+
+class PublicationConfig(Section):
+    """How the ads of the champion are stored for the service."""
+
+    int8: bool = Field(
+        False,
+        description="also as int8 with a scale for each ad and task: the search reads these, a quarter of the bytes, "
+        "and scores the best few again in float32",
+    )
 
 
 class PromotionConfig(Section):

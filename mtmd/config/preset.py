@@ -22,6 +22,7 @@ from mtmd.config.limits import (
     GatesConfig,
     MonitorConfig,
     PromotionConfig,
+    PublicationConfig,
     RetentionConfig,
     SimulationConfig,
 )
@@ -127,6 +128,7 @@ class Preset(Frozen):
     evaluation: EvaluationConfig = EvaluationConfig()
     gates: GatesConfig = GatesConfig()
     promotion: PromotionConfig = PromotionConfig()
+    publication: PublicationConfig = PublicationConfig()
     monitor: MonitorConfig = MonitorConfig()
     retention: RetentionConfig = RetentionConfig()
     simulation: SimulationConfig = SimulationConfig()

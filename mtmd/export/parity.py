@@ -1,7 +1,7 @@
 """Compare the exported files with the trained model, on real held-out rows and on hard ones.
 
 Torch runs in float32 evaluation mode, through the towers that training uses, not through the modules that were
-exported.
+exported. Where ads will be searched by int8, so are ads of the day, beside the search by float32.
 
 Shapes: N rows of a file, T tasks, K_t embedding width of task t.
 """
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtmd.config import Frozen, Preset, SideSchema
+from mtmd.config import Frozen, GatesConfig, Preset, SideSchema
 from mtmd.evaluate.predictors import score_shard
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import gather_batch, scorable, split_evenly
@@ -22,12 +22,15 @@ from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import SideInput
 from mtmd.model.ranker import TwoTower
 from mtmd.registry.bundle import TowerSide
+from mtmd.serve.published import AdBlock, PublishedAds
+from mtmd.serve.ranker import ranking_by, search
 from mtmd.serve.scorer import Scorer
 
 BATCH_SIZES = (1, 2, 7, 1024)
 _UNSEEN = 31  # rows of unseen ids in each file's hard rows
 _BATCHES = 64  # at most so many per batch size: batches of 1 need not read all rows again
 _DAY_REQUESTS = 2048  # requests of the held-out day whose ranks are compared
+_INT8_REQUESTS, _INT8_ADS = 256, 1 << 16  # at most so many of the day are searched for and in
 Floats = NDArray[np.float32]
 
 
@@ -66,6 +69,8 @@ def check_parity(model: TwoTower, bundle_dir: Path, shard: Shard, preset: Preset
                 *side_differences(model, scorer, shard, preset, "item"),
             ]
             day, agreements = _day_parity(model, scorer, shard, preset)
+            if preset.publication.int8:
+                files.append(_int8_loss(scorer, shard))
     except Exception as error:  # noqa: BLE001 - the runtime says so of a file that takes batches of one size alone
         return Proof(passed=False, detail=str(error))
     return judged((*files, day), agreements, preset.gates.top_k)
@@ -141,6 +146,34 @@ def _day_parity(
             agreements += _agree(ours, torchs, preset.gates.top_k, preset.gates.parity_score)
     what, tolerance = "held-out candidates: scores", preset.gates.parity_score
     return Difference(what=what, delta=float(np.max(deltas)), tolerance=tolerance), agreements
+
+
+def _int8_loss(scorer: Scorer, shard: Shard) -> Difference:
+    """The share of a request's best ads that the search by int8 misses, of the worst task; what ties is not missed."""
+    domains, k = scorer.info.declarations.domains, GatesConfig.int8_ads
+    requests, ads = (
+        np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(np.int64))
+        for rows, most in ((len(shard.surface), _INT8_REQUESTS), (len(shard.product), _INT8_ADS))
+    )
+    queries = scorer.embed_rows("query", shard.surface.numpy()[requests], shard.query.take(requests)).tasks
+    product = shard.product.numpy()[ads]
+    items = scorer.embed_rows("item", product, shard.item.take(ads)).tasks
+    blocks = []
+    for index, name in enumerate(domains.products):
+        rows = np.flatnonzero(product == index)
+        tasks = {task.name: items[task.name][rows] for task in domains.tasks if domains.has_task(name, task)}
+        blocks.append(AdBlock(name, rows, tasks, np.ones(len(rows), np.float32)))
+    exact = PublishedAds(tuple(blocks))
+    int8 = PublishedAds(tuple(block.with_int8() for block in blocks))
+    missed = [0.0]
+    for task in domains.task_names:
+        ranking = ranking_by(domains, task)
+        (best, scores), (found, last) = (search(queries, given, ranking, k) for given in (exact, int8))
+        ties = scores <= last[:, -1:] + GatesConfig.parity_score
+        there = [np.isin(own, near) for own, near in zip(best, found, strict=True)]
+        missed.append(float(np.mean(~(ties | there))))
+    what, tolerance = f"the best {k} ads by int8 and by float32", GatesConfig.int8_loss
+    return Difference(what=what, delta=max(missed), tolerance=tolerance)
 
 
 def _agree(exported: Floats, reference: Floats, k: int, tolerance: float) -> Iterator[bool]:

@@ -58,14 +58,16 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
     return RolledBack(taken_down=before.model_id, champion=after, check=found[0], ads=found[1])
 
 
-def republish(workspace: Workspace, source: LogSource, done: RolledBack) -> Republished:
+def republish(
+    workspace: Workspace, source: LogSource, done: RolledBack, *, int8: bool = False
+) -> Republished:
     """Publish the newest day's ads for the model that is live again, as `mtmd publish` does.
 
     Also where it has none yet: until it has, a service goes on with the model that was taken down. Never raises: the
     rollback stands, and a caller that failed would invite a second one, which goes back further.
     """
     try:
-        return Republished(words=publish(workspace, source).words, failed=False)
+        return Republished(words=publish(workspace, source, int8=int8).words, failed=False)
     except Exception as error:  # noqa: BLE001 - whatever logs or a disk make a library say: the flip has happened
         why = str(error) if isinstance(error, MtmdError) else repr(error)
     return Republished(

@@ -44,6 +44,7 @@ def publish(
     model: str | None = None,
     held_out: ShardRef | None = None,
     keep: bool = False,
+    int8: bool = False,
 ) -> Published:
     """Publish a day's ads, by default the newest day's, for a model, by default the champion; then they serve it, all
     or none of them.
@@ -51,6 +52,7 @@ def publish(
     What is there already is not made again. An older day's ads displace a newer one's only where a person names the
     day. A run gives `held_out`, the shard that its model was evaluated on: the snapshot must still be the one that it
     was extracted from. With `keep` the ads that serve the model stay, of whichever day: a person may have chosen them.
+    `int8` is the preset's `publication.int8`: with another one than before, the same snapshot is published anew.
 
     Raises RegistryError without a champion or for an unknown model, LogsError for a snapshot that is missing, not as
     the contract says, changed while it was read, or, if nobody named its day, has less than half of the ads that served
@@ -68,13 +70,14 @@ def publish(
                 "snapshot that is there now with `mtmd publish`"
             )
         bids_by = None if source.sql is None else source.bare_statements()["source_ads"]
-        name = f"{wanted}-{digest([origin(scorer.info), sources, bids_by])[:16]}"
+        name = f"{wanted}-{digest([origin(scorer.info, int8=int8), sources, bids_by])[:16]}"
         served, made = _serving(catalogue, model_id, scorer), False
         displaces = served is None or served.day <= wanted or (day is not None and held_out is None)
         if served is None or (displaces and not keep and served.name != name):
             snapshot = _snapshot(scorer, source, wanted, sources, digests)
             place = catalogue.path(model_id, name)
-            made = not publish_ads(scorer, snapshot, place, threads=len(os.sched_getaffinity(0)))
+            threads = len(os.sched_getaffinity(0))
+            made = not publish_ads(scorer, snapshot, place, threads=threads, int8=int8)
             before = served or (catalogue.known(champion.previous) if champion.previous else None)
             served = Current(name=name, day=wanted, ads=len(open_ads(place, scorer.info)))
             if day is None and before is not None:

@@ -1,7 +1,8 @@
 """A model at work: the query towers of a bundle over the ads that were published with it (paper §1, §2.2).
 
 The top k are exact. Ads are scored chunk by chunk, and of a chunk's scores only those that beat the k-th best so far
-are kept, while they are in cache; so a query costs one reading of the embeddings.
+are kept, while they are in cache; so a query costs one reading of the embeddings. Where ads are published in whole
+numbers too, these are read, and the best few times k of them are scored exactly.
 
 Shapes: R requests or queries, k ads of each, N ads, n ads of a chunk or rows of a publication, T tasks that are read,
 K_t embedding width of task t.
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from mtmd.config import Domains
 from mtmd.errors import LogsError
 from mtmd.logs.contract import Id, id_array
-from mtmd.serve.published import LARGEST, PublishedAds, rows_beyond
-from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer, tree_log_probability
+from mtmd.serve.published import LARGEST, AdBlock, PublishedAds, rows_beyond
+from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer, WholeQueries, tree_log_probability
 
 CHUNK = 8192  # ads: their scores stay in cache, and scoring them takes far longer than calling for it
 QUERIES = 64  # at once: with a chunk's scores for more of them the embeddings would leave the cache
+SPARE = 4  # times k ads are found by whole numbers, to be scored exactly; at least LEAST
+LEAST = 64
 FEW = 8  # queries: for so many, OpenBLAS's products of matrices take up to four times as long as dot products
 Row = dict[str, Any]  # raw, as the log contract has it: an absent column is null
 
@@ -78,7 +81,9 @@ def _chain(domains: Domains, task: str) -> Iterator[int]:
 def search(
     queries: Mapping[str, Floats], ads: PublishedAds, ranking: Ranking, k: int
 ) -> tuple[Integers, Floats]:
-    """The k ≥ 1 best ads of each query, exactly: rows among all ads and scores (R, k), best first.
+    """The k ≥ 1 best ads of each query, exactly, nearly so of ads with int8: rows among all ads and scores (R, k).
+
+    The best stand first.
 
     queries  task → (R, K_t) float32, of the ads' bundle
     All that rank where these are fewer; equal scores are in the ads' order.
@@ -87,10 +92,12 @@ def search(
     tops: list[tuple[Integers, Floats]] = []
     for start in range(0, len(matrices[0]), QUERIES):
         group = [matrix[start : start + QUERIES] for matrix in matrices]
-        best = [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in group[0]]
-        for first, scores in _scored(group, ads, ranking):
-            best = [_better(own, first, new, k) for own, new in zip(best, scores, strict=True)]
-        tops += best
+        if len(ads) > (few := max(SPARE * k, LEAST)) and ads.has_int8:
+            near = np.unique([rows for rows, _ in _best(group, ads, ranking, few, int8=True)])
+            found = _best(group, ads.subset(near), ranking, k)
+            tops += [(near[places], scores) for places, scores in found]
+        else:
+            tops += _best(group, ads, ranking, k)
     orders = [np.argsort(-scores, kind="stable") for _, scores in tops]
     shape = (len(tops), len(orders[0]) if orders else 0)
     rows = [rows[order] for (rows, _), order in zip(tops, orders, strict=True)]
@@ -98,27 +105,43 @@ def search(
     return np.array(rows, np.int64).reshape(shape), np.array(values, np.float32).reshape(shape)
 
 
-def _scored(queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking) -> Iterator[tuple[int, Floats]]:
+def _best(
+    queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking, k: int, *, int8: bool = False
+) -> list[tuple[Integers, Floats]]:
+    """Of each query its k best rows, ascending, and their scores: exact, or nearly so by whole numbers."""
+    best = [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries[0]]
+    for first, scores in _scored(queries, ads, ranking, int8=int8):
+        best = [_better(own, first, new, k) for own, new in zip(best, scores, strict=True)]
+    return best
+
+
+def _scored(
+    queries: Sequence[Floats], ads: PublishedAds, ranking: Ranking, *, int8: bool
+) -> Iterator[tuple[int, Floats]]:
     """Of each chunk of ads that rank: the row of its first ad, and the scores (R, n)."""
+    given = [WholeQueries.of(query) if int8 else query for query in queries]
     for block, block_start in zip(ads.blocks, ads.starts, strict=False):
         if not ranking.takes(block.tasks):
             continue
-        for start in range(0, len(block), CHUNK):
-            rows = slice(start, start + CHUNK)
-            bid = block.bid[rows]
+        size = (len(block) or 1) if int8 else CHUNK
+        for start in range(0, len(block), size):
+            bid = block.bid[start : start + size]
             logits = [
-                np.full((len(query), len(bid)), -np.inf, np.float32)
-                if (matrix := block.tasks.get(task)) is None  # the product lacks the task
-                else _products(query, matrix[rows])
-                for task, query in zip(ranking.tasks, queries, strict=True)
+                _logits(query, block, task, slice(start, start + size))
+                if task in block.tasks
+                else np.full((len(queries[0]), len(bid)), -np.inf, np.float32)
+                for task, query in zip(ranking.tasks, given, strict=True)
             ]
             stacked = logits[0][..., None] if len(logits) == 1 else np.stack(logits, axis=-1)  # (R, n, T)
             yield int(block_start) + start, ranking.scores(stacked, bid)
 
 
-def _products(queries: Floats, items: Floats) -> Floats:
-    """(R, n) dot products of (R, K_t) and (n, K_t)."""
-    products: Floats = np.vecdot(queries[:, None], items) if len(queries) <= FEW else queries @ items.T
+def _logits(queries: Floats | WholeQueries, block: AdBlock, task: str, rows: slice) -> Floats:
+    """(R, n) of some of a block's ads, or nearly so of all of it by whole numbers."""
+    if isinstance(queries, WholeQueries):
+        return queries.products(block.int8[task])
+    matrix = block.tasks[task][rows]
+    products: Floats = np.vecdot(queries[:, None], matrix) if len(queries) <= FEW else queries @ matrix.T
     return products
 
 
@@ -192,7 +215,7 @@ class Ranker:
     def rank(
         self, requests: Sequence[Row], ranking: Ranking, k: int, ad_ids: Sequence[Id] | None = None
     ) -> Ranked:
-        """The k best ads of each raw request, exactly: of all published ads, or of those with the given ids.
+        """The k best ads of each raw request, as `search` has it: of all published ads, or of those with the given ids.
 
         Raises LogsError as `embed` does.
         """

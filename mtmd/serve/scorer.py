@@ -7,8 +7,9 @@ Shapes: N rows of one side, P pairs, T tasks, K_t embedding width of task t.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime as ort
@@ -29,6 +30,14 @@ from mtmd.registry.bundle import (
 
 _PAIRS_AT_ONCE = 1 << 16  # bounds the memory of gathered embeddings: 65,536 pairs × some 400 floats
 _ROWS_AT_ONCE = 4096  # bounds the activations of a tower
+# The graph of one node, p = MatMulInteger(q, i), as `onnx` writes it, which a service need not have installed.
+_PRODUCT = (
+    b'\x08\n:>\n\x18\n\x01q\n\x01i\x12\x01p"\rMatMulInteger\x12\x01gZ\t\n\x01q\x12\x04\n\x02\x08\x02Z\t\n\x01i\x12\x04\n\x02\x08\x03'
+    b"b\t\n\x01p\x12\x04\n\x02\x08\x06B\x04\n\x00\x10\x14"
+)
+_LEVELS = 127  # of an item's whole numbers
+_AT_ONCE = 256  # items: what is computed of them on the way stays in cache
+_TOGETHER = 4  # queries: onnxruntime is slower with two or three together than one after the other
 _ERRORS_ONLY = 3  # onnxruntime's log level
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -146,15 +155,89 @@ def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | No
     return joint
 
 
-def open_session(path: Path) -> Any:
+@dataclass(frozen=True)
+class WholeItems:
+    """Item embeddings of one task as whole numbers from −127 to 127: those nearest to multiples of a row's scale.
+
+    numbers  (K_t, N) int8, dimension by dimension: one query's product then reads them in a row
+    scale    (N,) float32
+    """
+
+    numbers: NDArray[np.int8]
+    scale: Floats
+
+    @classmethod
+    def of(cls, matrix: Floats) -> "WholeItems":
+        """From (N, K_t)."""
+        numbers, scale = np.empty(matrix.shape[::-1], np.int8), np.empty(len(matrix), np.float32)
+        for start in range(0, len(matrix), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            scale[rows], whole = _whole(matrix[rows], _LEVELS)
+            numbers[:, rows] = whole.T
+        return cls(numbers, scale)
+
+    @cached_property
+    def sums(self) -> NDArray[np.int32]:
+        """(N,) of each item's numbers."""
+        sums: NDArray[np.int32] = self.numbers.sum(axis=0, dtype=np.int32)
+        return sums
+
+
+@dataclass(frozen=True)
+class WholeQueries:
+    """Query embeddings of one task as whole numbers from 1 to 127, of which 64 is zero.
+
+    They have 7 bits since processors without a product of bytes add two of them in 16 bits, and cap the sum.
+
+    numbers  (R, K_t) uint8
+    scale    (R,) float32
+    """
+
+    numbers: NDArray[np.uint8]
+    scale: Floats
+    zero: ClassVar[int] = 64
+
+    @classmethod
+    def of(cls, matrix: Floats) -> "WholeQueries":
+        """From (R, K_t)."""
+        scale, numbers = _whole(matrix, cls.zero - 1)
+        return cls((numbers + cls.zero).astype(np.uint8), scale)
+
+    def products(self, items: WholeItems) -> Floats:
+        """(R, N) about their dot products with the items."""
+        session, rows = _product(), self.numbers
+        each = 1 if len(rows) < _TOGETHER else len(rows)
+        parts = [rows[start : start + each] for start in range(0, len(rows), each)]
+        made = np.concatenate([session.run(None, {"q": part, "i": items.numbers})[0] for part in parts])
+        products: Floats = (made - self.zero * items.sums).astype(np.float32)
+        products *= items.scale
+        products *= self.scale[:, None]
+        return products
+
+
+def _whole(matrix: Floats, most: int) -> tuple[Floats, Floats]:
+    """Each row's scale (N,), and of which whole numbers up to `most` the row is nearest to the multiples (N, K_t)."""
+    scale: Floats = np.abs(matrix).max(axis=1) / np.float32(most)
+    numbers: Floats = np.rint(matrix / np.where(scale > 0, scale, np.float32(1))[:, None])
+    return scale, np.clip(numbers, -most, most)
+
+
+@cache
+def _product() -> Any:
+    """A session for q (R, K) uint8 times i (K, N) int8: p (R, N) int32."""
+    return open_session(_PRODUCT)
+
+
+def open_session(model: Path | bytes) -> Any:
     """A session of one file, on one thread; raises BundleError for a file that is no model."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        given = str(model) if isinstance(model, Path) else model
+        return ort.InferenceSession(given, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
-        raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
+        raise BundleError(f"{model!s} cannot be loaded ({error}); export or copy the bundle again") from error
 
 
 def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:

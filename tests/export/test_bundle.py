@@ -54,15 +54,7 @@ def write(path: Path, module: nn.Module, tasks: tuple[str, ...] = ("ctr",)) -> N
     write_onnx(path, module.eval(), SCHEMA, tasks, {}, Settings(emb_deep=8))
 
 
-def test_there_is_one_file_per_tower_domain_and_it_loads(exported: Any) -> None:
-    names = sorted(path.name for path in exported.directory.iterdir())
-    assert names == [
-        "bundle.json",
-        "item_shopping.onnx",
-        "item_standard.onnx",
-        "query_home_feed.onnx",
-        "query_search.onnx",
-    ]
+def test_what_was_written_loads(exported: Any) -> None:
     assert load_bundle(exported.directory) == exported.info
     assert Scorer.load(exported.directory).info.widths == {"ctr": 8 + 4 + 1, "octr": 4 + 4 + 1}
 

@@ -74,6 +74,15 @@ def test_ads_of_another_format_are_left_alone_and_published_anew(
     assert len(ads_of(live, now.model_id)) == before.ads
 
 
+def test_another_switch_of_int8_publishes_the_snapshot_anew(live: Workspace, first_run: Run) -> None:
+    made = [publish(live, LogSource(first_run.logs), AS_OF, int8=int8) for int8 in (False, True, True)]
+    assert [own.made for own in made] == [False, True, False]
+    assert ads_of(live, made[0].model_id).has_int8
+    back = publish(live, LogSource(first_run.logs), AS_OF)
+    assert (back.made, back.path) == (False, made[0].path)
+    assert not ads_of(live, back.model_id).has_int8
+
+
 def test_an_edited_statement_publishes_its_bids(done_live: Done, tmp_path: Path) -> None:
     workspace, logs = done_live.plan.workspace, done_live.plan.logs
     for table in ("requests", "ads", "candidates"):

@@ -15,6 +15,7 @@ from mtmd.logs.contract import id_list
 from mtmd.logs.encoding import EncodedAds, EncodedSide
 from mtmd.serve.published import BATCH, BLOCK, open_ads, publish_ads
 from mtmd.serve.scorer import Scorer
+from mtmd.store.columns import ColumnWriter, map_batches
 from mtmd.store.files import read_json, write_json
 from mtmd.store.workspace import file_digests
 
@@ -89,14 +90,18 @@ def test_ids_of_text_come_back_however_long_they_are_in_each_block(
     assert [id_list(own.ad_id) for own in found.subset(np.array([1, 2])).blocks] == [["a"], ["é-long"]]
 
 
+def renew_manifest(directory: Path) -> None:
+    (directory / "manifest.json").unlink()
+    write_json(directory / "manifest.json", {"files": file_digests(directory), "output": "ads"})
+
+
 def test_ads_of_another_bundle_or_format_are_refused_naming_both(
     scorer: Scorer, published: Path, make_bundle: Callable[..., Path]
 ) -> None:
     with pytest.raises(BundleError, match=rf"'{A}', 'format': 4.*, but queries .* '{B}'"):
         open_ads(published, Scorer.load(make_bundle(B)).info)
     write_json(published / "ads.json", read_json(published / "ads.json") | {"format": 9})
-    (published / "manifest.json").unlink()
-    write_json(published / "manifest.json", {"files": file_digests(published), "output": "ads"})
+    renew_manifest(published)
     with pytest.raises(BundleError, match=r"'format': 9.* publish the ads again"):
         open_ads(published, scorer.info)
 
@@ -113,6 +118,23 @@ def test_damage_to_any_file_is_noticed_and_mended(
         open_ads(published, scorer.info)
     assert not publish_ads(scorer, [FIRST], published)
     assert open_ads(published, scorer.info).ad_id.tolist() == [7, 3]
+
+
+def test_int8_is_nearest_to_float32_and_without_scales_is_refused(scorer: Scorer, tmp_path: Path) -> None:
+    publish_ads(scorer, [FIRST, THIRD], tmp_path / "ads", int8=True)
+    for block in open_ads(tmp_path / "ads", scorer.info).blocks:
+        for task, own in block.int8.items():
+            assert (np.abs(own.numbers).max(axis=0) == 127).all()
+            step = own.scale[:, None]
+            assert (np.abs(own.numbers.T * step - block.tasks[task]) <= 0.501 * step).all()
+    path = tmp_path / "ads" / "shopping.arrow"
+    (columns,), texts = map_batches(path)
+    without = {name: values.copy() for name, values in columns.items() if name != "scale.ctr"}
+    with ColumnWriter(path, texts) as writer:
+        writer.write(without)
+    renew_manifest(tmp_path / "ads")
+    with pytest.raises(BundleError, match=r"shopping\.arrow lacks int8 or scales .* publish the ads again"):
+        open_ads(tmp_path / "ads", scorer.info)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.serve.published import AdBlock, PublishedAds
-from mtmd.serve.ranker import CHUNK, QUERIES, first_best, ranking_by, search
+from mtmd.serve.ranker import CHUNK, QUERIES, ranking_by, search
 
 Matrices = Mapping[str, np.ndarray]
 
@@ -85,8 +85,19 @@ def test_a_utility_is_the_bid_times_the_weighted_probabilities(
         np.testing.assert_allclose(found, -np.sort(-every)[:20], rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4])]
-)
-def test_the_first_of_equal_scores_are_among_the_best(k: int, expected: list[int]) -> None:
-    assert first_best(np.array([0.5, 0.9, 0.5, 0.9, 0.1], np.float32), k).tolist() == expected
+@pytest.mark.parametrize("by", ["octr", {"ctr": 0.5, "octr": 2.0}])
+@pytest.mark.parametrize("requests", [1, 5])  # each by itself; together
+def test_the_search_by_int8_finds_what_the_exact_one_does(
+    declarations: Declarations, by: str | dict[str, float], requests: int
+) -> None:
+    rng = np.random.default_rng(2)
+    q, own = (
+        {name: rng.normal(size=(rows, 32)).astype(np.float32) for name in ("ctr", "octr")}
+        for rows in (requests, 900)
+    )
+    own["ctr"][7] = 0
+    ads = published(("standard", own), *(("shopping", {"ctr": own["ctr"][row:]}) for row in (600, 900)))
+    int8 = PublishedAds(tuple(block.with_int8() for block in ads.blocks))
+    ranking = ranking_by(declarations.domains, by)
+    for exact, near in zip(search(q, ads, ranking, 20), search(q, int8, ranking, 20), strict=True):
+        np.testing.assert_allclose(near, exact, rtol=1e-5)
