@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ab_seeds, equal_cost, extraction, false_stops, retraining, seeds, train_throughput
+from benchmarks import (
+    ab_seeds,
+    equal_cost,
+    extraction,
+    false_stops,
+    retraining,
+    seeds,
+    serving,
+    train_throughput,
+)
 from tests.conftest import FIRST_DAY, TINY
 
 LOGS = ["--logs", "{logs}"]
@@ -40,6 +49,7 @@ BENCHMARKS: dict[str, tuple[Callable[[list[str]], int], list[str], dict[str, int
     "false stops": (
         false_stops.main, [*SMALL_DAY, "60", "--seeds", "1", "--faulty-days", "0"], {"60": 2}
     ),
+    "serving": (serving.main, ["--ads", "300", "--published", "500", "--rounds", "1"], {"reading them, 500 ads": 1}),
     "throughput": (
         train_throughput.main,
         [*SMALL_DAY, "600", "--batch-requests", "512", "--rounds", "1", "--steps", "1"],
