@@ -76,7 +76,7 @@ def daily_retrain(
         )
     steps.report(run, summary)
     steps.record_decision(run.plan.workspace, day)
-    due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
+    due = is_due(day, run.plan.preset.ablations.every_days, is_first=summary.verdict.champion is None)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.own.start is None:
         daily = [variant.name for variant in variants(run.own.kind).values() if variant.daily]

@@ -149,7 +149,8 @@ class RivalConfig(Section):
         ge=0,
         le=60,
         description="days from one training to the next; 1: each day, 7: each Monday. On the other days the newest "
-        "stored one is compared, and its age is shown. 0: neither trained nor compared",
+        "stored one is compared, and its age is shown; it is trained where there is none, as on a line's first day. "
+        "0: neither trained nor compared",
     )
 
     @model_validator(mode="before")
@@ -205,8 +206,9 @@ class AblationsConfig(Section):
         1,
         ge=0,
         le=60,
-        description="days from one training of the variants to the next; 1: each day, 7: each Monday, 0: never. On the "
-        "other days there is no ablation, because an older variant would be worse by its age alone",
+        description="days from one training of the variants to the next; 1: each day, 7: each Monday, 0: never. They "
+        "are also trained while the line has no champion. On the other days there is no ablation, because an older "
+        "variant would be worse by its age alone",
     )
 
 

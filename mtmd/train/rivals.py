@@ -21,9 +21,9 @@ FIRST = date(2001, 1, 1)  # a Monday
 _log = logging.getLogger(__name__)
 
 
-def is_due(as_of: date, every_days: int) -> bool:
-    """Whether a run of that day trains what is trained every so many days; never where that is 0."""
-    return every_days > 0 and (as_of - FIRST).days % every_days == 0
+def is_due(as_of: date, every_days: int, *, is_first: bool = False) -> bool:
+    """Whether a run of that day, a line's first one perhaps, trains what is trained every so many days; never for 0."""
+    return every_days > 0 and (is_first or (as_of - FIRST).days % every_days == 0)
 
 
 def compared(plan: RunPlan) -> tuple[str, ...]:

@@ -66,7 +66,8 @@ def store(preset: Preset, as_of: date, place: Path, days: int = DAYS) -> Path:
 def test_days_that_are_due_are_counted_from_a_monday() -> None:
     assert [n for n in range(15) if is_due(day(n), 7)] == [0, 7, 14]
     assert all(is_due(day(n), 1) for n in range(3))
-    assert not any(is_due(day(n), 0) for n in range(15))
+    assert not any(is_due(day(n), 0, is_first=True) for n in range(15))
+    assert is_due(day(1), 7, is_first=True)
 
 
 def test_rivals_are_entries_of_the_preset_and_one_that_is_never_trained_is_not_compared(
