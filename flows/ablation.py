@@ -55,7 +55,11 @@ def ablation(
     chosen = list(variants(kind)) if names is None else [variant(name, kind).name for name in names]
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
-    full = [steps.train(plan, kind, days.window, seed) for seed in dict.fromkeys(seeds)]
+    given = [
+        {"planned": plan, "kind": kind, "window": days.window, "seed": seed} for seed in dict.fromkeys(seeds)
+    ]
+    with steps.side_by_side(len(given), plan.preset) as runner:
+        full = [future.result() for future in [runner.submit(steps.train, one) for one in given]]
     return ablate(plan, full, chosen, days)
 
 
@@ -81,7 +85,7 @@ def train_variants(
 ) -> tuple[list[Trained], list[str]]:
     """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
     given = {"planned": plan, "kind": plan.preset.candidate, "window": window}
-    with parameters.runner(1) as runner:  # each training takes all of a machine
+    with steps.side_by_side(len(names) * len(seeds), plan.preset) as runner:
         runs = {
             f"{name}, seed {seed}": runner.submit(
                 steps.train.with_options(task_run_name=f"train {name}, seed {seed}"),

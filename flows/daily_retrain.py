@@ -88,16 +88,12 @@ def daily_retrain(
 
 def _until_proved(plan: RunPlan) -> DayRun:
     """From logs to all that the gates look at."""
-    candidate, *rivals = compared(plan)
-    shown.total = 7 + len(rivals)
+    kinds = compared(plan)
+    shown.total = 6 + len(kinds)
     quality, days = steps.validated_days(plan)
 
     chosen = steps.choose_start(plan, days.window)
-    # Rivals are trained anew, so that the comparison with them gets no easier.
-    trained = (
-        steps.train(plan, candidate, days.window, start=chosen.start),
-        *(steps.train(plan, kind, days.window) for kind in rivals),
-    )
+    trained = steps.train_all(plan, kinds, days.window, chosen.start)
     publish_of_day("training", plan, view.of_stage(plan, stages.training(trained)))
 
     evaluated = steps.evaluate(plan, trained, days, model_id(plan, trained[0], days.held_out))

@@ -1,16 +1,19 @@
 """The tasks of the flows: each calls one stage and says in the log what came of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger, runtime, task
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
 from mtmd.command_line import stages as shown
-from mtmd.config import load_preset
+from mtmd.config import Preset, load_preset
 from mtmd.evaluate import ablation as ablation_stage
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.export import stage as export_stage
@@ -27,7 +30,7 @@ from mtmd.report import stage as report_stage
 from mtmd.report import stages, view
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
-from mtmd.train import rivals
+from mtmd.train import processes, rivals
 from mtmd.train import stage as train_stage
 from mtmd.train.results import ChosenStart, Progress, Start
 from mtmd.train.stage import Trained
@@ -169,19 +172,19 @@ def train(
     start: Start | None = None,
     variant: str | None = None,
     called: str | None = None,
+    stored: Trained | None = None,
 ) -> Trained:
     """Train one kind of model, or a variant of it with one factor changed, on the window, anew or from a start.
 
-    `called` is its name for who waits.
+    `called` is its name for who waits. Where an earlier run's is `stored` that stands in for it, that one is taken.
     """
-    own, shards = variant is None and seed is None, {ref.day: ref.fingerprint for ref in window}
-    shown.begin(f"training {called or variant or kind}{'' if seed is None else f', seed {seed}'}")
-    if own and (found := rivals.earlier(planned, kind, shards)) is not None:
-        end = found.last or planned.days[-1]
-        get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)
-        return found
-    told = _told(variant or kind)
-    trained = train_stage.train(planned, kind, window, told, variant=variant, seed=seed, start=start)
+    with shown.stage(f"training {called or variant or kind}{'' if seed is None else f', seed {seed}'}"):
+        if stored is not None:
+            end = stored.last or planned.days[-1]
+            get_run_logger().info("%s: not due, taken as it is; its window ends %s", stored.name, end)
+            return stored
+        told = _told(variant or kind)
+        trained = train_stage.train(planned, kind, window, told, variant=variant, seed=seed, start=start)
     get_run_logger().info(
         "%s: %s, best epoch %d of %d, %.0f rows/s",
         trained.name,
@@ -191,6 +194,42 @@ def train(
         trained.fit.rows_per_s,
     )
     return trained
+
+
+def train_all(
+    planned: RunPlan, kinds: Sequence[str], window: Sequence[ShardRef], start: Start | None = None
+) -> tuple[Trained, ...]:
+    """Train a day's models, the candidate first, side by side where this machine can; runs inside a flow.
+
+    `start` is the candidate's: rivals are trained anew, so that the comparison with them gets no easier. The first
+    training that fails ends the others, which the next run goes on with.
+    """
+    shards = {ref.day: ref.fingerprint for ref in window}
+    stored = {kind: rivals.earlier(planned, kind, shards) for kind in kinds}
+    # One that was trained for this day counts: a run that goes on gives each as many threads as the run before it.
+    of_day = sum(found is None or found.last is None for found in stored.values())
+    given: list[dict[str, Any]] = [
+        {"planned": planned, "kind": kind, "window": window, "stored": found}
+        for kind, found in stored.items()
+    ]
+    given[0]["start"] = start
+    at_once, threads = processes.shared(of_day, planned.preset)
+    if at_once == 1:
+        return tuple(train(**one) for one in given)
+    here: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(at_once)
+    with here as runner, processes.apart(threads):
+        running: list[PrefectFuture[Trained]] = [runner.submit(train, one) for one in given]
+        for done in as_completed(running):
+            done.result()
+        return tuple(future.result() for future in running)
+
+
+@contextmanager
+def side_by_side(trainings: int, *presets: Preset) -> Iterator[TaskRunner[Any]]:
+    """The chosen runner for so many trainings of these presets; on this machine they share the cores."""
+    at_once, threads = processes.shared(trainings, *presets)
+    with parameters.runner(at_once) as runner, processes.apart(threads) if at_once > 1 else nullcontext():
+        yield runner
 
 
 def _told(name: str) -> Callable[[Progress], None]:

@@ -5,8 +5,10 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from threading import RLock, get_ident
 from typing import Annotated, Any
 
 import typer
@@ -43,11 +45,37 @@ def literal(text: str) -> str:
     return escape(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
 
 
+@dataclass
+class _Stage:
+    """A stage that goes on.
+
+    first    steps that were done at the first report, and when that was: what is left is measured from there
+    """
+
+    words: str
+    began: float
+    is_beside: bool
+    printed: float = 0.0
+    detail: str = ""
+    first: tuple[int, float] | None = None
+    left_s: float | None = None
+
+    def line(self) -> str:
+        left = "" if self.left_s is None else f"about {_lasting(max(1.0, self.left_s))} left"
+        return " · ".join(filter(None, (self.words, self.detail, left)))
+
+    def live_line(self, width: int) -> Text:
+        so_far = f" · {_lasting(time.monotonic() - self.began)} so far" if self.left_s is None else ""
+        line = Text(self.line() + so_far)
+        line.truncate(width, overflow="ellipsis")
+        return line
+
+
 class Stages:
     """What a command says while it works: a line for each stage, which a terminal has rewritten in place.
 
     Elsewhere a line is printed when the stage begins, and again while the stage lasts, ever more rarely. Outside of
-    `shown` nothing is said: a worker's runs have their logs.
+    `shown` nothing is said: a worker's runs have their logs. Each thread has a stage of its own.
     """
 
     def __init__(self, to: Console) -> None:
@@ -56,10 +84,9 @@ class Stages:
         self._live: Live | None = None
         self._is_shown = False
         self._number = 0
-        self._words = self._detail = ""
-        self._started = self._began = self._printed = 0.0
-        self._first: tuple[int, float] | None = None
-        self._left_s: float | None = None
+        self._started = 0.0
+        self._going_on: dict[int, _Stage] = {}  # by thread, in the order in which they began
+        self._lock = RLock()
 
     def __reduce__(self) -> str:
         """A task that names it goes to a cluster's worker, which has one of its own."""
@@ -71,7 +98,7 @@ class Stages:
         self.total = self._number = 0
         self._is_shown, self._started = True, time.monotonic()
         if self._to.file.isatty() and not self._to.is_dumb_terminal:
-            shape: dict[str, Any] = {"get_renderable": self._live_line, "refresh_per_second": 2}
+            shape: dict[str, Any] = {"get_renderable": self._live_lines, "refresh_per_second": 2}
             self._live = Live(console=self._to, transient=True, **shape)
             self._live.start()
         try:
@@ -80,26 +107,37 @@ class Stages:
         finally:
             self.end()
 
-    def begin(self, words: str) -> None:
+    @contextmanager
+    def stage(self, words: str) -> Iterator[None]:
+        """A stage that ends with this, beside those of other threads that do so too."""
+        self.begin(words, is_beside=True)
+        try:
+            yield
+        finally:
+            self._end_stage(get_ident())
+
+    def begin(self, words: str, *, is_beside: bool = False) -> None:
         """A stage begins, and the one before it has ended."""
         if self._is_shown:
-            self._end_stage()
-            self._number += self.total > 0
-            number = f"{self._number} of {self.total} · " if 0 < self._number <= self.total else ""
-            self._words, self._detail, self._first, self._left_s = f"{number}{words}", "", None, None
-            self._began = time.monotonic()
-            self._print() if self._live is None else self._live.refresh()
+            with self._lock:
+                for thread in [thread for thread, one in self._going_on.items() if not one.is_beside]:
+                    self._end_stage(thread)
+                self._number += self.total > 0
+                number = f"{self._number} of {self.total} · " if 0 < self._number <= self.total else ""
+                stage = _Stage(f"{number}{words}", time.monotonic(), is_beside)
+                self._going_on[get_ident()] = stage
+            self._print(stage) if self._live is None else self._live.refresh()
 
     def at(self, detail: str, done: int, of: int) -> None:
-        """The stage is so far. The time that is left is that of the steps between the first report and this one."""
-        if self._is_shown:
+        """The thread's stage is so far. The time that is left is that of the steps since the first report."""
+        if (stage := self._going_on.get(get_ident())) is not None:
             now = time.monotonic()
-            first, then = self._first = self._first or (done, now)
-            self._detail = detail
+            first, then = stage.first = stage.first or (done, now)
+            stage.detail = detail
             is_measured = first < done < of
-            self._left_s = (of - done) * (now - then) / (done - first) if is_measured else None
-            if self._live is None and now - self._printed >= max(_LINE_S, (now - self._started) * _PART):
-                self._print()
+            stage.left_s = (of - done) * (now - then) / (done - first) if is_measured else None
+            if self._live is None and now - stage.printed >= max(_LINE_S, (now - self._started) * _PART):
+                self._print(stage)
 
     def days(self, done: int, of: int) -> None:
         """So many days of the stage are done."""
@@ -107,28 +145,26 @@ class Stages:
 
     def end(self) -> None:
         """Say no more, and give the terminal back."""
-        self._end_stage()
+        for thread in list(self._going_on):
+            self._end_stage(thread)
         if self._live is not None:
             self._live.stop()
-        self._live, self._is_shown, self._words = None, False, ""
+        self._live, self._is_shown = None, False
 
-    def _end_stage(self) -> None:
-        if self._live is not None and self._words:
-            self._to.print(literal(f"{self._words} · {_lasting(time.monotonic() - self._began)}"))
+    def _end_stage(self, thread: int) -> None:
+        with self._lock:
+            stage = self._going_on.pop(thread, None)
+        if self._live is not None and stage is not None:
+            self._to.print(literal(f"{stage.words} · {_lasting(time.monotonic() - stage.began)}"))
 
-    def _print(self) -> None:
-        self._printed = time.monotonic()
-        self._to.print(literal(self._line()))
+    def _print(self, stage: _Stage) -> None:
+        stage.printed = time.monotonic()
+        self._to.print(literal(stage.line()))
 
-    def _line(self) -> str:
-        left = "" if self._left_s is None else f"about {_lasting(max(1.0, self._left_s))} left"
-        return " · ".join(filter(None, (self._words, self._detail, left)))
-
-    def _live_line(self) -> Text:
-        so_far = f" · {_lasting(time.monotonic() - self._began)} so far" if self._left_s is None else ""
-        line = Text(self._line() + so_far)
-        line.truncate(self._to.width - 1, overflow="ellipsis")
-        return line
+    def _live_lines(self) -> Text:
+        with self._lock:
+            lines = [stage.live_line(self._to.width - 1) for stage in self._going_on.values()]
+        return Text("\n").join(lines)
 
 
 def _lasting(seconds: float) -> str:

@@ -4,8 +4,10 @@ import errno
 import inspect
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Annotated
 
@@ -151,3 +153,25 @@ def test_a_terminal_keeps_how_long_a_stage_took(monkeypatch: pytest.MonkeyPatch)
         assert any(one.endswith(line) for one in lines), (line, lines)
     assert "1 of 2 · logs of a [b] · 0 s…" in said
     assert said.index("\x1b[?25l") < said.index("\x1b[?25h")
+
+
+def test_stages_side_by_side_have_a_line_each_below_none_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    to, both = _Terminal(), Barrier(2)
+    monkeypatch.setenv("TERM", "xterm")
+    stages = Stages(Console(file=to, width=60, highlight=False))
+
+    def train(name: str) -> None:
+        with stages.stage(f"training {name}"):
+            both.wait(60)
+            stages.at("epoch 1 of 2", 1, 2)
+            both.wait(60)
+
+    with stages.shown("starting"), ThreadPoolExecutor(2) as pool:
+        stages.total = 3
+        stages.begin("extracting")
+        assert [*pool.map(train, "ab")] == [None, None]
+        stages.begin("evaluating")
+    frames = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", to.getvalue()).replace("\r", "")
+    assert re.search(r"2 of 3 · training . · 0 s so far\n3 of 3 · training . · 0 s so far", frames)
+    assert frames.index("1 of 3 · extracting · 0 s\n") < frames.index("2 of 3")
+    assert frames.rindex("training") < frames.index("evaluating")

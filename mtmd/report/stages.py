@@ -75,7 +75,11 @@ def training(trained: Sequence[Trained], start: str = "") -> Section:
     losses = {model.name: [epoch.validation_loss for epoch in model.fit.epochs] for model in trained}
     title, last = "Weighted KL on the validation rows, by epoch", max(map(len, losses.values()))
     took = time_words(sum(model.fit.seconds for model in now))
-    words = f"{len(now)} of {len(trained)} models trained now, in {took}" if now else "every model was reused"
+    words = (
+        f"{len(now)} of {len(trained)} models trained now, {took} of training"
+        if now
+        else "every model was reused"
+    )
     return Section(
         anchor="training",
         title="Training",

@@ -4,9 +4,11 @@
 each of a launcher's ranks; `mtmd.train.trainer.fit` trains.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import Field
@@ -33,6 +35,10 @@ from mtmd.train.results import (
 from mtmd.train.trainer import OneRank, fit, recipe_of
 
 _MADE = "recipe.json"
+# What makes a job's output in the place of `run_job`; `mtmd.train.processes` sets it.
+apart: ContextVar["Callable[[TrainingJob, OnProgress | None], None] | None"] = ContextVar(
+    "apart", default=None
+)
 
 
 class Trained(Frozen):
@@ -113,9 +119,8 @@ def train(
             plan=plan, kind=kind, variant=variant, window=tuple(window), start=start, work=str(work),
             directory=str(directory),
         )  # fmt: skip
-        launchers = extension.modules("launcher").values()
-        launcher = next((there for there in launchers if there.ranks(plan.preset) > 1), None)
-        (launcher.run if launcher else run_job)(job, on_progress)
+        launcher = launcher_of(plan.preset)
+        (launcher.run if launcher else apart.get() or run_job)(job, on_progress)
         shards = {ref.day: ref.fingerprint for ref in window}
         made = Made(recipe=recipe_of(kind, plan.preset), shards=shards)
         write_json(directory / _MADE, made.model_dump(mode="json"))
@@ -201,3 +206,9 @@ def require_machine(preset: Preset) -> None:
     choose_device(preset.training.device)
     for launcher in extension.modules("launcher").values():
         launcher.require_machine(preset)
+
+
+def launcher_of(preset: Preset) -> ModuleType | None:
+    """What trains on several ranks, where the preset asks for that."""
+    launchers = extension.modules("launcher").values()
+    return next((there for there in launchers if there.ranks(preset) > 1), None)

@@ -6,13 +6,11 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-import torch
 
 from benchmarks.ab_seeds import tables_over_seeds
 from benchmarks.equal_cost import Trial, gain_table, logmae_at
 from benchmarks.extraction import plain_copy
 from benchmarks.false_stops import FAULTS, judged, simulated, stopped
-from benchmarks.train_throughput import Row, throughput_table
 from mtmd.config import Preset
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest.changes import CELLS, METRICS, SUMS, Arm
@@ -82,12 +80,3 @@ def test_each_fault_is_stopped_where_a_day_is_large_and_an_ordinary_day_is_not(
     caught = stopped(platform, 1)
     faults = [fault.name for fault in FAULTS if not fault.name.startswith("all tasks")]
     assert {name: caught[name] for name in faults} == dict.fromkeys(faults, 1)
-
-
-ROW = Row("MTMD", "float32", pairs_per_s=1200.0, logmae=0.3)
-
-
-def test_the_ratio_is_to_the_first_row() -> None:
-    table = throughput_table([ROW, ROW._replace(pairs_per_s=4200.0)], 256, 1000)
-    assert [row[3] for row in table.rows] == ["1.0 ×", "3.5 ×"]
-    assert f"{torch.get_num_threads()} thread" in table.title

@@ -1,18 +1,11 @@
-import math
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import torch
 
-from benchmarks.tune import Search, main, patched, validation_logmae
-from mtmd.config import Preset, Slice, load_preset
-from mtmd.extract.shards import open_shard
-from mtmd.extract.stage import extract_day
-from mtmd.extract.window import WindowData
-from mtmd.logs.source import LogSource
-from mtmd.model.ranker import build_model
+from benchmarks.tune import Search, main, patched
+from mtmd.config import load_preset
 from tests.conftest import FIRST_DAY, TINY
 
 SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"
@@ -52,33 +45,6 @@ def test_each_try_is_a_row_with_its_figures(
     assert main(arguments) == 0  # what is trained already is taken, and measures the same
     assert output.read_text() == text
     assert "3 days before 2026-01-04" in capsys.readouterr().out
-
-
-def test_logmae_is_the_mean_of_each_slice_on_validation_requests(
-    tiny_preset: Preset, tiny_logs: Path, tmp_path: Path
-) -> None:
-    declarations = tiny_preset.declarations
-    shards = [
-        open_shard(
-            Path(
-                extract_day(LogSource(tiny_logs), FIRST_DAY + timedelta(days=n), declarations, tmp_path).path
-            )
-        )
-        for n in range(2)
-    ]
-    data = WindowData(shards, declarations, validation_fraction=0.2, seed=0)
-    model = build_model("pooled", tiny_preset).eval()
-    found = validation_logmae(model, data, batch_requests=7)
-    errors: dict[Slice, list[float]] = {}
-    for batch in data.validation(1000):
-        with torch.inference_mode():
-            log_p = model(batch)
-        for row, domain in enumerate(batch.pair_domain.tolist()):
-            for task, name in enumerate(declarations.domains.task_names):
-                if not math.isnan(score := float(batch.teacher[row, task])):
-                    where = Slice(*declarations.domains.domains[domain], name)
-                    errors.setdefault(where, []).append(abs(float(log_p[row, task]) - math.log(score)))
-    assert found == {where: pytest.approx(sum(e) / len(e), rel=1e-5) for where, e in errors.items()}
 
 
 @pytest.mark.parametrize(

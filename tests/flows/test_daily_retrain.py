@@ -9,11 +9,13 @@ from urllib.parse import quote
 import duckdb
 import httpx
 import pytest
+import torch
 from prefect.artifacts import create_markdown_artifact
 
 from mtmd import extension
 from mtmd.errors import ValidationError
 from mtmd.flows import prefect_artifacts
+from mtmd.store.files import sha256_file
 from tests.flows.runs import AS_OF, LINE, Run, copied, run_daily
 
 
@@ -90,6 +92,27 @@ def test_the_next_day_is_held_against_the_champion_and_says_so(first_run: Run, n
     history = next_day.registry.history()
     assert [change.model_id for change in history] == [first_run.summary.model_id, summary.model_id]
     assert history[-1].previous == first_run.summary.model_id
+
+
+def test_side_by_side_trainings_are_the_same_and_one_that_fails_ends_the_others(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two threads each has one; first a file lies where one of them would put its checkpoints."""
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    trained, work = artifacts / LINE / "trained", artifacts / LINE / "work"
+    before = {path: sha256_file(path) for path in trained.glob("*/weights.safetensors")}
+    (pooled,) = trained.glob("pooled-*")
+    for path in (pooled, *trained.glob("per_slice-*")):
+        shutil.rmtree(path)
+    (work / pooled.name).write_text("in the way")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts)
+    assert run.state.is_failed()
+    assert f"{work / pooled.name}" in str(run.state.message)
+    (work / pooled.name).unlink()
+    again = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts)
+    assert again.summary.reused["trained models"] == "1 of 3"
+    assert {path: sha256_file(path) for path in before} == before
 
 
 def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(

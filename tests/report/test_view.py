@@ -121,7 +121,7 @@ def test_page_and_markdown_have_every_section(whole: RunRecords) -> None:
         "MTMD is worth its cost: against pooling alone it is ahead on ctr, gctr and octr.",
         "not compared",
         "Gate calibration, slice by slice",
-        "2 of 3 models trained now, in 6.0 s",
+        "2 of 3 models trained now, 6.0 s of training",
         "1 of 1 days hold, the window does not, 1 warning",
         "division by",
         "The last 30 runs",

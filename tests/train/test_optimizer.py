@@ -151,17 +151,6 @@ def test_a_row_rests_until_it_is_read_or_all_are_settled(scorer: Scorer) -> None
     assert torch.equal(table, settled)
 
 
-def test_gradients_are_sparse_until_it_is_closed(scorer: Scorer) -> None:
-    optimizer = row_adamw(scorer)
-    table, batch = scorer.tables.tables[0], next(batches(scorer, 1))
-    for sparse in (True, False):
-        table.grad = None
-        scorer(batch).backward()
-        assert table.grad is not None
-        assert table.grad.is_sparse == sparse
-        optimizer.close()
-
-
 class ListScorer(nn.Module):
     """A layer over the tables of two sides, which share two of them, one read by lists."""
 

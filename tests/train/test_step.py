@@ -14,7 +14,6 @@ from mtmd.train.step import (
     bernoulli_kl,
     choose_precision,
     clip_gradients,
-    deterministic,
     multiplies_bfloat16,
     training_step,
 )
@@ -138,14 +137,6 @@ def test_the_norm_counts_a_row_once_however_often_it_was_read() -> None:
     assert table.weight.grad is not None
     expected = [3 / 45**0.5, 6 / 45**0.5, 0.0]
     assert table.weight.grad.to_dense().flatten().tolist() == pytest.approx(expected, rel=1e-5)
-
-
-def test_kernels_are_deterministic_inside_and_the_setting_comes_back() -> None:
-    before = torch.are_deterministic_algorithms_enabled()
-    with deterministic():
-        assert torch.are_deterministic_algorithms_enabled()
-        assert not torch.utils.deterministic.fill_uninitialized_memory
-    assert torch.are_deterministic_algorithms_enabled() == before
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,7 @@ def ab_test(
     # As on the page of the day, which looks for this test: a rival that is never trained is left out.
     candidate, *compared_too = compared(plan)
     rivals = dict.fromkeys((abtest_stage.BASELINE, *compared_too))
-    trained = [
-        steps.train(plan, candidate, days.window, start=start),
-        *(steps.train(plan, kind, days.window) for kind in rivals),
-    ]
+    trained = steps.train_all(plan, (candidate, *rivals), days.window, start)
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
     tested = serve(plan, trained, champion)
     steps.update_index(artifacts, preset)

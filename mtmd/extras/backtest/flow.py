@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from prefect import Task, flow
 from prefect.futures import wait
+from prefect.task_runners import TaskRunner
 from pydantic import Field
 
 from mtmd import command_line
@@ -100,7 +101,9 @@ def _trained(entered: Sequence[Contestant], extracted: Sequence[dict[str, Days]]
         for one in entered
         for seed in one.seeds
     }
-    made = iter(_side_by_side(steps.train, given, TrainingError))
+    presets = (one.plans[0].preset for one in entered)
+    with steps.side_by_side(len(given), *presets) as runner:
+        made = iter(_each(runner, steps.train, given, TrainingError))
     return [[tuple(next(made) for _ in one.seeds) for one in entered] for _ in extracted]
 
 
@@ -114,18 +117,19 @@ def _measured(
             for one, own in zip(entered, models, strict=True)
         ]
         given[f"measure {contestants[0].plan.as_of}"] = {"contestants": contestants}
-    return _side_by_side(measure, given, EvaluationError)
+    with parameters.runner(1) as runner:  # each takes all of a machine
+        return _each(runner, measure, given, EvaluationError)
 
 
-def _side_by_side(
-    task: Task[..., _Made], given: Mapping[str, dict[str, Any]], error: type[MtmdError]
+def _each(
+    runner: TaskRunner[Any],
+    task: Task[..., _Made],
+    given: Mapping[str, dict[str, Any]],
+    error: type[MtmdError],
 ) -> list[_Made]:
     """What a task makes of each set of parameters, named; raises `error`, naming those that failed, when all ended."""
-    with parameters.runner(1) as runner:  # each takes all of a machine
-        runs = {
-            name: runner.submit(task.with_options(task_run_name=name), one) for name, one in given.items()
-        }
-        wait(list(runs.values()))
+    runs = {name: runner.submit(task.with_options(task_run_name=name), one) for name, one in given.items()}
+    wait(list(runs.values()))
     if failed := [
         f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()
     ]:

@@ -1,10 +1,5 @@
-"""The backtest as a flow: what it trains, takes, writes and publishes, after a kill too; it promotes nothing."""
+"""The backtest as a flow: what it trains, takes, writes and publishes; it promotes nothing."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +10,10 @@ from mtmd.errors import TrainingError
 from mtmd.extras.backtest.flow import backtest
 from mtmd.extras.backtest.report import Backtest
 from mtmd.store.files import read_json
-from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, Run, copied, half_written, published
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published
 
 QUICK = 'base = "tiny"\nname = "quick"\n[training]\nepochs = 1\n[evaluation]\nresamples = 100\n'
 ENTERED = {"with_": ["small:model.expert_widths=[8]"], "rivals": ["pooled"]}
-_PATIENCE_S = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -127,46 +121,6 @@ def test_it_takes_what_the_daily_job_trained_and_leaves_the_champion(first_run: 
         assert logmae == pytest.approx(report.get("mtmd", where).logmae)
     text = (Path(found.path) / "report.html").read_text()
     assert "One day: intervals are over its requests alone. Another day may say otherwise" in text
-
-
-@pytest.mark.slow
-def test_a_backtest_that_was_killed_goes_on(
-    done: State[Backtest], prefect_server: str, tiny_logs: Path, preset: str, tmp_path: Path
-) -> None:
-    artifacts, output = tmp_path / "artifacts", tmp_path / "output"
-    command = [
-        sys.executable,
-        "-m",
-        "mtmd.extras.backtest.flow",
-        "--preset",
-        preset,
-        "--logs",
-        str(tiny_logs),
-    ]
-    command += ["--artifacts", str(artifacts), "--last", str(NEXT), "--days", "2", "--rivals", "pooled"]
-    command += ["--with", ENTERED["with_"][0]]
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | {"PREFECT_API_URL": prefect_server}, stdout=file, stderr=file
-        )
-    try:
-        deadline = time.monotonic() + _PATIENCE_S
-        while len(list(artifacts.glob("quick/trained/[!.]*"))) < 2:
-            assert process.poll() is None, output.read_text()
-            assert time.monotonic() < deadline, output.read_text()
-            time.sleep(0.005)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    kept = {name: at for name, at in times(artifacts).items() if "/.tmp-" not in name}
-    assert not list(artifacts.glob("quick/backtests/*/report.json"))
-    found = run(preset, tiny_logs, artifacts, days=2, **ENTERED).result()
-    assert kept.items() <= times(artifacts).items()
-    assert half_written(artifacts) == []
-    for one, undisturbed in zip(found.results, done.result().results, strict=True):
-        assert (one.figures, one.gains, one.verdict) == (
-            undisturbed.figures, undisturbed.gains, undisturbed.verdict,
-        )  # fmt: skip
 
 
 def test_trainings_that_fail_are_named_when_the_others_are_done(
