@@ -3,10 +3,9 @@
 import os
 
 # Read when prefect and torch are first imported, so they are set here: nothing leaves the machine, a busy one gets
-# time to start the embedded server, and threads spin only briefly before they sleep (docs/lab/decisions.md).
+# time to start the embedded server, and threads that wait for each other sleep (docs/lab/decisions.md).
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
