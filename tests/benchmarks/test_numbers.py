@@ -3,18 +3,15 @@
 import math
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pytest
 
 from benchmarks.ab_seeds import tables_over_seeds
 from benchmarks.equal_cost import Trial, gain_table, logmae_at
-from benchmarks.extraction import plain_copy
 from benchmarks.false_stops import FAULTS, judged, simulated, stopped
 from mtmd.config import Preset
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest.changes import CELLS, METRICS, SUMS, Arm
-from mtmd.logs.source import LogSource
 
 
 def arms(clicks: float) -> list[Arm]:
@@ -59,16 +56,6 @@ def test_gains_are_at_the_seconds_of_mtmds_and_its_variants_trainings() -> None:
     )
     longer = gain_table([*trials, Trial("pooled", 9, 100.0, (0.36,))])
     assert [row[-1] for row in longer.rows] == ["–", "+16.7%", "+7.2%"]
-
-
-def test_the_reference_copies_every_row_and_column(tiny_logs: Path, tmp_path: Path) -> None:
-    day = LogSource(tiny_logs).available_days()[0]
-    assert plain_copy(tiny_logs, day, tmp_path) == sum(path.stat().st_size for path in tmp_path.iterdir())
-    for table in ("requests", "ads", "candidates"):
-        source = [str(path) for path in LogSource(tiny_logs).day_files(table, day)]
-        rows = f"from read_parquet({source}, hive_partitioning = false)"
-        assert duckdb.sql(f"(from '{tmp_path}/{table}.parquet') except all ({rows})").fetchall() == []
-        assert duckdb.sql(f"({rows}) except all (from '{tmp_path}/{table}.parquet')").fetchall() == []
 
 
 def test_each_fault_is_stopped_where_a_day_is_large_and_an_ordinary_day_is_not(
