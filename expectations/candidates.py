@@ -51,7 +51,7 @@ def _joined(what: str, other: str) -> Expect:
 
 
 def _scores(domains: Domains) -> Iterator[Expect]:
-    for task in domains.tasks:
+    for task in (one for one in domains.tasks if not one.from_actions):
         score = name(task.name)
         yield no_row(
             f"{task.name}_is_a_probability",
@@ -68,7 +68,7 @@ def _scores(domains: Domains) -> Iterator[Expect]:
             "A score where the task does not exist is trained on as if it did; a score missing where the task exists "
             "leaves the pair out of its loss.",
         )
-        if task.parent is not None:
+        if task.parent in domains.score_tasks:
             yield _at_most(task.name, task.parent)
 
 

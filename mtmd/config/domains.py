@@ -1,6 +1,6 @@
 """Domains and tasks (paper §2.1.1, §2.3): what is scored, where, and what depends on what."""
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -36,10 +36,13 @@ class Slice(NamedTuple):
         return f"{self.surface} × {self.product} × {self.task}"
 
 
-class Task(Frozen):
-    """One prediction task; its name is also the teacher-score column of the `candidates` table."""
+LearnFrom = Literal["scores", "actions"]
 
-    name: Name = Field(description="name, and teacher-score column")
+
+class Task(Frozen):
+    """One prediction task; where it learns from scores, its name is also their column in the `candidates` table."""
+
+    name: Name = Field(description="name, and column of the scores where the task learns from them")
     label: Name = Field(
         description="boolean column of `candidates` with what really happened: one of the contract's, or your own"
     )
@@ -47,6 +50,23 @@ class Task(Frozen):
     products: tuple[str, ...] | None = Field(
         None, min_length=1, description="products that have the task; all when omitted"
     )
+    learn_from: LearnFrom | None = Field(
+        None,
+        exclude_if=lambda given: given is None,
+        description="scores: the column of its name; actions: its label on ads that were shown, and the logs need no "
+        "score. That of [training] when omitted",
+    )
+    maturity: int = Field(
+        0,
+        ge=0,
+        le=60,
+        exclude_if=lambda days: not days,
+        description="days until the label is final: the window's newest days do not teach the task before that",
+    )
+
+    @property
+    def from_actions(self) -> bool:
+        return self.learn_from == "actions"
 
 
 class Domains(Frozen):
@@ -82,6 +102,11 @@ class Domains(Frozen):
                 raise ValueError(
                     f"task {task.name!r} names products {sorted(bad)}; declared: {list(self.products)}"
                 )
+            if task.maturity and not task.from_actions:
+                raise ValueError(
+                    f"task {task.name!r} has maturity {task.maturity}, which is of labels, and learns from scores; "
+                    'set its learn_from = "actions", or remove maturity'
+                )
             seen.add(task.name)
         return self
 
@@ -103,6 +128,16 @@ class Domains(Frozen):
     @property
     def task_names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
+
+    @property
+    def action_tasks(self) -> dict[str, int]:
+        """The tasks that learn from actions, with the days until their labels are final."""
+        return {task.name: task.maturity for task in self.tasks if task.from_actions}
+
+    @property
+    def score_tasks(self) -> tuple[str, ...]:
+        """The tasks that learn from scores, which logs must have."""
+        return tuple(task.name for task in self.tasks if not task.from_actions)
 
     @property
     def parents(self) -> tuple[int | None, ...]:

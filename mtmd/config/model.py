@@ -21,6 +21,7 @@ from pydantic import (
 
 from mtmd.config.base import Section
 from mtmd.config.declarations import Declarations
+from mtmd.config.domains import LearnFrom
 from mtmd.errors import ConfigError
 
 _PACKAGE = "mtmd.model"  # asked by name, as it stands above this package and its networks need torch
@@ -215,6 +216,12 @@ class AblationsConfig(Section):
 class TrainingConfig(Section):
     """Optimisation; the budget (epochs, batch) is shared by the candidate and its rivals."""
 
+    learn_from: LearnFrom = Field(
+        "scores",
+        exclude_if=lambda given: given == "scores",
+        description="the heavyweight ranker's scores of all candidates, or what users did with the ads that were "
+        "shown; a task may have another one",
+    )
     learning_rate: float = Field(1e-3, gt=0)
     embedding_rate: float = Field(
         1.0,
@@ -234,7 +241,8 @@ class TrainingConfig(Section):
         0.0,
         ge=0,
         le=1,
-        description="a pair's KL is divided by the model's own score to this power; 0 is the paper's loss",
+        description="a pair's KL is divided by the model's own score to this power; 0 is the paper's loss. Of tasks "
+        "that learn from actions it is always 0, the log loss",
     )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window that choose the epoch whose weights are kept"

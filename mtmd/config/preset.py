@@ -134,6 +134,18 @@ class Preset(Frozen):
     simulation: SimulationConfig = SimulationConfig()
     extras: Extras = Field(Extras(), description="the tables of extras, by their names")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_tasks(cls, values: Any) -> Any:
+        """Tasks that do not say what they learn from get it from [training], as shards and models know tasks alone."""
+        try:
+            if values["training"]["learn_from"] != "actions":
+                return values
+            tasks = [{"learn_from": "actions"} | task for task in values["domains"]["tasks"]]
+        except (KeyError, TypeError):
+            return values  # absent, or wrong, which the fields' own checks say
+        return values | {"domains": values["domains"] | {"tasks": tasks}}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.window_days < self.min_window_days:

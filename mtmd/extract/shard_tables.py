@@ -96,6 +96,7 @@ class _Rows:
 
 
 def _candidates(rows: _Rows, path: Path) -> Columns:
+    """Rows of `candidates`; the teacher of a task that learns from actions is what happened, where the ad was shown."""
     tasks = rows.declarations.domains.tasks
     columns = create_columns(
         path,
@@ -108,8 +109,8 @@ def _candidates(rows: _Rows, path: Path) -> Columns:
             "labels": (np.int8, (rows.count, len(tasks))),
         },
     )
-    of_tasks = (name for task in tasks for name in (task.name, task.label))
-    for place, batch in rows.each(("impressed", "position", *of_tasks)):
+    read = {name for task in tasks for name in (task.label, *(() if task.from_actions else (task.name,)))}
+    for place, batch in rows.each(("impressed", "position", *sorted(read))):
         raw = batch.column("source_row")
         for name in ("request_row", "ad_row"):
             columns[name][place] = batch.column(name)
@@ -119,8 +120,13 @@ def _candidates(rows: _Rows, path: Path) -> Columns:
         columns["impressed"][place] = raw.field("impressed").cast(pa.int8())
         columns["position"][place] = pc.fill_null(raw.field("position"), -1)
         for t, task in enumerate(tasks):
-            columns["teacher"][place, t] = pc.fill_null(raw.field(task.name), float("nan"))
             columns["labels"][place, t] = pc.fill_null(raw.field(task.label).cast(pa.int8()), -1)
+            if task.from_actions:
+                label = columns["labels"][place, t]
+                is_known = (columns["impressed"][place] == 1) & (label >= 0)
+                columns["teacher"][place, t] = np.where(is_known, label, np.nan)
+            else:
+                columns["teacher"][place, t] = pc.fill_null(raw.field(task.name), float("nan"))
     return columns
 
 

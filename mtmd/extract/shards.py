@@ -89,7 +89,8 @@ class Shard:
     ad_id (A,) int64, product (A,) int8    sorted by product, then ad_id
     query, item                            encoded features of the R requests and the A ads
     request_row, ad_row                    (P,) int32, sorted by both
-    teacher                                (P, T) float32, NaN where the task does not apply
+    teacher                                (P, T) float32 what each task learns from: a score, NaN where the task does
+                                           not apply; or 1 and 0 as labels, NaN where not shown
     labels                                 (P, T) int8, 1 or 0, and -1 where not observed
     impressed (P,) int8, position (P,) int32 (-1 where not shown)
     """

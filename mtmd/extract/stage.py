@@ -126,7 +126,7 @@ def shard_declarations(declarations: Declarations) -> dict[str, Any]:
     return declarations.model_dump(
         mode="json",
         exclude={
-            "domains": {"constrained": True, "tasks": {"__all__": {"parent"}}},
+            "domains": {"constrained": True, "tasks": {"__all__": {"parent", "maturity"}}},
             "features": {"__all__": {"min_count", "dropout"}},
         },
     )

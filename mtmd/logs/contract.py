@@ -57,7 +57,8 @@ def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
     """
     domains = declarations.domains
     for task in domains.tasks:
-        if task.name in _TAKEN or task.label in (_TAKEN - _LABELS) | {*domains.task_names}:
+        own = {task.label} if task.from_actions else set()  # whose name need not be a column of its own
+        if task.name in _TAKEN - own or task.label in (_TAKEN - _LABELS) | {*domains.score_tasks}:
             raise ConfigError(
                 f"task {task.name!r} with label {task.label!r}: logs or their checks have such a column already; "
                 f"choose another name, and as label one of {sorted(_LABELS)} or a boolean column of your own"
@@ -84,11 +85,12 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
 
 
 def optional_columns(domains: Domains) -> frozenset[str]:
-    """Columns of `candidates` that logs may lack: the contract's outcomes that are no task's label.
+    """Columns of `candidates` that logs may lack: outcomes that are no task's label, scores that nothing learns from.
 
     A missing one is read as nulls. `impressed` is always needed, because labels are defined for shown ads only.
     """
-    return frozenset(OUTCOMES) - {"impressed"} - {task.label for task in domains.tasks}
+    labels = {task.label for task in domains.tasks}
+    return (frozenset(OUTCOMES) | domains.action_tasks.keys()) - {"impressed"} - labels
 
 
 def _features(table: str, side: SideSchema, contract: dict[str, str]) -> dict[str, str]:

@@ -110,7 +110,7 @@ def _by_domain(database: Database, domains: Domains) -> dict[Domain, dict[str, A
     """
     asked = [
         f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
-        for task in domains.task_names
+        for task in domains.score_tasks
     ]
     for label, where in _labels(domains).items():
         asked += [
@@ -139,7 +139,7 @@ def _of_domains(
     for domain, share in shares.items():
         key = partial(Key, side="candidates", domain=str(domain))
         yield Number(key(Measure.MIX, subject="share of candidates"), share, share)
-        means = {task: mean for task in domains.task_names if (mean := rows.get(domain, {}).get(task))}
+        means = {task: mean for task in domains.score_tasks if (mean := rows.get(domain, {}).get(task))}
         for task in domains.tasks:
             if task.name in means:
                 yield Number(key(Measure.SCORES, subject=task.name), means[task.name], share)

@@ -60,6 +60,7 @@ def test_the_mask_says_which_tasks_a_domain_has() -> None:
             r"'gctr' is on product 'shopping'; so must be its parent 'ctr'",
         ),
         ({"tasks": (CTR.model_copy(update={"products": ("standard",)}),)}, r"product 'shopping' has no task"),
+        ({"tasks": (CTR.model_dump() | {"maturity": 2},)}, r"'ctr' has maturity 2, which is of labels"),
         ({"tab": 1}, r"Extra inputs are not permitted"),
     ],
 )

@@ -1,15 +1,21 @@
 """The hand-made day as a shard, number by number, and shards that do not verify."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
-from mtmd.errors import StorageError
+from mtmd.config import Declarations
+from mtmd.errors import LogsError, StorageError
 from mtmd.extract.shards import Shard, open_shard
+from mtmd.extract.stage import extract_day
 from mtmd.features.categorical import hash_bucket
+from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
+from tests.extract.conftest import DAY
 
 NAN = float("nan")
 LN4 = 1.3862943611198906  # log1p(3)
@@ -39,6 +45,20 @@ def test_scores_keep_their_nulls_as_nan_and_labels_are_minus_one_where_unobserve
     assert shard.labels.tolist() == [[0, 0], [-1, -1], [-1, -1], [1, 1], [1, -1]]
     assert shard.impressed.tolist() == [1, 0, 0, 1, 1]
     assert shard.position.tolist() == [1, -1, -1, 1, 2]
+
+
+def test_a_task_that_learns_from_actions_takes_the_labels_of_shown_ads_and_needs_no_score(
+    logs: Path, tmp_path: Path, declarations: Declarations
+) -> None:
+    for path in logs.glob("candidates/*/*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(["ctr"]), path)
+    ctr = declarations.domains.tasks[0].model_copy(update={"learn_from": "actions"})
+    domains = declarations.domains.model_copy(update={"tasks": (ctr, declarations.domains.tasks[1])})
+    learning = declarations.model_copy(update={"domains": domains})
+    own = open_shard(Path(extract_day(LogSource(logs), DAY, learning, tmp_path / "shards").path))
+    equal(own.teacher, [[0, 0.03125], [NAN, 0.125], [NAN, NAN], [1, 0.25], [1, NAN]])
+    with pytest.raises(LogsError, match=r"ctr \(missing; must be FLOAT\)"):
+        extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
 
 
 def test_query_features_are_encoded_once_per_request(shard: Shard) -> None:

@@ -51,7 +51,7 @@ def check_rows(
     for table in TABLES:
         (row,) = database.rows(f"select count(*) as n from {table}")
         yield fact(table, f"{counted(row['n'], 'row')} on {day}")
-    in_per_cent = _in_per_cent(database, preset.declarations.domains.task_names)
+    in_per_cent = _in_per_cent(database, preset.declarations.domains.score_tasks)
     if in_per_cent:
         yield _per_cent(database, source, day, in_per_cent)
     answered = {f"{task}_is_a_probability" for task in in_per_cent}
@@ -68,6 +68,8 @@ def check_rows(
 
 def _in_per_cent(database: Database, tasks: Sequence[str]) -> list[str]:
     """Scores that are between 0 and 100, where those of some task are mostly above 1."""
+    if not tasks:
+        return []
     asked = ", ".join(
         f"(select struct_pack(high := max({t}) > 1 and min({t}) > 0 and max({t}) < 100, most := median({t}) > 1) "
         f"from candidates where not isnan({t})) as {t}"
