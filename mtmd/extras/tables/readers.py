@@ -81,8 +81,8 @@ def blaming(table: str) -> Iterator[None]:
 
 def opened(config: Any, root: Path | str) -> AbstractContextManager[Opened]:
     """Open a table; a path is seen from `root`. Raises ConfigError where its driver is missing, and driver's errors."""
-    module = "postgresql" if config.kind == "postgresql" else "lakes"  # each imports this one
-    kind = getattr(importlib.import_module(f"mtmd.extras.tables.{module}"), config.kind)
+    systems = importlib.import_module("mtmd.extras.tables.systems")  # which imports this one
+    kind = getattr(systems, config.kind)
     return kind(config, root)  # type: ignore[no-any-return]
 
 
