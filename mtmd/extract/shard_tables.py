@@ -19,8 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.database import batches
-from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
-from mtmd.extract.shards import FileRecord
+from mtmd.extract.shards import LENGTH, START, FileRecord, ListFiles, list_file
 from mtmd.extract.sources import MAX_ROWS, check_keys, make_keys
 from mtmd.logs.contract import TABLES, id_numbers
 from mtmd.logs.encoding import encode

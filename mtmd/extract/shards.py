@@ -1,12 +1,15 @@
 """Day shards: one day of logs, encoded, immutable, named by its fingerprint, memory-mapped.
 
-docs/architecture.md says what a fingerprint depends on.
+docs/architecture.md says what a fingerprint depends on. The values of lists are in one file for each multi-valued
+feature, beside the file of its side's rows: in the order in which the rows were read; each row has where its own begin.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +18,12 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, SideSchema
 from mtmd.errors import StorageError
-from mtmd.extract.list_files import list_file, list_names, take_lists
+from mtmd.features.feature import EncodedList
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import EncodedSide
-from mtmd.store.columns import map_columns
+from mtmd.store.columns import Columns, ColumnWriter, create_columns, map_batches, map_columns
 from mtmd.store.files import digest, read_json, sha256_file
 from mtmd.store.stores import store_of
 
@@ -192,3 +195,70 @@ def _side(path: Path, table: str, columns: dict[str, NDArray[Any]], rows: int) -
         embedding=columns.pop("embedding", np.empty((rows, 0), np.float32)),
         lists=take_lists(columns, values),
     )
+
+
+START, LENGTH = ".start", ".length"  # columns of a side's rows, after the feature's name, which has no dot
+
+
+def list_file(table: str, feature: str) -> str:
+    """Name of the file with a feature's values."""
+    return f"{table}.{feature}.arrow"
+
+
+class ListFiles:
+    """Writes the lists of a side, batch by batch: values into the features' files, and where they are into columns."""
+
+    def __init__(self, directory: Path, table: str, schema: SideSchema) -> None:
+        self._paths = {feature.name: directory / list_file(table, feature.name) for feature in schema.lists}
+        self._written = dict.fromkeys(self._paths, 0)
+        self._open = ExitStack()
+        self._writers: dict[str, ColumnWriter] = {}
+
+    def __enter__(self) -> Self:
+        for name, path in self._paths.items():
+            self._writers[name] = self._open.enter_context(ColumnWriter(_parts(path)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+        if error is None:
+            for path in self._paths.values():
+                _join(path)
+
+    def write(self, columns: Columns, place: NDArray[np.int32], encoded: EncodedSide) -> None:
+        """Append the values of a batch, whose rows go to `place` in the side's columns."""
+        for (name, writer), lists in zip(self._writers.items(), encoded.lists, strict=True):
+            writer.write({"ids": lists.ids})
+            columns[f"{name}{START}"][place] = lists.start + self._written[name]
+            columns[f"{name}{LENGTH}"][place] = lists.length
+            self._written[name] += len(lists.ids)
+
+
+def take_lists(columns: Columns, values: dict[str, Columns]) -> tuple[EncodedList, ...]:
+    """The lists of a side, taken out of its columns; `values` has the columns of each feature's file, in order."""
+    return tuple(
+        EncodedList(columns.pop(f"{name}{START}"), columns.pop(f"{name}{LENGTH}"), of_feature["ids"])
+        for name, of_feature in values.items()
+    )
+
+
+def list_names(columns: Columns) -> list[str]:
+    """The features of a side's columns that are lists, in their order."""
+    return [name.removesuffix(START) for name in columns if name.endswith(START)]
+
+
+def _parts(path: Path) -> Path:
+    return path.with_suffix(".parts")
+
+
+def _join(path: Path) -> None:
+    """Copy the batches of a feature into one, so that its values can be mapped as one array."""
+    batches, _ = map_batches(_parts(path))
+    parts = [batch["ids"] for batch in batches]
+    joined, start = create_columns(path, {"ids": (np.int32, (sum(map(len, parts)),))}), 0
+    for part in parts:
+        joined["ids"][start : start + len(part)] = part
+        start += len(part)
+    _parts(path).unlink()
