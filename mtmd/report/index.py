@@ -14,8 +14,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError, ValidationError
 from mtmd.monitor.health import MonitorReport
 from mtmd.registry.registry import Registry
-from mtmd.report.charts import line_chart
-from mtmd.report.document import MARKS, Block, Document, Item, Items, Kind, Picture, Section, page
+from mtmd.report.document import MARKS, Block, Document, Item, Items, Kind, Picture, Section, line_chart, page
 from mtmd.report.line import DAYS, LONGEST, RECORDS, LineIndex, LineRecords, RunRecord, read_line
 from mtmd.report.tables import Column, Link, Table, champions_table, columns_of, short
 from mtmd.store.files import locked, sweep

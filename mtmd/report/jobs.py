@@ -12,8 +12,7 @@ from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.monitor.health import MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
-from mtmd.report.charts import line_chart
-from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section
+from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section, line_chart
 from mtmd.report.tables import Table, columns_of, number
 from mtmd.store.workspace import Workspace, read_record
 from mtmd.validate.results import ExpectationResult, cause

@@ -8,8 +8,7 @@ from mtmd.evaluate.ablation import Ablation, contributions
 from mtmd.evaluate.report import EVERYTHING, EvaluationReport
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
-from mtmd.report.charts import line_chart
-from mtmd.report.document import Block, Fold, Item, Items, Kind, Picture, Section
+from mtmd.report.document import Block, Fold, Item, Items, Kind, Picture, Section, line_chart
 from mtmd.report.evaluation import ALL_TASKS, bucket_columns
 from mtmd.report.tables import Cell, Column, Table, columns_of, time_words
 from mtmd.train.stage import Trained

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from mtmd.report.charts import data_uri, line_chart
+from mtmd.report.document import data_uri, line_chart
 
 
 def test_chart_is_well_formed_and_escapes_its_texts() -> None:

@@ -30,8 +30,7 @@ from mtmd.extras.backtest.measures import (
     improvement,
     over_days,
 )
-from mtmd.report.charts import line_chart
-from mtmd.report.document import Document, Item, Items, Kind, Picture, Section, page
+from mtmd.report.document import Document, Item, Items, Kind, Picture, Section, line_chart, page
 from mtmd.report.tables import Column, Table, columns_of, enumerated, minus, short, time_words
 from mtmd.store.files import digest, read_json, write_json, write_text
 from mtmd.store.workspace import make_once
