@@ -11,6 +11,7 @@ import typer
 from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal, stages
 from mtmd.config import load_preset
+from mtmd.errors import ConfigError
 from mtmd.inspect import commands as inspect_commands
 from mtmd.project.commands import commands as project_commands
 from mtmd.store.workspace import Workspace
@@ -149,6 +150,37 @@ def rollback(
         source = LogSource.of(chosen, logs, workspace.spool)
         ads = rollback_stage.republish(workspace, source, done, int8=chosen.publication.int8)
         (errors if ads.failed else console).print(literal(f"{'warning: ' * ads.failed}{ads.words}"))
+
+
+@commands.command()
+def rollout(
+    preset: PresetName,
+    share: Annotated[
+        float | None, typer.Option(help="of the users that the champion answers; above 0, at most 1")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="the champion answers all users")] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="take the champion down, as `mtmd rollback` does")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="written into the history")] = "",
+    artifacts: Artifacts = "artifacts",
+    logs: Logs = None,
+) -> None:
+    """Let the champion answer a share of the users.
+
+    The champion before it answers the others. A user stays with one model.
+    """
+    from mtmd.promote import rollback as rollback_stage
+    from mtmd.report.index import update_index
+
+    if (share is not None) + full + stop != 1:
+        raise ConfigError(f"--share ({share}), --full ({full}) and --stop ({stop}): name one of them")
+    if stop:
+        rollback(preset, reason or "the rollout was stopped", artifacts, logs=logs)
+        return
+    words = rollback_stage.roll_out(_workspace(preset, artifacts), 1.0 if share is None else share, reason)
+    update_index(artifacts, preset)
+    console.print(literal(words))
 
 
 @commands.command()

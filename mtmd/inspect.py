@@ -85,6 +85,7 @@ def status(preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJs
         return
     title = f"champion {champion.model_id}, as_of {champion.as_of}" if champion else "no champion"
     facts = (
+        *([("rollout", champion.answers)] if champion and champion.partner else []),
         ("line", workspace.place),
         ("a rollback goes to", (champion and champion.previous) or "none"),
         ("rolled back", ", ".join(champion.rolled_back if champion else ()) or "none"),

@@ -123,6 +123,13 @@ class PromotionConfig(Section):
         description="rivals that may go live in place of the preset's own model: the day's candidate is the one with "
         "the lowest mean error on earlier days; left out, it is always the preset's own model",
     )
+    share: float = Field(
+        1.0,
+        ge=0.0001,
+        le=1,
+        description="of the users, those that a promoted model answers at first, while the champion before it answers "
+        "the others; `mtmd rollout` changes the share",
+    )
 
     def check(self, own: str, rivals: Mapping[str, RivalConfig]) -> None:
         """Raise ValueError, in words, for a name that can't be a contestant's beside the preset's `own` model."""

@@ -1,4 +1,6 @@
-"""Take the champion down: the command line's and the deployment's one way to do it, in two steps.
+"""Take the champion down, or let it answer a share of the users: the command line's and the deployment's one way.
+
+A rollback has two steps.
 
 The flip comes first and waits for nothing: what serves follows it at once, with the ads that the model has. Then the
 newest day's ads are published for it, as after any promotion; what goes wrong there leaves the flip as it is.
@@ -56,6 +58,18 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
 
     before, after = Registry(workspace.root).rollback(reason, check, only=model)
     return RolledBack(taken_down=before.model_id, champion=after, check=found[0], ads=found[1])
+
+
+def roll_out(workspace: Workspace, share: float, reason: str = "") -> str:
+    """Let the champion answer a share of the users, and the champion before it the others; says so.
+
+    Raises RegistryError for a share that can't be or is so already, BundleError where the champion before has altered
+    files or no published ads. Whatever is raised, nothing was changed.
+    """
+    catalogue = Catalogue(workspace.root)
+    reason = f"{share:.4g} of the users" + (f": {reason.strip()}" if reason.strip() else "")
+    after = Registry(workspace.root).roll_out(share, reason, lambda path: catalogue.current(path.name))
+    return after.answers
 
 
 def republish(

@@ -19,7 +19,7 @@ from mtmd.logs.sql import statement
 from mtmd.promote.findings import GateResult, RunSummary, Verdict
 from mtmd.promote.gates import GateInputs, apply_gates
 from mtmd.registry.incumbent import incumbent
-from mtmd.registry.records import ORIGIN, SUMMARY, Registered, RunOrigin, origin, run_paths
+from mtmd.registry.records import ORIGIN, SUMMARY, Champion, Registered, RunOrigin, origin, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.run import RACE_DAYS, Race, RunPlan, plan_window
 from mtmd.store.files import digest
@@ -114,7 +114,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     if promoted_before:
         verdict = verdict.model_copy(update={"promotion": promotion})
     elif verdict.passed:
-        verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
+        verdict = _promote(registry, verdict, plan, opponent.sequence, promote)
         promoted_before = verdict.promotion is not None
     stands = verdict.promoted or promoted_before
     decision = digest([_decision_key(inputs, run), *([] if stands else [verdict.refusal, verdict.override])])
@@ -128,7 +128,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         as_of=plan.as_of,
         model_id=run.exported.model_id,
         promoted=live == run.exported.model_id,
-        words=_words(verdict, promoted_before, live),
+        words=_words(verdict, promoted_before, champion),
         champion=live,
         verdict=verdict,
         repeated=earlier is not None,
@@ -201,19 +201,22 @@ def _recorded(run: Path, candidate: str) -> Verdict | None:
     return None if summary is None or summary.verdict.candidate != candidate else summary.verdict
 
 
-def _words(verdict: Verdict, promoted_before: bool, live: str | None) -> str:
+def _words(verdict: Verdict, promoted_before: bool, champion: Champion | None) -> str:
+    live = champion.model_id if champion else None
+    rolled_out = f"; {champion.answers}" if champion and champion.partner else ""
     if not (promoted_before and verdict.promoted):
-        return verdict.words()
+        return f"{verdict.words()}{rolled_out}"
     if live == verdict.candidate:
         return f"{verdict.candidate} is already champion"
     return f"{verdict.candidate} was promoted by an earlier run; {live} is champion now"
 
 
-def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, wanted: bool) -> Verdict:
+def _promote(registry: Registry, verdict: Verdict, plan: RunPlan, sequence: int, wanted: bool) -> Verdict:
     """Promote the verdict's candidate; the verdict says so where that was not wanted, was refused, or was done."""
     if not wanted:
         return verdict.model_copy(update={"refusal": "the run was told not to promote"})
-    outcome = registry.promote(verdict.candidate, as_of, verdict.reason(), sequence)
+    as_of, share = plan.as_of, plan.preset.promotion.share
+    outcome = registry.promote(verdict.candidate, as_of, verdict.reason(), sequence, share)
     if outcome.outcome == "already champion":  # another run was faster
         earlier = incumbent(registry, verdict.candidate, as_of).promotion
         return verdict.model_copy(update={"promotion": earlier or outcome.words})

@@ -57,6 +57,8 @@ def publish(
     Raises RegistryError without a champion or for an unknown model, LogsError for a snapshot that is missing, not as
     the contract says, changed while it was read, or, if nobody named its day, has less than half of the ads that served
     before: it may be half delivered. BundleError when the model's files are altered or an ad can't be embedded.
+
+    While the champion answers a share of the users, the model that answers the others gets the same ads afterwards.
     """
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
     with catalogue.publishing():
@@ -91,6 +93,11 @@ def publish(
     )
     if not displaces:
         words = f"{model_id} has the ads of {served.day} already; those of {wanted} displace nothing"
+    if model is None and champion.partner is not None:
+        others = publish(
+            workspace, source, day, model=champion.partner, held_out=held_out, keep=keep, int8=int8
+        )
+        words = f"{words}; {others.words}"
     return Published(
         model_id=model_id, day=served.day, path=str(place), ads=served.ads, made=made, words=words
     )

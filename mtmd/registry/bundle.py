@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from mtmd.config import Declarations, Frozen
-from mtmd.errors import BundleError, StorageError
+from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.registry.records import ModelManifest
 from mtmd.store.files import read_json, sha256_file
 
 BUNDLE_FORMAT = 2  # raise it whenever the same weights and declarations must be served differently
@@ -88,3 +89,13 @@ def verify_files(info: BundleInfo, directory: Path) -> None:
                 f"{path} is {actual}; bundle {info.bundle_id} needs it with sha256 {tower.sha256}: export or copy the "
                 "whole directory again"
             )
+
+
+def check_built(directory: Path, manifest: ModelManifest) -> None:
+    """Raise RegistryError where a model lacks its metrics, or holds another bundle than its manifest says."""
+    if not (directory / "metrics.json").is_file():
+        raise RegistryError(f"model {manifest.model_id!r} was built without metrics.json; export writes it")
+    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
+        raise RegistryError(
+            f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
+        )

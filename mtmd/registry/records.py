@@ -11,11 +11,14 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.config.model import ARCHITECTURE
 from mtmd.errors import RegistryError
+from mtmd.features.categorical import hash_bucket
 from mtmd.store.workspace import Workspace, read_record
 
 SUMMARY, ORIGIN = "summary.json", "origin.json"  # of a decided run
 REGISTRY_FORMAT = 2  # of the champion's records
 REASON_LENGTH = 4000  # characters of a change's reason
+_STANDING = 100  # champions that rollbacks can reach
+_ARMS = 10_000  # hash buckets of users: a share is a number of them
 
 MODEL_ID, MODEL_ID_LENGTH = r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 200  # a name that stays below models/
 ModelId = Annotated[str, Field(pattern=MODEL_ID, max_length=MODEL_ID_LENGTH)]
@@ -87,7 +90,7 @@ class ChampionChange(Frozen):
     """One change of the champion. Changes are ordered by `sequence`."""
 
     sequence: int = Field(ge=1)
-    action: Literal["promote", "rollback", "reinstate"]
+    action: Literal["promote", "rollback", "reinstate", "rollout"]
     model_id: ModelId = Field(description="champion after the change; a reinstatement leaves it as it is")
     as_of: date
     previous: ModelId | None = Field(description="champion before the change")
@@ -99,10 +102,8 @@ class ChampionChange(Frozen):
 
     @property
     def about(self) -> str | None:
-        """The model that was promoted, taken down or reinstated."""
-        return {"promote": self.model_id, "rollback": self.previous, "reinstate": self.reinstated}[
-            self.action
-        ]
+        """The model that was promoted, rolled out, taken down or reinstated."""
+        return {"rollback": self.previous, "reinstate": self.reinstated}.get(self.action, self.model_id)
 
 
 class KnownModel(Frozen):
@@ -112,6 +113,9 @@ class KnownModel(Frozen):
     bundle_id: BundleId
 
 
+Standing = tuple[KnownModel, ...]
+
+
 class Champion(Frozen):
     """`champion.json` and each record of `history/`: the live model, and the change that made it so."""
 
@@ -119,11 +123,18 @@ class Champion(Frozen):
     model_id: ModelId
     as_of: date
     sequence: int = Field(ge=1, description="number of changes so far; compared before each change")
-    standing: tuple[KnownModel, ...] = Field(
+    standing: Standing = Field(
         min_length=1, description="what rollbacks go back along, oldest first; the live model is the last"
     )
-    taken_down: tuple[KnownModel, ...] = Field(
+    taken_down: Standing = Field(
         (), description="models whose content must not come back by a re-run, in the order of the rollbacks"
+    )
+    share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        exclude_if=lambda share: share == 1.0,
+        description="of the users that the live model answers; the champion before it answers the others",
     )
     change: ChampionChange = Field(description="what made this model live, or who let another one come back")
 
@@ -151,6 +162,23 @@ class Champion(Frozen):
     def previous(self) -> str | None:
         """The model that a rollback would go to; None where there is none."""
         return self.below[-1].model_id if self.below else None
+
+    @property
+    def partner(self) -> str | None:
+        """The model that answers the other users; None where the live model answers all."""
+        return self.previous if self.share < 1.0 else None
+
+    @property
+    def answers(self) -> str:
+        """Who answers whom, in words."""
+        others = "" if self.partner is None else f", {self.partner} the others"
+        return f"{self.model_id} answers {'all' if self.share == 1.0 else f'{self.share:.4g} of the'} users{others}"
+
+    def has_live(self, user: object) -> bool:
+        """Whether the live model answers a user, by a hash of the id; whoever has none has the champion before."""
+        if self.partner is None:
+            return True
+        return user is not None and hash_bucket(0, "rollout", str(user), _ARMS) <= round(self.share * _ARMS)
 
 
 class Promotion(Frozen):
@@ -212,6 +240,32 @@ def require_rollback(champion: Champion | None, only: str | None) -> Champion:
             f"there is no other model before the live one ({live}) to go back to; promote another"
         )
     return champion
+
+
+def require_rollout(champion: Champion | None, share: float) -> Champion:
+    """The champion, where it may answer this share of the users; raises RegistryError where it may not, or does."""
+    if not 1.0 / _ARMS <= share <= 1.0:
+        raise RegistryError(
+            f"the share ({share:g}) must be between {1.0 / _ARMS:g} and 1; `mtmd rollout --stop` ends a rollout"
+        )
+    if champion is None or champion.previous is None:
+        raise RegistryError("there is no champion before the live model that could answer the other users")
+    if champion.share == share:
+        raise RegistryError(f"{champion.answers} already; nothing was changed")
+    return champion
+
+
+def stood_on(champion: Champion | None, new: KnownModel, share: float) -> tuple[Standing, float]:
+    """What rollbacks go back along once a new model is live, and the share of the users that it answers then.
+
+    It takes the place, and the share, of a model that is rolled out at one: no rollback may go to what few users had.
+    Without another model before it, the new one answers all users.
+    """
+    before = champion.standing if champion else ()
+    if champion is not None and champion.partner is not None:
+        before, share = champion.below, champion.share
+    alone = all(one.bundle_id == new.bundle_id for one in before)
+    return (*before, new)[-_STANDING:], 1.0 if alone else share
 
 
 def refusal(manifest: ModelManifest, champion: Champion, was_promoted: Callable[[str], bool]) -> str | None:

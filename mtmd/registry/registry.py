@@ -12,12 +12,12 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.bundle import load_bundle
+from mtmd.registry.bundle import check_built
 from mtmd.registry.champions import Champions
 from mtmd.registry.records import (
     REASON_LENGTH,
@@ -32,6 +32,8 @@ from mtmd.registry.records import (
     require_id,
     require_reason,
     require_rollback,
+    require_rollout,
+    stood_on,
 )
 from mtmd.store.files import locked, read_json, write_json
 from mtmd.store.stores import store_of
@@ -39,7 +41,6 @@ from mtmd.store.workspace import differing_file, file_digests
 
 _MANIFEST = "manifest.json"
 _REMEDY = "Restore it from a copy, or remove the model's directory and run its day again"
-_STANDING = 100  # champions that rollbacks can reach
 _log = logging.getLogger(__name__)
 
 
@@ -75,7 +76,7 @@ class Registry:
             altered = True
         with self._store.atomic_directory(final) as temporary:
             build(temporary)
-            _check_built(temporary, manifest)
+            check_built(temporary, manifest)
             stored = manifest.model_copy(update={"files": file_digests(temporary)})
             write_json(temporary / _MANIFEST, stored.model_dump(mode="json"), seal=True)
             if altered:
@@ -123,8 +124,13 @@ class Registry:
             raise RegistryError(f"{self.root} has no champion; run a day first")
         return champion
 
-    def promote(self, model_id: str, as_of: date, reason: str, expected_sequence: int) -> Promotion:
+    def promote(
+        self, model_id: str, as_of: date, reason: str, expected_sequence: int, share: float = 1.0
+    ) -> Promotion:
         """Make a model live, if the champion is still the one the decision was based on.
+
+        It answers a `share` of the users where there is a champion before it. While a rollout at a share goes on, the
+        model takes the place of the one that is rolled out: the share stays, and so does the model of the others.
 
         `expected_sequence` is that champion's, 0 when there was none. Promoting the champion changes nothing.
         Refused, without an error: a model whose as_of is older than the champion's (a backfill displaces
@@ -148,10 +154,22 @@ class Registry:
                 return Promotion(outcome="refused", champion=champion, words=words)
             check_sequence(champion, expected_sequence, model_id)
             new = KnownModel(model_id=model_id, bundle_id=manifest.bundle_id)
-            standing = (*(champion.standing if champion else ()), new)[-_STANDING:]
-            taken_down = champion.taken_down if champion else ()
-            promoted = self._changed(champion, "promote", as_of, reason, standing, taken_down)
+            standing, share = stood_on(champion, new, share)
+            promoted = self._changed(champion, "promote", as_of, reason, standing, share=share)
             return Promotion(outcome="promoted", champion=promoted, words=f"{model_id} promoted")
+
+    def roll_out(self, share: float, reason: str, check: Callable[[Path], object]) -> Champion:
+        """Let the live model answer this share of the users, and the champion before it the others; 1 is all users.
+
+        `check` gets the directory of the champion before, where that is to answer; what it raises changes nothing.
+        Raises RegistryError where the share can't be, or is so already, BundleError when a file of that model was
+        altered.
+        """
+        with locked(self._lock):
+            champion = require_rollout(self._mended(), share)
+            if share < 1.0:
+                check(self.verify(champion.below[-1].model_id))
+            return self._changed(champion, "rollout", champion.as_of, reason, share=share)
 
     def rollback(
         self, reason: str, check: Callable[[Path], object], only: str | None = None
@@ -170,9 +188,10 @@ class Registry:
             target = below[-1].model_id
             check(self.verify(target))
             as_of = self.manifest(target).as_of
-            taken_down = (*champion.taken_down, *champion.copies)
-            back = self._changed(champion, "rollback", as_of, reason, below, taken_down)
-            return champion, back
+            down = (*champion.taken_down, *champion.copies)
+            return champion, self._changed(
+                champion, "rollback", as_of, reason, below, taken_down=down, share=1.0
+            )
 
     def reinstate(self, model_id: str, reason: str) -> Champion:
         """Let a model that was rolled back be promoted again, by the next run of its day; nothing else changes.
@@ -193,13 +212,7 @@ class Registry:
             if champion is None or not contents:
                 raise RegistryError(f"model {model_id!r} is not rolled back; these are: {names}")
             return self._changed(
-                champion,
-                "reinstate",
-                champion.as_of,
-                reason,
-                champion.standing,
-                left,
-                reinstated=fitting.pop(),
+                champion, "reinstate", champion.as_of, reason, taken_down=left, reinstated=fitting.pop()
             )
 
     def discard(self, model_id: str) -> bool:
@@ -252,14 +265,20 @@ class Registry:
     def _changed(
         self,
         before: Champion | None,
-        action: Literal["promote", "rollback", "reinstate"],
+        action: Literal["promote", "rollback", "reinstate", "rollout"],
         as_of: date,
         reason: str,
-        standing: tuple[KnownModel, ...],
-        taken_down: tuple[KnownModel, ...],
+        standing: tuple[KnownModel, ...] = (),
+        *,
         reinstated: str | None = None,
+        **changed: Any,
     ) -> Champion:
-        """Let the last of the `standing` be live; its store must have it whole, as this machine may have a part."""
+        """Let the last of the `standing` be live; its store must have it whole, as this machine may have a part.
+
+        What is neither given nor `changed` stays as the champion before has it.
+        """
+        kept = before.model_dump(include={"taken_down", "share"}) if before else {}
+        standing = standing or (before.standing if before else ())
         model_id, sequence = standing[-1].model_id, before.sequence + 1 if before else 1
         change = ChampionChange(
             sequence=sequence,
@@ -271,25 +290,9 @@ class Registry:
             at=datetime.now(UTC),
             reinstated=reinstated,
         )
-        champion = Champion(
-            model_id=model_id,
-            as_of=as_of,
-            sequence=sequence,
-            standing=standing,
-            taken_down=taken_down,
-            change=change,
-        )
-        if action != "reinstate":
+        known = {"model_id": model_id, "as_of": as_of, "sequence": sequence, "standing": standing}
+        champion = Champion(**known, change=change, **kept | changed)
+        if action in {"promote", "rollback"}:
             self._store.commit(self.path(model_id))
         self._champions.make(champion)
         return champion
-
-
-def _check_built(directory: Path, manifest: ModelManifest) -> None:
-    """Raise RegistryError where a model lacks its metrics, or holds another bundle than its manifest says."""
-    if not (directory / "metrics.json").is_file():
-        raise RegistryError(f"model {manifest.model_id!r} was built without metrics.json; export writes it")
-    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
-        raise RegistryError(
-            f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
-        )

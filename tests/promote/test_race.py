@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.cli import main
 from mtmd.config import Preset
-from mtmd.promote.rollback import rollback
 from mtmd.promote.stage import with_candidate
 from mtmd.registry.records import ORIGIN, SUMMARY, origin
 from mtmd.run import Race, RunPlan, plan_run
@@ -19,7 +19,7 @@ from tests.promote.test_rollback import served
 from tests.train.windows import with_rival, with_training
 
 # At the tests' usual rate the pooled two-tower is worse than the constant.
-CONTESTANT = '[promotion]\ncontestants = ["pooled"]\n[rivals.pooled]\nlearning_rate = 0.01\n'
+CONTESTANT = '[promotion]\ncontestants = ["pooled"]\nshare = 0.25\n[rivals.pooled]\nlearning_rate = 0.01\n'
 OVER = "mean LogMAE over 4 of the 7 days before"
 WORSE, BETTER = {"mtmd": 0.5, "pooled": 0.6}, {"mtmd": 0.5, "pooled": 0.4}
 
@@ -90,24 +90,40 @@ def test_a_day_counts_where_all_were_trained_on_it_as_they_are_today(plan: RunPl
     assert chosen(plan) == ("pooled", 5)
 
 
-def test_the_flow_promotes_a_rival_that_serves_and_a_rollback_brings_mtmd_back(
-    plan: RunPlan, next_day: Run, tmp_path: Path
+def test_the_flow_promotes_a_rival_to_a_share_of_users_and_a_rollback_brings_mtmd_back(
+    plan: RunPlan, next_day: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for back in range(1, 5):
         record(plan, next_day, back, BETTER)
     given = {"logs": next_day.logs, "artifacts": Path(plan.artifacts), "preset": str(tmp_path / "race.toml")}
     run = run_daily(as_of=NEXT, **given)
     summary, mtmd = run.summary, next_day.summary.model_id
-    assert (summary.words, summary.report.candidate, summary.verdict.champion) == ("promoted", "pooled", mtmd)
+    answers = f"{summary.model_id} answers 0.25 of the users, {mtmd} the others"
+    assert (summary.words, summary.verdict.champion) == (f"promoted; {answers}", mtmd)
+    assert summary.report.candidate == "pooled"
     manifest = run.registry.manifest(summary.model_id)
     assert (manifest.architecture, manifest.rival) == ("plain", "pooled")
     service = Live(run.root, Settings())
     assert served(service) == (summary.model_id, NEXT)
+    assert service.serving is not None
+    assert service.serving.others is not None
+    assert (service.serving.others.ranker.model_id, service.serving.others.day) == (mtmd, NEXT)
 
+    options = ["--preset", given["preset"], "--artifacts", plan.artifacts]
+    assert main(["status", *options]) == 0
+    assert answers in " ".join(capsys.readouterr().out.split())
+    for wrong in ([], ["--share", "0.5", "--full"]):
+        assert main(["rollout", *wrong, *options]) == 1
+        assert "name one of them" in capsys.readouterr().err
+    for words, said in ((["--full"], "answers all users"), (["--share", "0.5"], "answers 0.5 of the users")):
+        assert main(["rollout", *words, *options, "--reason", "it does well"]) == 0
+        assert f"{summary.model_id} {said}" in " ".join(capsys.readouterr().out.split())
+    assert run.registry.history()[-1].reason == "0.5 of the users: it does well"
     for text in (run.published["verdict"], Path(summary.places["run"], "report.md").read_text()):
         assert f"pooled, because it has the lowest {OVER}" in text
         assert "| pooled" in text
     again = run_daily(as_of=NEXT, **given).summary
     assert again.words == f"{summary.model_id} is already champion"
-    rollback(plan.workspace, "worse conversions")
-    assert served(service) == (mtmd, NEXT)
+    assert main(["rollout", "--stop", *options, "--logs", str(next_day.logs)]) == 0
+    assert served(service) == (mtmd, NEXT + timedelta(days=1))
+    assert service.serving.others is None

@@ -172,7 +172,7 @@ def _compared(candidate: Serving, body: dict[str, Any], live: dict[str, Any]) ->
         found.append(
             Compared(
                 at=datetime.now(UTC),
-                live=live["model_id"],
+                live=shown.get("model_id", live["model_id"]),
                 candidate=shadowed["model_id"],
                 request_id=shown["request_id"],
                 surface=request["surface"],

@@ -1,15 +1,28 @@
 """What the service answers, and the work of answering: all of it on one thread, with one model."""
 
+import json
+from collections.abc import Callable
 from datetime import date
 from math import isfinite
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
+from mtmd.errors import LogsError
 from mtmd.logs.contract import Id, id_list
 from mtmd.serve.http.intake import parsed
 from mtmd.serve.http.live import Serving
 from mtmd.serve.ranker import Ranked, ranking_by
+
+Answer = Callable[[Serving, bytes], bytes]
+_Other = Annotated[
+    str | None,
+    Field(
+        exclude_if=lambda model: model is None,
+        description="the model that answers this request, where a rollout gives its user another one than the call's",
+    ),
+]
 
 
 class RankedAd(Frozen):
@@ -24,11 +37,12 @@ class RankedAds(Frozen):
     """One request's best ads, best first."""
 
     request_id: Id | None
+    model_id: _Other = None
     ads: tuple[RankedAd, ...]
 
 
 class RankAnswer(Frozen):
-    """The answer of /rank: all of it is of one model."""
+    """The answer of /rank: all of it is of one model, but for requests that name another one."""
 
     model_id: str
     bundle_id: str
@@ -41,6 +55,7 @@ class EmbeddedRequest(Frozen):
     """One request's query embeddings."""
 
     request_id: Id | None
+    model_id: _Other = None
     embedding: dict[str, tuple[float, ...]] = Field(description="task → vector; the dot product is the logit")
 
 
@@ -59,7 +74,50 @@ class ReadyAnswer(Frozen):
     bundle_id: str
     day: date = Field(description="of the snapshot of ads")
     ads: int
+    rollout: str | None = Field(
+        None,
+        exclude_if=lambda words: words is None,
+        description="who answers whom, while the champion answers a share of the users",
+    )
     problem: str | None = Field(description="why a newer champion, or newer ads, are not served")
+
+
+def answer_users(answer: Answer, serving: Serving, body: bytes) -> bytes:
+    """A call's answer, each request by the model of its user; raises as the given `answer` does.
+
+    What stands above the requests is of the first one's model. Requests that the other model answers say so.
+    """
+    if serving.others is None:
+        return answer(serving, body)
+    try:
+        call = json.loads(body)
+        chosen = [serving.of(row.get("user_id")) for row in call["requests"]]
+        models = list(dict.fromkeys(chosen))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        models = []
+    if len(models) != 2:  # a body that is none is refused, and the reason said
+        return answer(models[0] if models else serving, body)
+    first, second = (_part(answer, model, call, chosen, body) for model in models)
+    for row in second["requests"]:
+        row["model_id"] = second["model_id"]
+    rows = {model: iter(part["requests"]) for model, part in zip(models, (first, second), strict=True)}
+    first["requests"] = [next(rows[model]) for model in chosen]
+    if "unpublished" in first:
+        first["unpublished"] = list(dict.fromkeys([*first["unpublished"], *second["unpublished"]]))
+    return json.dumps(first, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _part(
+    answer: Answer, model: Serving, call: dict[str, Any], chosen: list[Serving], body: bytes
+) -> dict[str, Any]:
+    """The answer to the requests of a call that one model answers."""
+    own = [row for row, of in zip(call["requests"], chosen, strict=True) if of is model]
+    try:
+        answered: dict[str, Any] = json.loads(answer(model, json.dumps(call | {"requests": own}).encode()))
+    except (ValidationError, LogsError):
+        answer(model, body)  # raises as well, and names the place in the body that was sent
+        raise
+    return answered
 
 
 def answer_rank(serving: Serving, body: bytes) -> bytes:

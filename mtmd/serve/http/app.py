@@ -1,7 +1,7 @@
 """The HTTP service: its routes, its OpenAPI document and its figures."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -18,7 +18,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from mtmd.errors import LogsError
-from mtmd.serve.http.answers import EmbedAnswer, RankAnswer, ReadyAnswer, answer_embed, answer_rank
+from mtmd.serve.http.answers import (
+    Answer,
+    EmbedAnswer,
+    RankAnswer,
+    ReadyAnswer,
+    answer_embed,
+    answer_rank,
+    answer_users,
+)
 from mtmd.serve.http.intake import Pool, Settings, read_body, unavailable
 from mtmd.serve.http.live import Live, Serving
 
@@ -78,11 +86,11 @@ class Metrics:
 
     def swapped(self, serving: Serving) -> None:
         """A model or its ads took over."""
-        ranker = serving.ranker
         self._swaps.inc()
         self._serving.clear()
-        self._serving.labels(ranker.model_id, ranker.bundle_id, serving.day.isoformat()).set(1)
-        self._ads.set(len(ranker.ads))
+        for one in serving.every.values():
+            self._serving.labels(one.ranker.model_id, one.ranker.bundle_id, one.day.isoformat()).set(1)
+        self._ads.set(len(serving.ranker.ads))
 
 
 class _Service:
@@ -129,6 +137,7 @@ class _Service:
             bundle_id=serving.ranker.bundle_id,
             day=serving.day,
             ads=len(serving.ranker.ads),
+            rollout=serving.rollout and serving.rollout.answers,
             problem=self._live.problem,
         )
 
@@ -152,7 +161,7 @@ class _Service:
             document["paths"][path]["post"]["requestBody"] = content
         return JSONResponse(document)
 
-    async def _ask(self, request: Request, answer: Callable[[Serving, bytes], bytes]) -> tuple[bytes, bytes]:
+    async def _ask(self, request: Request, answer: Answer) -> tuple[bytes, bytes]:
         """The body, and what a thread answers with what is served when the thread begins; counted either way."""
         began = time.perf_counter()
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -167,10 +176,10 @@ class _Service:
             self._metrics.latency.labels(request.url.path, status).observe(time.perf_counter() - began)
         return body, answered
 
-    def _answer(self, answer: Callable[[Serving, bytes], bytes], body: bytes) -> bytes:
+    def _answer(self, answer: Answer, body: bytes) -> bytes:
         """Raises HTTPException with 422 for what the served model does not understand, as FastAPI says it."""
         try:
-            return answer(self._serving(), body)
+            return answer_users(answer, self._serving(), body)
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_context=False, include_input=False)
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, wrong[:_SHOWN]) from error

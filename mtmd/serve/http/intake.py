@@ -135,6 +135,11 @@ def _row(declarations: Declarations) -> type[BaseModel]:
         "surface": (Literal[declarations.domains.surfaces], ...),
     }
     reserved = frozenset(fields)
+    if "user_id" not in {feature.name for feature in query.fields}:
+        fields["user_id"] = (
+            ids["user_id"] | None,
+            Field(None, description="who has one model during a rollout"),
+        )
     columns = {feature.name: feature.request_type for feature in query.fields}
     for place, name in enumerate(columns):
         if name not in reserved:

@@ -2,17 +2,19 @@
 
 A request takes the whole of `Live.serving` once: a model with the ads that were published with it. A newer champion,
 or newer ads, are loaded, verified and warmed up beside it, then take its place in one assignment; requests that are
-being answered keep what they took. What can't be loaded changes nothing, and says why.
+being answered keep what they took. What can't be loaded changes nothing, and says why. While the champion answers a
+share of the users, the model of the others is part of the whole.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from mtmd.registry.records import Champion
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.intake import Bodies, Settings
@@ -25,7 +27,7 @@ _START_PATIENCE_S, _STOP_PATIENCE_S = 20.0, 5.0  # with a disk or a bucket that 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Serving:
     """A model, its ads, and the bodies that it understands."""
 
@@ -33,6 +35,22 @@ class Serving:
     bodies: Bodies
     publication: str
     day: date
+    others: "Serving | None" = None  # what answers the users whom this does not, and
+    rollout: Champion | None = None  # who knows which users these are
+
+    def of(self, user: object) -> "Serving":
+        """What answers a user."""
+        if self.others is None or self.rollout is None or self.rollout.has_live(user):
+            return self
+        return self.others
+
+    @property
+    def every(self) -> "dict[tuple[str, str], Serving]":
+        """Each model that answers, alone, by its id and its publication."""
+        found = (self, self.others) if self.others else (self,)
+        return {
+            (one.ranker.model_id, one.publication): replace(one, others=None, rollout=None) for one in found
+        }
 
 
 class Live:
@@ -47,11 +65,11 @@ class Live:
     ) -> None:
         """`choose` gives the id of the model that should answer, or raises an error; by default the champion's."""
         self._registry, self._catalogue = Registry(line), Catalogue(line)
-        self._choose = choose or self._champion
+        self._choose = choose
         self._settings, self._on_swap = settings, on_swap
         self._stop, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
-        self._failed: tuple[str, Current] | None = None  # what could not be loaded
+        self._failed: dict[str, Current] | None = None  # what could not be loaded
         self._not_before = 0.0
         self.serving: Serving | None = None
         self.problem: str | None = "nothing is loaded yet"
@@ -74,14 +92,14 @@ class Live:
         """
         wanted = None
         try:
-            model_id = self._choose()
-            wanted = model_id, self._catalogue.current(model_id)
-            if self._is_served(*wanted):
+            rollout, models = self._chosen()
+            wanted = {model: self._catalogue.current(model) for model in models}
+            if self._is_served(wanted, rollout):
                 self.problem = None
                 return False
             if wanted == self._failed and time.monotonic() < self._not_before:
                 return False
-            serving = self._load(*wanted)
+            serving = self._whole(wanted, rollout)
         except Exception as error:  # noqa: BLE001 - whatever a file makes a library say: the thread must go on
             if str(error) != self.problem:
                 _log.warning("%s", error)
@@ -93,12 +111,27 @@ class Live:
         _log.info("serving %s with the ads of %s", serving.ranker.model_id, serving.day)
         return True
 
-    def _champion(self) -> str:
-        return self._registry.require_champion().model_id
+    def _chosen(self) -> tuple[Champion | None, list[str]]:
+        """The champion of a rollout, and the models that answer: the live one, then that of the other users."""
+        if self._choose is not None:
+            return None, [self._choose()]
+        champion = self._registry.require_champion()
+        if champion.partner is None:
+            return None, [champion.model_id]
+        return champion, [champion.model_id, champion.partner]
 
-    def _is_served(self, model_id: str, current: Current) -> bool:
-        served = self.serving
-        return served is not None and (served.ranker.model_id, served.publication) == (model_id, current.name)
+    def _is_served(self, wanted: dict[str, Current], rollout: Champion | None) -> bool:
+        served, names = self.serving, [(model, current.name) for model, current in wanted.items()]
+        return served is not None and (list(served.every), served.rollout) == (names, rollout)
+
+    def _whole(self, wanted: dict[str, Current], rollout: Champion | None) -> Serving:
+        """All that is wanted as one; what answers already is not loaded again."""
+        there = self.serving.every if self.serving else {}
+        loaded = [
+            there.get((model, current.name)) or self._load(model, current)
+            for model, current in wanted.items()
+        ]
+        return replace(loaded[0], others=loaded[-1] if rollout else None, rollout=rollout)
 
     def _load(self, model_id: str, current: Current) -> Serving:
         scorer = Scorer.load(self._registry.verify(model_id))

@@ -109,7 +109,8 @@ def test_openapi_has_the_routes_and_the_bundles_features_and_tasks(client: Clien
     assert status == 200
     schemas = document["components"]["schemas"]
     request = schemas["Request"]
-    assert set(request["properties"]) == {"request_id", "surface", "country", "activity", "depth"}
+    own = {"request_id", "user_id", "surface"}
+    assert set(request["properties"]) == own | {"country", "activity", "depth"}
     assert request["properties"]["surface"]["enum"] == ["home_feed", "search"]
     assert request["additionalProperties"] is False
     kinds = [kind["type"] for kind in request["properties"]["request_id"]["anyOf"]]
