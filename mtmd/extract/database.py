@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -24,11 +23,13 @@ _VALIDATION_MEMORY = "2GiB"  # likewise; what is larger spills
 
 
 @contextmanager
-def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def session(
+    spill: Path, roots: Sequence[Path] | None = None, default_memory: str = _MEMORY
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
     connection = duckdb.connect(":memory:")
     try:
-        _set_up(connection, spill, _MEMORY, roots)
+        _set_up(connection, spill, default_memory, roots)
         yield connection
     finally:
         connection.close()
@@ -36,18 +37,22 @@ def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb
 
 
 @contextmanager
-def reading(roots: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(
+    roots: Sequence[Path] | None, default_memory: str = _MEMORY
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A `session` for what writes no output to spill beside: it spills to a folder of its own, below TMPDIR."""
-    with TemporaryDirectory(prefix="mtmd-") as folder, session(Path(folder) / "spill", roots) as connection:
+    with (
+        TemporaryDirectory(prefix="mtmd-") as folder,
+        session(Path(folder) / "spill", roots, default_memory) as connection,
+    ):
         yield connection
 
 
 @dataclass(frozen=True)
 class Database:
-    """A connection whose rows are dictionaries; where it has a URL, several connections of this process see it."""
+    """A connection whose rows are dictionaries."""
 
-    url: str
-    connection: Any  # a DuckDBPyConnection, or duckdb-engine's wrapper of one: same methods, untyped
+    connection: duckdb.DuckDBPyConnection
 
     def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one statement; its rows as dictionaries."""
@@ -58,24 +63,14 @@ class Database:
 
 @contextmanager
 def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
-    """A new, empty database that great-expectations can open, too; it is gone when the block ends."""
-    # A tenth of a second to import, which a run that validates nothing saves.
-    from sqlalchemy import create_engine  # noqa: PLC0415
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-    # Opened through duckdb-engine, as great-expectations will: DuckDB refuses a second connection to one
-    # database whose settings differ, and duckdb-engine sends a user agent of its own.
-    url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
-    with TemporaryDirectory(prefix="mtmd-") as spill:
-        raw = create_engine(url, poolclass=NullPool).raw_connection()
-        try:
-            _set_up(raw.dbapi_connection, Path(spill), _VALIDATION_MEMORY, roots)
-            yield Database(url=url, connection=raw.dbapi_connection)
-        finally:
-            raw.close()
+    """A new, empty database for a validation; it is gone when the block ends."""
+    with reading(roots, _VALIDATION_MEMORY) as connection:
+        yield Database(connection)
 
 
-def _set_up(connection: Any, spill: Path, default_memory: str, roots: Sequence[Path] | None) -> None:
+def _set_up(
+    connection: duckdb.DuckDBPyConnection, spill: Path, default_memory: str, roots: Sequence[Path] | None
+) -> None:
     """Let a new connection spill to a folder, beyond so much memory, and read files below `roots` only."""
     connection.execute(f"set temp_directory = {literal(str(spill))}")
     try:

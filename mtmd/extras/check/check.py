@@ -110,7 +110,7 @@ def _check_values(
     connection: Any, source: LogSource, files: SourceFiles, day: date, preset: Preset
 ) -> Iterator[Finding]:
     """Rows and features of a day whose columns are as declared; or the column whose values can't be read."""
-    database = Database(url="", connection=connection)
+    database = Database(connection)
     try:
         with blaming(connection, source, files, day):
             yield from check_rows(database, source, files, day, preset)

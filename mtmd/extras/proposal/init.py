@@ -67,7 +67,7 @@ def propose(folder: Path) -> Proposal:
     files = (file for place in places.values() for of_day in place.days.values() for file in of_day)
     with reading([folder, *linked(files)]) as connection:
         try:
-            return _propose(Database(url="", connection=connection), folder, places, common)
+            return _propose(Database(connection), folder, places, common)
         except duckdb.Error as error:
             first = str(error).splitlines()[0]
             raise LogsError(f"{folder}, {common[-1]}: {first}; correct the files") from error
