@@ -21,8 +21,8 @@ from rich.console import Console
 from torch import Tensor
 
 from benchmarks.runs import extracted, plan_of
-from mtmd.config import Domains, Frozen, Preset, Slice, Variant, load_preset
-from mtmd.config.preset_files import CHANGE, features_over
+from mtmd.config import Domains, Frozen, Preset, Slice, load_preset
+from mtmd.config.preset_files import CHANGE, laid_over
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
@@ -175,10 +175,8 @@ def next_day_logmae(model: RankingModel, data: WindowData, shard: Shard) -> floa
 def patched(preset: Preset, one: Try) -> Preset:
     """The preset with a try's values; raises ConfigError naming the try."""
     try:
-        changed = Variant(name=one.name, factor=one.name, patch=one.patch).of(preset)
-        values = changed.model_dump()
-        features = features_over(values["features"], {CHANGE: one.change_features}, Path(preset.name))
-        return Preset.model_validate(values | {"features": features})
+        changes = one.patch | ({CHANGE: one.change_features} if one.change_features else {})
+        return Preset.model_validate(laid_over(preset.model_dump(mode="json"), changes, Path(preset.name)))
     except ValueError as error:
         raise ConfigError(f"try {one.name!r} does not fit preset {preset.name!r}:\n{error}") from error
 
