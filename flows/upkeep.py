@@ -13,13 +13,13 @@ from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, described, 
 from mtmd.flows.prefect_artifacts import publish, tell
 from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
-from mtmd.jobs.simulation import Simulated, simulate_days
 from mtmd.logs.source import LogSource
 from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
 from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report import jobs
+from mtmd.sources.simulated.platform import Simulated, simulate_days
 from mtmd.store.workspace import Workspace
 
 # States that end a run: the automation crash-zombies waits for these.

@@ -71,7 +71,7 @@ def simulate(
 
     How large it is, the preset's [simulation] says.
     """
-    from mtmd.jobs.simulation import simulate_days
+    from mtmd.sources.simulated.platform import simulate_days
 
     with stages.shown("simulating logs"):
         done = simulate_days(until, preset, days=days, logs=logs, seed=seed, on_day=stages.days)

@@ -10,7 +10,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtmd.config import Frozen, IdsConfig, Preset
+from mtmd.config import Frozen, IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.places import day_directory
@@ -178,3 +178,51 @@ def _claim(config: WorldConfig, logs: Path) -> None:
             f"{logs / _IDENTITY} says that these logs are of another simulated world ({differs}); write to another "
             "folder, ask for the same world, or remove this folder"
         )
+
+
+class Simulated(Frozen):
+    """Days of logs that are there now."""
+
+    first: date
+    last: date
+    logs: str
+    written: int
+
+    @property
+    def words(self) -> str:
+        return f"logs {self.first} to {self.last} are in {self.logs}; {self.written} days are new"
+
+
+def simulate_days(
+    until: date,
+    preset: str,
+    *,
+    days: int | None = None,
+    logs: str | None = None,
+    seed: int | None = None,
+    on_day: Callable[[int, int], object] = lambda *_: None,
+) -> Simulated:
+    """Write the days up to `until` that are not there yet, by default one window and its held-out day.
+
+    Sizes are the preset's. Without a seed the world whose logs are there goes on, at its sizes.
+    Raises ConfigError for fewer than one day and a preset whose columns the platform can't write; LogsError where
+    another world's logs are.
+    """
+    chosen = load_preset(preset)
+    require_columns(chosen)
+    count = chosen.window_days + 1 if days is None else days
+    if count < 1:
+        raise ConfigError(
+            f"days ({count}) must be at least 1; leave it out for one window and its held-out day"
+        )
+    try:
+        first = until - timedelta(days=count - 1)
+    except OverflowError as error:
+        raise ConfigError(f"days ({count}) up to {until} begin before the calendar; choose fewer") from error
+    place = logs or chosen.logs
+    folder = resolve(place)  # which refuses a bucket before it is asked anything
+    config = world_at(folder) if seed is None else None
+    if config is None:
+        config = WorldConfig.sized(seed or 0, **chosen.simulation.model_dump())
+    written = simulate(config, first, until, folder, on_day)
+    return Simulated(first=first, last=until, logs=place, written=written)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import ConfigError, LogsError
-from mtmd.jobs.simulation import simulate_days
+from mtmd.sources.simulated.platform import simulate_days
 from mtmd.store.files import read_json
 
 DAY, NEXT = date(2026, 1, 2), date(2026, 1, 3)
