@@ -101,6 +101,14 @@ def command_of(
     return only_command(command, options, text)
 
 
+def run_here(flow: Flow[..., _Result], given: dict[str, Any]) -> _Result:
+    """Run a flow inside another program, which keeps its signals, and a temporary server until it ends."""
+    if not (api := PREFECT_API_URL.value()):
+        require_days(given)
+    with _in_short(api):
+        return _with_server(flow, given, api) if api else flow(**given)
+
+
 def _says_more(record: logging.LogRecord) -> bool:
     """Whether a terminal shows a record: PREFECT_LOGGING_LEVEL=DEBUG adds traces of errors that a person can mend."""
     ours = record.exc_info is not None and isinstance(record.exc_info[1], MtmdError)

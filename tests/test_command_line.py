@@ -15,7 +15,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from mtmd.command_line import Lazy, Stages, app, console, literal, only_command, run
+from mtmd.command_line import Lazy, Stages, app, literal, only_command, run
 from mtmd.errors import LogsError
 
 ROOT = Path(__file__).parents[1]
@@ -97,16 +97,6 @@ def test_all_texts_that_are_printed_are_made_literal() -> None:
     unmarked = [line for text in PRODUCT.values() for line in text.splitlines() if "markup=False" in line]
     assert unmarked
     assert [line for line in unmarked if "json" not in line and "as_toml" not in line] == []
-
-
-def test_text_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
-    console.print(literal("ad:x:77"))
-    console.print('{"reason": "user:m:18"}', markup=False)
-    assert capsys.readouterr().out == 'ad:x:77\n{"reason": "user:m:18"}\n'
-    lines = [line for text in PRODUCT.values() for line in text.splitlines()]
-    made = [line for line in lines if re.search(r"\bConsole\(", line)]
-    assert made
-    assert [line for line in made if "emoji=False" not in line] == []
 
 
 class _Terminal(StringIO):

@@ -84,12 +84,6 @@ def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
     assert re.search(r"at 03:15 UTC", README)
 
 
-def test_a_backfill_promotes_only_when_told_to() -> None:
-    manual = next(one for one in DEPLOYED if _name(one) == "backfill/backfill")
-    assert manual["parameters"]["promote"] is False
-    assert inspect.signature(_entrypoint(manual).fn).parameters["promote"].default is False
-
-
 def _commands() -> list[list[str]]:
     """Every documented command, as words."""
     return [shlex.split(command) for command in documented_commands()]

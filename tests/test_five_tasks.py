@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from mtmd.report.evaluation import gains_table, metrics_table
 from mtmd.serve.scorer import Scorer
 from tests.rich_line import RichLine
 
@@ -13,27 +12,6 @@ def test_their_model_is_proved_and_promoted(rich_line: RichLine) -> None:
     assert rich_line.summary.words == "promoted"
     assert rich_line.done.proofs.parity.passed
     assert rich_line.done.proofs.fresh_process.passed
-
-
-def test_their_slices_are_evaluated_where_the_tasks_exist(rich_line: RichLine) -> None:
-    report = rich_line.done.evaluated.report
-    products = {task: {at.product for at in report.slices if at.task == task} for task in TASKS}
-    both = {"standard", "shopping"}
-    assert products == {
-        "ctr": both,
-        "gctr": both,
-        "octr": {"standard"},
-        "cvr": {"shopping"},
-        "relevance": both,
-    }
-    assert [at.task for at in report.aggregates] == list(TASKS)
-    found = metrics_table(report).rows
-    assert {task for _, _, task, *_ in found} == set(TASKS)
-    assert f"{TASKS[-1]}, all slices" in [row[0] for row in gains_table(report).rows]
-    actions = {(surface, task): row[-1] for surface, _, task, *row in found}
-    assert actions["all", "relevance"] > actions["all", "cvr"]
-    assert "cvr" in rich_line.page
-    assert "relevance" in rich_line.page
 
 
 def test_the_bundle_ranks_by_conversions_and_never_above_clicks(rich_line: RichLine) -> None:

@@ -1,7 +1,6 @@
 """Files that people expect of a project say the same as `make` and the package do."""
 
 import re
-import subprocess
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -23,15 +22,6 @@ def test_the_version_is_the_same_everywhere(capsys: pytest.CaptureFixture[str]) 
     newest, *_ = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest == declared
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == declared
-
-
-def test_help_fits_ten_lines_and_names_what_people_run() -> None:
-    done = subprocess.run(
-        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
-    assert len(lines) <= 10
-    assert {"run", "test", "test-all", "up", "down", "lint"} <= {line.split()[1] for line in lines}
 
 
 def test_a_commit_is_checked_as_make_lint_does() -> None:

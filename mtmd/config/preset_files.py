@@ -44,7 +44,7 @@ def features_over(base: list[Any] | None, values: dict[str, Any], path: Path) ->
     return [*changed, *more]
 
 
-_OF_PROJECT = "preset.toml"
+OF_PROJECT = "preset.toml"
 _PLACES = ("sql", "expectations")  # seen from the file that names them
 _PER_TASK = ("model", "training")  # sections with tables that have a key for each task
 PRESETS = Path(__file__).parent / "presets"
@@ -52,7 +52,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 def default_preset() -> str:
     """The preset of the project in the current folder, which `mtmd init` made; elsewhere the demo's."""
-    return _OF_PROJECT if Path(_OF_PROJECT).is_file() else "demo"
+    return OF_PROJECT if Path(OF_PROJECT).is_file() else "demo"
 
 
 def shipped_presets() -> dict[str, Path]:

@@ -5,7 +5,7 @@ continuous (N, C), categorical (N, K) and embedding (N, V), and the values of ea
 empty list: it stays missing until the model, which has a learned default for it. The kinds of `mtmd.features` say how.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,30 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa
         try:
             columns[name] = pa.array(values, arrow_type(column_type))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise LogsError(
+                f"feature {name!r}: a value does not fit its type {column_type} ({error})"
+            ) from error
+    return pa.table(columns)
+
+
+def table_from_frame(frame: pa.Table, schema: SideSchema, domains: Collection[str]) -> pa.Table:
+    """The columns of a frame as `encode` reads them; one that no feature of these `domains` has may be missing.
+
+    Raises LogsError naming the columns that are missing, or the feature whose values do not fit its declared type.
+    """
+    needed = (f.name for f in schema.fields if f.domains is None or set(f.domains) & set(domains))
+    if missing := [name for name in needed if name not in frame.column_names]:
+        raise LogsError(
+            f"the frame lacks columns {missing}, which {schema.side} features of {sorted(domains)} are read from; add "
+            "them, with nulls where a value is not known"
+        )
+    columns = {}
+    for name, column_type in schema.columns.items():
+        kind = arrow_type(column_type)
+        there = name in frame.column_names
+        try:
+            columns[name] = frame.column(name).cast(kind) if there else pa.nulls(frame.num_rows, kind)
+        except pa.ArrowException as error:
             raise LogsError(
                 f"feature {name!r}: a value does not fit its type {column_type} ({error})"
             ) from error

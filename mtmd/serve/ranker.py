@@ -170,6 +170,17 @@ def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([above, equal]))
 
 
+def require_numbers(embedded: Embeddings, what: str) -> Embeddings:
+    """The embeddings of rows, each a `what`; raises LogsError for features so far out that one is not a number."""
+    for task, matrix in embedded.tasks.items():
+        if len(places := rows_beyond(matrix)):
+            raise LogsError(
+                f"{what} {places[0]} has features that give a {task} embedding beyond "
+                f"±{LARGEST:g}; its numbers must be such as the logs have"
+            )
+    return embedded
+
+
 @dataclass(frozen=True)
 class Ranked:
     """The best ads of R requests, best first; as many of each, since which ads rank does not depend on the request.
@@ -204,13 +215,7 @@ class Ranker:
         surfaces = self.scorer.info.declarations.domains.surfaces
         domain = np.array([surfaces.index(row["surface"]) for row in requests], np.int64)
         queries = self.scorer.embed_rows("query", domain, self.scorer.encode(requests, "query"))
-        for task, matrix in queries.tasks.items():
-            if len(places := rows_beyond(matrix)):
-                raise LogsError(
-                    f"request {places[0]} has features that give a {task} embedding beyond "
-                    f"±{LARGEST:g}; its numbers must be such as the logs have"
-                )
-        return queries
+        return require_numbers(queries, "request")
 
     def rank(
         self, requests: Sequence[Row], ranking: Ranking, k: int, ad_ids: Sequence[Id] | None = None

@@ -42,7 +42,7 @@ class DataQuality(Frozen):
 def validate(plan: RunPlan, on_day: Callable[[int, int], object] = lambda *_: None) -> DataQuality:
     """Validate the plan's days, oldest first, then their window; `on_day` is told how many are done, of how many.
 
-    A day that passed before with the same files, declarations and suites is not run again (`_validated`); one that
+    A day that passed before with the same files, declarations and suites is not run again (`validated`); one that
     failed is. All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing or unreadable, have other columns than declared, or change while they are validated.
     """
@@ -51,7 +51,7 @@ def validate(plan: RunPlan, on_day: Callable[[int, int], object] = lambda *_: No
     trailing: list[DayProfile] = []
     sources = [day_sources(plan, day) for day in plan.all_days]
     for day, source in zip(plan.all_days, sources, strict=True):
-        result, is_reused = _validated(plan, day, source, trailing)
+        result, is_reused = validated(plan, day, source, trailing)
         reused += [day] if is_reused else []
         trailing += [result.profile] if result.passed else []
         days.append(result)
@@ -66,7 +66,7 @@ def validate(plan: RunPlan, on_day: Callable[[int, int], object] = lambda *_: No
     return quality
 
 
-def _validated(
+def validated(
     plan: RunPlan, day: date, sources: Sources, trailing: list[DayProfile]
 ) -> tuple[DayValidation, bool]:
     """The day's result, and whether it is one of an earlier run.

@@ -59,13 +59,6 @@ def test_what_was_written_loads(exported: Any) -> None:
     assert Scorer.load(exported.directory).info.widths == {"ctr": 8 + 4 + 1, "octr": 4 + 4 + 1}
 
 
-@pytest.mark.parametrize("name", ["query_search.onnx", "item_standard.onnx"])
-def test_every_file_says_which_bundle_and_domain_it_is(exported: Any, name: str) -> None:
-    meta = ort.InferenceSession(exported.directory / name).get_modelmeta().custom_metadata_map
-    side, _, domain = name.removesuffix(".onnx").partition("_")
-    assert meta == {"bundle_id": exported.info.bundle_id, "kind": "mtmd", "side": side, "domain": domain}
-
-
 def test_inputs_of_width_0_are_left_out(exported: Any) -> None:
     def inputs(name: str) -> list[tuple[str, list[Any], str]]:
         session = ort.InferenceSession(exported.directory / name)

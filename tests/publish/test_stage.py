@@ -11,7 +11,6 @@ import pytest
 
 from mtmd.config import load_preset
 from mtmd.errors import LogsError, RegistryError
-from mtmd.extract.shards import open_shard
 from mtmd.extract.sources import ads_digests
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
@@ -19,7 +18,7 @@ from mtmd.logs.sql import statement
 from mtmd.publish.stage import _snapshot, publish
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
-from mtmd.serve.published import ADS_FORMAT, PublishedAds, open_ads
+from mtmd.serve.published import PublishedAds, open_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.workspace import Workspace
 from tests.daily import Done
@@ -31,19 +30,6 @@ def ads_of(workspace: Workspace, model_id: str) -> PublishedAds:
     current = catalogue.current(model_id)
     scorer = Scorer.load(workspace.root / "models" / model_id)
     return open_ads(catalogue.path(model_id, current.name), scorer.info)
-
-
-def test_a_promotion_publishes_every_ad_of_its_day(first_run: Run) -> None:
-    workspace, model = Workspace(first_run.root), first_run.summary.model_id
-    found = ads_of(workspace, model)
-    (path,) = first_run.root.glob(f"shards/date={AS_OF}/*")
-    shard = open_shard(path)
-    scorer = Scorer.load(first_run.root / "models" / model)
-    np.testing.assert_array_equal(found.ad_id, shard.ad_id.numpy())
-    rows = np.flatnonzero(shard.product.numpy() == 1)
-    wanted = scorer.embed("item", "shopping", shard.item.take(rows)).tasks["gctr"]
-    own = np.concatenate([block.tasks["gctr"] for block in found.blocks if block.product == "shopping"])
-    np.testing.assert_allclose(own, wanted, atol=1e-6)
 
 
 @pytest.fixture
@@ -62,16 +48,6 @@ def test_a_newer_snapshot_serves_and_the_same_one_is_not_made_again(live: Worksp
     assert newest.words == f"{newest.ads} ads of {newest.day} are published for {model}: embedded"
     again = publish(live, LogSource(first_run.logs))
     assert (again.made, again.path) == (False, newest.path)
-
-
-def test_ads_of_another_format_are_left_alone_and_published_anew(
-    live: Workspace, first_run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = publish(live, LogSource(first_run.logs), AS_OF)
-    monkeypatch.setattr("mtmd.serve.published.ADS_FORMAT", ADS_FORMAT + 1)
-    now = publish(live, LogSource(first_run.logs), AS_OF)
-    assert (now.made, now.path != before.path, Path(before.path).is_dir()) == (True, True, True)
-    assert len(ads_of(live, now.model_id)) == before.ads
 
 
 def test_another_switch_of_int8_publishes_the_snapshot_anew(live: Workspace, first_run: Run) -> None:

@@ -56,27 +56,6 @@ def test_the_auction_shows_the_best_and_explores_a_few(simulated: "Simulated") -
     assert explored / losers == pytest.approx(CONFIG.exploration, rel=0.2)
 
 
-def test_positions_count_from_the_top_without_gaps(simulated: "Simulated") -> None:
-    shown = simulated.truth("impressed")
-    request = simulated.truth("request_id")[shown]
-    position = simulated.column("candidates", "position")[shown].astype(int)
-    order = np.lexsort((position, request))
-    first = np.searchsorted(request[order], request[order])
-    np.testing.assert_array_equal(position[order], np.arange(len(order)) - first)
-
-
-def test_outcomes_are_null_exactly_where_nothing_was_shown(simulated: "Simulated") -> None:
-    shown, shopping = simulated.truth("impressed"), simulated.truth("product") == 1
-    for name in ("clicked", "good_clicked", "hidden", "repinned"):
-        null = np.array([value is None for value in simulated.column("candidates", name)])
-        np.testing.assert_array_equal(null, ~shown)
-    outbound = np.array([value is None for value in simulated.column("candidates", "outbound_clicked")])
-    np.testing.assert_array_equal(outbound, ~shown | shopping)
-
-
-TASKS = ("ctr", "gctr", "octr")
-
-
 @pytest.mark.parametrize("task", range(3))
 def test_mean_truth_among_rows_of_a_score_is_that_score(simulated: "Simulated", task: int) -> None:
     teacher, truth = simulated.truth("teacher")[:, task], simulated.truth("probability")[:, task]
@@ -84,22 +63,3 @@ def test_mean_truth_among_rows_of_a_score_is_that_score(simulated: "Simulated", 
     order = np.argsort(teacher[applies])
     for rows in np.array_split(order, 10):
         assert truth[applies][rows].mean() == pytest.approx(teacher[applies][rows].mean(), rel=0.015)
-
-
-def test_every_domain_is_calibrated(simulated: "Simulated") -> None:
-    domain = simulated.truth("surface") * 2 + simulated.truth("product")
-    teacher, truth = simulated.truth("teacher"), simulated.truth("probability")
-    for d in range(6):
-        rows = domain == d
-        for task in range(2 if d % 2 else 3):
-            assert truth[rows, task].mean() == pytest.approx(teacher[rows, task].mean(), rel=0.025)
-
-
-def test_logged_scores_are_probabilities_in_a_tree(simulated: "Simulated") -> None:
-    ctr, gctr, octr = (simulated.column("candidates", task) for task in TASKS)
-    for scores in (ctr, gctr, octr[~np.isnan(octr)]):
-        assert scores.dtype == np.float32
-        assert scores.min() > 0
-        assert scores.max() < 1
-    assert (gctr <= ctr).all()
-    assert (octr <= ctr)[~np.isnan(octr)].all()

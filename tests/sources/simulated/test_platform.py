@@ -4,8 +4,6 @@ import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import IdsConfig, Preset, load_preset
@@ -13,7 +11,7 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.sources.simulated.platform import require_columns, simulate, world_at
 from mtmd.store.files import sha256_file, write_json
-from tests.worlds import day_truth, tiny_world
+from tests.worlds import tiny_world
 
 FIRST = date(2026, 1, 1)
 TINY = tiny_world()
@@ -56,34 +54,6 @@ def test_lost_tables_come_back_byte_for_byte_and_half_a_day_of_a_killed_writer_g
         simulate(TINY, FIRST, FIRST, copy)
         assert digests(copy) == digests(logs)
     assert not half.exists()
-
-
-def test_request_ids_are_unique_over_days_and_ads_are_joined(logs: Path) -> None:
-    requests, seen = [], []
-    for offset in range(4):
-        day = FIRST + timedelta(days=offset)
-        read = {
-            table: pq.read_table(logs / table / f"date={day}", partitioning=None)
-            for table in ("requests", "ads", "candidates")
-        }
-        ids = read["requests"]["request_id"].to_numpy()
-        np.testing.assert_array_equal(np.unique(read["candidates"]["request_id"]), ids)
-        assert np.isin(read["candidates"]["ad_id"], read["ads"]["ad_id"]).all()
-        assert len(np.unique(read["ads"]["ad_id"])) == TINY.ads
-        requests.append(ids)
-        seen.append(len(read["candidates"]))
-    assert len(np.unique(np.concatenate(requests))) == sum(map(len, requests))
-    assert len(set(seen)) > 1
-
-
-def test_the_truth_is_told_in_the_order_of_the_logs(logs: Path) -> None:
-    truth = day_truth(TINY, FIRST)
-    candidates = pq.read_table(logs / "candidates" / f"date={FIRST}", partitioning=None)
-    np.testing.assert_array_equal(truth.request_id, candidates["request_id"])
-    np.testing.assert_array_equal(truth.ad_id, candidates["ad_id"])
-    np.testing.assert_array_equal(truth.teacher[:, 0].astype(np.float32), candidates["ctr"])
-    octr = candidates["octr"].to_numpy()
-    np.testing.assert_array_equal(np.isnan(octr), truth.product == 1)
 
 
 def test_days_of_two_worlds_do_not_mix(logs: Path, tmp_path: Path) -> None:
