@@ -108,7 +108,7 @@ def _train(options: argparse.Namespace) -> int:
                       validation_fraction=training.validation_fraction, seed=training.seed)  # fmt: skip
     model = build_model(preset.candidate, preset)
     optimizer, precision = make_optimizer(model, training), choose_precision(training)
-    loss = TrainingLoss.of(training, preset.domains.task_names, data.base_rates())
+    loss = TrainingLoss.of(training, preset.domains.tasks, data.base_rates())
     batches = (batch for epoch in count(1) for batch in data.epoch(epoch, training.batch_requests))
     with deterministic():
         for _ in sys.stdin:

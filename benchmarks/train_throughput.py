@@ -143,7 +143,7 @@ class _Path:
         self._name, self._model, self._data, self._precision = name, model, data, precision
         self._config, self._steps, self._done = preset.training, steps, 0
         self._optimizer = make_optimizer(model, preset.training)
-        self._loss = TrainingLoss.of(preset.training, preset.domains.task_names, data.base_rates())
+        self._loss = TrainingLoss.of(preset.training, preset.domains.tasks, data.base_rates())
 
     def run(self, epoch: int, steps: int) -> float:
         """Pairs a second over the first batches of an epoch."""

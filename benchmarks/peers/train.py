@@ -99,7 +99,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam
 
 
 def _loss(data: TrainingData, preset: Preset) -> TrainingLoss:
-    return TrainingLoss.of(preset.training, preset.domains.task_names, data.base_rates())
+    return TrainingLoss.of(preset.training, preset.domains.tasks, data.base_rates())
 
 
 class _Run:

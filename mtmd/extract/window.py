@@ -6,7 +6,8 @@ sorted row numbers are too.
 Shapes: R requests, A ads, P pairs of a batch, T tasks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
@@ -16,13 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtmd.config import Declarations
-from mtmd.errors import ConfigError
+from mtmd.config import Declarations, Domains, Task
+from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.shards import Shard, ShardRef
 from mtmd.model.batch import Batch, SideInput
 from mtmd.store.files import digest
 
 _PIECE = 2**18  # candidates looked at at once
+_MEAN_ROWS = (
+    20.0  # that a rate of actions in a domain is evened out with: one action among few rows is mostly chance
+)
 _SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
 
 
@@ -93,7 +97,7 @@ class WindowData:
             day, piece = batches[place]
             rows = piece.long().sort().values
             shard = self.shards[day]
-            yield gather_batch(shard, rows, self.declarations) if epoch == 0 else self._own(shard, rows)
+            yield self._gathered(shard, rows) if epoch == 0 else self._own(shard, rows)
 
     def validation(self, batch_requests: int) -> Iterator[Batch]:
         """Every validation request once, oldest day first, in a fixed order."""
@@ -102,35 +106,26 @@ class WindowData:
                 yield self._own(shard, rows)
 
     def base_rates(self) -> Tensor:
-        """(|domains|, T) float64: mean teacher score of the training requests; NaN where there is none."""
+        """(|domains|, T) float64: mean of what the training requests teach; NaN where there is none."""
         return self._base_rates
 
     def _own(self, shard: Shard, rows: Tensor) -> Batch:
         """The share's part of the batch of these requests."""
         if self._share is not None:
             rows = rows[self._share.rank :: self._share.ranks]
-        return gather_batch(shard, rows, self.declarations)
+        return self._gathered(shard, rows)
+
+    def _gathered(self, shard: Shard, rows: Tensor) -> Batch:
+        """The batch of these requests, without labels that are not final."""
+        batch, young = gather_batch(shard, rows, self.declarations), self._young(shard)
+        return replace(batch, teacher=_without(batch.teacher, young)) if young else batch
+
+    def _young(self, shard: Shard) -> list[int]:
+        return immature(shard.day, max(one.day for one in self.shards), self.declarations.domains)
 
     @cached_property
     def _base_rates(self) -> Tensor:
-        domains = self.declarations.domains
-        products = len(domains.products)
-        shape = (len(domains.domains), len(domains.tasks))
-        totals, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
-        for shard in self.shards:
-            trained = torch.from_numpy(self._trained(shard))
-            # In pieces, so that memory does not grow with a day's candidates; added in the same order.
-            for start in range(0, shard.candidates, _PIECE):
-                piece = slice(start, start + _PIECE)
-                request, ad = shard.request_row[piece], shard.ad_row[piece]
-                training = trained.index_select(0, request)
-                domain = shard.surface.index_select(0, request).long() * products
-                domain = (domain + shard.product.index_select(0, ad).long())[training]
-                scores = shard.teacher[piece][training]
-                known = (~scores.isnan()).double()
-                totals.index_add_(0, domain, known * scores.nan_to_num(nan=0.0).double())
-                counts.index_add_(0, domain, known)
-        return totals / counts
+        return mean_targets(self.shards, self.declarations, self._trained)
 
     def _rows(self, shard: Shard, *, validation: bool) -> Tensor:
         rows = scorable(shard)
@@ -151,6 +146,65 @@ class WindowData:
         ids = shard.request_id.numpy().view(np.uint64)
         held: NDArray[np.bool_] = _mix(ids, self._seed) < np.uint64(int(self._fraction * 2.0**64))
         return held
+
+
+def immature(day: date, last: date, domains: Domains) -> list[int]:
+    """The tasks, by place, whose labels of a day are not final on the day after the window's last."""
+    age = (last - day).days + 1
+    return [place for place, task in enumerate(domains.tasks) if task.maturity > age]
+
+
+def _without(teacher: Tensor, tasks: list[int]) -> Tensor:
+    """(P, T) in which these tasks learn nothing."""
+    return teacher.index_fill(1, torch.tensor(tasks, device=teacher.device), torch.nan)
+
+
+def mean_targets(
+    shards: Sequence[Shard],
+    declarations: Declarations,
+    trained: Callable[[Shard], NDArray[np.bool_]] | None = None,
+) -> Tensor:
+    """(|domains|, T) float64: mean of what each task learns from, NaN where there is none.
+
+    trained  of the requests of a shard, which count; all where it is left out
+    A task that learns from actions has a few mean rows in each domain, so no rate is 0. Raises LogsError where it has
+    no action in the window.
+    """
+    domains, products = declarations.domains, len(declarations.domains.products)
+    shape = (len(domains.domains), len(domains.tasks))
+    totals, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+    for shard in shards:
+        young = immature(shard.day, max(one.day for one in shards), domains)
+        kept = None if trained is None else torch.from_numpy(trained(shard))
+        # In pieces, so that memory does not grow with a day's candidates; added in the same order.
+        for start in range(0, shard.candidates, _PIECE):
+            piece = slice(start, start + _PIECE)
+            request, ad = shard.request_row[piece], shard.ad_row[piece]
+            domain = shard.surface.index_select(0, request).long() * products
+            domain = domain + shard.product.index_select(0, ad).long()
+            scores = _without(shard.teacher[piece], young) if young else shard.teacher[piece]
+            if kept is not None:
+                training = kept.index_select(0, request)
+                domain, scores = domain[training], scores[training]
+            known = (~scores.isnan()).double()
+            totals.index_add_(0, domain, known * scores.nan_to_num(nan=0.0).double())
+            counts.index_add_(0, domain, known)
+    for place, task in enumerate(domains.tasks):
+        if task.from_actions:
+            _even_out(task, totals[:, place], counts[:, place])
+    return totals / counts
+
+
+def _even_out(task: Task, actions: Tensor, shown: Tensor) -> None:
+    """Add to each domain that has the task _MEAN_ROWS rows with the rate of all, in place: (|domains|,) each."""
+    if not actions.sum():
+        raise LogsError(
+            f"task {task.name!r} learns from actions, and the window has none: its label {task.label!r} is true in 0 "
+            f"of {int(shown.sum())} rows of shown ads that are at least {task.maturity} days old",
+            "correct impressed and the label, lower the task's maturity, or let it learn from scores",
+        )
+    actions += torch.where(shown > 0, _MEAN_ROWS * actions.sum() / shown.sum(), 0.0)
+    shown += torch.where(shown > 0, _MEAN_ROWS, 0.0)
 
 
 def window_fingerprint(refs: Sequence[ShardRef]) -> str:

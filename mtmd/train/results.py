@@ -91,7 +91,7 @@ class EpochRecord(Frozen):
 
     train_loss: float
     validation_loss: float
-    validation_logmae: dict[str, float]
+    validation_logmae: dict[str, float] = Field(description="of the tasks that learn from scores")
     seconds: float = Field(description="of training; validation is not part of it")
     rows: int = Field(description="pairs trained on")
 

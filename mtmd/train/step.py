@@ -1,7 +1,9 @@
 """One update of a model's weights from one batch: the loss, its precision, and deterministic kernels.
 
 The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
-pairs may be weighted by their score (docs/lab/tuning.md has what it is worth).
+pairs may be weighted by their score (docs/lab/tuning.md has what it is worth). Of a task that learns from actions the
+teacher is what happened, 1 or 0, so KL is log loss. Where its parent learns from actions too, it is that of P(task |
+parent) in the pairs in which the parent happened, and 0 in other shown ones: both losses are of one likelihood.
 
 Shapes: P pairs, T tasks.
 """
@@ -9,14 +11,14 @@ Shapes: P pairs, T tasks.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import TrainingConfig
+from mtmd.config import Task, TrainingConfig
 from mtmd.model.batch import Batch
 from mtmd.model.ranker import choose_device, log1mexp
 
@@ -34,28 +36,57 @@ class TrainingLoss:
     as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean.
 
     task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of the loss
+    from_actions  (T,) which tasks learn from actions: their pairs count alike at any power
+    given         of each task the parent that its loss is conditional on; None, or empty for all, where it is not
     total         of the divisors (T,) of all ranks' parts of a batch: the losses of the parts add up to the batch's
     """
 
     task_weights: Tensor
     power: float
     scale: Tensor
+    from_actions: Tensor = field(default_factory=lambda: torch.tensor(False))
+    given: Sequence[int | None] = ()
     total: Callable[[Tensor], Tensor] | None = None
 
     @classmethod
-    def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
-        """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
-        weights = torch.tensor(config.task_weights(tasks), device=base_rates.device)
-        return cls(weights, config.score_power, base_rates.nanmean(dim=0).float())
+    def of(
+        cls,
+        config: TrainingConfig,
+        tasks: Sequence[Task],
+        base_rates: Tensor,
+        parents: Sequence[int | None] = (),
+    ) -> "TrainingLoss":
+        """The configured loss of a model with these parents; base_rates (|domains|, T), NaN where a domain lacks it."""
+        device = base_rates.device
+        weights = torch.tensor(config.task_weights([task.name for task in tasks]), device=device)
+        acts = [task.from_actions for task in tasks]
+        given = [
+            parent if parent is not None and own and acts[parent] else None
+            for own, parent in zip(acts, parents, strict=False)
+        ]
+        scale = base_rates.nanmean(dim=0).float()
+        return cls(weights, config.score_power, scale, torch.tensor(acts, device=device), given)
 
     def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
         """The loss of a batch: log_p and teacher (P, T)."""
-        rows = bernoulli_kl(log_p, teacher)
+        log_p, known = self.conditional(log_p, teacher)
+        rows = bernoulli_kl(log_p, known)
         if self.power > 0.0:
             ratio = (self.scale.log() - log_p.detach()).clamp(max=math.log(MOST))  # ln (s / p̂)
-            rows = rows * ratio.mul(self.power).exp()
+            rows = rows * ratio.mul(self.power).exp().masked_fill(self.from_actions, 1.0)
         sums, counts = task_sums(rows, teacher)
         return self.mean(sums, counts if self.total is None else self.total(counts))
+
+    def conditional(self, log_p: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """What is compared, (P, T) each: of a task that is `given` its parent, what is conditional on that."""
+        if all(parent is None for parent in self.given):
+            return log_p, teacher
+        own, known = list(log_p.unbind(dim=1)), list(teacher.unbind(dim=1))
+        for t, parent in enumerate(self.given):
+            if parent is not None:
+                own[t] = log_p[:, t] - log_p[:, parent]
+                known[t] = teacher[:, t].where(teacher[:, parent] == 1.0, torch.nan)
+        return torch.stack(own, dim=1), torch.stack(known, dim=1)
 
     def mean(self, sums: Tensor, counts: Tensor) -> Tensor:
         """Σ_t w_t sums_t / counts_t / Σ_t w_t, from sums over the pairs that have each task: (T,) each."""

@@ -145,7 +145,8 @@ class _Run:
         self.model = build_model(self.kind, self.preset).to(self.device)
         self.optimizer = make_optimizer(self.model, self.config)
         rates = self.data.base_rates().to(self.device)
-        self.loss = self.ranks.loss(TrainingLoss.of(self.config, self.tasks, rates))
+        tasks = self.preset.domains.tasks
+        self.loss = self.ranks.loss(TrainingLoss.of(self.config, tasks, rates, self.model.parents))
         # A checkpoint of another training must not be gone on from; the base rates stand for the data.
         told = [self.steps, repr(rates.tolist()), self.opening.name]
         key = digest([recipe_of(self.kind, self.preset), *told])
@@ -230,24 +231,25 @@ class _Run:
 
     @torch.no_grad()
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
-        """Weighted KL and LogMAE per task on the validation requests, in float32, whatever is trained on."""
+        """Weighted KL, and LogMAE of each task with scores, on the validation requests, in float32."""
         self.model.eval()
         sums = torch.zeros(3, len(self.tasks), dtype=torch.float64, device=self.device)
         for batch in on_device(self.data.validation(self.batch_requests), self.device):
-            log_p = self.model(batch)
-            kl, count = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher)
-            error, _ = task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)
+            log_p, known = self.loss.conditional(self.model(batch), batch.teacher)
+            kl, count = task_sums(bernoulli_kl(log_p, known), batch.teacher)
+            error, _ = task_sums((log_p - known.log()).abs(), batch.teacher)
             sums += torch.stack([kl, error, count])
         kl, error, count = self.ranks.sum(sums)
         if not bool((count > 0).all()):
             raise TrainingError(
-                f"the validation requests have {count.tolist()} scores of the tasks {list(self.tasks)}; each "
-                f"task needs some: raise training.validation_fraction ({self.config.validation_fraction})"
+                f"the validation requests have {count.tolist()} scores or shown ads of the tasks {list(self.tasks)}; "
+                f"each task needs some: raise training.validation_fraction ({self.config.validation_fraction})"
             )
         loss = float(self.loss.mean(kl, count))
         if not math.isfinite(loss):
             raise self._not_finite(f"validation loss {loss}", f"epoch {epoch}")
-        return loss, dict(zip(self.tasks, (error / count).tolist(), strict=True))
+        errors = dict(zip(self.tasks, (error / count).tolist(), strict=True))
+        return loss, {task: errors[task] for task in self.preset.domains.score_tasks}
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}

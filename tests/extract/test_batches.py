@@ -35,14 +35,6 @@ def test_a_batch_has_distinct_rows_sorted_by_domain(shard: Shard, declarations: 
     assert batch.query.categorical.dtype == torch.int64
 
 
-def test_day_batches_concatenate_to_the_days_candidates(shard: Shard, declarations: Declarations) -> None:
-    for batch_requests in (1, 2, 100):
-        batches = list(day_batches(shard, declarations, batch_requests))
-        assert torch.cat([batch.candidate for batch in batches]).tolist() == [0, 1, 2, 3, 4]
-        assert all(sum(batch.query.counts) <= batch_requests for batch in batches)
-        assert sum(sum(batch.query.counts) for batch in batches) == 3  # request 13 has no candidate
-
-
 @pytest.fixture(scope="module")
 def tiny_shard(tiny_logs: Path, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Shard:
     shards = tmp_path_factory.mktemp("shards")

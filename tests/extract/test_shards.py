@@ -76,19 +76,6 @@ def test_item_features_are_encoded_once_per_ad_and_a_width_of_zero_is_a_tensor_t
     assert shard.item.embedding.shape == (4, 0)
 
 
-def test_tensors_have_the_documented_types(shard: Shard) -> None:
-    assert (shard.request_id.dtype, shard.ad_id.dtype) == (torch.int64, torch.int64)
-    assert {shard.surface.dtype, shard.product.dtype, shard.labels.dtype, shard.impressed.dtype} == {
-        torch.int8
-    }
-    rows = (shard.candidate_start, shard.candidate_count, shard.request_row, shard.ad_row, shard.position)
-    assert {row.dtype for row in rows} == {torch.int32}
-    assert {shard.query.categorical.dtype, shard.item.categorical.dtype} == {np.dtype(np.int32)}
-    assert {shard.query.continuous.dtype, shard.query.embedding.dtype} == {np.dtype(np.float32)}
-    assert shard.teacher.dtype == torch.float32
-    assert (shard.requests, shard.ads, shard.candidates) == (4, 4, 5)
-
-
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

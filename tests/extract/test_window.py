@@ -1,6 +1,7 @@
 """The window: its days, its split, its batches, its base rates."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -118,6 +119,22 @@ def test_base_rates_are_the_mean_scores_of_the_training_requests(
     nan = float("nan")
     expected = [[nan, nan], [nan, nan], [(0.25 + 0.375) / 2, (0.125 + 0.25) / 2], [(0.75 + 0.5) / 2, nan]]
     torch.testing.assert_close(data.base_rates(), torch.tensor(expected, dtype=torch.float64), equal_nan=True)
+
+
+def test_labels_that_are_not_final_teach_nothing(shards: list[Shard], declarations: Declarations) -> None:
+    """Days of age 3, 2 and 1 at the end of the window, of labels that are final after two."""
+    tasks = [task.model_copy(update={"learn_from": "actions"}) for task in declarations.domains.tasks]
+    tasks[1] = tasks[1].model_copy(update={"maturity": 2})
+    domains = declarations.domains.model_copy(update={"tasks": tuple(tasks)})
+    acting = declarations.model_copy(update={"domains": domains})
+    taught = [replace(one, teacher=torch.ones(one.candidates, 2)) for one in shards]
+    data = WindowData(taught, acting, validation_fraction=0.2, seed=5)
+    known: dict[int, set[bool]] = {}
+    for batch in (*data.epoch(1, 8), *data.validation(8)):
+        (day,) = {i // 1000 for i in ids_of([batch])[0]}
+        assert not batch.teacher[:, 0].isnan().any()
+        known.setdefault(day, set()).update(batch.teacher[:, 1].isfinite().tolist())
+    assert known == {0: {True}, 1: {True}, 2: {False}}
 
 
 def test_requests_without_candidates_are_left_out(shard: Shard, declarations: Declarations) -> None:

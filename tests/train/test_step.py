@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtmd.config import Preset, TrainingConfig
+from mtmd.config import Preset, Task, TrainingConfig
 from mtmd.model.ranker import RankingModel, build_model
 from mtmd.train.step import (
     TrainingLoss,
@@ -91,9 +91,28 @@ def test_the_best_prediction_is_the_teachers_mean_at_any_power(power: float) -> 
     assert gradients[1] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_an_action_is_learnt_where_its_parents_happened_and_alike_at_any_power() -> None:
+    """ln P(gctr | ctr) is −0.2 − (−0.1) in the first pair; nothing is known of the third."""
+    acting = [Task(name=name, label=name, learn_from="actions") for name in ("ctr", "gctr")]
+    log_p = torch.tensor([[-0.1, -0.2], [-2.0, -3.0], [-1.0, -2.0]], requires_grad=True)
+    happened = torch.tensor([[1.0, 1.0], [0.0, 0.0], [torch.nan, torch.nan]])
+    config, rates = TrainingConfig(loss_weights=1.0, score_power=1.0), torch.tensor([[0.5, 0.3]])
+    TrainingLoss.of(config, acting, rates, (None, 0))(log_p, happened).backward()
+    of_ctr = [-0.5, 0.5 * math.exp(-2.0) / (1 - math.exp(-2.0)), 0.0]
+    assert log_p.grad is not None
+    torch.testing.assert_close(
+        2 * log_p.grad, torch.tensor([[of_ctr[0] + 0.5, -0.5], [of_ctr[1], 0], [0, 0]])
+    )
+    alone = TrainingLoss.of(config, acting, rates, (None, None))(log_p, happened)
+    assert float(alone.detach()) == pytest.approx(
+        (0.1 - math.log1p(-math.exp(-2)) + 0.2 - math.log1p(-math.exp(-3))) / 4
+    )
+
+
 def test_the_scale_is_the_mean_rate_of_the_domains_that_have_the_task() -> None:
     config = TrainingConfig(loss_weights={"ctr": 2.0, "octr": 1.0}, score_power=0.5)
-    loss = TrainingLoss.of(config, ("ctr", "octr"), torch.tensor([[0.1, torch.nan], [0.3, 0.05]]))
+    tasks = [Task(name=name, label=name) for name in ("ctr", "octr")]
+    loss = TrainingLoss.of(config, tasks, torch.tensor([[0.1, torch.nan], [0.3, 0.05]]))
     assert (loss.task_weights.tolist(), loss.power) == ([2.0, 1.0], 0.5)
     torch.testing.assert_close(loss.scale, torch.tensor([0.2, 0.05]))
 
