@@ -33,11 +33,11 @@ class Race(Frozen):
 
     contestants: tuple[str, ...] = Field(description="the preset's own model first")
     days: dict[date, dict[str, float]] = Field(
-        description="LogMAE of each contestant on each earlier day that has all of them, oldest first"
+        description="error of each contestant on each earlier day that has all of them, oldest first"
     )
 
     def mean(self, contestant: str) -> float | None:
-        """LogMAE over the days, each of which counts once; None without a day."""
+        """The error over the days, each of which counts once; None without a day."""
         return fmean(day[contestant] for day in self.days.values()) if self.days else None
 
     @property
@@ -56,7 +56,7 @@ class Race(Frozen):
                 f"{own}, the preset's own model, because {days} of the {RACE_DAYS} days before have numbers of all "
                 f"contestants, and {RACE_LEAST} are needed"
             )
-        over = f"mean LogMAE over {days} of the {RACE_DAYS} days before"
+        over = f"mean error over {days} of the {RACE_DAYS} days before"
         if self.chosen == own:
             return f"{own}, the preset's own model, because no contestant has a lower {over}"
         return f"{self.chosen}, because it has the lowest {over}"

@@ -1,4 +1,5 @@
-"""A day of a preset that has everything a preset may add to the tests' own: five tasks, lists, and encoded numbers.
+"""A day of a preset that has everything a preset may add to the tests' own: five tasks, of which one is
+learnt from actions, lists, and encoded numbers.
 
 The tiny platform writes neither the lists nor two of the tasks: statements of the line's own make them.
 """
@@ -29,7 +30,7 @@ tasks = [
   {{ name = "gctr", label = "good_clicked", parent = "ctr" }},
   {{ name = "octr", label = "outbound_clicked", parent = "ctr", products = ["standard"] }},
   {{ name = "cvr", label = "converted", parent = "ctr", products = ["shopping"] }},
-  {{ name = "relevance", label = "relevant" }},
+  {{ name = "relevance", label = "relevant", learn_from = "actions" }},
 ]
 
 [model.emb_deep]
@@ -76,8 +77,7 @@ select
     *,
     if(octr is null, gctr / 2, null)::float as cvr,
     if(impressed and octr is null, good_clicked and ad_id % 2 = 0, null) as converted,
-    (0.1 + ctr / 2)::float as relevance,
-    if(impressed, clicked or hash(request_id, ad_id) % 5 = 0, null) as relevant
+    if(impressed, clicked or ad_id % 3 = 0, null) as relevant
 from read_parquet($paths, hive_partitioning = false)
 """,
 }

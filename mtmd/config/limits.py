@@ -56,7 +56,10 @@ class EvaluationConfig(Section):
     resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap over requests")
     confidence: ClassVar[float] = 0.95  # of the intervals
     bootstrap_seed: ClassVar[int] = 0  # so that the same day has the same intervals
-    seed_noise: ClassVar[float] = 0.05  # that another training seed changes; with one seed, less is noise
+    seed_noise: ClassVar[float] = (
+        0.05  # of LogMAE, that another training seed changes; with one seed, less is noise
+    )
+    ne_noise: ClassVar[float] = 0.005  # likewise of NE, which is near 1 for the best of models
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -169,6 +172,7 @@ class MonitorConfig(Section):
         gt=0,
         description="least rise of LogMAE since promotion, as a share of it, that can be a breach; days differ by 5 %",
     )
+    ne_rise: ClassVar[float] = 0.05  # likewise of NE, where tasks learn from actions
     calibration_shift: ClassVar[float] = 0.15  # least change that can be a breach; days differ by 5 %
     auc_drop: ClassVar[float] = 0.05  # least fall of AUC on actions below promotion's that can be a breach
     score_shift: ClassVar[float] = 0.5  # least change of the mean prediction; weekly cycles are 0.3

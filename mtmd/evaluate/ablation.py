@@ -91,7 +91,7 @@ def contributions(
     requests.
     """
     first = reports[0]
-    noise = first.seed_noise if len(reports) == 1 else 0.0
+    noise = first.noise_at(where) if len(reports) == 1 else 0.0
     for changed in variants:
         if all(changed.name in report.predictors for report in reports):
             improvements = tuple(

@@ -25,7 +25,6 @@ from mtmd.evaluate.metrics import (
     Floats,
     Integers,
     Metric,
-    TeacherTargets,
     clip_log_p,
     log_ratio,
     row_values,
@@ -47,10 +46,12 @@ def compare(
     """The candidate against every other predictor, in every cell, with intervals.
 
     Cells are every slice's rows, all of them and, for LogMAE, its top rank buckets; likewise each task's over its
-    slices, and those of all tasks together, ("all", "all", "all").
+    slices, and those of all tasks together, ("all", "all", "all"). A task has the metrics of what it learns from.
     """
-    cuts: list[Cut] = [(metric, None) for metric in PAIRED]
-    cuts += [(LOGMAE, bucket) for bucket in range(min(config.interval_buckets, config.buckets))]
+    sources = {part.slice.task: part.source for part in parts}
+    cuts: list[Cut] = [(metric, None) for metric in PAIRED if metric.source in sources.values()]
+    if LOGMAE.source in sources.values():
+        cuts += [(LOGMAE, bucket) for bucket in range(min(config.interval_buckets, config.buckets))]
     cells = [(part.slice, one) for part in parts for one in cuts]
     tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
     whole = [(Slice(ALL, ALL, task), one) for task in tasks for one in cuts]
@@ -67,6 +68,8 @@ def compare(
         bounds = np.quantile(ratios, tails, axis=0)  # (2, C), NaN where a resample was empty
         spread = ratios.std(axis=0, ddof=1)
         for cell, (where, (metric, bucket)) in enumerate((*cells, *whole)):
+            if sources.get(where.task, metric.source) != metric.source:
+                continue
             found.append(
                 Comparison(
                     reference=reference,
@@ -128,12 +131,17 @@ def _blocks(
         for place, part in enumerate(parts):
             span = slice(*np.searchsorted(part.request, [start, stop]))
             local, bucket = part.request[span] - start, part.bucket[span]
-            teacher, rows = TeacherTargets(*(one[span] for one in part.teacher)), (part.rows[span], part.task)
+            teacher, rows = (
+                type(part.teacher)(*(one[span] for one in part.teacher)),
+                (part.rows[span], part.task),
+            )
             values = [
                 row_values(clip_log_p(own.log_p[rows]), own.kept[rows], teacher)
                 for own in predictions.values()
             ]
             for column, (metric, wanted) in enumerate(cuts, place * len(cuts)):
+                if metric.source != part.source:
+                    continue
                 inside = slice(None) if wanted is None else bucket == wanted
                 rows_below = values[0][metric.below][inside]
                 counts[:, column] = np.bincount(local[inside], rows_below, stop - start)

@@ -17,6 +17,7 @@ from mtmd.evaluate.bootstrap import Predictions, compare
 from mtmd.evaluate.held_out import HeldOutDay, Scored, SliceRows, cut, whole_tasks
 from mtmd.evaluate.metrics import (
     METRICS,
+    NAMED,
     Floats,
     area,
     area_error,
@@ -52,7 +53,7 @@ def evaluate_predictors(
     """
     candidate = candidate or next(iter(predictions))
     slices = list(cut(day, declarations, config))
-    tasks = list(whole_tasks(slices, config.buckets))
+    tasks = list(whole_tasks(slices))
     scored = {predictor: Scored.of(day, log_p, config.kept) for predictor, log_p in predictions.items()}
     metrics: list[SliceMetrics] = []
     for predictor, (raw, kept) in scored.items():
@@ -76,6 +77,7 @@ def evaluate_predictors(
         buckets=config.buckets,
         winners=config.winners,
         kept=config.kept,
+        actions=declarations.domains.action_tasks,
         metrics=tuple(metrics),
         comparisons=tuple(compare(slices, scored, config, candidate)),
         ages=dict(ages),
@@ -134,7 +136,7 @@ def _rows(
             requests=requests,
             impressions=int(totals["impressions"]),
             positives=int(totals["positives"]),
-            contested=int(totals["contested"]),
+            contested=int(totals.get("contested", 0)),
             errors=errors if bucket is None else {},
             **_ratios(totals),
             auc=area(shown[among], part.action[among]),
@@ -146,16 +148,17 @@ def _ratios(totals: dict[str, float]) -> dict[str, Any]:
     return {
         metric.name: totals[metric.above] / totals[metric.below] if totals[metric.below] else None
         for metric in METRICS
-        if metric.above and metric.name in SliceMetrics.model_fields
+        if {metric.above, metric.below} <= totals.keys() and metric.name in SliceMetrics.model_fields
     }
 
 
 def _errors(part: SliceRows, shown: Floats, values: Values) -> dict[str, float]:
     """Standard errors over requests, as far as they are known."""
     errors: dict[str, float | None] = {}
-    for metric in (one for one in METRICS if one.sure):
+    level = [NAMED["calibration"]] if part.source == "actions" else []
+    for metric in (*(one for one in METRICS if one.sure), *level):
         if not metric.above:
             errors[metric.name] = area_error(shown, part.action, part.request[part.observed])
-        else:
+        elif {metric.above, metric.below} <= values.keys():
             errors[metric.name] = ratio_error(values[metric.above], values[metric.below], part.request)
     return {name: error for name, error in errors.items() if error is not None}

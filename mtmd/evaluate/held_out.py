@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
+from mtmd.config.domains import LearnFrom
 from mtmd.errors import LogsError
-from mtmd.evaluate.metrics import Integers, TeacherTargets
+from mtmd.evaluate.metrics import ACTIONS, SCORES, ActionTargets, Integers, Targets, TeacherTargets
 from mtmd.evaluate.report import ALL
 from mtmd.extract.shards import Shard
 
@@ -21,7 +22,8 @@ from mtmd.extract.shards import Shard
 class HeldOutDay:
     """What the day's logs say, to compare predictions with.
 
-    teacher     (P, T) float32, NaN where the task does not apply
+    teacher     (P, T) float32, what tasks learn from: a score, NaN where the task does not apply; or 1 and 0 of shown
+                ads, NaN of others
     labels      (P, T) int8: 1 it happened, 0 it did not, −1 not observed
     impressed   (P,) bool
     domain      (P,) integers, surface · |products| + product
@@ -48,10 +50,10 @@ class HeldOutDay:
 
 @dataclass(frozen=True)
 class SliceRows:
-    """The rows of one slice: those of its domain that the teacher scored for its task. Or of a task's slices together.
+    """The rows of one slice: those of its domain that its task can learn from. Or of a task's slices together.
 
     rows        (N,) rows of the day               request   (N,) rows of their requests
-    teacher     TeacherTargets of N scores         bucket    (N,) rank bucket, 0 = the top
+    teacher     Targets of N scores or actions     bucket    (N,) rank bucket, 0 = the top; of actions there is none
     observed    (M,) which of the N rows were impressed and their action observed; action (M,) what happened
     requests    distinct requests of all rows, then of each bucket's
     """
@@ -60,11 +62,15 @@ class SliceRows:
     task: int
     rows: Integers
     request: Integers
-    teacher: TeacherTargets
+    teacher: Targets
     bucket: Integers
     observed: Integers
     action: NDArray[np.bool_]
     requests: tuple[int, ...]
+
+    @property
+    def source(self) -> LearnFrom:
+        return ACTIONS if isinstance(self.teacher, ActionTargets) else SCORES
 
 
 class Scored(NamedTuple):
@@ -95,9 +101,9 @@ def cut(day: HeldOutDay, declarations: Declarations, config: EvaluationConfig) -
 
     Raises LogsError naming the slice where a teacher score is not strictly between 0 and 1.
     """
-    domains, buckets = declarations.domains, config.buckets
+    domains = declarations.domains
     members = [np.flatnonzero(day.domain == d) for d in range(len(domains.domains))]
-    for task, name in enumerate(domains.task_names):
+    for task, declared in enumerate(domains.tasks):
         of_task = day.teacher[:, task]
         winner = places(day.request, of_task) < config.winners
         many = np.bincount(day.request[~np.isnan(of_task)], minlength=int(day.request.max(initial=0)) + 1)
@@ -105,22 +111,24 @@ def cut(day: HeldOutDay, declarations: Declarations, config: EvaluationConfig) -
         for d, domain in enumerate(domains.domains):
             if not domains.task_mask[d, task]:
                 continue
-            score = day.teacher[members[d], task]
-            scored = ~np.isnan(score)
-            rows, score = members[d][scored], score[scored]
-            where = Slice(domain.surface, domain.product, name)
-            _check_scores(where, score)
-            bucket, request = rank_buckets(score, buckets), day.request[rows]
-            label = day.labels[rows, task]
+            where = Slice(domain.surface, domain.product, declared.name)
+            score = of_task[members[d]]
+            rows, score = members[d][~np.isnan(score)], score[~np.isnan(score)]
+            request, label = day.request[rows], day.labels[rows, task]
             observed = np.flatnonzero(day.impressed[rows] & (label >= 0))
-            teacher = TeacherTargets.of(score, winner[rows], contest[rows])
+            teacher: Targets = ActionTargets.of(score)
+            bucket, buckets = np.zeros(len(rows), np.int64), 0
+            if not declared.from_actions:
+                _check_scores(where, score)
+                teacher = TeacherTargets.of(score, winner[rows], contest[rows])
+                bucket, buckets = rank_buckets(score, config.buckets), config.buckets
             yield SliceRows(
                 where, task, rows, request, teacher, bucket, observed, label[observed] == 1,
                 _requests(request, bucket, buckets),
             )  # fmt: skip
 
 
-def whole_tasks(slices: Sequence[SliceRows], buckets: int) -> Iterator[tuple[SliceRows, list[SliceRows]]]:
+def whole_tasks(slices: Sequence[SliceRows]) -> Iterator[tuple[SliceRows, list[SliceRows]]]:
     """Each task over its slices, and these: a bucket is the union of that bucket over the slices."""
     for name in dict.fromkeys(part.slice.task for part in slices):
         parts = [part for part in slices if part.slice.task == name]
@@ -128,10 +136,12 @@ def whole_tasks(slices: Sequence[SliceRows], buckets: int) -> Iterator[tuple[Sli
             np.concatenate([getattr(part, field) for part in parts])
             for field in ("rows", "request", "bucket", "action")
         )
-        teacher = TeacherTargets(*map(np.concatenate, zip(*(part.teacher for part in parts), strict=True)))
+        teacher = type(parts[0].teacher)(
+            *map(np.concatenate, zip(*(part.teacher for part in parts), strict=True))
+        )
         starts = np.cumsum([0, *(len(part.rows) for part in parts)])
         observed = np.concatenate([part.observed + start for part, start in zip(parts, starts, strict=False)])
-        counts = _requests(request, bucket, buckets)
+        counts = _requests(request, bucket, len(parts[0].requests) - 1)
         yield (
             SliceRows(Slice(ALL, ALL, name), parts[0].task, rows, request, teacher, bucket, observed, action, counts),
             parts,
@@ -154,6 +164,8 @@ def rank_buckets(teacher: NDArray[np.floating], buckets: int) -> Integers:
 
 def _requests(request: Integers, bucket: Integers, buckets: int) -> tuple[int, ...]:
     """Distinct requests of all rows, then of each bucket's."""
+    if not buckets:
+        return (len(np.unique(request)),)
     pairs = np.unique(request * buckets + bucket)
     return len(np.unique(request)), *np.bincount(pairs % buckets, minlength=buckets).tolist()
 

@@ -1,5 +1,8 @@
 """The table of metrics (paper §3.2): errors against the teacher, and quality on what users really did.
 
+Of a task that learns from actions, NE (X. He et al., ADKDD 2014) takes the place of the errors against the teacher: the
+log loss of the shown ads over that of a model which knows the slice's rate of the day. Below 1 is better than the rate.
+
 Evaluation, gates, monitor and page read `METRICS`. A new metric is a row of it, what a row of candidates adds to it
 (`row_values`, `impression_values`), and a field of `SliceMetrics`.
 
@@ -10,14 +13,16 @@ Shapes: N rows, M impressions with an observed action.
 """
 
 from dataclasses import dataclass
-from math import exp, inf
+from math import exp, inf, log, log1p
 from statistics import NormalDist
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.evaluate.report import SliceMetrics
+from mtmd.config import Slice
+from mtmd.config.domains import LearnFrom
+from mtmd.evaluate.report import EvaluationReport, SliceMetrics
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -34,6 +39,7 @@ class Metric:
     better   the direction; `one`: a ratio that should be 1; None: it tells nothing alone
     sure     whether its standard error over requests is known: of its logarithm, of AUC itself
     paired   whether it is told first, and compared with every rival on the same requests
+    source   which tasks have it, by what they learn from; None: all
     form     how it is written
     """
 
@@ -45,6 +51,7 @@ class Metric:
     sure: bool = False
     paired: bool = False
     form: str = ".4f"
+    source: LearnFrom | None = None
 
     def of(self, metrics: SliceMetrics) -> float | None:
         """The number itself; None where it is undefined."""
@@ -63,26 +70,46 @@ class Metric:
         return value / exp(reach), min(most, value * exp(reach))
 
 
+SCORES: LearnFrom = "scores"
+ACTIONS: LearnFrom = "actions"
 METRICS = (
-    Metric("logmae", "LogMAE", "lower", "logmae", "rows", sure=True, paired=True),
-    Metric("recall", "recall", "higher", "recalled", "contested", sure=True, paired=True, form=".2%"),
-    Metric("winner_kl", "KL of winners", "lower", "winner_kl", "winners", sure=True, paired=True, form=".5f"),
-    Metric("kl", "KL", "lower", "kl", "rows"),
-    Metric("mae", "MAE", "lower", "mae", "rows"),
-    Metric("bce", "BCE", "lower", "bce", "rows"),
+    Metric("logmae", "LogMAE", "lower", "logmae", "rows", sure=True, paired=True, source=SCORES),
+    Metric("recall", "recall", "higher", "recalled", "contested", sure=True, paired=True, form=".2%", source=SCORES),
+    Metric(
+        "winner_kl", "KL of winners", "lower", "winner_kl", "winners", sure=True, paired=True, form=".5f", source=SCORES
+    ),
+    Metric("ne", "NE", "lower", "log_loss", "entropy", sure=True, paired=True, source=ACTIONS),
+    Metric("kl", "KL", "lower", "kl", "rows", source=SCORES),
+    Metric("mae", "MAE", "lower", "mae", "rows", source=SCORES),
+    Metric("bce", "BCE", "lower", "bce", "rows", source=SCORES),
     Metric("mean_prediction", "mean prediction", None, "prediction", "rows", sure=True),
-    Metric("mean_teacher", "mean teacher score", None, "teacher", "rows"),
-    Metric("teacher_calibration", "calibration to teacher", "one", "prediction", "teacher", sure=True),
+    Metric("mean_teacher", "mean teacher score", None, "teacher", "rows", source=SCORES),
+    Metric("teacher_calibration", "calibration to teacher", "one", "prediction", "teacher", sure=True, source=SCORES),
     Metric("auc", "AUC", "higher", sure=True),
     Metric("log_loss", "log loss", "lower", "log_loss", "impressions", sure=True),
     Metric("calibration", "calibration to actions", "one", "shown_prediction", "positives"),
-)
+)  # fmt: skip
 NAMED = {metric.name: metric for metric in METRICS}
 QUALITIES = tuple(
     metric for metric in METRICS if metric.better
 )  # those that say which of two models is better
 PAIRED = tuple(metric for metric in METRICS if metric.paired)
 LOGMAE, RECALL = NAMED["logmae"], NAMED["recall"]
+
+
+def error_at(report: EvaluationReport, where: Slice) -> Metric:
+    """What gates, comparisons and pages take for the error of a slice or task."""
+    return NAMED[report.error_at(where)]
+
+
+def level_at(report: EvaluationReport, where: Slice) -> Metric:
+    """The calibration that a slice or task is judged by: to the teacher's scores, or to actions without any."""
+    return NAMED["teacher_calibration" if error_at(report, where) is LOGMAE else "calibration"]
+
+
+def applies(metric: Metric, report: EvaluationReport, where: Slice) -> bool:
+    """Whether a slice or task has the metric; all tasks together, where one of them has."""
+    return metric.source is None or metric.source in report.sources(where.task)
 
 
 class TeacherTargets(NamedTuple):
@@ -107,12 +134,43 @@ class TeacherTargets(NamedTuple):
         return cls(p, log, entropy, winner.astype(np.float64), (winner & cut).astype(np.float64))
 
 
-def row_values(log_p: Floats, kept: NDArray[np.bool_], teacher: TeacherTargets) -> dict[str, Floats]:
-    """What each of N rows adds to the sums, from its log-probability, whether it is kept, and the teacher's t.
+class ActionTargets(NamedTuple):
+    """What the actions on shown ads contribute to every predictor's errors, each (N,).
 
-    LogMAE |ln p̂ − ln t|; MAE |p̂ − t|; BCE −t ln p̂ − (1 − t) ln(1 − p̂); KL(teacher ‖ student) = BCE − H(t). Recall is
-    the share of contested winners that are kept.
+    action   1 where it happened, else 0        entropy  of the slice's rate of the day, which is NE's unit
     """
+
+    action: Floats
+    entropy: Floats
+
+    @classmethod
+    def of(cls, action: NDArray[np.floating]) -> Self:
+        """From (N,) actions of a slice; one in which all or none happened has no entropy, and so no NE."""
+        rate = float(action.mean()) if len(action) else 0.0
+        own = -(rate * log(rate) + (1.0 - rate) * log1p(-rate)) if 0.0 < rate < 1.0 else 0.0
+        return cls(action.astype(np.float64), np.full(len(action), own))
+
+
+Targets = TeacherTargets | ActionTargets
+
+
+def row_values(log_p: Floats, kept: NDArray[np.bool_], targets: Targets) -> dict[str, Floats]:
+    """What each of N rows adds to the sums, from its log-probability, whether it is kept, and what it is compared with.
+
+    Against a teacher's score t: LogMAE |ln p̂ − ln t|; MAE |p̂ − t|; BCE −t ln p̂ − (1 − t) ln(1 − p̂); KL(teacher ‖
+    student) = BCE − H(t). Recall is the share of contested winners that are kept.
+    """
+    if isinstance(targets, TeacherTargets):
+        return _teacher_values(log_p, kept, targets)
+    shown = impression_values(log_p, targets.action > 0.0)
+    return shown | {
+        "entropy": targets.entropy,
+        "prediction": shown["shown_prediction"],
+        "rows": shown["impressions"],
+    }
+
+
+def _teacher_values(log_p: Floats, kept: NDArray[np.bool_], teacher: TeacherTargets) -> dict[str, Floats]:
     p = np.exp(log_p)
     bce = -(teacher.score * log_p + (1.0 - teacher.score) * np.log1p(-p))
     kl = np.maximum(bce + teacher.negative_entropy, 0.0)  # below 0 only by rounding

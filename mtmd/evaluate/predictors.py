@@ -3,7 +3,8 @@
 The constant is what one can say of a slice without looking at a row: the median of the slice's teacher scores in the
 training window. LogMAE is the mean distance of ln p̂ from ln t, and the constant nearest to a set of logarithms is
 their median: no other constant learnt from the window is a harder rival on the metric that gates look at. (The mean
-score would be better calibrated, and weaker on LogMAE because scores are skewed.)
+score would be better calibrated, and weaker on LogMAE because scores are skewed.) Of a task that learns from actions it
+is their rate, which has the lowest log loss.
 
 Shapes: P candidates of a day, T tasks.
 """
@@ -19,7 +20,7 @@ from mtmd.errors import EvaluationError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
-from mtmd.extract.window import day_batches
+from mtmd.extract.window import day_batches, mean_targets
 from mtmd.model.batch import on_device
 from mtmd.model.ranker import RankingModel, device_of
 from mtmd.serve.scorer import Scorer
@@ -51,24 +52,32 @@ def constant_scores(
     window: Iterable[Shard], declarations: Declarations, day: HeldOutDay
 ) -> NDArray[np.float32]:
     """The constant's (P, T) log-probabilities for the day's candidates."""
-    return window_medians(window, declarations).astype(np.float32)[day.domain]
+    shards, domains = list(window), declarations.domains
+    acts = np.array([task.from_actions for task in domains.tasks])
+    constants = np.zeros(domains.task_mask.shape)
+    if acts.any():
+        rates = mean_targets(shards, declarations)
+        constants = rates.where(~rates.isnan(), rates.nanmean(dim=0)).log().numpy()
+    if not acts.all():
+        constants = np.where(acts, constants, window_medians(shards, declarations))
+    return constants.astype(np.float32)[day.domain]
 
 
 def window_medians(shards: Iterable[Shard], declarations: Declarations) -> Floats:
     """ln of the median teacher score: (|domains|, T), over all days of the window, within 0.0005.
 
-    Where a domain has no score for a task, the median over all domains stands in. Raises EvaluationError
-    naming a task that has no score anywhere.
+    Where a domain has no score for a task, the median over all domains stands in. Tasks that learn from actions have
+    NaN. Raises EvaluationError naming a task that has no score anywhere.
     """
-    names = declarations.domains.task_names
+    names, score_tasks = declarations.domains.task_names, declarations.domains.score_tasks
     counts = np.zeros((len(declarations.domains.domains), len(names), _CELLS), dtype=np.int64)
     for shard in shards:
         domain = shard.domain(len(declarations.domains.products)).numpy()
-        for task in range(len(names)):
+        for task in map(names.index, score_tasks):
             counts[:, task] += _count(shard.teacher[:, task].numpy(), domain, len(counts))
     medians = _medians(counts)
     pooled = _medians(counts.sum(axis=0))
-    if empty := [name for name, median in zip(names, pooled, strict=True) if np.isnan(median)]:
+    if empty := [name for name in score_tasks if np.isnan(pooled[names.index(name)])]:
         raise EvaluationError(f"tasks {empty} have no teacher score in the window; remove them or log scores")
     return np.where(np.isnan(medians), pooled, medians)
 

@@ -7,7 +7,8 @@ from typing import Self
 
 from pydantic import ConfigDict, Field
 
-from mtmd.config import Frozen, Slice
+from mtmd.config import EvaluationConfig, Frozen, Slice
+from mtmd.config.domains import LearnFrom
 
 ALL = "all"  # surface and product of the rows that aggregate a task over its slices
 EVERYTHING = Slice(ALL, ALL, ALL)
@@ -53,7 +54,9 @@ class SliceMetrics(OfSlice):
 
     predictor: str
     bucket: int | None = Field(description="rank bucket inside each slice, 0 = top; None = all rows")
-    rows: int = Field(description="candidate rows with a teacher score for the task")
+    rows: int = Field(
+        description="candidate rows with a teacher score for the task; of one that learns from actions, shown ads"
+    )
     requests: int = Field(description="distinct requests of those rows")
     logmae: float | None = Field(None, description="mean |ln p̂ − ln teacher|")
     contested: int = Field(
@@ -64,6 +67,11 @@ class SliceMetrics(OfSlice):
         None, description="share of these that a cut to the predictor's best K keeps"
     )
     winner_kl: float | None = Field(None, description="KL over the winners of all requests")
+    ne: float | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="log loss / that of the slice's rate of the day; of tasks that learn from actions",
+    )
     kl: float | None = Field(None, description="mean Bernoulli KL(teacher ‖ predictor), nats")
     mae: float | None = Field(None, description="mean |p̂ − teacher|")
     bce: float | None = Field(None, description="mean cross-entropy with the teacher as target, nats")
@@ -141,6 +149,11 @@ class EvaluationReport(Frozen):
     buckets: int
     winners: int = Field(0, description="k: ads of a request that the heavyweight ranker has on top")
     kept: int = Field(0, description="K: candidates of a request that a cut keeps")
+    actions: dict[str, int] = Field(
+        {},
+        exclude_if=lambda tasks: not tasks,
+        description="tasks that learn from actions, and after how many days their labels are final",
+    )
     metrics: tuple[SliceMetrics, ...]
     comparisons: tuple[Comparison, ...]
     ages: dict[str, int] = Field(
@@ -174,17 +187,45 @@ class EvaluationReport(Frozen):
         return self._index[predictor, where, bucket]
 
     def compared(
-        self, reference: str, where: Slice, bucket: int | None = None, metric: str = "logmae"
+        self, reference: str, where: Slice, bucket: int | None = None, metric: str | None = None
     ) -> Comparison:
-        """The candidate against a reference; raises KeyError when they were not compared there."""
-        return self._pairs[metric, (reference, where, bucket)]
+        """The candidate against a reference, by the error there; raises KeyError when they were not compared so."""
+        return self._pairs[metric or self.error_at(where), (reference, where, bucket)]
+
+    def error_at(self, where: Slice) -> str:
+        """The metric that says how wrong a predictor is: `logmae` where there are scores, else `ne`.
+
+        Of all tasks it is LogMAE if any task has it.
+        """
+        return "logmae" if "scores" in self.sources(where.task) else "ne"
+
+    def sources(self, task: str) -> frozenset[LearnFrom]:
+        """What a task learns from, or any of `all` tasks."""
+        tasks = {where.task for where in self.aggregates} if task == ALL else {task}
+        found: set[LearnFrom] = {"actions" if one in self.actions else "scores" for one in tasks}
+        return frozenset(found)
 
     def logmae(self, predictor: str) -> float | None:
-        """Over the rows of all tasks: each row of each task counts once. None for a predictor that is not there."""
-        tasks = (m for m in self.metrics if m.predictor == predictor and m.is_task and m.bucket is None)
-        known = [(task.rows, task.logmae) for task in tasks if task.logmae is not None]
+        """Over the rows of all tasks that have it: each row of each task counts once. None without such rows."""
+        known = [(task.rows, task.logmae) for task in self._tasks(predictor) if task.logmae is not None]
         rows = sum(count for count, _ in known)
         return sum(count * value for count, value in known) / rows if rows else None
+
+    def ne(self, predictor: str) -> float | None:
+        """NE over the rows of all tasks that have it; None without such rows."""
+        known = [(m.rows * m.log_loss, m.ne) for m in self._tasks(predictor) if m.ne and m.log_loss]
+        return sum(loss for loss, _ in known) / sum(loss / ne for loss, ne in known) if known else None
+
+    def error(self, predictor: str) -> float | None:
+        """The error over all tasks, as `error_at` has it."""
+        return self.logmae(predictor) if self.error_at(EVERYTHING) == "logmae" else self.ne(predictor)
+
+    def noise_at(self, where: Slice) -> float:
+        """The improvement of the error there below which another training seed may explain it."""
+        return self.seed_noise if self.error_at(where) == "logmae" else EvaluationConfig.ne_noise
+
+    def _tasks(self, predictor: str) -> list[SliceMetrics]:
+        return [m for m in self.metrics if m.predictor == predictor and m.is_task and m.bucket is None]
 
     def of_candidate(self) -> Self:
         """The candidate's own metrics alone: what no other model decides."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,14 @@ def registered_scores(plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.
             "preset another name to start a new line of models"
         )
     return score_shard(
-        scorer, shard if declarations == wanted else _own_reading(plan, model_id, declarations)
+        scorer, shard if _read(declarations) == _read(wanted) else _own_reading(plan, model_id, declarations)
+    )
+
+
+def _read(declarations: Declarations) -> dict[str, Any]:
+    """What decides how a row is read: not what a task learns from, which logs may lack by now."""
+    return declarations.model_dump(
+        exclude={"domains": {"tasks": {"__all__": {"learn_from", "maturity", "label"}}}}
     )
 
 

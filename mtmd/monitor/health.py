@@ -13,13 +13,12 @@ the least change that can be a breach. It grows with the days since promotion, a
 import math
 from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import product
 from typing import NamedTuple
 
 from pydantic import Field
 
-from mtmd.config import Frozen, MonitorConfig
-from mtmd.evaluate.metrics import NAMED, Metric
+from mtmd.config import Frozen, MonitorConfig, Slice
+from mtmd.evaluate.metrics import LOGMAE, NAMED, Metric, error_at, level_at
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics, upper_tail
 from mtmd.promote.slice_gates import holm
 
@@ -100,14 +99,18 @@ def score_findings(
     """The watched figures of every slice, and of every task over its slices: `now` of the day alone."""
     days = max((now.as_of - promotion.as_of).days, 1)
     findings, changes = list[Finding](), dict[int, _Change]()
-    for where, (name, least) in product((*now.slices, *now.aggregates), _watched(config).items()):
-        metric, own = NAMED[name], now.get(now.candidate, where)
-        then = promotion.get(promotion.candidate, where)
+    watched = [
+        (where, *one) for where in (*now.slices, *now.aggregates) for one in _watched(now, where, config)
+    ]
+    for where, metric, least in watched:
+        own, then = now.get(now.candidate, where), promotion.get(promotion.candidate, where)
         words = _shortage(metric, own, then, config)
         if not words:
             changes[len(findings)] = _Change.of(metric, own, then, least, days)
         values = {"value": metric.of(own), "reference": metric.of(then)}
-        findings.append(Finding(signal=name, where=str(where), judged=not words, words=words, **values))
+        findings.append(
+            Finding(signal=metric.name, where=str(where), judged=not words, words=words, **values)
+        )
     chances = holm([change.p for change in changes.values()])
     for (place, change), p in zip(changes.items(), chances, strict=True):
         if change.large and p < config.chance:
@@ -116,14 +119,14 @@ def score_findings(
     return findings
 
 
-def _watched(config: MonitorConfig) -> dict[str, float]:
-    """Name of each metric that is watched, with the least change that can be a breach."""
-    return {
-        "logmae": math.log1p(config.logmae_rise),
-        "teacher_calibration": math.log1p(config.calibration_shift),
-        "auc": config.auc_drop,
-        "mean_prediction": math.log1p(config.score_shift),
-    }
+def _watched(report: EvaluationReport, where: Slice, config: MonitorConfig) -> Iterator[tuple[Metric, float]]:
+    """Each metric that is watched there, with the least change that can be a breach."""
+    error = error_at(report, where)
+    yield error, math.log1p(config.logmae_rise if error is LOGMAE else config.ne_rise)
+    if not report.actions.get(where.task):  # else the day's labels are not final
+        yield level_at(report, where), math.log1p(config.calibration_shift)
+    yield NAMED["auc"], config.auc_drop
+    yield NAMED["mean_prediction"], math.log1p(config.score_shift)
 
 
 class _Change(NamedTuple):

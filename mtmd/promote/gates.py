@@ -13,7 +13,7 @@ from mtmd import extension
 from mtmd.config import Frozen, GatesConfig
 from mtmd.config.preset import Extras
 from mtmd.errors import RegistryError
-from mtmd.evaluate.metrics import LOGMAE, RECALL, Metric
+from mtmd.evaluate.metrics import RECALL, Metric, applies
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import Proof
 from mtmd.promote.findings import GateResult, Verdict
@@ -91,13 +91,18 @@ def _training(inputs: GateInputs) -> GateResult:
 
 
 def _champion(inputs: GateInputs) -> GateResult:
-    return _against_champion("champion", inputs, inputs.gates.champion_tolerance, LOGMAE)
+    return _against_champion("champion", inputs, inputs.gates.champion_tolerance)
 
 
 def _recall(inputs: GateInputs) -> GateResult | None:
     """Asked where a preset has a tolerance; requests that no cut makes smaller are not looked at."""
     if (tolerance := inputs.gates.recall_tolerance) is None:
         return None
+    report = inputs.evaluation
+    if not any(applies(RECALL, report, where) for where in report.aggregates):
+        return GateResult.not_applicable(
+            "recall", "it needs scores of all candidates; all tasks learn from actions"
+        )
     result = _against_champion("recall", inputs, tolerance, RECALL)
     if result.slices and not any(one.judged for one in result.slices):
         most = f"only requests with more than {inputs.evaluation.kept} candidates count"
@@ -106,7 +111,9 @@ def _recall(inputs: GateInputs) -> GateResult | None:
     return result
 
 
-def _against_champion(name: str, inputs: GateInputs, tolerance: float, metric: Metric) -> GateResult:
+def _against_champion(
+    name: str, inputs: GateInputs, tolerance: float, metric: Metric | None = None
+) -> GateResult:
     if inputs.champion is None:
         return GateResult.not_applicable(name, "there is no champion to compare with")
     if inputs.left_out:

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 
 from mtmd.config import GatesConfig, Slice
-from mtmd.evaluate.metrics import LOGMAE, NAMED, Metric
+from mtmd.evaluate.metrics import Metric, applies, error_at, level_at
 from mtmd.evaluate.report import Comparison, EvaluationReport, SliceMetrics, upper_tail
 from mtmd.promote.findings import Decision, GateResult, SliceFinding
 
 P_SHOWN = 0.1  # a larger p-value says no more than that nothing was found
 _CALLED = {"per_slice": "baseline"}
-_LEVEL = NAMED["teacher_calibration"]
 
 
 def against(
@@ -27,29 +26,31 @@ def against(
     report: EvaluationReport,
     gates: GatesConfig,
     *,
-    metric: Metric = LOGMAE,
+    metric: Metric | None = None,
     whole_better: bool = False,
     called: str | None = None,
 ) -> GateResult:
     """No slice, and no task over its slices, significantly worse than a rival by more than a tolerance.
 
-    `metric` is compared in pairs. `called` is the rival's name for people. With `whole_better` each task must also be
-    shown better over its slices, which have the requests for it.
+    `metric` is compared in pairs; left out, it is the error of each place. `called` is the rival's name for people.
+    With `whole_better` each task must also be shown better over its slices, which have the requests for it.
     """
     if reference not in report.predictors:
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
         return GateResult(name=name, passed=False, detail=detail)
     pairs = {
-        where: report.compared(reference, where, metric=metric.name)
+        where: report.compared(reference, where, metric=(metric or error_at(report, where)).name)
         for where in (*report.slices, *report.aggregates)
+        if metric is None or applies(metric, report, where)
     }
     chances = {where: pair.worse_by_chance(tolerance) for where, pair in pairs.items()}
     called = called or _CALLED.get(reference, reference)
 
     def found(where: Slice, p: float, judged: int) -> SliceFinding:
         pair, least = pairs[where], NormalDist().inv_cdf(1.0 - gates.significance / judged)
-        own, rival = (metric.of(report.get(name, where)) for name in (report.candidate, reference))
-        words = f"{metric.label} {_number(own)}, {called} {_number(rival)}: {_percent(pair.improvement)} "
+        measure = metric or error_at(report, where)
+        own, rival = (measure.of(report.get(name, where)) for name in (report.candidate, reference))
+        words = f"{measure.label} {_number(own)}, {called} {_number(rival)}: {_percent(pair.improvement)} "
         return SliceFinding(
             **where._asdict(),
             decision=_decision(pair, p, gates, whole_better),
@@ -77,26 +78,36 @@ def against(
 
 
 def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateResult:
-    """No slice whose mean prediction / mean teacher score is significantly outside its bounds.
+    """No slice whose mean prediction / mean teacher score, or rate of actions, is significantly outside its bounds.
 
-    The logarithm of the ratio is taken as normal, with its standard error over requests.
+    The logarithm of the ratio is taken as normal, with its standard error over requests. A task whose labels of the
+    held-out day are not final yet is not asked.
     """
-    own = {where: report.get(report.candidate, where) for where in report.slices}
-    chances = {where: _out_of_bounds(metrics, gates) for where, metrics in own.items()}
+    late = [task for task, days in report.actions.items() if days]
+    own = {where: report.get(report.candidate, where) for where in report.slices if where.task not in late}
+    if not own:
+        return GateResult.not_applicable(name, f"no task's labels of {report.as_of} are final yet")
+    chances = {
+        where: _out_of_bounds(metrics, level_at(report, where), gates) for where, metrics in own.items()
+    }
     bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
 
     def found(where: Slice, p: float, _: int) -> SliceFinding:
-        level, interval = _LEVEL.of(own[where]), _LEVEL.interval(own[where], report.confidence)
+        metric = level_at(report, where)
+        level, interval = metric.of(own[where]), metric.interval(own[where], report.confidence)
+        wanted = "rate of actions" if where.task in report.actions else "mean teacher"
         words = _number(level) + (f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else "")
         return SliceFinding(
             **where._asdict(),
             decision="wrong" if p < gates.significance else "not shown wrong",
-            words=f"mean prediction / mean teacher {words}, {bounds}{chance(p)}",
+            words=f"mean prediction / {wanted} {words}, {bounds}{chance(p)}",
             own=level,
         )
 
     findings = _judged(report, chances, gates, found)
-    return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
+    result = _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
+    words = f"; labels of {', '.join(late)} are not final yet" if late else ""
+    return result.model_copy(update={"detail": result.detail + words})
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -123,7 +134,7 @@ def _judged(
     chances: Mapping[Slice, float | None],
     gates: GatesConfig,
     found: Callable[[Slice, float, int], SliceFinding],
-    metric: Metric = LOGMAE,
+    metric: Metric | None = None,
 ) -> list[SliceFinding]:
     """A finding of each place, from its corrected p-value and the number of places that have the data for one."""
     shortages = {where: _shortage(report, where, gates, metric) for where in chances}
@@ -141,14 +152,15 @@ def _judged(
     ]
 
 
-def _shortage(report: EvaluationReport, where: Slice, gates: GatesConfig, metric: Metric) -> str:
+def _shortage(report: EvaluationReport, where: Slice, gates: GatesConfig, metric: Metric | None) -> str:
     """What a slice has too little of to be judged, whatever the candidate is compared with; empty for nothing."""
     rival = next(name for name in report.predictors if name != report.candidate)
-    requests = report.compared(rival, where, metric=metric.name).requests
+    requests = report.compared(rival, where, metric=(metric or error_at(report, where)).name).requests
     if requests < gates.min_requests:
         return f"{requests:.0f} effective requests"
     actions = report.get(report.candidate, where).positives
-    return f"{actions} actions" if actions < gates.min_actions else ""
+    least = max(gates.min_actions, where.task in report.actions)  # without any, NE is undefined
+    return f"{actions} actions" if actions < least else ""
 
 
 def _decision(pair: Comparison, p: float, gates: GatesConfig, whole_better: bool) -> Decision:
@@ -160,13 +172,13 @@ def _decision(pair: Comparison, p: float, gates: GatesConfig, whole_better: bool
     return "not shown better" if whole_better and pair.is_task else "not shown worse"
 
 
-def _out_of_bounds(metrics: SliceMetrics, gates: GatesConfig) -> float:
+def _out_of_bounds(metrics: SliceMetrics, metric: Metric, gates: GatesConfig) -> float:
     """One-sided p-value: so far out a ratio from a model that is within its bounds; 0 for no ratio at all."""
-    level = _LEVEL.of(metrics)
+    level = metric.of(metrics)
     if not level:
         return 0.0
     excess = max(math.log(gates.calibration_low / level), math.log(level / gates.calibration_high))
-    return upper_tail(excess, metrics.errors.get(_LEVEL.name, 0.0))
+    return upper_tail(excess, metrics.errors.get(metric.name, 0.0))
 
 
 def _number(value: float | None) -> str:

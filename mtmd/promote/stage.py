@@ -70,12 +70,12 @@ def with_candidate(plan: RunPlan) -> RunPlan:
 
 
 def _errors(plan: RunPlan, day: date) -> dict[str, float]:
-    """LogMAE of each contestant by the day's latest run that trained all of them as today; empty where none did."""
+    """The error of each contestant by the day's latest run that trained all of them as today; empty where none did."""
     for run in run_paths(plan.workspace, day):
         summary, made = read_record(run / SUMMARY, RunSummary), origin(run)
         if summary is None or made is None or not _alike(made, plan.preset):
             continue
-        found = {name: summary.report.logmae(name) for name in plan.preset.contestants}
+        found = {name: summary.report.error(name) for name in plan.preset.contestants}
         errors = {name: error for name, error in found.items() if error is not None}
         if errors.keys() == found.keys() and not errors.keys() & summary.report.ages.keys():
             return errors

@@ -5,7 +5,7 @@ All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 
 from mtmd.config import Slice
 from mtmd.config.model import RIVALS, label_of
-from mtmd.evaluate.metrics import LOGMAE, PAIRED, QUALITIES, Metric
+from mtmd.evaluate.metrics import NAMED, PAIRED, QUALITIES, Metric, applies, error_at
 from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
 from mtmd.report.tables import Column, Table, columns_of, enumerated, number
 
@@ -42,12 +42,12 @@ def standing(report: EvaluationReport, rival: str) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {place: [] for place in PLACES}
     for where in report.aggregates:
-        found[_place(report.compared(rival, where), report.seed_noise)].append(where.task)
+        found[_place(report.compared(rival, where), report.noise_at(where))].append(where.task)
     return found
 
 
-def _place(pair: Comparison, seed_noise: float) -> str:
-    if pair.low is None or pair.high is None or abs(pair.improvement or 0.0) < seed_noise:
+def _place(pair: Comparison, noise: float) -> str:
+    if pair.low is None or pair.high is None or abs(pair.improvement or 0.0) < noise:
         return "tied"
     return "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
 
@@ -72,9 +72,34 @@ def worth(report: EvaluationReport) -> str:
         said = f"Mixed: against pooling alone {name} is {words}."
     else:
         said = f"{name[0].upper()}{name[1:]} is worth its cost: against pooling alone it is {words}."
+    return f"{said} A difference below {noise_words(report)} is noise between trainings, and counts as tied."
+
+
+def noise_words(report: EvaluationReport) -> str:
+    """`5%`, as another training seed changes as much; of each kind of error where there are two."""
+    noise = {error_at(report, where).label: report.noise_at(where) for where in report.aggregates}
+    shown = [f"{share:.2g}%" for share in (100 * one for one in noise.values())]
     return (
-        f"{said} A difference below {report.seed_noise:.0%} is noise between trainings, and counts as tied."
+        shown[0]
+        if len(shown) == 1
+        else enumerated([f"{a} of {b}" for a, b in zip(shown, noise, strict=True)])
     )
+
+
+def error_words(report: EvaluationReport) -> str:
+    """`LogMAE`, `NE`, or both where tasks differ in what they learn from."""
+    return " or ".join(dict.fromkeys(error_at(report, where).label for where in report.aggregates))
+
+
+def measures(report: EvaluationReport) -> str:
+    """What the errors are, and which other measures there are none of."""
+    words = {
+        "scores": "LogMAE is the mean of |ln p̂ − ln teacher|: lower is better.",
+        "actions": "NE (normalised entropy) is the log loss of the shown ads over that of a model which knows the "
+        "slice's rate of actions: below 1 is better than the rate. Recall, KL of winners and rank buckets need scores "
+        "of all candidates, so tasks that learn from actions have none.",
+    }
+    return " ".join(words[source] for source in words if source in report.sources(ALL))
 
 
 def metric_text(metric: Metric, metrics: SliceMetrics, confidence: float) -> str:
@@ -85,31 +110,44 @@ def metric_text(metric: Metric, metrics: SliceMetrics, confidence: float) -> str
     return f"{number(value, metric.form)} [{', '.join(number(bound, metric.form) for bound in found)}]"
 
 
+def first_metrics(report: EvaluationReport, where: Slice) -> list[Metric]:
+    """The metrics of a task that decide; what users did says more than NE alone."""
+    more = [NAMED[name] for name in ("auc", "calibration")] if where.task in report.actions else []
+    return [metric for metric in PAIRED if applies(metric, report, where)] + more
+
+
 def first_table(report: EvaluationReport) -> Table:
     """The metrics that decide, by task over its slices: of the candidate, and of every rival."""
-    tasks = report.aggregates
-    cut = [report.get(report.candidate, where) for where in tasks]
-    asked = ", ".join(f"{found.task} {found.contested // max(report.winners, 1):,}" for found in cut)
-    most = max((found.requests for found in cut), default=0)
+    cells = [(where, metric) for where in report.aggregates for metric in first_metrics(report, where)]
     rows = [
         (
             rival_name(report, name),
-            *(
-                number(metric.of(report.get(name, where)), metric.form)
-                for where in tasks
-                for metric in PAIRED
-            ),
+            *(number(metric.of(report.get(name, where)), metric.form) for where, metric in cells),
         )
         for name in (report.candidate, *rivals_of(report))
     ]
     return Table(
-        title=f"All slices. Recall: of the top {report.winners} when {report.kept} are kept, in requests with "
-        f"more ({asked} of {most:,}); KL of winners: of every request's top {report.winners}",
+        title=f"All slices. {_winners_words(report)}",
         columns=(
             Column(name="", kind="text"),
-            *columns_of("number", (f"{where.task} {metric.label}" for where in tasks for metric in PAIRED)),
+            *columns_of("number", (f"{where.task} {metric.label}" for where, metric in cells)),
         ),
         rows=tuple(rows),
+    )
+
+
+def _winners_words(report: EvaluationReport) -> str:
+    """Of which requests recall and KL of winners are; without tasks that have them, what NE is."""
+    cut = [
+        report.get(report.candidate, where) for where in report.aggregates if where.task not in report.actions
+    ]
+    if not cut:
+        return "NE: log loss of shown ads / that of the slice's rate of actions"
+    asked = ", ".join(f"{found.task} {found.contested // max(report.winners, 1):,}" for found in cut)
+    most = max(found.requests for found in cut)
+    return (
+        f"Recall: of the top {report.winners} when {report.kept} are kept, in requests with more ({asked} of "
+        f"{most:,}); KL of winners: of every request's top {report.winners}"
     )
 
 
@@ -119,10 +157,11 @@ def metrics_table(report: EvaluationReport) -> Table:
     places += [
         (where, name) for where in report.aggregates for name in (report.candidate, *rivals_of(report))
     ]
+    qualities = [metric for metric in QUALITIES if applies(metric, report, EVERYTHING)]
     rows = []
     for where, name in places:
         found = report.get(name, where)
-        numbers = (metric_text(metric, found, report.confidence) for metric in QUALITIES)
+        numbers = (metric_text(metric, found, report.confidence) for metric in qualities)
         rows.append(
             (*where, rival_name(report, name), found.rows, *numbers, found.impressions, found.positives)
         )
@@ -131,7 +170,7 @@ def metrics_table(report: EvaluationReport) -> Table:
         columns=(
             *columns_of("text", ("surface", "product", "task", "of")),
             Column(name="rows", kind="count"),
-            *columns_of("number", (metric.label for metric in QUALITIES)),
+            *columns_of("number", (metric.label for metric in qualities)),
             *columns_of("count", ("shown", "actions")),
         ),
         rows=tuple(rows),
@@ -140,38 +179,44 @@ def metrics_table(report: EvaluationReport) -> Table:
 
 
 def gains_table(report: EvaluationReport) -> Table:
-    """Slices and tasks × the candidate's LogMAE, and its improvement over each rival (paper Table 1)."""
-    rivals = rivals_of(report)
+    """Slices and tasks × the candidate's error, and its improvement over each rival (paper Table 1)."""
+    rivals, error = rivals_of(report), error_words(report)
     rows = []
     for where in (*report.slices, *report.aggregates):
         own = report.get(report.candidate, where)
         gains = (estimate(report, rival, where) for rival in rivals)
-        rows.append((str(where) if where.surface != ALL else f"{where.task}, all slices", own.logmae, *gains))
+        value = error_at(report, where).of(own)
+        rows.append((str(where) if where.surface != ALL else f"{where.task}, all slices", value, *gains))
     return Table(
-        title=f"LogMAE of {report.candidate} on {report.as_of}, and its improvement over each rival with "
+        title=f"{error} of {report.candidate} on {report.as_of}, and its improvement over each rival with "
         f"{report.confidence:.0%} intervals",
         columns=(
             Column(name="slice", kind="text"),
-            Column(name="LogMAE"),
+            Column(name=error),
             *columns_of("estimate", (rival_name(report, rival) for rival in rivals)),
         ),
         rows=tuple(rows),
     )
 
 
-def rivals_table(report: EvaluationReport, metric: Metric = LOGMAE) -> Table:
-    """A row for each rival: of LogMAE in words, over all tasks and by task."""
+def rivals_table(report: EvaluationReport, metric: Metric | None = None) -> Table:
+    """A row for each rival: of a metric, or of the error with words; over all tasks and by task."""
+    places = [
+        where
+        for where in (EVERYTHING, *report.aggregates)
+        if metric is None or applies(metric, report, where)
+    ]
     rows = []
-    worded = metric is LOGMAE
     for rival in rivals_of(report):
-        gains = (estimate(report, rival, where, metric=metric) for where in (EVERYTHING, *report.aggregates))
-        words = [standing_words(report, rival)] if worded else []
+        gains = (estimate(report, rival, where, metric=metric) for where in places)
+        words = [] if metric else [standing_words(report, rival)]
         rows.append((rival_name(report, rival), *words, *gains))
+    label = metric.label if metric else error_words(report)
     return Table(
-        title=f"Improvement of {metric.label} over each rival, all slices, with {report.confidence:.0%} intervals",
+        title=f"Improvement of {label} over each rival, all slices, with {report.confidence:.0%} intervals",
         columns=(
-            *columns_of("text", ("against the", "in words")[: 1 + worded]),
-            *columns_of("estimate", (ALL_TASKS, *(where.task for where in report.aggregates))),
+            *columns_of("text", ("against the", "in words")[: 1 if metric else 2]),
+            *columns_of("estimate", (ALL_TASKS if where == EVERYTHING else where.task for where in places)),
         ),
         rows=tuple(rows),
     )
@@ -197,12 +242,16 @@ def bucket_columns(report: EvaluationReport) -> tuple[Column, ...]:
 
 
 def estimate(
-    report: EvaluationReport, rival: str, where: Slice, bucket: int | None = None, metric: Metric = LOGMAE
+    report: EvaluationReport,
+    rival: str,
+    where: Slice,
+    bucket: int | None = None,
+    metric: Metric | None = None,
 ) -> Estimate | None:
     """The candidate's improvement over a rival with its interval; None where a metric is undefined.
 
     Of all tasks (`EVERYTHING`) it is over their rows together: each row of each task counts once.
     """
-    pair = report.compared(rival, where, bucket, metric.name)
+    pair = report.compared(rival, where, bucket, metric.name if metric else None)
     gain = pair.improvement
     return None if gain is None else Estimate(value=gain, low=pair.low, high=pair.high)

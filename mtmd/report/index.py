@@ -26,6 +26,7 @@ _LEAST = 3  # runs of a trend
 _KINDS: dict[str, Kind] = {
     "promoted": "good", "kept": "held", "rolled back": "held", "stopped": "bad", "failed": "bad",
 }  # fmt: skip
+_ERRORS = {"logmae": "LogMAE", "ne": "NE"}
 _log = logging.getLogger(__name__)
 _Made = TypeVar("_Made")
 
@@ -47,7 +48,8 @@ def document(line: LineRecords) -> Document:
             Section(
                 "days", "Days and runs", 1, [days_table(line)],
                 how="LogMAE is the mean |ln prediction − ln teacher score| on the run's held-out day: lower is better, "
-                "and days differ. A run without a link has no page: it was not written, or the clean-up removed it.",
+                "and days differ. NE, where all tasks learn from actions: log loss over that of each slice's rate. "
+                "A run without a link has no page: it was not written, or the clean-up removed it.",
             ),
             Section("champions", "Champions", 2, [champions_table(line.history), *empty]),
         ),
@@ -56,11 +58,14 @@ def document(line: LineRecords) -> Document:
 
 def days_table(line: LineRecords, most: int = DAYS) -> Table:
     """The newest runs, and the days between them without one, each with what the monitor said of its day."""
+    errors = [name for name in _ERRORS if any(getattr(run, name) is not None for run in line.runs)] or [
+        "logmae"
+    ]
     rows = [
         (
             Link(text=f"{day}", url=line.page(run) if run else ""),
             f"{MARKS[_KINDS[line.verdict(run)]]}{line.verdict(run)}" if run else "no run",
-            run.logmae if run else None,
+            *(getattr(run, name) if run else None for name in errors),
             run.rows if run else None,
             (run.model_id if run else None) or "",
             _watched(line.monitored.get(day)),
@@ -72,7 +77,7 @@ def days_table(line: LineRecords, most: int = DAYS) -> Table:
         title="",
         columns=(
             *columns_of("text", ("day", "verdict")),
-            Column(name="LogMAE"),
+            *columns_of("number", (_ERRORS[name] for name in errors)),
             Column(name="held-out rows", kind="count"),
             *columns_of("text", ("model", "monitor", "why")),
         ),
@@ -81,12 +86,15 @@ def days_table(line: LineRecords, most: int = DAYS) -> Table:
 
 
 def trend(runs: Iterable[RunRecord]) -> list[Block]:
-    """LogMAE from run to run, the oldest first; nothing of fewer than three."""
-    known = [run for run in runs if run.logmae is not None]
+    """The error from run to run, the oldest first, as the newest has it; nothing of fewer than three."""
+    listed = list(runs)
+    name = "logmae" if not listed or listed[-1].ne is None else "ne"
+    known = [run for run in listed if getattr(run, name) is not None]
     if len(known) < _LEAST:
         return []
-    title = "LogMAE of the candidate over all tasks, run by run: mean |ln p̂ − ln teacher|, lower is better"
-    values = {"candidate": [run.logmae for run in known]}
+    formula = {"logmae": "mean |ln p̂ − ln teacher|", "ne": "log loss / that of the slice's rate"}[name]
+    title = f"{_ERRORS[name]} of the candidate over all tasks, run by run: {formula}, lower is better"
+    values = {"candidate": [getattr(run, name) for run in known]}
     return [Picture(line_chart(title, values, (f"{known[0].as_of}", f"{known[-1].as_of}")), title)]
 
 

@@ -92,13 +92,13 @@ def _figures(report: MonitorReport) -> Table:
 
 
 def _trend(reports: Sequence[MonitorReport]) -> Iterator[Picture]:
-    """LogMAE of every task on each day that was scored, the oldest first; nothing of fewer than three days."""
+    """The error of every task on each day that was scored, the oldest first; nothing of fewer than three days."""
     days = [
         (
             report.day,
             {
                 one.where.split(" × ")[-1]: one.value
-                for one in report.of("logmae")
+                for one in (*report.of("logmae"), *report.of("ne"))
                 if one.where.startswith("all ×")
             },
         )
@@ -107,7 +107,7 @@ def _trend(reports: Sequence[MonitorReport]) -> Iterator[Picture]:
     scored = [(day, figures) for day, figures in days if any(value is not None for value in figures.values())]
     if len(scored) >= 3:
         series = {task: [figures.get(task) for _, figures in scored] for task in scored[-1][1]}
-        title = "LogMAE of the champion on each new day"
+        title = "Error of the champion on each new day"
         yield Picture(line_chart(title, series, (f"{scored[0][0]}", f"{scored[-1][0]}")), title)
 
 

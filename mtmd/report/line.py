@@ -16,6 +16,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
+from mtmd.evaluate.report import EVERYTHING
 from mtmd.monitor.health import MonitorReport
 from mtmd.promote.findings import RunSummary
 from mtmd.registry.records import SUMMARY, Champion, ChampionChange, ModelManifest, run_paths
@@ -41,6 +42,11 @@ class RunRecord(Frozen):
     rows: int | None = Field(None, description="candidate rows of the held-out day")
     reason: str = Field("", description="the first failed gate, the refusal, or the error; empty for none")
     logmae: float | None = Field(None, description="of all tasks: each row of each task counts once")
+    ne: float | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="likewise, where all tasks learn from actions",
+    )
 
     @classmethod
     def of(cls, path: Path, summary: RunSummary) -> "RunRecord":
@@ -57,6 +63,7 @@ class RunRecord(Frozen):
             rows=max((task.rows for task in tasks), default=0),
             reason=short(next(iter(failed), summary.verdict.refusal or ""), LONGEST),
             logmae=report.logmae(report.candidate),
+            ne=report.ne(report.candidate) if report.error_at(EVERYTHING) == "ne" else None,
         )
 
 

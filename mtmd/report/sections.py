@@ -2,11 +2,21 @@
 
 from collections.abc import Iterable
 
-from mtmd.evaluate.metrics import PAIRED
-from mtmd.evaluate.report import EvaluationReport
+from mtmd.evaluate.metrics import PAIRED, applies
+from mtmd.evaluate.report import EVERYTHING, EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Verdict, tally
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
-from mtmd.report.evaluation import buckets_table, first_table, gains_table, metrics_table, rivals_table, worth
+from mtmd.report.evaluation import (
+    buckets_table,
+    error_words,
+    first_table,
+    gains_table,
+    measures,
+    metrics_table,
+    noise_words,
+    rivals_table,
+    worth,
+)
 from mtmd.report.tables import Column, Table, columns_of, minus, number, short
 from mtmd.run import Race
 
@@ -39,7 +49,7 @@ def gates(verdict: Verdict, report: EvaluationReport) -> Section:
         lead=verdict.tally + (f"; refused: {verdict.refusal.partition(';')[0]}" if verdict.refusal else ""),
         kind="bad" if verdict.failed else "held" if verdict.refusal else "good",
         blocks=blocks,
-        how="LogMAE is the mean of |ln p̂ − ln teacher|: lower is better. Recall: by a task's score, the share of the "
+        how=f"{measures(report)} Recall: by a task's score, the share of the "
         "heavyweight ranker's top ads of a request that a cut keeps; requests that it makes no smaller are left out. "
         "KL is Bernoulli KL(teacher ‖ p̂) in nats. Worse: significantly worse than the rival by "
         "more than the gate's tolerance; better: the interval of the difference is above zero. The smallest loss is "
@@ -85,7 +95,7 @@ def race(found: Race | None) -> list[Section]:
     ]
     columns = (
         Column(name="contestant", kind="text"),
-        Column(name="mean LogMAE"),
+        Column(name="mean error"),
         Column(name="days", kind="count"),
         Column(name="", kind="text"),
     )
@@ -111,7 +121,9 @@ def race(found: Race | None) -> list[Section]:
 def rivals(report: EvaluationReport) -> Section:
     """Against every rival, slice by slice, and on what users did."""
     blocks: list[Block] = [rivals_table(report), gains_table(report)]
-    blocks.append(Fold("Recall and KL of winners", [rivals_table(report, metric) for metric in PAIRED[1:]]))
+    winners = [metric for metric in PAIRED if metric.name in ("recall", "winner_kl")]
+    if applies(winners[0], report, EVERYTHING):
+        blocks.append(Fold("Recall and KL of winners", [rivals_table(report, one) for one in winners]))
     blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
     return Section(
         anchor="rivals",
@@ -119,14 +131,19 @@ def rivals(report: EvaluationReport) -> Section:
         order=30,
         lead=worth(report),
         blocks=blocks,
-        how="LogMAE is the mean of |ln p̂ − ln teacher|; an improvement of 5% means that the candidate's is 5% lower "
+        how=f"{measures(report)} An improvement of 5% means that the candidate's {error_words(report)} is 5% lower "
         "than the rival's. Bold: the interval, from a paired bootstrap over requests, leaves zero out. Ahead and "
-        f"behind also need {report.seed_noise:.0%} or more, as another training seed changes as much.",
+        f"behind also need {noise_words(report)} or more, as another training seed changes as much.",
     )
 
 
 def buckets(report: EvaluationReport) -> Section:
     """Gains by rank bucket, over all tasks."""
+    if report.sources(EVERYTHING.task) == {"actions"}:
+        words = (
+            "Buckets are cut by scores of all candidates. All tasks learn from actions, so there are none."
+        )
+        return Section(anchor="buckets", title="By rank bucket", order=40, blocks=[words])
     return Section(
         anchor="buckets",
         title="By rank bucket",

@@ -5,11 +5,12 @@ from datetime import date
 
 from mtmd.config import Slice, Variant, variants
 from mtmd.evaluate.ablation import Ablation, contributions
+from mtmd.evaluate.metrics import error_at
 from mtmd.evaluate.report import EVERYTHING, EvaluationReport
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Picture, Section, line_chart
-from mtmd.report.evaluation import ALL_TASKS, bucket_columns
+from mtmd.report.evaluation import ALL_TASKS, bucket_columns, noise_words
 from mtmd.report.tables import Cell, Column, Table, columns_of, time_words
 from mtmd.train.stage import Trained
 from mtmd.validate.results import ExpectationResult
@@ -33,7 +34,7 @@ def ablations(ablated: Ablation | None) -> Section:
         if ablated
         else "No variants are trained for this run yet",
         blocks=blocks,
-        how="Improvement of LogMAE with a factor over without it, the rest the same; positive means that it helps.",
+        how="Improvement of the error with a factor over without it, the rest the same; positive means that it helps.",
     )
 
 
@@ -43,10 +44,10 @@ def factors_table(
     """What each factor contributes, with the columns of the paper's Table 6; the last one says what chance explains."""
     seeds = f"{len(reports)} seeds"
     if len(reports) == 1:
-        seeds = f"one seed: below {reports[0].seed_noise:.0%} is noise, which the intervals do not know of"
-    task = ALL_TASKS if where == EVERYTHING else where.task
+        seeds = f"one seed: below {noise_words(reports[0])} is noise, which the intervals do not know of"
+    task, error = ALL_TASKS if where == EVERYTHING else where.task, error_at(reports[0], where).label
     return Table(
-        title=f"Contribution to LogMAE by rank bucket (0 = top), {task}, {reports[0].as_of}, {seeds}",
+        title=f"Contribution to {error} by rank bucket (0 = top), {task}, {reports[0].as_of}, {seeds}",
         columns=(
             *columns_of("text", ("factor",)),
             *bucket_columns(reports[0]),

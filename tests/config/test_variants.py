@@ -48,15 +48,6 @@ def test_a_variant_changes_its_factor_alone(preset: str, name: str) -> None:
     assert differences(full.model_dump(), changed.model_dump()) == expected
 
 
-def test_the_daily_ones_are_the_rows_of_table_6() -> None:
-    daily = [one.name for one in variants("mtmd").values() if one.daily]
-    assert daily == ["no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling"]
-    assert [one.name for one in variants("mtmd").values() if one.added] == [
-        "downsampling",
-        "downsampling_fewer_steps",
-    ]
-
-
 def test_half_the_window_is_gone_through_twice_as_often(tiny_preset: Preset) -> None:
     training = variant("downsampling", "mtmd").of(tiny_preset).training
     assert (training.sample_fraction, training.epochs) == (0.5, 2 * tiny_preset.training.epochs)

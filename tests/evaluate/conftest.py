@@ -23,6 +23,14 @@ def declarations(tiny_preset: Preset) -> Declarations:
 
 
 @pytest.fixture(scope="session")
+def acting(declarations: Declarations) -> Declarations:
+    """The same, but clicks and good clicks are learnt from actions."""
+    tasks = [task.model_copy(update={"learn_from": "actions"}) for task in declarations.domains.tasks[:2]]
+    domains = declarations.domains.model_copy(update={"tasks": (*tasks, declarations.domains.tasks[2])})
+    return declarations.model_copy(update={"domains": domains})
+
+
+@pytest.fixture(scope="session")
 def make_day(declarations: Declarations) -> MakeDay:
     """Random teacher scores in the domains of `only`; a fifth is impressed, actions follow it."""
 

@@ -108,7 +108,7 @@ def test_every_number_equals_the_literal_definition(
     log_p = predict(day, 2, 0.5)
     for where in (*report.slices, *report.aggregates):
         found = report.get("per_slice", where, bucket)
-        sure = {metric.name for metric in METRICS if metric.sure}
+        sure = {metric.name for metric in METRICS if metric.sure and metric.source != "actions"}
         assert set(found.errors) == (sure if bucket is None else set())
         for name, value in literal(day, declarations, log_p, found).items():
             assert getattr(found, name) == (value if value is None else pytest.approx(value, abs=1e-9)), (
@@ -194,9 +194,34 @@ def test_a_log_probability_that_rounding_lifts_above_zero_is_accepted(
     assert math.isfinite(found.bce)
 
 
-def test_the_report_survives_json_which_has_no_nan(declarations: Declarations, make_day) -> None:
-    day = make_day(60, only=(0,))
-    report = evaluate_predictors(AS_OF, declarations, day, {"mtmd": predict(day, 0, 0.1)}, CONFIG)
+def test_a_task_that_learns_from_actions_is_measured_on_shown_ads_by_ne(
+    acting: Declarations, make_day
+) -> None:
+    """NE's unit is the entropy of each slice's own rate; the report also survives JSON, which has no NaN."""
+    day = make_day(3000, seed=3)
+    given = {"mtmd": predict(day, 1, 0.1), "per_slice": predict(day, 2, 0.5)}
+    day.teacher[:, :2] = np.where(day.labels >= 0, day.labels, np.nan)[:, :2]
+    report = evaluate_predictors(AS_OF, acting, day, given, CONFIG)
+    losses, units = np.zeros(2), 0.0
+    for domain in range(6):
+        rows = np.flatnonzero((day.domain == domain) & ~np.isnan(day.teacher[:, 1]))
+        acted, rate = day.teacher[rows, 1] == 1, float(day.teacher[rows, 1].mean())
+        own = [np.where(acted, p[rows, 1], np.log1p(-np.exp(p[rows, 1]))) for p in given.values()]
+        unit = -len(rows) * (rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
+        where = report.slices[[at.task for at in report.slices].index("gctr")]._replace(
+            **acting.domains.domains[domain]._asdict()
+        )
+        found, pair = report.get("mtmd", where), report.compared("per_slice", where)
+        assert (found.rows, found.ne) == (len(rows), pytest.approx(-own[0].sum() / unit))
+        assert found.calibration == pytest.approx(np.exp(given["mtmd"][rows, 1]).sum() / acted.sum())
+        assert set(found.errors) == {"ne", "auc", "log_loss", "mean_prediction", "calibration"}
+        assert pair.improvement == pytest.approx(1 - own[0].sum() / own[1].sum(), abs=1e-6)
+        losses, units = losses - [one.sum() for one in own], units + unit
+    assert report.get("per_slice", Slice(ALL, ALL, "gctr")).ne == pytest.approx(losses[1] / units)
+    assert {(m.task, m.bucket is None, m.logmae is None) for m in report.metrics if m.rows} == {
+        ("ctr", True, True), ("gctr", True, True), ("octr", True, False), ("octr", False, False),
+    }  # fmt: skip
+    assert {c.metric for c in report.comparisons if c.task == "ctr"} == {"ne"}
     text = report.model_dump_json()
     json.loads(text, parse_constant=pytest.fail)
     assert EvaluationReport.model_validate_json(text) == report

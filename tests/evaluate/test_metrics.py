@@ -9,10 +9,10 @@ import pytest
 from mtmd.evaluate.metrics import (
     METRICS,
     NAMED,
+    ActionTargets,
     TeacherTargets,
     area,
     area_error,
-    impression_values,
     ratio_error,
     row_values,
 )
@@ -69,7 +69,7 @@ def test_a_very_small_probability_stays_finite() -> None:
 def test_every_metric_of_the_table_is_a_number_of_a_slice() -> None:
     assert [metric.name for metric in METRICS if not hasattr(ONE, metric.name)] == []
     summed = {*values(np.empty(0), np.empty(0))}
-    summed |= {*impression_values(np.empty(0), np.empty(0, np.bool_))}
+    summed |= {*row_values(np.empty(0), np.empty(0, np.bool_), ActionTargets.of(np.empty(0)))}
     assert {name for metric in METRICS for name in (metric.above, metric.below) if name} == summed
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mtmd.config import Declarations, Preset
-from mtmd.errors import EvaluationError
-from mtmd.evaluate.predictors import score_day, window_medians
+from mtmd.errors import EvaluationError, LogsError
+from mtmd.evaluate.predictors import constant_scores, score_day, window_medians
 from mtmd.model.ranker import build_model
 
 
@@ -46,3 +46,22 @@ def test_a_domain_without_scores_takes_the_median_of_all_and_a_task_without_any_
     teacher[:, 2] = torch.nan
     with pytest.raises(EvaluationError, match=r"tasks \['octr'\] have no teacher score in the window"):
         window_medians([replace(shard, teacher=teacher)], declarations)
+
+
+def test_of_actions_the_constant_is_their_rate_and_a_domain_with_few_leans_on_all(
+    acting: Declarations, make_day, make_shard
+) -> None:
+    """One action of two shown ads in domain 2, four of 40 in domain 4: with 20 rows of 5 / 42, (1 + 2.38) / 22."""
+    shard, teacher = make_shard(requests=100), torch.full((300, 3), torch.nan)
+    places = [torch.nonzero(shard.domain(2) == domain).squeeze(1) for domain in (2, 4)]
+    teacher[places[0][:2], :2] = torch.tensor([[1.0], [0.0]])
+    teacher[places[1][:40], :2] = torch.tensor([1.0] * 4 + [0.0] * 36)[:, None]
+    teacher[:, 2] = shard.teacher[:, 2]
+    day = make_day(200)
+    found = constant_scores([replace(shard, teacher=teacher)], acting, day)
+    assert np.exp(found[day.domain == 2, 1]) == pytest.approx((1 + 20 * 5 / 42) / 22, rel=1e-5)
+    teacher[teacher[:, 1] == 1, 1] = 0
+    with pytest.raises(
+        LogsError, match=r"'gctr' learns from actions, .* 'good_clicked' is true in 0 of 42 rows"
+    ):
+        constant_scores([replace(shard, teacher=teacher)], acting, day)

@@ -20,7 +20,7 @@ from tests.train.windows import with_rival, with_training
 
 # At the tests' usual rate the pooled two-tower is worse than the constant.
 CONTESTANT = '[promotion]\ncontestants = ["pooled"]\nshare = 0.25\n[rivals.pooled]\nlearning_rate = 0.01\n'
-OVER = "mean LogMAE over 4 of the 7 days before"
+OVER = "mean error over 4 of the 7 days before"
 WORSE, BETTER = {"mtmd": 0.5, "pooled": 0.6}, {"mtmd": 0.5, "pooled": 0.4}
 
 

@@ -1,13 +1,16 @@
 """Tables of an evaluation whose every number is known: predictors are off by a constant."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from mtmd.config import Preset
+from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import NAMED, QUALITIES, RECALL
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.report.evaluation import (
-    buckets_table,
     first_table,
     gains_table,
     metrics_table,
@@ -16,8 +19,9 @@ from mtmd.report.evaluation import (
     standing_words,
     worth,
 )
+from mtmd.report.sections import buckets, rivals
 from mtmd.report.tables import Table
-from tests.report.conftest import changed, evaluate
+from tests.report.conftest import AS_OF, changed, evaluate, off_by
 
 
 def _names(table: Table) -> list[str]:
@@ -26,7 +30,7 @@ def _names(table: Table) -> list[str]:
 
 def test_every_slice_has_every_metric_and_tasks_stand_beside_every_rival(report: EvaluationReport) -> None:
     table = metrics_table(report)
-    assert _names(table)[5:-2] == [metric.label for metric in QUALITIES]
+    assert _names(table)[5:-2] == [metric.label for metric in QUALITIES if metric.source != "actions"]
     first = dict(zip(_names(table), table.texts()[0], strict=True))
     assert (first["of"], first["rows"], first["LogMAE"]) == ("mtmd", "320", "0.1000 [0.1000, 0.1000]")
     assert first["calibration to teacher"].startswith("0.9048 [")
@@ -73,13 +77,6 @@ def test_a_rival_has_its_standing_and_one_of_an_earlier_day_its_age(report: Eval
     assert rivals_table(aged).rows[1][0] == "per-slice baselines, 5 days old"
 
 
-def test_buckets_are_told_over_all_rivals(report: EvaluationReport) -> None:
-    whole = buckets_table(report)
-    assert _names(whole)[:2] == ["over the", "0"]
-    assert _names(whole)[-1] == "all"
-    assert whole.texts()[0][-1].startswith("−25.00% [")
-
-
 def test_what_another_seed_would_change_is_a_tie_however_narrow_its_interval(
     day: HeldOutDay, tiny_preset: Preset
 ) -> None:
@@ -104,3 +101,25 @@ def test_pooling_alone_may_be_enough(day: HeldOutDay, tiny_preset: Preset) -> No
         assert worth(evaluate(day, tiny_preset, mtmd=0.1, pooled=pooled)) == said + noise
     without = evaluate(day, tiny_preset, mtmd=0.1, constant=1.0)
     assert worth(without).startswith("The pooled two-tower was not evaluated")
+
+
+def test_what_is_learnt_from_actions_is_told_by_ne_and_by_nothing_that_needs_scores(
+    day: HeldOutDay, tiny_preset: Preset
+) -> None:
+    given = tiny_preset.model_dump() | {
+        "training": tiny_preset.training.model_dump() | {"learn_from": "actions"}
+    }
+    acted = np.where(day.labels >= 0, day.labels, np.nan).astype(np.float32)
+    predictions = {name: off_by(day, error) for name, error in {"mtmd": 0.0, "pooled": 1.5}.items()}
+    preset = Preset.model_validate(given)
+    held = replace(day, teacher=acted)
+    found = evaluate_predictors(AS_OF, preset.declarations, held, predictions, preset.evaluation)
+    assert _names(first_table(found))[1:4] == ["ctr NE", "ctr AUC", "ctr calibration to actions"]
+    assert (gains_table(found).columns[1].name, found.logmae("mtmd")) == ("NE", None)
+    ahead = [row[1].split(" on ")[0] for row in rivals_table(found).rows]
+    assert ahead == ["ahead"]
+    text = " ".join(str(block) for one in (rivals(found), buckets(found)) for block in (*one.blocks, one.how))
+    assert "rank buckets need scores" in text
+    assert "so there are none" in text
+    assert "0.5% or more" in text
+    assert "KL of winners over" not in text

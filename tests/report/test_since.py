@@ -64,12 +64,3 @@ def test_what_is_not_recorded_is_said(two_models: Line) -> None:
     assert _rows(two_models, run, "20200101-gone")["held-out day"] == ("not recorded", "2026-01-26")
     (two_models.registry.path(CHAMPION) / "manifest.json").write_text("{")
     assert _rows(two_models, run)["held-out day"] == ("not recorded", "2026-01-26")
-
-
-def test_a_run_like_the_champions_says_so(two_models: Line) -> None:
-    two_models.decide(CHAMPION, date(2026, 1, 25), preset={"a": 1})
-    run = two_models.decide("20260126-b1", SECOND, preset={"a": 1})
-    assert _rows(two_models, run)["how it was made"] == (
-        "",
-        "as the champion was",
-    )

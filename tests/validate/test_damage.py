@@ -23,7 +23,6 @@ REQUESTS = [
     ("surface = null where {row} = 1", "surface_not_null", 1),
     ("surface = 'feed' where {row} = 0", "surface_known", 1),
     ("ts = ts - interval 1 day where {row} < 3", "ts_inside_the_day", 3),
-    ("ts = timestamp '2026-01-03' where {row} = 1", "ts_inside_the_day", 1),
     ("user_activity = '-inf' where {row} = 1", "numbers_finite", 1),
     ("user_activity = 3e38 where {row} = 1", "numbers_finite", 1),  # its square is beyond a float32
     ("user_vector = user_vector[1:15] where {row} < 2", "vectors_whole", 2),
@@ -42,8 +41,6 @@ ADS = [
     ("bid = null where ad_id = 3", "bid_not_null", 1),
     ("bid = -0.01 where ad_id in (3, 4)", "bid_is_an_amount", 2),
     ("bid = 'nan' where ad_id = 3", "bid_is_an_amount", 1),
-    ("ad_ctr_7d = 'inf' where ad_id = 3", "numbers_finite", 1),
-    ("ad_vector = [1.0] where ad_id = 3", "vectors_whole", 1),
     ("price = 2 where ad_id = 0", "features_null_where_lacking", 1),
 ]
 CANDIDATES = [
@@ -57,10 +54,8 @@ CANDIDATES = [
     ("gctr = if(ad_id = 3, 'nan', '0') where {row} = 1 and ad_id < 6", "gctr_is_a_probability", 3),
     ("octr = -0.01 where {row} = 1 and ad_id = 4", "octr_is_a_probability", 1),
     ("ctr = null where {row} = 1", "ctr_exactly_where_defined", 6),
-    ("octr = 0.02 where {row} = 1", "octr_exactly_where_defined", 3),
     ("octr = null where {row} < 2", "octr_exactly_where_defined", 6),
     ("gctr = 0.3 where {row} = 1 and ad_id < 5", "gctr_at_most_ctr", 2),
-    ("octr = 0.3 where {row} = 1 and ad_id = 4", "octr_at_most_ctr", 1),
     ("hidden = false where {row} = 1", "outcomes_null_unless_impressed", 4),
     ("position = 5 where {row} = 1 and not impressed", "outcomes_null_unless_impressed", 4),
     ("clicked = null where {row} = 1", "clicked_exactly_where_defined", 2),
@@ -166,19 +161,6 @@ def test_samples_are_keys_and_values(logs, yesterday) -> None:
     logs.damage("candidates", updated("gctr = 0.25, ctr = 0.125 where {row} = 1 and ad_id = 3"))
     (failure,) = logs.validate(yesterday).failures
     assert failure.samples == ({"request_id": "739618001", "ad_id": "3", "gctr": "0.25", "ctr": "0.125"},)
-
-
-def test_a_deviation_says_what_was_observed_and_what_is_ordinary(logs, yesterday) -> None:
-    logs.damage("candidates", f"delete from t where {ROW} % 3 = 0 and {ROW} < 54")
-    (failure,) = logs.validate(yesterday).failures
-    assert failure.samples[0] == {
-        "domain": "home_feed × shopping",
-        "subject": "share of candidates",
-        "observed": "0.02381",
-        "usual": "0.166667",
-        "lowest": "0.033333",
-        "highest": "0.833333",
-    }
 
 
 @pytest.fixture

@@ -51,13 +51,6 @@ def test_rows_and_scores_scatter_by_factors(measure: Measure) -> None:
     assert ordinary(measure, values, 10, LIMITS) == pytest.approx((200 / factor, 200, 200 * factor))
 
 
-def test_a_fifth_of_the_rows_is_no_ordinary_day() -> None:
-    earlier = [_day(8 - n, rows, 1.0, Measure.VOLUME) for n, rows in enumerate([90, 110, 95, 105] * 2)]
-    (found,) = deviations(_day(0, 20, 1.0, Measure.VOLUME), earlier, LIMITS)
-    assert (found.observed, found.measure) == (20, Measure.VOLUME)
-    assert deviations(_day(0, 60, 1.0, Measure.VOLUME), earlier, LIMITS) == ()
-
-
 @pytest.mark.parametrize(
     ("measure", "expected"),
     [

@@ -8,10 +8,10 @@ both levels together vary as the days do (A. C. Davison, D. V. Hinkley, Bootstra
 their requests say. Few days tell little of how much days vary: an interval is never narrower than Student's over days.
 
 C contestants, N rows of a slice, R requests, S resamples, D days, Q columns: LogMAE by rank bucket and of the
-rest, then the other sums.
+rest, or NE there where the slice's task learns from actions; then the other sums.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from math import expm1, sqrt
 from pathlib import Path
@@ -29,7 +29,6 @@ from mtmd.evaluate.metrics import (
     NAMED,
     Floats,
     Integers,
-    TeacherTargets,
     area,
     area_influence,
     clip_log_p,
@@ -44,8 +43,9 @@ from mtmd.extras.backtest.contestants import OnDay, require_same
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.workspace import make_once
 
-ROWS, SLICES, LOGMAE, BUCKET, AUC = "rows", "slices", "LogMAE", "bucket", "AUC"
+ROWS, SLICES, LOGMAE, NE, BUCKET, AUC = "rows", "slices", "LogMAE", "NE", "bucket", "AUC"
 _SUMMED = tuple(NAMED[name] for name in ("logmae", "recall", "winner_kl", "log_loss"))
+_OF_ACTIONS = (NAMED["ne"], *_SUMMED[1:])
 RECALL, WINNER_KL, LOG_LOSS = (metric.label for metric in _SUMMED[1:])
 FORMAT = 1  # raise it whenever the same models would give other figures of a day
 _NAMES, _ARRAYS = "figures.json", "resamples.npy"
@@ -99,6 +99,12 @@ def is_higher_better(figure: str) -> bool:
     return figure == RECALL or figure.startswith(AUC)
 
 
+def error_of(figures: Iterable[str]) -> str:
+    """What rows and slices are compared by: LogMAE, or NE where all tasks learn from actions."""
+    kinds = {name.partition(" ")[0] for name in figures}
+    return NE if NE in kinds and LOGMAE not in kinds else LOGMAE
+
+
 def figures_of_day(
     names: Sequence[str],
     models: Models,
@@ -110,7 +116,8 @@ def figures_of_day(
 
     LogMAE over the rows of all tasks (each row of each task counts once), as the mean over slices, by task and by top
     rank bucket; recall and KL of the heavyweight ranker's winners; log loss and AUC on real actions. Resampled AUC is
-    linear in how often a request counts.
+    linear in how often a request counts. Tasks that learn from actions have NE by task; where all do, it is LogMAE's
+    place, and there are no buckets and winners.
 
     Raises EvaluationError naming contestant, slice and count of values that are no log-probabilities.
     """
@@ -122,18 +129,22 @@ def figures_of_day(
     scored = [[Scored.of(day, log_p, config.kept) for log_p in seeds] for seeds in models]
     sums = _sums(parts, scored, config, top)
     counts, errors = sums[:, :, :1, : top + 1], sums[:, :, 1:, : top + 1]
-    of_slice = ratio(errors.sum(axis=3), counts.sum(axis=3))  # (1 + S, slices, C)
+    scores = [place for place, part in enumerate(parts) if part.source == "scores"]
+    main = scores or [*range(len(parts))]
+    of_slice = ratio(errors[:, main].sum(axis=3), counts[:, main].sum(axis=3))  # (1 + S, slices, C)
     found = {
-        ROWS: ratio(errors.sum(axis=(1, 3)), counts.sum(axis=(1, 3))),
+        ROWS: ratio(errors[:, main].sum(axis=(1, 3)), counts[:, main].sum(axis=(1, 3))),
         SLICES: ratio(np.nansum(of_slice, axis=1), (~np.isnan(of_slice)).sum(axis=1).astype(np.float64)),
     }
     for task in declarations.domains.task_names:
         own = [place for place, part in enumerate(parts) if part.slice.task == task]
-        found[f"{LOGMAE} {task}"] = ratio(errors[:, own].sum(axis=(1, 3)), counts[:, own].sum(axis=(1, 3)))
-    for bucket in range(top):
+        label = LOGMAE if task in declarations.domains.score_tasks else NE
+        found[f"{label} {task}"] = ratio(errors[:, own].sum(axis=(1, 3)), counts[:, own].sum(axis=(1, 3)))
+    for bucket in range(top if scores else 0):
         found[f"{BUCKET} {bucket}"] = ratio(errors[..., bucket].sum(axis=1), counts[..., bucket].sum(axis=1))
     for place, metric in enumerate(_SUMMED[1:], top + 1):
-        found[metric.label] = ratio(sums[:, :, 1:, place].sum(axis=1), sums[:, :, :1, place].sum(axis=1))
+        if scores or metric.source is None:
+            found[metric.label] = ratio(sums[:, :, 1:, place].sum(axis=1), sums[:, :, :1, place].sum(axis=1))
     return found | _areas(parts, models, config)
 
 
@@ -148,9 +159,12 @@ def _sums(
             if span.start < span.stop:
                 of = [[_values(part, span, own) for own in seeds] for seeds in models]
                 request, bucket = part.request[span] - start, np.minimum(part.bucket[span], top)
-                below = _by_request(request, bucket, of[0][:1], [one.below for one in _SUMMED], top)
+                summed = _SUMMED
+                if part.source == "actions":
+                    bucket, summed = np.full(len(request), top), _OF_ACTIONS
+                below = _by_request(request, bucket, of[0][:1], [one.below for one in summed], top)
                 above = (
-                    _by_request(request, bucket, seeds, [one.above for one in _SUMMED], top) for seeds in of
+                    _by_request(request, bucket, seeds, [one.above for one in summed], top) for seeds in of
                 )
                 found = np.stack([below, *above], axis=1)  # (R, 1 + C, Q), up to the last request with rows
                 sums[:, place] += np.tensordot(draws[:, : len(found)], found, axes=1)
@@ -161,7 +175,7 @@ def _values(part: SliceRows, span: slice, own: Scored) -> dict[str, Floats]:
     """What each of a span of a slice's rows adds to the sums; of impressions 0 where there is none."""
     rows, seen = part.rows[span], slice(*np.searchsorted(part.observed, [span.start, span.stop]))
     log_p, shown = clip_log_p(own.log_p[rows, part.task]), part.observed[seen] - span.start
-    teacher = TeacherTargets(*(one[span] for one in part.teacher))
+    teacher = type(part.teacher)(*(one[span] for one in part.teacher))
     values = row_values(log_p, own.kept[rows, part.task], teacher)
     for name, value in impression_values(log_p[shown], part.action[seen]).items():
         values[name] = np.zeros(len(rows))
@@ -173,7 +187,8 @@ def _by_request(
     request: Integers, bucket: Integers, seeds: Sequence[dict[str, Floats]], names: Sequence[str], top: int
 ) -> Floats:
     """(R, Q) of a block's requests, means over seeds: the first name by rank bucket and the rest, others at all."""
-    first, *others = (np.mean([values[name] for values in seeds], axis=0) for name in names)
+    nothing = np.zeros(len(request))  # of what needs scores, where there are none
+    first, *others = (np.mean([values.get(name, nothing) for values in seeds], axis=0) for name in names)
     size = int(request[-1]) + 1
     inside = np.bincount(request * (top + 1) + bucket, first, size * (top + 1)).reshape(size, -1)
     return np.column_stack([inside, *(np.bincount(request, values, size) for values in others)])
@@ -182,7 +197,7 @@ def _by_request(
 def _areas(parts: Sequence[SliceRows], models: Models, config: EvaluationConfig) -> dict[str, Floats]:
     """AUC of each task that has both classes, and their mean, (1 + S, C)."""
     found: dict[str, Floats] = {}
-    for whole, _ in whole_tasks(parts, config.buckets):
+    for whole, _ in whole_tasks(parts):
         request, action, rows = whole.request[whole.observed], whole.action, whole.rows[whole.observed]
         if action.all() or not action.any():
             continue

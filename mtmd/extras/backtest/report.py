@@ -19,6 +19,7 @@ from mtmd.extras.backtest.measures import (
     BUCKET,
     LOG_LOSS,
     LOGMAE,
+    NE,
     RECALL,
     ROWS,
     SLICES,
@@ -27,6 +28,7 @@ from mtmd.extras.backtest.measures import (
     OverDays,
     days_to_decide,
     differences,
+    error_of,
     improvement,
     over_days,
 )
@@ -41,15 +43,14 @@ Verdict = Literal["better", "worse", "not distinguishable"]
 _KINDS: dict[Verdict | None, Kind] = {"better": "good", "worse": "bad", "not distinguishable": "held"}
 _PRIMARY = {ROWS: "over rows", SLICES: "over slices"}  # a verdict needs both
 _MAIN = {
-    ROWS: "LogMAE, rows",
-    SLICES: "LogMAE, slices",
+    ROWS: "{error}, rows",
+    SLICES: "{error}, slices",
     f"{BUCKET} 0": "LogMAE, top bucket",
     RECALL: RECALL,
     WINNER_KL: WINNER_KL,
     LOG_LOSS: LOG_LOSS,
     AUC: "AUC",
 }
-_LONGEST = 120  # characters of a title
 
 
 class Result(Frozen):
@@ -90,6 +91,11 @@ class Backtest(Frozen):
     confidence: float
     results: tuple[Result, ...]
     path: str = Field("", description="its folder, where it is now")
+
+    @property
+    def error(self) -> str:
+        """What is compared over rows and slices."""
+        return error_of(self.results[0].figures)
 
     @property
     def words(self) -> str:
@@ -196,7 +202,7 @@ def document(found: Backtest) -> Document:
         else "One day: intervals are over its requests alone. Another day may say otherwise; give two days or more."
     )
     items = [
-        Item(_KINDS[one.verdict], f"{one.name}: {one.verdict}", _verdict_words(one, several))
+        Item(_KINDS[one.verdict], f"{one.name}: {one.verdict}", _verdict_words(one, found.error, several))
         for one in others
     ]
     facts = [
@@ -218,29 +224,29 @@ def document(found: Backtest) -> Document:
             how="Means over days and seeds; lower is better, but for recall and AUC. The time is of one training.",
         ),
         Section(
-            "gains", f"Improvement over {first.name}", 3, _gains(others),
+            "gains", f"Improvement over {first.name}", 3, _gains(others, found.error),
             how="Each contestant was trained for each day on the days before it, never on the day itself. All are "
             f"compared on the same rows, in {found.confidence:.0%} intervals, each for itself: one of twenty equal "
-            "contestants passes for better or worse. A verdict needs the LogMAE over rows and the mean over slices.",
+            f"contestants passes for better or worse. A verdict needs the {found.error} over rows and over slices.",
         ),
     ]  # fmt: skip
-    title = short(f"Backtest of {found.preset}, {found.words}", _LONGEST)
+    title = short(f"Backtest of {found.preset}, {found.words}", 120)  # characters
     return Document(title, "", (claim,), facts, parts if others else parts[1:3])
 
 
-def _verdict_words(one: Result, several: bool) -> str:
+def _verdict_words(one: Result, error: str, several: bool) -> str:
     gains = minus(" and ".join(f"{called} {one.gains[name]}" for name, called in _PRIMARY.items()))
     gains = gains.replace("[", "(").replace("]", ")")  # which Markdown would escape
     if one.verdict != "not distinguishable":
-        return f"LogMAE {gains}{'' if several else '; on this day alone'}"
+        return f"{error} {gains}{'' if several else '; on this day alone'}"
     if one.days_to_decide is not None:
-        return f"LogMAE {gains}; {one.days_to_decide} days would decide, if they differ as these do"
+        return f"{error} {gains}; {one.days_to_decide} days would decide, if they differ as these do"
     why = "these days show no such difference" if several else "one day does not tell how much days vary"
-    return f"LogMAE {gains}; how many days would decide can't be known: {why}"
+    return f"{error} {gains}; how many days would decide can't be known: {why}"
 
 
 def _picture(found: Backtest, name: str) -> Picture:
-    title = f"LogMAE {_PRIMARY[name]}, by held-out day"
+    title = f"{found.error} {_PRIMARY[name]}, by held-out day"
     series = {one.name: one.figures[name] for one in found.results}
     return Picture(line_chart(title, series, (f"{found.days[0]}", f"{found.days[-1]}")), title)
 
@@ -251,7 +257,7 @@ def _figures(found: Backtest) -> Table:
         title="",
         columns=(
             Column(name="contestant", kind="text"),
-            *columns_of("number", (_MAIN[name] for name in there)),
+            *columns_of("number", (_MAIN[name].format(error=found.error) for name in there)),
             Column(name="training", kind="text"),
         ),
         rows=tuple(
@@ -261,13 +267,13 @@ def _figures(found: Backtest) -> Table:
     )
 
 
-def _gains(others: Sequence[Result]) -> list[Table]:
+def _gains(others: Sequence[Result], error: str) -> list[Table]:
     """Contestants × figures: the main ones, those by task, those by rank bucket."""
     there = others[0].gains if others else {}
     buckets = [name for name in there if name.startswith(BUCKET)]
     groups = {
         "": [name for name in _MAIN if name in there],
-        "By task": [name for of in (LOGMAE, AUC) for name in there if name.startswith(f"{of} ")],
+        "By task": [name for of in (LOGMAE, NE, AUC) for name in there if name.startswith(f"{of} ")],
         "LogMAE by rank bucket, 0 is the top": buckets,
     }
     return [
@@ -275,7 +281,7 @@ def _gains(others: Sequence[Result]) -> list[Table]:
             title=title,
             columns=(
                 Column(name="contestant", kind="text"),
-                *columns_of("estimate", (_MAIN.get(n, n) for n in names)),
+                *columns_of("estimate", (_MAIN.get(n, n).format(error=error) for n in names)),
             ),
             rows=tuple((one.name, *(one.gains.get(name) for name in names)) for one in others),
         )
@@ -288,7 +294,7 @@ def _days(found: Backtest, name: str) -> Table:
     """Days × contestants."""
     others = found.results[1:]
     return Table(
-        title=f"LogMAE {_PRIMARY[name]}: improvement day by day",
+        title=f"{found.error} {_PRIMARY[name]}: improvement day by day",
         columns=(Column(name="day", kind="text"), *columns_of("estimate", (one.name for one in others))),
         rows=tuple((f"{day}", *(one.by_day[name][n] for one in others)) for n, day in enumerate(found.days)),
     )

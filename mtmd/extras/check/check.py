@@ -31,6 +31,7 @@ from mtmd.logs.source import LogSource
 from mtmd.logs.sql import sql_name
 from mtmd.run import require_days, training_days
 
+_WITHOUT = '; or set learn_from = "actions" of the task, where nothing scores candidates'
 _SPREAD = 10  # buckets for each value of a category: about a tenth then meets another in its bucket
 
 
@@ -200,6 +201,7 @@ def _of_day(
                 remedy = f"select * exclude ({column}); or declare it as a feature or a label in the preset"
             elif text.startswith("missing"):
                 remedy = f"select it as {column}" + (f"; {detail} may be it" if detail else "")
+                remedy += _WITHOUT if one.column in declarations.domains.score_tasks else ""
             elif tried:
                 kinds = (detail, declared[one.column])
                 values, remedy = mended(connection, source, table, paths, day, one.column, kinds)

@@ -16,7 +16,7 @@ from pydantic import Field
 from mtmd.config import Declarations, Frozen
 from mtmd.evaluate.bootstrap import Predictions
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.metrics import Floats, clip_log_p
+from mtmd.evaluate.metrics import Floats, clip_log_p, impression_values
 from mtmd.extract.shards import Days, Shard, open_shard
 from mtmd.run import RunPlan
 from mtmd.store.files import write_json
@@ -31,9 +31,14 @@ class GroupMetrics(Frozen):
 
     group: str = Field(description="such as `new ad_id`, or `not new ad_id`")
     task: str
-    rows: int = Field(description="candidate rows of the group with a teacher score for the task")
-    logmae: dict[str, float | None] = Field(description="mean |ln p̂ − ln teacher|")
-    calibration: dict[str, float | None] = Field(description="mean p̂ / mean teacher")
+    rows: int = Field(description="candidate rows of the group that the task can learn from")
+    logmae: dict[str, float | None] = Field(
+        {}, description="mean |ln p̂ − ln teacher|; empty for a task that learns from actions"
+    )
+    log_loss: dict[str, float | None] = Field(
+        {}, exclude_if=lambda found: not found, description="of a task that learns from actions, on shown ads"
+    )
+    calibration: dict[str, float | None] = Field(description="mean p̂ / mean teacher, or rate of actions")
 
 
 def write(plan: RunPlan, days: Days, day: HeldOutDay, predictions: Predictions, directory: Path) -> None:
@@ -76,29 +81,35 @@ def group_metrics(
     day: HeldOutDay,
     predictions: Predictions,
 ) -> Iterator[GroupMetrics]:
-    """LogMAE and calibration of each predictor on the rows of each group and task, then on the task's other rows."""
+    """Error and calibration of each predictor on the rows of each group and task, then on the task's other rows."""
     scored = declarations.domains.task_mask[day.domain] & ~np.isnan(day.teacher)  # (P, T)
     for group, inside in groups.items():
-        for task, name in enumerate(declarations.domains.task_names):
+        for task, declared in enumerate(declarations.domains.tasks):
+            error = "log_loss" if declared.from_actions else "logmae"
             for called, chosen in ((group, inside), (f"not {group}", ~inside)):
                 rows = np.flatnonzero(chosen & scored[:, task])
                 found = {
-                    predictor: _figures(log_p[rows, task], day.teacher[rows, task])
+                    predictor: _figures(error, log_p[rows, task], day.teacher[rows, task])
                     for predictor, log_p in predictions.items()
                 }
                 yield GroupMetrics(
                     group=called,
-                    task=name,
+                    task=declared.name,
                     rows=len(rows),
-                    logmae={predictor: logmae for predictor, (logmae, _) in found.items()},
                     calibration={predictor: level for predictor, (_, level) in found.items()},
+                    **{error: {predictor: value for predictor, (value, _) in found.items()}},
                 )
 
 
-def _figures(log_p: NDArray[np.floating], teacher: NDArray[np.floating]) -> tuple[float | None, float | None]:
-    """LogMAE, and mean prediction / mean teacher score, of some rows."""
+def _figures(
+    error: str, log_p: NDArray[np.floating], teacher: NDArray[np.floating]
+) -> tuple[float | None, float | None]:
+    """The error, and mean prediction / mean teacher score or rate of actions, of some rows."""
     if not len(log_p):
         return None, None
     own: Floats = clip_log_p(log_p)
     score = teacher.astype(np.float64)
-    return float(np.abs(own - np.log(score)).mean()), float(np.exp(own).mean() / score.mean())
+    level = float(np.exp(own).mean() / score.mean()) if score.any() else None
+    if error == "logmae":
+        return float(np.abs(own - np.log(score)).mean()), level
+    return float(impression_values(own, score > 0.0)["log_loss"].mean()), level

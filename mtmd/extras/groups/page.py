@@ -9,6 +9,8 @@ from mtmd.report.tables import Column, Table, columns_of
 from mtmd.report.view import RunRecords
 from mtmd.store.files import read_json
 
+_ERRORS = {"logmae": "LogMAE", "log_loss": "log loss"}
+
 
 def sections(found: RunRecords) -> tuple[Section, ...]:
     """The groups of the run's held-out day; nothing where its evaluation has none."""
@@ -26,15 +28,23 @@ def sections(found: RunRecords) -> tuple[Section, ...]:
 
 def groups_table(groups: Sequence[GroupMetrics], name: str) -> Table:
     """A predictor on each group of rows."""
+    errors = {error: label for error, label in _ERRORS.items() if any(getattr(one, error) for one in groups)}
     return Table(
         title=f"{name} on groups of rows, and on the task's other rows",
         columns=(
             *columns_of("text", ("task", "candidates")),
             Column(name="rows", kind="count"),
-            *columns_of("number", ("LogMAE", "calibration to teacher")),
+            *columns_of("number", (*errors.values(), "calibration")),
         ),
         rows=tuple(
-            (one.task, one.group, one.rows, one.logmae[name], one.calibration[name]) for one in groups
+            (
+                one.task,
+                one.group,
+                one.rows,
+                *(getattr(one, error).get(name) for error in errors),
+                one.calibration[name],
+            )
+            for one in groups
         ),
         key_columns=2,
     )

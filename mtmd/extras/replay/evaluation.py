@@ -68,10 +68,12 @@ class ReplayReport(Frozen):
 
 
 def write(plan: RunPlan, days: Days, day: HeldOutDay, predictions: Predictions, directory: Path) -> None:
-    """Write the day's replay beside its evaluation.
+    """Write the day's replay beside its evaluation; none where the first task has no scores of all candidates.
 
     Raises LogsError when the day's bids are no longer those of its shard.
     """
+    if plan.preset.domains.tasks[0].from_actions:
+        return
     reference = next(name for name in ("champion", "per_slice", "constant") if name in predictions)
     shard, config = open_shard(Path(days.held_out.path)), plan.preset.evaluation
     bid = _bids(plan, shard)[shard.ad_row.numpy()]

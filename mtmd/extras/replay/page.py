@@ -14,6 +14,10 @@ _QUANTITIES = {"recall": "the top {top}", "value": "value of the top {top}"}
 
 def sections(found: RunRecords) -> tuple[Section, ...]:
     """The replay of the run's held-out day; nothing where its evaluation has none."""
+    report, task = found.summary.report, found.run.plan.preset.domains.task_names[0]
+    if task in report.actions:
+        words = f"A replay needs scores of all candidates, and {task} learns from actions."
+        return (Section(anchor="replay", title="Replay", order=60, blocks=[words]),)
     path = Path(found.run.evaluated.path) / REPLAY
     return (section(ReplayReport.model_validate(read_json(path))),) if path.is_file() else ()
 
