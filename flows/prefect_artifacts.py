@@ -20,11 +20,15 @@ from mtmd.report.tables import plain, report_url
 from mtmd.run import RunPlan
 
 Event = Literal[
-    "mtmd.champion.promoted", "mtmd.champion.kept", "mtmd.champion.rolled-back", "mtmd.monitor.breach"
+    "mtmd.champion.promoted",
+    "mtmd.champion.kept",
+    "mtmd.champion.rolled-back",
+    "mtmd.champion.unfit",
+    "mtmd.monitor.breach",
 ]
 
 
-def tell(event: Event, line: str, day: date, champion: str | None, words: str) -> None:
+def tell(event: Event, line: str, day: date, champion: str | None, words: str, **more: str) -> None:
     """Emit an event about a day of a line, which automations turn into messages; `champion` is the live model.
 
     Its label `mtmd.day` is `newest` for the newest complete day, and `earlier` for a day before, as in a backfill.
@@ -36,7 +40,7 @@ def tell(event: Event, line: str, day: date, champion: str | None, words: str) -
             "prefect.resource.name": line,
             "mtmd.day": "newest" if day >= scheduled_day() else "earlier",
         },
-        payload={"day": str(day), "champion": champion, "words": words},
+        payload={"day": str(day), "champion": champion, "words": words} | more,
     )
 
 

@@ -18,6 +18,7 @@ from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
 from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
+from mtmd.registry.incumbent import answering
 from mtmd.report import jobs
 from mtmd.sources.simulated.platform import Simulated, simulate_days
 from mtmd.store.workspace import Workspace
@@ -36,6 +37,9 @@ Days = Annotated[
 Seed = Annotated[
     int,
     Field(ge=0, description="Which of all possible platforms; the one whose logs are there when omitted"),
+]
+Served = Annotated[
+    str, Field(description="Artifacts whose champion the rows name as the model that answered")
 ]
 Reason = Annotated[str, Field(min_length=3, max_length=1000, description="Why; written into the history")]
 Model = Annotated[
@@ -56,9 +60,11 @@ def simulate_day(
     preset: PresetName = "demo",
     logs: Logs | None = None,
     seed: Seed | None = None,
+    artifacts: Served | None = None,
 ) -> Simulated:
     """Write the logs of a day, and of the window before it where they are missing."""
-    return write(as_of or scheduled_day(), preset, days=days, logs=logs, seed=seed)
+    day, model_of = as_of or scheduled_day(), answering(artifacts, preset)
+    return write(day, preset, days=days, logs=logs, seed=seed, model_of=model_of)
 
 
 write = steps.task_of(simulate_days, lambda done: done.words, name="write")
@@ -79,6 +85,10 @@ def monitor(
     report = look(as_of or scheduled_day(), preset, logs=logs, artifacts=artifacts)
     if report.breaches:  # first, so that nobody misses it where the artifact can't be published
         tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
+    if report.unfit:  # the automation rollback-on-breach passes these on to the flow below
+        place = {"preset": preset, "logs": logs or load_preset(preset).logs, "artifacts": artifacts}
+        words = f"the monitor of {report.day}: {report.unfit[0].words}"
+        tell("mtmd.champion.unfit", report.line, report.day, report.champion, words, **place)
     steps.update_index(artifacts, preset)
     trend = monitor_stage.monitored(preset, report.day, artifacts=artifacts)
     publish("monitor", f"{report.day}: {report.words[:200]}", jobs.monitor(report, trend))

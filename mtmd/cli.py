@@ -66,15 +66,23 @@ def simulate(
     seed: Annotated[
         int | None, typer.Option(help="which platform; default: the one whose logs are there, or 0")
     ] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="whose champion the rows name as the model that answered"),
+    ] = None,
 ) -> None:
     """Write the simulated platform's logs, missing days only.
 
     How large it is, the preset's [simulation] says.
     """
+    from mtmd.registry.incumbent import answering
     from mtmd.sources.simulated.platform import simulate_days
 
+    model_of = answering(artifacts, preset)
     with stages.shown("simulating logs"):
-        done = simulate_days(until, preset, days=days, logs=logs, seed=seed, on_day=stages.days)
+        done = simulate_days(
+            until, preset, days=days, logs=logs, seed=seed, model_of=model_of, on_day=stages.days
+        )
     console.print(literal(done.words))
 
 

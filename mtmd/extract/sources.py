@@ -15,7 +15,7 @@ from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.blame import blaming, changed_columns
 from mtmd.extract.database import batches, create_table, reading
-from mtmd.logs.contract import arrow_ids, has_number_sql, id_types, optional_columns, table_columns
+from mtmd.logs.contract import SERVED_BY, arrow_ids, has_number_sql, id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles, identities
 from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.reading import create_checked_view
@@ -39,16 +39,20 @@ def load_sources(
     *,
     ignore_undeclared: bool = False,
     without_scores: bool = False,
+    with_models: bool = False,
 ) -> None:
     """Make a view `source_<table>` of each given table, after comparing every file's columns with the contract.
 
     `ignore_undeclared` lets columns pass that the declarations do not know; `without_scores` lets candidates lack the
-    teacher's scores, which are null then. Of the rows nothing is read.
+    teacher's scores, which are null then; `with_models` reads their `served_by` too. Of the rows nothing is read.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type; ConfigError for declarations that no table can be of.
     """
     optional = optional_columns(declarations.domains)
     scores = frozenset(declarations.domains.task_names) if without_scores else frozenset()
+    declared = table_columns(declarations)
+    if with_models:
+        declared["candidates"][SERVED_BY] = "VARCHAR"
     for table, paths in files.items():
         with blaming(connection, source, {table: paths}, day):
             try:
@@ -59,7 +63,7 @@ def load_sources(
                     table,
                     paths,
                     day,
-                    table_columns(declarations)[table],
+                    declared[table],
                     optional=optional | scores if table == "candidates" else optional,
                     ignore_undeclared=ignore_undeclared,
                 )

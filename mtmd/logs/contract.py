@@ -43,9 +43,19 @@ OUTCOMES = {
     "hidden": "BOOLEAN",
     "repinned": "BOOLEAN",
 }
+SERVED_BY = "served_by"  # of candidates: the model_id whose score the row had; only the monitor reads it
 _LABELS = {name for name, kind in OUTCOMES.items() if kind == "BOOLEAN"}
 # what validation's queries of candidates have, too: from the other tables, and the number of rows
-_TAKEN = {*CANDIDATE_KEYS, *OUTCOMES, "surface", "product", "request_known", "ad_known", "candidates"}
+_TAKEN = {
+    *CANDIDATE_KEYS,
+    *OUTCOMES,
+    "surface",
+    "product",
+    "request_known",
+    "ad_known",
+    "candidates",
+    SERVED_BY,
+}
 
 
 def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
@@ -90,7 +100,7 @@ def optional_columns(domains: Domains) -> frozenset[str]:
     A missing one is read as nulls. `impressed` is always needed, because labels are defined for shown ads only.
     """
     labels = {task.label for task in domains.tasks}
-    return (frozenset(OUTCOMES) | domains.action_tasks.keys()) - {"impressed"} - labels
+    return (frozenset({*OUTCOMES, SERVED_BY}) | domains.action_tasks.keys()) - {"impressed"} - labels
 
 
 def _features(table: str, side: SideSchema, contract: dict[str, str]) -> dict[str, str]:
@@ -203,7 +213,7 @@ def column_problems(
         if column not in found and column not in optional:
             yield ColumnProblem(column, f"missing; must be {kind}")
     for column, kind in found.items():
-        if column not in declared and not ignore_undeclared:
+        if column not in declared and column not in optional and not ignore_undeclared:
             yield ColumnProblem(column, f"not declared; is {kind}")
     for column, kind in declared.items():
         if column in found and not _is_readable(found[column], kind):

@@ -19,10 +19,11 @@ from pydantic import Field
 
 from mtmd.config import Frozen, MonitorConfig, Slice
 from mtmd.evaluate.metrics import LOGMAE, NAMED, Metric, error_at, level_at
-from mtmd.evaluate.report import EvaluationReport, SliceMetrics, upper_tail
+from mtmd.evaluate.report import Estimate, EvaluationReport, SliceMetrics, upper_tail
 from mtmd.promote.slice_gates import holm
 
 FRESHNESS, DRIFT = "freshness", "feature drift"  # signals beside the names of the metrics that are watched
+SERVED = "served"  # begins the signals of what models answered
 _95 = 1.96
 
 
@@ -51,6 +52,22 @@ class Finding(Frozen):
     judged: bool = Field(True, description="False where there is too little data to judge")
     breach: bool = False
     words: str = Field("", description="what is wrong, or why it is not judged; else empty")
+    change: Estimate | None = Field(
+        None, exclude_if=lambda change: change is None, description="of what was served, with its interval"
+    )
+
+
+class Answered(Frozen):
+    """What a model's answers were worth in one task on a day, or what share of rows it left without a score."""
+
+    model: str
+    task: str = Field(description="`all` of the share of rows without a score")
+    users: int
+    shown: int = Field(description="rows that were shown to them")
+    actions: int
+    measures: dict[str, tuple[float, float]] = Field(
+        description="name → value and standard error over users, of a ratio that of its logarithm"
+    )
 
 
 class MonitorReport(Frozen):
@@ -61,6 +78,21 @@ class MonitorReport(Frozen):
     champion: str | None
     champion_as_of: date | None
     findings: tuple[Finding, ...]
+    served: tuple[Answered, ...] = Field((), exclude_if=lambda served: not served)
+    watched: str = Field(
+        "", exclude_if=lambda words: not words, description="who is on probation, or in a rollout; in words"
+    )
+
+    @property
+    def unfit(self) -> tuple[Finding, ...]:
+        """What the champion that is on probation, or in a rollout, does too badly."""
+        return tuple(finding for finding in self.breaches if finding.signal.startswith(SERVED))
+
+    @property
+    def passed(self) -> bool:
+        """Whether what the champion answered was judged, and no breach found."""
+        judged = (one.judged for one in self.findings if one.signal.startswith(SERVED))
+        return any(judged) and not self.unfit
 
     @property
     def breaches(self) -> tuple[Finding, ...]:

@@ -21,6 +21,7 @@ from mtmd.monitor.health import (
     score_findings,
 )
 from mtmd.monitor.profiles import feature_shifts, profile_features
+from mtmd.monitor.served import Watch, watch
 from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -45,7 +46,7 @@ def monitor(
     source, registry = LogSource.of(chosen, logs, workspace.spool), Registry(workspace.root)
     registry.refresh()
     champion = _champion_before(day, registry)
-    as_of, findings = champion.as_of if champion else None, list[Finding]()
+    as_of, findings, watched = champion.as_of if champion else None, list[Finding](), Watch()
     try:
         days = source.available_days()
         newest = max((logged for logged in days if logged <= day), default=None)
@@ -54,6 +55,8 @@ def monitor(
             source.refresh(day)
             scorer = Scorer.load(registry.verify(champion.model_id))
             findings += _scored(day, chosen, workspace, source, scorer, registry.path(champion.model_id))
+            watched = watch(day, chosen, source, workspace, champion)
+            findings += watched.findings
             trained = [one for one in champion.window if one in days]
             if trained:
                 root, declarations = workspace.monitoring / "profiles", scorer.info.declarations
@@ -69,6 +72,8 @@ def monitor(
         champion=champion.model_id if champion else None,
         champion_as_of=as_of,
         findings=tuple(findings),
+        served=watched.served,
+        watched=watched.words,
     )
     write_record(workspace.monitoring / f"date={day.isoformat()}.json", report, seal=True)
     return report

@@ -1,15 +1,16 @@
 """Which champions a day knows: the one that its candidate is compared with, and those of earlier days."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 from pydantic import Field
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, load_preset
 from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.records import Champion, ChampionChange, ModelManifest
 from mtmd.registry.registry import Registry
+from mtmd.store.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,14 @@ class Incumbent(Frozen):
     def compared(self) -> str | None:
         """The champion whose predictions stand beside the candidate's."""
         return None if self.left_out else self.model_id
+
+
+def answering(artifacts: str | None, preset: str) -> Callable[[object], str] | None:
+    """Which model of a line answers a user now, by the id; None without artifacts, and before the first promotion."""
+    if artifacts is None:
+        return None
+    champion = Registry(Workspace.of(artifacts, load_preset(preset)).root).champion()
+    return None if champion is None else champion.model_of
 
 
 def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:

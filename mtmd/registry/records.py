@@ -174,6 +174,10 @@ class Champion(Frozen):
         others = "" if self.partner is None else f", {self.partner} the others"
         return f"{self.model_id} answers {'all' if self.share == 1.0 else f'{self.share:.4g} of the'} users{others}"
 
+    def model_of(self, user: object) -> str:
+        """The id of the model that answers a user."""
+        return self.model_id if self.has_live(user) else str(self.partner)
+
     def has_live(self, user: object) -> bool:
         """Whether the live model answers a user, by a hash of the id; whoever has none has the champion before."""
         if self.partner is None:

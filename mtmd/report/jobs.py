@@ -10,7 +10,7 @@ from mtmd.config import load_preset
 from mtmd.errors import LogsError, MtmdError, ValidationError
 from mtmd.jobs.backfill import BackfillDay
 from mtmd.jobs.clean_up import CleanUp
-from mtmd.monitor.health import MonitorReport
+from mtmd.monitor.health import SERVED, MonitorReport
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.document import Block, Document, Item, Items, Kind, Picture, Section, line_chart
 from mtmd.report.tables import Table, columns_of, number
@@ -26,6 +26,7 @@ _STATES: dict[str, Kind] = {
     "skipped": "held",
     "left out": "held",
 }
+_VERDICTS = {(True, True): "✗ breach", (False, True): "ok", (False, False): "too few rows"}
 _MOST = 40  # figures of a monitored day, or failed expectations, that are listed
 _REMEDY = (
     "Have the table delivered again, then run the day again: what passed is not looked at again. Where the data is "
@@ -74,16 +75,42 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> Document:
     few = 2 * len(report.unjudged) > len(report.findings)
     kind: Kind = "bad" if report.breaches else "held" if few else "good"
     title = f"{report.day}: {report.verdict}"
-    return _of(title, kind, champion, Items(items), _figures(report), *_trend(trend))
+    blocks = (*_served(report), _figures(report), *_trend(trend))
+    return _of(title, kind, champion, Items(items), *blocks)
+
+
+def _served(report: MonitorReport) -> Iterator[Block]:
+    """Who is judged by what people did with its answers, and the comparisons; nothing where the logs name no model."""
+    if not report.watched:
+        return
+    yield report.watched
+    rows = tuple(
+        (
+            f"{one.signal.removeprefix(SERVED).strip()}, {one.where}",
+            number(one.value, ".4g"),
+            number(one.reference, ".4g"),
+            one.change,
+            _VERDICTS[one.breach, one.judged],
+        )
+        for one in report.findings
+        if one.signal.startswith(SERVED)
+    )
+    columns = (*columns_of("text", ("of",)), *columns_of("number", ("champion", "compared with")))
+    columns = (*columns, *columns_of("estimate", ("change",)), *columns_of("text", ("verdict",)))
+    yield Table(
+        title="What people did with its answers; changes of auc and unscored are in points",
+        columns=columns,
+        rows=rows,
+    )
 
 
 def _figures(report: MonitorReport) -> Table:
-    """Breaches first, then what was judged."""
-    found = sorted(report.findings, key=lambda one: (not one.breach, not one.judged))
-    verdicts = {(True, True): "✗ breach", (False, True): "ok", (False, False): "too few rows"}
+    """Breaches first, then what was judged; without what models answered."""
+    others = (one for one in report.findings if not one.signal.startswith(SERVED))
+    found = sorted(others, key=lambda one: (not one.breach, not one.judged))
     rows = (
         (f"{one.signal}, {one.where}", number(one.value, ".4g"), number(one.reference, ".4g"),
-         verdicts[one.breach, one.judged])
+         _VERDICTS[one.breach, one.judged])
         for one in found[:_MOST]
     )  # fmt: skip
     numbers = columns_of("number", ("on the day", "at promotion, or its bound"))

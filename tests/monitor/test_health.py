@@ -10,7 +10,6 @@ from mtmd.evaluate.report import EvaluationReport, SliceMetrics
 from mtmd.monitor.health import (
     FeatureShift,
     Finding,
-    MonitorReport,
     drift_findings,
     freshness_findings,
     score_findings,
@@ -150,20 +149,3 @@ def test_drift_must_be_large_and_larger_than_usual(
     assert (found.where, found.value, found.reference) == ("country × search", psi, usual)
     assert (found.judged, found.breach) == (rows >= 50, "above" in words)
     assert found.words == words
-
-
-def test_a_report_says_what_is_wrong_and_what_was_not_judged() -> None:
-    quiet = Finding(signal="auc", where="w")
-    bad = [quiet.model_copy(update={"breach": True, "words": f"bad {number}"}) for number in range(5)]
-    unjudged = quiet.model_copy(update={"judged": False, "words": "9 requests, 100 are needed"})
-    for found, verdict, words in (
-        ((quiet,), "all is well", "all is well"),
-        ((*bad,), "5 breaches", "5 breaches: bad 0; bad 1; bad 2 and 2 more"),
-        (
-            (bad[0], unjudged),
-            "1 breach, 1 of 2 numbers could be judged",
-            "1 breach, 1 of 2 numbers could be judged: bad 0",
-        ),
-    ):
-        report = MonitorReport(line="tiny", day=DAY, champion=None, champion_as_of=None, findings=found)
-        assert (report.verdict, report.words) == (verdict, words)

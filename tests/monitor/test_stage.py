@@ -1,7 +1,7 @@
 """A day seen with the champion's eyes: quiet, drifted, missing, unreadable; and what people read of it."""
 
 import shutil
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -14,6 +14,7 @@ from mtmd.registry.registry import Registry
 from mtmd.report import jobs
 from mtmd.report.document import markdown
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+from tests.monitor.planted import promoted
 
 PROFILES = Path(LINE) / "monitoring" / "profiles"
 
@@ -75,26 +76,12 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
     assert "data:image/svg+xml;base64," in render(later, [report, report, later])
 
 
-def _promoted(artifacts: Path, as_of: date) -> str:
-    """A newer champion with the files of the live one."""
-    registry = Registry(artifacts / LINE)
-    live = registry.require_champion()
-    newer, there = f"{as_of:%Y%m%d}-newer", registry.path(live.model_id)
-    changed = {"model_id": newer, "as_of": as_of, "files": {}}
-
-    def build(directory: Path) -> None:
-        shutil.copytree(there, directory, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True)
-
-    registry.add(build, registry.manifest(live.model_id).model_copy(update=changed))
-    return registry.promote(newer, as_of, "a test", live.sequence).champion.model_id
-
-
 def test_a_day_again_is_judged_by_the_champion_that_was_live_before_it(
     first_run: Run, artifacts: Path
 ) -> None:
     before = _look(first_run, artifacts)
     for days in (0, 1):  # whose promotion has its figures from the day, and that was trained on it
-        newer = _promoted(artifacts, NEXT + timedelta(days=days))
+        newer = promoted(Registry(artifacts / LINE), NEXT + timedelta(days=days), "newer")
         again = _look(first_run, artifacts)
         assert newer != again.champion == before.champion
         assert again.of("logmae") == before.of("logmae")
@@ -104,7 +91,7 @@ def test_a_day_again_is_judged_by_the_champion_that_was_live_before_it(
 def test_a_damaged_champion_is_named_and_no_earlier_one_is_judged_in_its_place(
     first_run: Run, artifacts: Path
 ) -> None:
-    newer = _promoted(artifacts, NEXT)
+    newer = promoted(Registry(artifacts / LINE), NEXT, "newer")
     manifest = Registry(artifacts / LINE).path(newer) / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"seeds"', '"seed"'))
     with pytest.raises(BundleError, match=f"manifest of model '{newer}' cannot be read"):

@@ -21,6 +21,7 @@ def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path
         "README.md",
         "automations/crash-zombies.yaml",
         "automations/messages.yaml",
+        "automations/rollback-on-breach.yaml",
         "expectations/checks.py",
         "prefect.yaml",
         "preset.toml",

@@ -11,7 +11,7 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.metrics import LOGMAE, RECALL, Metric
 from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export.parity import Proof
-from mtmd.promote.findings import GateResult, Verdict, tally
+from mtmd.promote.findings import GateResult, Verdict
 from mtmd.promote.gates import GateInputs, apply_gates
 
 SEARCH = Slice("search", "standard", "ctr")
@@ -267,15 +267,6 @@ def test_a_baseline_of_an_earlier_day_says_its_age() -> None:
     assert not gate(apply_gates(inputs(evaluation=worse)), "baseline").passed
 
 
-def test_a_refusal_by_the_registry_is_told_too() -> None:
-    why = "its as_of 2026-01-04 is older than the champion's 2026-01-05"
-    verdict = apply_gates(inputs()).model_copy(update={"refusal": why})
-    assert verdict.passed
-    assert not verdict.promoted
-    assert verdict.words() == f"kept champion old because {why}"
-    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
-
-
 def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else() -> None:
     worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.44}))
     verdict = apply_gates(worse, "the champion leaks")
@@ -295,20 +286,3 @@ def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else() -> None:
     assert apply_gates(inputs(), "not needed").reason() == "all gates passed"
     with pytest.raises(RegistryError, match="an override needs a reason"):
         apply_gates(worse, " ")
-
-
-def test_a_test_that_an_extra_made_is_a_gate_before_the_proofs() -> None:
-    """It blocks, and yields to a person's reason where it is overridable."""
-    for overridable in (True, False):
-        lost = GateResult(name="a test", passed=False, detail="1 of 6 metrics", overridable=overridable)
-        verdict = apply_gates(inputs(tested=(lost,)))
-        assert [one.name for one in verdict.gates][4:] == ["calibration", "a test", "parity", "fresh process"]
-        assert not verdict.promoted
-        assert apply_gates(inputs(tested=(lost,)), "a reason").promoted == overridable
-
-
-def test_a_gate_counts_the_slices_that_it_judged() -> None:
-    verdict = apply_gates(inputs(evaluation=evaluation(mtmd={"mean_prediction": 0.5})))
-    told = {gate.name: tally(gate.slices) for gate in verdict.gates}
-    assert told["champion"] == "0 of 2 slices better, 0 worse"
-    assert told["calibration"] == "1 of 2 slices wrong"

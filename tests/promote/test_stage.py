@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import RegistryError
-from mtmd.export.stage import Proofs
 from mtmd.promote.findings import GateResult, RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
@@ -14,11 +13,6 @@ from mtmd.store.files import read_json, write_json
 from mtmd.validate.stage import DataQuality
 from tests.daily import Done, run_stages
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
-
-
-def _failed(done: Done) -> Proofs:
-    parity = done.proofs.parity.model_copy(update={"passed": False, "detail": "Δ 1 in query_search.onnx"})
-    return done.proofs.model_copy(update={"parity": parity})
 
 
 def _again(done: Done) -> Done:
@@ -46,14 +40,6 @@ def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) ->
     assert made_with.preset["training"]["seed"] == done.plan.preset.training.seed
     assert made_with.sql["source_ads"] == done.plan.source.statement("ads")
     assert made_with.window_rows == sum(shard.candidates for shard in done.days.window)
-
-
-def test_told_not_to_promote_it_only_registers(done: Done) -> None:
-    summary = done.decide(promote=False)
-    assert summary.verdict.passed
-    assert not summary.verdict.promoted
-    assert summary.words.endswith("because the run was told not to promote")
-    assert done.registry.champion() is None
 
 
 @pytest.mark.parametrize("promote", [True, False])
@@ -102,19 +88,6 @@ def test_a_rerun_still_has_the_comparison_with_the_champion_of_that_time(
     assert again.report == first.report
     assert "champion" in again.report.predictors
     assert _record(again).verdict == again.verdict
-
-
-def test_a_promotion_that_would_not_pass_today_stands_and_its_record_too(done: Done) -> None:
-    first = done.decide()
-    again = _again(done).decide(proofs=_failed(done))
-    name = done.exported.model_id
-    assert again.words == (
-        f"{name} was promoted before (all gates passed; not applicable: champion), which stands, although parity: Δ 1 "
-        "in query_search.onnx"
-    )
-    assert again.champion == name
-    assert again.places["run"] != first.places["run"]
-    assert _record(first) == first
 
 
 def test_an_override_promotes_and_its_reason_is_in_the_history(done: Done) -> None:

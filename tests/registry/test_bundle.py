@@ -9,11 +9,6 @@ from mtmd.errors import BundleError
 from mtmd.registry.bundle import load_bundle
 
 
-def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="does not exist"):
-        load_bundle(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

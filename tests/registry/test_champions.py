@@ -102,16 +102,6 @@ def test_a_damaged_change_of_the_past_is_left_out_of_the_history(
     assert registry.rollback("c too", trust)[1].model_id == "a"
 
 
-def test_an_older_copy_of_the_pointer_makes_no_older_model_live(registry: Registry, promote: Promote) -> None:
-    promote("a", 5)
-    promote("b", 6)
-    older = pointer(registry).read_bytes()
-    registry.rollback("b was bad", trust)
-    pointer(registry).write_bytes(older)
-    assert registry.require_champion().model_id == "a"
-    assert promote("b", 6) == "refused"
-
-
 @pytest.mark.parametrize("damage", ["torn", "no champion"])
 def test_what_neither_pointer_nor_history_says_is_an_error(
     registry: Registry, promote: Promote, damage: str

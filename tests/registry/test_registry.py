@@ -56,23 +56,6 @@ def test_an_unknown_model_is_refused(registry: Registry) -> None:
     assert live(registry) is None
 
 
-def test_the_first_promotion_makes_a_champion(registry: Registry, promote: Promote) -> None:
-    assert promote("a", 5) == "promoted"
-    champion = registry.champion()
-    assert champion is not None
-    assert (champion.model_id, champion.as_of, champion.sequence, champion.previous) == ("a", day(5), 1, None)
-    (line,) = registry.history()
-    assert (line.sequence, line.action, line.model_id, line.reason) == (1, "promote", "a", "because a")
-
-
-def test_promoting_the_champion_again_changes_nothing(registry: Registry, promote: Promote) -> None:
-    promote("a", 5)
-    before = registry.champion(), registry.history()
-    again = registry.promote("a", day(5), "again", 99)
-    assert (again.outcome, again.words) == ("already champion", "a is already champion")
-    assert (registry.champion(), registry.history()) == before
-
-
 def test_an_older_day_is_registered_and_displaces_nothing(registry: Registry, promote: Promote) -> None:
     promote("new", 9)
     assert promote("old", 8) == "refused"
@@ -202,17 +185,6 @@ def test_a_reinstatement_lets_a_content_come_back_whatever_its_id(
     assert registry.rollback("bad after all", trust)[1].model_id == "a"
 
 
-def test_a_rollback_passes_over_the_same_model_under_another_id(registry: Registry, promote: Promote) -> None:
-    for number, name in enumerate(("a", "b", "b2"), start=5):
-        promote(name, number)
-    before, after = registry.rollback("b2 was bad", trust)
-    assert (before.model_id, after.model_id, after.previous) == ("b2", "a", None)
-    assert after.rolled_back == ("b", "b2")
-    (registry.root / "champion.json").unlink()
-    assert registry.champion() == after
-    assert promote("b3", 8) == "refused"
-
-
 def test_one_rollback_is_about_the_champion_its_copies_and_the_model_before_them(
     registry: Registry, promote: Promote
 ) -> None:
@@ -340,16 +312,6 @@ def test_a_rollback_and_a_reinstatement_need_a_reason_and_a_model(
         registry.rollback(" ", trust)
     with pytest.raises(RegistryError, match="a reinstatement needs a reason"):
         registry.reinstate("a", "")
-
-
-def test_a_rollback_that_was_sent_twice_goes_back_once(registry: Registry, promote: Promote) -> None:
-    for number, name in enumerate("abc", start=5):
-        promote(name, number)
-    before, after = registry.rollback("c was bad", trust, only="c")
-    assert (before.model_id, after.model_id) == ("c", "b")
-    with pytest.raises(RegistryError, match=r"model 'c' is not live \(b is\)"):
-        registry.rollback("c was bad", trust, only="c")
-    assert live(registry) == "b"
 
 
 def test_what_is_live_or_a_rollback_can_reach_is_not_discarded(

@@ -11,20 +11,6 @@ DAY = date(2026, 1, 21)
 CURRENT = Current(name="2026-01-21-0123456789abcdef", day=DAY, ads=3)
 
 
-def test_what_serves_a_model_is_what_was_said_last(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path)
-    assert catalogue.known("model") is None
-    with pytest.raises(BundleError, match="no ads are published for champion model; run `mtmd publish`"):
-        catalogue.current("model")
-    with catalogue.publishing():
-        catalogue.serve("model", CURRENT)
-        catalogue.serve("model", CURRENT.model_copy(update={"ads": 4}))
-        catalogue.serve("another", CURRENT)
-    found = catalogue.current("model")
-    assert found.ads == 4
-    assert catalogue.path("model", found.name) == tmp_path / "ads" / "model" / "2026-01-21-0123456789abcdef"
-
-
 HOSTILE = ("../../other/models/a", "/etc", "2026-01-05-0123456789abcde", f"{CURRENT.name}/..", "\x00")
 NAMED = (json.dumps({"name": name, "day": "2026-01-21", "ads": 1}) for name in HOSTILE)
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtmd.errors import LogsError
 from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.ranker import Ranker, ranking_by
 from mtmd.serve.scorer import Scorer
@@ -48,8 +47,3 @@ def test_no_requests_no_ads_and_ads_that_nobody_published_give_empty_answers(
     assert empty.rank(REQUESTS, ranking, 4).probability.shape == (2, 0, 2)
     assert empty.rank(REQUESTS, ranking, 4, ad_ids=[7]).unpublished.tolist() == [7]
     assert ranker.rank(REQUESTS, ranking, 4, ad_ids=[8]).ad_id.shape == (2, 0)
-
-
-def test_a_request_that_no_embedding_can_hold_is_refused(ranker: Ranker) -> None:
-    with pytest.raises(LogsError, match="request 1 has features that give a ctr embedding beyond"):
-        ranker.embed([REQUESTS[0], REQUESTS[1] | {"depth": 1e30}])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtmd.errors import BundleError, LogsError
+from mtmd.errors import BundleError
 from mtmd.logs.encoding import EncodedSide
 from mtmd.serve.scorer import Scorer, tree_log_probability
 
@@ -54,14 +54,6 @@ def test_rows_of_any_domains_keep_their_order_and_no_rows_give_no_embeddings(sco
     assert embedded.tasks["ctr"][:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert embedded.domain.tolist() == [1, 0, 1, 1, 0, 0, 1]
     assert scorer.embed_rows("query", np.empty(0, np.int64), encoded([])).tasks["octr"].shape == (0, 2)
-
-
-def test_raw_rows_are_encoded_with_the_bundles_declarations(scorer: Scorer) -> None:
-    raw = scorer.encode([{"activity": 1.5, "depth": None, "country": "fr", "other": 1}], "query")
-    assert raw.continuous[0, 0] == 1.5
-    assert np.isnan(raw.continuous[0, 1])
-    with pytest.raises(LogsError, match="'activity'"):
-        scorer.encode([{"activity": "much"}], "query")
 
 
 def test_files_that_are_not_the_bundles_are_refused(bundle: Path, make_bundle: Callable[..., Path]) -> None:

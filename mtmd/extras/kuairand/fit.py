@@ -177,5 +177,6 @@ def _scored(
         place = candidates.column_names.index(task)
         column = pa.array(scores[:, t], mask=~exists[:, t])
         candidates = candidates.set_column(place, task, column)
-    empty = [name for name in optional_columns(domains) if candidates[name].null_count == candidates.num_rows]
+    optional = optional_columns(domains).intersection(candidates.column_names)
+    empty = [name for name in optional if candidates[name].null_count == candidates.num_rows]
     return candidates.drop_columns(sorted(empty))

@@ -28,7 +28,8 @@ _BLOCK, _WEBHOOK, _SLACK = "mtmd-alerts", "custom-webhook", "slack-webhook"
 _KINDS = (_WEBHOOK, _SLACK)  # where messages go: the first that is there
 _TEXT = {"text": "{{subject}}\n{{body}}"}  # what Slack and those that do as it does read
 _ADDRESS = "address"  # a secret of the block: who knows it can write to the channel
-_NO_ID = str(UUID(int=0))
+_NO_ID, _NO_DEPLOYMENT = str(UUID(int=0)), str(UUID(int=1))
+_ROLLBACK = "rollback/rollback"  # the deployment that stands as <rollback> in a file
 command, messages_command = app(), app()
 
 
@@ -90,8 +91,9 @@ def packaged() -> Path:
 def apply(directory: Path, api: str) -> Iterator[str]:
     """Make the automations of the directory's files that the server lacks; yields what became of each.
 
-    `<mtmd-alerts>` stands for the id of the block of that name. Raises ConfigError for a directory without files, files
-    that have no valid automations, and a server that does not answer, or refuses.
+    `<mtmd-alerts>` stands for the id of the block of that name, `<rollback>` for that of the deployment. Raises
+    ConfigError for a directory without files, files that have no valid automations, and a server that does not answer,
+    or refuses.
     """
     declared = _declared(directory)
     with _client(api) as client:
@@ -147,13 +149,14 @@ def _client(api: str) -> Iterator[SyncPrefectClient]:
 
 
 def _declared(directory: Path) -> list[AutomationCore]:
-    """Those of the files; the block that messages go to has no id yet."""
+    """Those of the files; the block that messages go to, and the deployment, have no ids yet."""
     if not (paths := sorted(directory.glob("*.yaml"))):
         raise ConfigError(f"{directory} has no .yaml file; name a folder with automations")
     found: list[AutomationCore] = []
     for path in paths:
         try:
             text = path.read_text(encoding="utf-8").replace(f"<{_BLOCK}>", _NO_ID)
+            text = text.replace("<rollback>", _NO_DEPLOYMENT)
             found += map(AutomationCore.model_validate, yaml.safe_load(text)["automations"])
         except (
             yaml.YAMLError,
@@ -174,8 +177,14 @@ def _make(client: SyncPrefectClient, automation: AutomationCore, block: str | No
     text = automation.model_dump_json()
     if _NO_ID in text and block is None:
         return "left out: nobody said where messages go; say it with `mtmd messages URL`"
+    if _NO_DEPLOYMENT in text:
+        try:
+            rollback = client.read_deployment_by_name(_ROLLBACK)
+        except ObjectNotFound:
+            return f"left out: the server has no deployment {_ROLLBACK}; make it with `prefect deploy --all`"
+        text = text.replace(_NO_DEPLOYMENT, str(rollback.id))
     client.create_automation(AutomationCore.model_validate_json(text.replace(_NO_ID, block or "")))
-    return "created"
+    return "created" if automation.enabled else "created, inactive: switch it on in the UI"
 
 
 def _block(client: SyncPrefectClient) -> str | None:

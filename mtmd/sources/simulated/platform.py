@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from mtmd.config import Frozen, IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import SERVED_BY, TABLES, table_columns
 from mtmd.logs.places import day_directory
 from mtmd.logs.source import LogSource
 from mtmd.sources.simulated.ads import AdMarket, Ads
@@ -27,6 +27,7 @@ from mtmd.store.stores import resolve
 from mtmd.store.workspace import read_record, write_record
 
 _IDENTITY = "world.json"
+ModelOf = Callable[[int], str]
 
 
 class _World(Frozen):
@@ -77,8 +78,11 @@ class SimulatedPlatform:
             actions = act(self.config, ads, pairs, scores, acts)
             yield _Block(start, requests, pairs, scores, actions)
 
-    def write_day(self, day: date, logs: Path) -> bool:
-        """Write the tables of a day that are missing; returns whether one was."""
+    def write_day(self, day: date, logs: Path, model_of: ModelOf | None = None) -> bool:
+        """Write the tables of a day that are missing; returns whether one was.
+
+        Rows name the model that answers their user, where `model_of` says which.
+        """
         missing = [table for table in TABLES if not day_directory(logs, table, day).exists()]
         if not missing:
             return False
@@ -88,7 +92,11 @@ class SimulatedPlatform:
             for block in self.blocks(day, ads):
                 requests, pairs = block.requests, block.pairs
                 write("requests", self.book.requests(requests, day.toordinal(), block.start))
-                write("candidates", self.book.candidates(requests, ads, pairs, block.scores, block.actions))
+                rows = self.book.candidates(requests, ads, pairs, block.scores, block.actions)
+                if model_of is not None:
+                    users = (requests.users.user_id + 1)[pairs.request].tolist()
+                    rows = rows.append_column(SERVED_BY, pa.array(map(model_of, users), pa.string()))
+                write("candidates", rows)
         return True
 
 
@@ -117,11 +125,13 @@ def simulate(
     last: date,
     logs: str | Path,
     on_day: Callable[[int, int], object] = lambda *_: None,
+    model_of: ModelOf | None = None,
 ) -> int:
     """Write the logs of `first`..`last` that are not there yet; each table's day appears whole or not at all.
 
     Returns the number of days of which a table was missing; calls `on_day` after each day: how many are done, of how
-    many. Raises ConfigError for days before the origin, LogsError when `logs` holds another world's days.
+    many. `model_of` is of `write_day`. Raises ConfigError for days before the origin, LogsError when `logs` holds
+    another world's days.
     """
     root = resolve(logs)
     _claim(config, root)
@@ -130,7 +140,7 @@ def simulate(
     written = 0
     days = (last - first).days + 1
     for offset in range(days):
-        written += platform.write_day(first + timedelta(days=offset), root)
+        written += platform.write_day(first + timedelta(days=offset), root, model_of)
         on_day(offset + 1, days)
     return written
 
@@ -200,13 +210,14 @@ def simulate_days(
     days: int | None = None,
     logs: str | None = None,
     seed: int | None = None,
+    model_of: ModelOf | None = None,
     on_day: Callable[[int, int], object] = lambda *_: None,
 ) -> Simulated:
     """Write the days up to `until` that are not there yet, by default one window and its held-out day.
 
-    Sizes are the preset's. Without a seed the world whose logs are there goes on, at its sizes.
-    Raises ConfigError for fewer than one day and a preset whose columns the platform can't write; LogsError where
-    another world's logs are.
+    Sizes are the preset's. Without a seed the world whose logs are there goes on, at its sizes. `model_of` is of
+    `SimulatedPlatform.write_day`. Raises ConfigError for fewer than one day and a preset whose columns the platform
+    can't write; LogsError where another world's logs are.
     """
     chosen = load_preset(preset)
     require_columns(chosen)
@@ -224,5 +235,5 @@ def simulate_days(
     config = world_at(folder) if seed is None else None
     if config is None:
         config = WorldConfig.sized(seed or 0, **chosen.simulation.model_dump())
-    written = simulate(config, first, until, folder, on_day)
+    written = simulate(config, first, until, folder, on_day, model_of)
     return Simulated(first=first, last=until, logs=place, written=written)

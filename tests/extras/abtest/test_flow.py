@@ -19,7 +19,6 @@ from mtmd.store.files import read_json
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
-from tests.daily import run_stages
 from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published, run_daily
 
 
@@ -140,15 +139,3 @@ def test_a_daily_run_asks_the_gate_where_its_preset_does(first_run: Run, gated: 
     assert '<section id="ab-test">' in page
     assert "5 samples of 60 simulated requests of 2026-01-21" in page
     assert '<section id="ab-test">' not in Path(first_run.summary.places["report"]).read_text()
-
-
-def test_a_rerun_takes_the_test_from_where_it_is(gated: Run, preset: str) -> None:
-    """Also when the candidate is champion by then."""
-    (record,) = gated.root.glob("evaluations/*/ab_test.json")
-    before = record.stat()
-    done = run_stages(gated.logs, gated.artifacts, preset=preset)
-    again = done.decide(tested=(ab_gate(abtest_stage.ab_test(done.plan, done.trained), 0.05),))
-    assert again.repeated
-    assert again.verdict == gated.summary.verdict
-    assert again.places == gated.summary.places
-    assert [path.stat() for path in gated.root.glob("evaluations/*/ab_test.json")] == [before]

@@ -115,6 +115,8 @@ def test_what_the_server_lacks_is_made_once_and_messages_need_their_block(
     messages = [f"automation {name}" for name in names if name.startswith("mtmd-tell")]
     made = dict(said.split(": ", 1) for said in apply(packaged(), prefect_server))
     assert made.pop("automation mtmd-crash-zombies") == "created"
+    lacks = "left out: the server has no deployment rollback/rollback; make it with `prefect deploy --all`"
+    assert made.pop("automation mtmd-rollback-on-breach") == lacks
     assert list(made) == messages
     assert set(made.values()) == {"left out: nobody said where messages go; say it with `mtmd messages URL`"}
 
@@ -126,8 +128,9 @@ def test_what_the_server_lacks_is_made_once_and_messages_need_their_block(
     first = said("https://chat.example.com/hooks/1")
     assert first.pop(block) == "messages go to chat.example.com"
     assert first.pop("automation mtmd-crash-zombies") == "is there, and stays as it is"
+    assert first.pop("automation mtmd-rollback-on-breach") == lacks
     assert first == dict.fromkeys(messages, "created")
-    assert set(said("https://chat.example.com/hooks/1").values()) == {"is there, and stays as it is"}
+    assert set(said("https://chat.example.com/hooks/1").values()) == {"is there, and stays as it is", lacks}
     assert said("https://chat.example.org/hooks/2")[block] == "messages go to chat.example.org"
     with get_client(sync_client=True) as client:
         stored = client.read_block_document_by_name("mtmd-alerts", "custom-webhook")

@@ -2,19 +2,24 @@
 
 import json
 import re
+import shutil
 import subprocess
 import threading
 import time as clock
 import urllib.request
 from datetime import UTC, datetime, time, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtmd.extras.platform.local import up
+from mtmd.monitor.stage import monitor
+from mtmd.registry.registry import Registry
 from tests.extras.platform.deployed import Deployed
-from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, half_written
+from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, Run, copied, half_written
+from tests.monitor.planted import answered, promoted
 
 
 def test_a_nights_scheduled_runs_are_about_the_day_before_their_scheduled_starts(deployed: Deployed) -> None:
@@ -83,7 +88,7 @@ def test_up_again_starts_and_creates_nothing_twice(
         assert f"{name}: running already" in said
     assert "automation mtmd-crash-zombies: is there, and stays" in said
     assert "automation mtmd-tell-breach: left out: nobody said where messages go" in said
-    assert before == {"mtmd-crash-zombies"}
+    assert before == {"mtmd-crash-zombies", "mtmd-rollback-on-breach"}
     assert len(deployed.ask("/automations/filter")) == len(before)
 
 
@@ -99,19 +104,6 @@ def test_dailies_take_turns_beside_a_backfill_that_promotes_nothing(deployed: De
     assert sorted(path.name[:8] for path in registry.models.iterdir()) == ["20260121", "20260122", "20260123"]
     assert {change.model_id[:8] for change in registry.history()} <= {"20260121", "20260122"}
     assert half_written(deployed.platform.artifacts) == []
-
-
-def test_a_backfill_from_the_command_line_links_the_pages_of_its_days(deployed: Deployed) -> None:
-    """After the one above: nothing is left to run."""
-    done = deployed.run("backfill/backfill", first=str(AS_OF), last=str(NEXT))
-    assert done.returncode == 0, done.stdout + done.stderr
-    (table,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["backfill"]}})
-    assert f"{NEXT} skipped" in table["data"]
-    addresses = re.findall(r"\]\((http[^)]+)\)", table["data"])
-    assert len(addresses) == 2
-    for address in addresses:
-        with urllib.request.urlopen(address, timeout=30) as page:
-            assert "<h1>" in page.read().decode()
 
 
 def test_a_backfill_that_is_cancelled_takes_its_day_with_it(deployed: Deployed) -> None:
@@ -167,3 +159,35 @@ def test_a_message_about_a_failed_day_begins_with_the_cause_and_links_its_page(d
     (page,) = (note.removeprefix("Page: ") for note in notes if note.startswith("Page: "))
     with urllib.request.urlopen(page, timeout=30) as shown:
         assert "Stopped before a decision was recorded" in shown.read().decode()
+
+
+def test_a_champion_that_does_badly_on_probation_is_taken_down_without_a_person(
+    deployed: Deployed, first_run: Run, tmp_path: Path
+) -> None:
+    """Its scores are twice too high. From the monitor's event to the rollback the server acts alone."""
+    pytest.importorskip("mtmd.extras.messages.server", reason="the extra `messages` is not here")
+    logs, last = Path(shutil.copytree(deployed.logs, tmp_path / "logs")), NEXT + timedelta(days=1)
+    registry = Registry(copied(first_run.artifacts, tmp_path / "artifacts") / LINE)
+    places = {"logs": str(logs), "artifacts": str(registry.root.parent)}
+    good = registry.require_champion().model_id
+    answered(logs, {NEXT: f"'{good}'"})
+    monitor(NEXT, TINY, **places)
+    bad = promoted(registry, NEXT, "bad", odds=2.4)
+    answered(logs, {last: f"'{bad}'"})
+    automation = "mtmd-rollback-on-breach"
+    (made,) = (one for one in deployed.ask("/automations/filter") if one["name"] == automation)
+    assert not made["enabled"]
+    assert deployed.prefect("automation", "resume", automation).returncode == 0
+    night = datetime.combine(last + timedelta(days=1), time(3), UTC)
+    assert deployed.scheduled("monitor", night, **places)["state_name"] == "Breach"
+    deadline = clock.monotonic() + 300
+    while registry.require_champion().model_id != good:
+        assert clock.monotonic() < deadline
+        clock.sleep(0.5)
+    change = registry.history()[-1]
+    assert (change.action, change.about) == ("rollback", bad)
+    assert change.reason.startswith(f"rollback-on-breach: the monitor of {last}: {bad}, ctr: calibration ")
+    while change.reason[:100] not in (page := (registry.root / "index.html").read_text()):
+        assert clock.monotonic() < deadline  # the flow writes the page after the flip
+        clock.sleep(0.5)
+    assert "served calibration" in page or f"{bad}, ctr: calibration" in page

@@ -24,16 +24,6 @@ def sleeper(tmp_path: Path) -> Iterator[psutil.Process]:
     end(process)
 
 
-def test_a_started_process_is_found_by_its_record_until_it_ends(
-    tmp_path: Path, sleeper: psutil.Process
-) -> None:
-    record = tmp_path / "sleeper.json"
-    assert recorded(tmp_path / "another.json") is None
-    assert recorded(record) == sleeper
-    end(sleeper)
-    assert recorded(record) is None  # nobody has asked for its exit status: it is a zombie
-
-
 def test_a_process_that_took_over_a_recorded_id_is_another(tmp_path: Path, sleeper: psutil.Process) -> None:
     record = tmp_path / "sleeper.json"
     write_json(record, read_json(record) | {"created": sleeper.create_time() - 60})

@@ -118,15 +118,6 @@ def test_every_share_is_that_of_the_literal_definition(
     assert difference.recall.value == pytest.approx(share.recall.value - other.recall.value)
 
 
-def test_without_a_bid_nothing_is_replayed(declarations: Declarations, make_day: MakeDay) -> None:
-    day = make_day(300)
-    log = {"mtmd": np.log(np.nan_to_num(day.teacher, nan=0.5))}
-    found = replay_day(declarations, day, np.full(300, np.nan), log, CONFIG, reference="mtmd")
-    assert (found.without_bid, found.requests, found.share("mtmd", 3, 4).value) == (300, 0, None)
-    (table,) = section(found).blocks
-    assert table.rows == ()
-
-
 def test_the_table_has_a_row_per_cut_and_quantity(declarations: Declarations) -> None:
     """One request of A to D with ctr 0.4 to 0.1, and one that has nothing to choose, as its bid is unknown.
 

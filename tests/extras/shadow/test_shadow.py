@@ -122,32 +122,6 @@ def _sums_are_right(folder: Path, live: dict[str, Any]) -> None:
         assert found["octr"].largest > 0.001
 
 
-def test_a_candidate_that_a_newer_champion_displaces_is_compared_no_more(two: Line) -> None:
-    def asked(client: Client, name: str) -> bool:
-        client.send("POST", "/rank", BODY, JSON)
-        return count(client, name) > 0
-
-    with serving(two.root, SETTINGS, observers=[shadow(two, share=1.0)]) as client:
-        until(lambda: asked(client, "compared"))
-        two.promote(2)
-        until(lambda: client.get("/ready")[1]["model_id"] == "model-2")
-        before = count(client, "no_candidate")
-        until(lambda: asked(client, "no_candidate") and count(client, "no_candidate") > before)
-
-
-def test_a_damaged_candidate_is_never_loaded_and_nobody_waits_for_it(two: Line) -> None:
-    tower = two.registry.path("model-1") / "query_search.onnx"
-    tower.write_bytes(tower.read_bytes()[:-1] + b"x")
-    with serving(two.root, SETTINGS, observers=[shadow(two, share=1.0)]) as client:
-
-        def asked() -> bool:
-            assert client.send("POST", "/rank", BODY, JSON)[0] == 200
-            return count(client, "no_candidate") > 0
-
-        until(asked)
-    assert (two.root / "shadow" / "log.jsonl").read_text() == ""
-
-
 def test_what_finds_no_process_is_dropped_and_counted(two: Line) -> None:
     waiting = shadow(two)  # not started
     for _ in range(3):

@@ -42,17 +42,6 @@ def test_a_ranking_is_the_arithmetic_of_the_towers(client: Client) -> None:
             )
 
 
-def test_a_utility_is_bid_times_weighted_probability(client: Client) -> None:
-    _, answer = client.post("/rank", BODY | {"rank_by": {"ctr": 2.0, "octr": -1}})
-    bids = {ad["ad_id"]: ad["bid"] for ad in ADS}
-    for found in answer["requests"]:
-        scores = [ad["score"] for ad in found["ads"]]
-        assert scores == sorted(scores, reverse=True)
-        for ad in found["ads"]:
-            value = 2 * ad["probability"]["ctr"] - (ad["probability"]["octr"] or 0)
-            assert ad["score"] == pytest.approx(bids[ad["ad_id"]] * value, rel=1e-5)
-
-
 def test_named_ads_are_ranked_alone_by_a_child_tasks_probability(client: Client) -> None:
     _, answer = client.post("/rank", BODY | {"ad_ids": [9, 7, 7, 12345], "rank_by": "octr"})
     assert answer["unpublished"] == [12345]

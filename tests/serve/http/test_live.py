@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from mtmd.export.bundle import export_bundle
 from mtmd.model.ranker import TwoTower, build_model
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
-from mtmd.store.files import remove
-from tests.serve.http.conftest import ADS, DAY, JSON, SETTINGS, Client, Line, serving, until
+from tests.serve.http.conftest import DAY, JSON, SETTINGS, Client, Line, serving, until
 
 # What of the architectures has no default, or would take long to export.
 SIZES: dict[str, Any] = {"mtmd": {"emb_deep": 8}, "split": {"each": {"architecture": "plain"}}}
@@ -31,33 +29,6 @@ def live(line: Line) -> Iterator[Live]:
     made = Live(line.root, Settings(poll_s=0.1))
     yield made
     made.stop()
-
-
-def test_a_promotion_and_a_rollback_swap_the_whole_model(line: Line, live: Live) -> None:
-    assert not live.refresh()
-    assert "has no champion" in str(live.problem)
-    line.promote(0)
-    assert live.refresh()
-    assert not live.refresh()
-    first = live.serving
-    line.promote(1)
-    assert live.refresh()
-    assert live.serving is not None
-    assert live.serving.ranker.model_id == "model-1"
-    assert first is not None
-    assert first.ranker.bundle_id == "0" * 64  # what a question took stays as it was
-    line.registry.rollback("bad", lambda _: None)
-    assert live.refresh()
-    assert live.serving.ranker.bundle_id == "0" * 64
-
-
-def test_newer_ads_of_the_same_model_take_over(line: Line, live: Live) -> None:
-    line.promote(0)
-    live.refresh()
-    line.publish("model-0", DAY + timedelta(days=3), ADS[:2])
-    assert live.refresh()
-    assert live.serving is not None
-    assert (live.serving.day, len(live.serving.ranker.ads)) == (DAY + timedelta(days=3), 2)
 
 
 def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Live) -> None:
@@ -78,17 +49,6 @@ def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Li
     tower.write_bytes(content)
     until(live.refresh)
     assert (live.problem, live.serving.ranker.model_id) == (None, "model-1")
-
-
-def test_ads_that_were_removed_change_nothing_and_a_service_says_it_is_behind(line: Line) -> None:
-    line.promote(0)
-    with serving(line.root, SETTINGS) as client:
-        line.promote(1, publish=False)
-        until(lambda: client.get("/ready")[1]["problem"])
-        status, ready = client.get("/ready")
-        assert (status, ready["model_id"]) == (200, "model-0")
-        remove(line.root / "ads" / "model-0")
-        assert client.post("/rank", QUESTION)[0] == 200
 
 
 def test_no_question_fails_while_models_take_over_from_each_other(line: Line) -> None:

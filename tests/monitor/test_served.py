@@ -1,0 +1,112 @@
+"""What models answered people: a champion on probation, the models of a rollout, and logs that name none of them."""
+
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from mtmd.monitor.health import MonitorReport
+from mtmd.monitor.stage import monitor
+from mtmd.registry.registry import Registry
+from mtmd.report import jobs
+from mtmd.report.document import markdown
+from tests.flows.runs import LINE, NEXT, TINY, Run, copied
+from tests.monitor.planted import answered, promoted, replaced
+
+LAST = NEXT + timedelta(days=1)
+
+
+@pytest.fixture
+def line(first_run: Run, tmp_path: Path) -> Registry:
+    """With one champion, which answered on the first day after it; the logs are beside the artifacts."""
+    logs = Path(shutil.copytree(first_run.logs, tmp_path / "logs"))
+    answered(logs, {NEXT: f"'{first_run.summary.model_id}'"})
+    return Registry(copied(first_run.artifacts, tmp_path / "artifacts") / LINE)
+
+
+def look(line: Registry, day: date) -> MonitorReport:
+    logs = line.root.parents[1] / "logs"
+    return monitor(day, TINY, logs=str(logs), artifacts=str(line.root.parent))
+
+
+def test_a_new_champion_is_on_probation_until_a_day_that_it_answered_was_judged(line: Registry) -> None:
+    old = line.require_champion().model_id
+    first = look(line, NEXT)
+    assert first.watched == (
+        f"{old} is on probation, and not judged: nothing of the champion before it (None) was seen on the 7 days before"
+    )
+    assert {one.task: one.model for one in first.served} == dict.fromkeys(("all", "ctr", "gctr", "octr"), old)
+    assert not first.passed
+    new = promoted(line, NEXT, "good")
+    answered(line.root.parents[1] / "logs", {LAST: f"if(user_id % 50 = 0, null, '{new}')"})
+    second = look(line, LAST)
+    assert second.watched == f"{new} is on probation: compared with {old} on {NEXT}"
+    assert second.unfit == ()
+    assert second.passed
+    text = markdown(jobs.monitor(second, [first, second]))
+    assert "What people did with its answers" in text
+    assert "| calibration, ctr " in text
+    (unscored,) = second.of("served unscored")
+    assert unscored.value == pytest.approx(0.02, abs=0.01)
+    shutil.copy(
+        *(line.root / "monitoring" / f"date={day}.json" for day in (LAST, NEXT))
+    )  # seen on the day before
+    assert look(line, LAST).watched == f"{new} passed its probation on {LAST}"
+
+
+def test_scores_twice_as_high_and_rows_without_a_score_are_a_breach(line: Registry) -> None:
+    look(line, NEXT)
+    old = line.require_champion().model_id
+    bad = promoted(line, NEXT, "bad", odds=2.4)
+    answered(line.root.parents[1] / "logs", {LAST: f"if(user_id % 5 = 0, null, '{bad}')"})
+    report = look(line, LAST)
+    found = {(one.signal, one.where): one for one in report.unfit}
+    assert {("served calibration", "ctr"), ("served unscored", "all")} <= set(found)
+    change = found["served calibration", "ctr"].change
+    assert change is not None
+    assert change.low is not None
+    assert change.value == pytest.approx(0.9, abs=0.4), change
+    assert change.low > 0.3, change
+    assert f"{bad}, ctr: calibration" in report.words
+    assert f" of {old} (+" in report.words
+    assert not report.passed
+    assert " more" in report.words
+    assert "✗ breach" in markdown(jobs.monitor(report, [report]))
+
+
+def test_the_models_of_a_rollout_are_compared_on_the_day_itself(line: Registry) -> None:
+    old, new = line.require_champion().model_id, promoted(line, NEXT, "bad", odds=2.4)
+    champion = line.roll_out(0.4, "try it", lambda _: None)
+    theirs = " or ".join(f"user_id = {user}" for user in range(1, 2_000) if champion.has_live(user))
+    answered(line.root.parents[1] / "logs", {LAST: f"if({theirs}, '{new}', '{old}')"})
+    report = look(line, LAST)
+    assert report.watched == f"{champion.answers}: compared on this day"
+    assert ("served calibration", "ctr") in {(one.signal, one.where) for one in report.unfit}
+    users = {one.model: one.users for one in report.served if one.task == "ctr"}
+    assert 0.3 < users[new] / (users[new] + users[old]) < 0.5
+
+
+def test_a_model_that_nobody_knows_and_a_column_of_another_type_are_named(line: Registry) -> None:
+    logs = line.root.parents[1] / "logs"
+    answered(logs, {LAST: "if(user_id % 2 = 0, '20260101-gone', '../models')"})
+    report = look(line, LAST)
+    assert report.watched.endswith("; it answered nobody on this day")
+    unsafe, lost = report.of("served")
+    assert (lost.where, lost.judged) == ("20260101-gone", False)
+    assert "the logs name it as served_by: model '20260101-gone' is not in" in lost.words
+    assert "model id '../models' must be" in unsafe.words
+    (file,) = (logs / "candidates" / f"date={LAST}").glob("*.parquet")
+    replaced(file, "select * replace (ad_id::varchar as served_by) from '{}'")
+    assert f"candidates of {LAST} name " in look(line, LAST).words
+    (file,) = (logs / "candidates" / f"date={NEXT}").glob("*.parquet")
+    replaced(file, "select * replace (7 as served_by) from '{}'")
+    said = look(line, NEXT).words
+    assert "the logs can't be used: " in said, said
+    assert "served_by (is INTEGER; must be VARCHAR)" in said, said
+
+
+def test_logs_that_name_no_model_are_watched_as_before(first_run: Run, tmp_path: Path) -> None:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    text = monitor(NEXT, TINY, logs=str(first_run.logs), artifacts=str(artifacts)).model_dump_json()
+    assert not [word for word in ("served", "watched", "change") if f'"{word}"' in text]
