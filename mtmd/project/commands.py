@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.resources import files
@@ -18,6 +19,10 @@ from mtmd.errors import ConfigError
 from mtmd.store.files import atomic_directory
 
 commands = app()
+Places = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="for --from-logs: which files are this table"),
+]
 
 
 @commands.command()
@@ -28,13 +33,27 @@ def init(
         Path | None,
         typer.Option(metavar="FOLDER", help="of logs: preset and SQL are proposed by looking at them"),
     ] = None,
+    requests: Places = None,
+    ads: Places = None,
+    candidates: Places = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ACTION", help="for --from-logs: a score, or a new name, and what happened"
+        ),
+    ] = None,
 ) -> None:
     """Make a project: preset, SQL, suites and deployments."""
     from mtmd.project.commands import create_project
 
+    said = {"requests": requests, "ads": ads, "candidates": candidates, "task": task}
+    said = {option: values for option, values in said.items() if values}
+    if said and from_logs is None:
+        raise ConfigError(f"--{next(iter(said))} says what logs are, so it needs --from-logs FOLDER")
     proposal = None
     if from_logs is not None:
-        proposal = extension.required("proposal", "init", "--from-logs").propose(from_logs)
+        propose = extension.required("proposal", "init", "--from-logs").propose
+        proposal = propose(from_logs, said, typer.prompt if sys.stdin.isatty() else None)
     written = (
         create_project(folder, name) if proposal is None else create_project(folder, name, proposal.rewritten)
     )

@@ -210,17 +210,6 @@ def of_a_test_as_a_process() -> None:
     )
 
 
-def test_a_server_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    command = command_of(of_a_test, lambda *_: None)
-    api = "http://127.0.0.1:1/api"  # nothing listens there
-    with temporary_settings({PREFECT_API_URL: api}):
-        assert command_line.run(command, "python -m mtmd.flows.of_a_test", ["--count", "3"]) == 1
-    said = capsys.readouterr().err
-    assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should" in said
-    assert "unset it: the run then has a temporary server" in said
-    assert "Traceback" not in said
-
-
 def test_a_server_that_goes_away_during_a_run_is_named(
     prefect_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

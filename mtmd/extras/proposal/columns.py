@@ -4,29 +4,32 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime
 from typing import Any
 
 from mtmd.errors import LogsError
 from mtmd.extract.database import Database
+from mtmd.extras.proposal.places import Place
 from mtmd.logs.sql import duckdb_paths, sql_name
 
+_DAYS_LOOKED_AT = 8  # on the last one a weekday comes again
 READER = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
-_BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}
-_WHOLE = _BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-
+_KINDS = {  # by how a DuckDB type begins
+    "truth": ("BOOLEAN",),
+    "whole": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"),
+    "large": ("UBIGINT", "HUGEINT", "UHUGEINT"),
+    "fraction": ("FLOAT", "DOUBLE", "DECIMAL"),
+    "text": ("VARCHAR", "ENUM"),
+    "uuid": ("UUID",),
+    "time": ("DATE", "TIME"),
+}
 _WORDS = {  # that name a part of the contract, the likeliest first
-    "request": ("request", "req", "query", "auction", "search", "id"),
-    "ad": ("ad", "item", "creative", "pin", "product", "document", "doc", "offer", "id"),
     "ts": ("ts", "timestamp", "time", "at", "datetime", "created", "logged"),
     "user": ("user", "member", "viewer", "visitor", "customer", "account", "uid"),
     "surface": ("surface", "placement", "page", "slot", "tab", "inventory", "site", "channel", "context"),
-    "product": ("product", "type", "kind", "campaign", "line", "category", "class"),
-    "goal": ("goal", "objective", "optimization", "billing"),
+    "product": ("product", "type", "kind", "format", "campaign", "line", "category", "class"),
     "bid": ("bid", "cpc", "price", "value", "budget"),
     "impressed": ("impressed", "impression", "shown", "displayed", "seen", "viewed", "served", "rendered"),
-    "position": ("position", "rank", "place", "slot"),
 }
 
 
@@ -35,7 +38,7 @@ class Column:
     """One column: its DuckDB type, and what its values are like over the days.
 
     nulls        share of rows without a value
-    distinct     so many different values; of a list, of its elements
+    distinct     about so many different values; of a list, of its elements
     least, most  of numbers, else None
     sample       the least value as text; None where all rows are null
     lengths      of a list: the least and the most
@@ -56,105 +59,103 @@ class Column:
         return sql_name(self.name)
 
     @property
-    def element(self) -> str | None:
-        """The type of a list's elements; None where the column is no list."""
-        return self.type[: self.type.rindex("[")] if self.type.endswith("]") else None
-
-    @property
-    def is_whole(self) -> bool:
-        return self.type in _WHOLE
-
-    @property
-    def is_fraction(self) -> bool:
-        return self.type.startswith(("FLOAT", "DOUBLE", "DECIMAL")) and self.element is None
-
-    @property
-    def is_text(self) -> bool:
-        return self.type.startswith(("VARCHAR", "ENUM")) and self.element is None
-
-    @property
-    def is_truth(self) -> bool:
-        """Whether it says yes or no: as BOOLEAN, or as 1 and 0."""
-        within = self.least is not None and 0 <= self.least <= (self.most or 0) <= 1
-        return self.type == "BOOLEAN" or (self.is_whole and within)
-
-    @property
-    def truth(self) -> str:
-        """SQL of yes or no as BOOLEAN."""
-        return self.sql if self.type == "BOOLEAN" else f"cast({self.sql} as boolean)"
-
-    @property
-    def is_time(self) -> bool:
-        """A time or a day, also as text."""
-        if not self.is_text or self.sample is None:
-            return self.type.startswith(("DATE", "TIME"))
-        try:
-            return datetime.fromisoformat(self.sample) is not None and not self.sample.isdigit()
-        except ValueError:
-            return False
-
-    @property
-    def id_type(self) -> str:
-        """What a preset calls its type, where it is an id."""
-        if self.is_whole and self.type not in _BEYOND_BIGINT:
-            return "BIGINT"
-        return "VARCHAR"
+    def kind(self) -> str:
+        """One of _KINDS, list, or other; text in the form of a time is a time."""
+        if self.type.endswith("]"):
+            return "list"
+        kind = next((kind for kind, types in _KINDS.items() if self.type.startswith(types)), "other")
+        return "time" if kind == "text" and _is_time(self.sample or "") else kind
 
     @property
     def is_key(self) -> bool:
         """Whether an id can have this type."""
-        return (self.is_whole or self.is_text or self.type == "UUID") and not self.is_time
+        return self.kind in {"whole", "large", "text", "uuid"}
+
+    @property
+    def id_type(self) -> str:
+        """What a preset calls its type, where it is an id."""
+        return "BIGINT" if self.kind == "whole" else "VARCHAR"
+
+    @property
+    def id_sql(self) -> str:
+        """SQL of it as an id."""
+        return f"cast({self.sql} as varchar)" if self.kind == "large" else self.sql
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it says yes or no: as BOOLEAN, or as 1 and 0."""
+        return self.kind == "truth" or (self.kind == "whole" and self.most == 1 and self.is_within(0, 1))
+
+    def is_within(self, least: float, most: float) -> bool:
+        return self.least is not None and self.most is not None and least <= self.least <= self.most <= most
+
+    @property
+    def truth(self) -> str:
+        """SQL of yes or no as BOOLEAN."""
+        return self.sql if self.kind == "truth" else f"cast({self.sql} as boolean)"
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text) is not None and not text.isdigit()
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
 class Table:
-    """The view of the days of a table that were looked at, and its columns by name."""
+    """A table: the views of the days that were looked at and of the newest one, and its columns by name."""
 
+    place: Place
     view: str
+    newest: str
     columns: Mapping[str, Column]
 
-    def beside(self, taken: Iterable[str]) -> list[Column]:
-        """Columns that play no part yet."""
-        return [column for name, column in self.columns.items() if name not in set(taken)]
+    def beside(self, *taken: Column | None) -> list[Column]:
+        """The columns that play no part yet."""
+        return [column for column in self.columns.values() if column not in taken]
 
 
-def look_at(database: Database, table: str, files: Sequence[Path]) -> Table:
-    """Make a view of files, and summarize its columns.
+def look_at_all(database: Database, places: Sequence[Place], newest: date) -> list[Table]:
+    """Make views of the files of each place, up to the newest day, and summarize their columns.
 
     Raises duckdb.Error where they can't be read, and LogsError where they have no rows.
     """
-    given = {"paths": duckdb_paths(files)}
-    database.connection.sql(f"select * from {READER}", params=given).create_view(table)
-    found = [_column(database, table, row) for row in database.rows(f"summarize {table}")]
-    if not found[0].rows:
-        raise LogsError(f"{files[0]} has 0 rows; at least 1 is required: deliver the day again")
-    return Table(table, {column.name: column for column in found})
+    tables = []
+    for number, place in enumerate(places):
+        days = [day for day in place.days if day <= newest][-_DAYS_LOOKED_AT:]
+        view, of_newest = f"t{number}", f"t{number}_newest"
+        for name, of_view in ((view, days), (of_newest, days[-1:])):
+            given = {"paths": duckdb_paths(file for day in of_view for file in place.days[day])}
+            database.connection.sql(f"select * from {READER}", params=given).create_view(name)
+        found = [_column(database, view, row) for row in database.rows(f"summarize {view}")]
+        if not found[0].rows:
+            raise LogsError(
+                f"{place.days[newest][0]} has 0 rows; at least 1 is required: deliver the day again"
+            )
+        tables.append(Table(place, view, of_newest, {column.name: column for column in found}))
+    return tables
 
 
 def _column(database: Database, view: str, row: Mapping[str, Any]) -> Column:
+    least, most = row["min"], row["max"]
     column = Column(
         name=row["column_name"],
         type=row["column_type"],
         rows=row["count"],
         nulls=float(row["null_percentage"] or 0) / 100,
-        distinct=0 if row["min"] is None else _distinct(database, view, sql_name(row["column_name"])),
-        sample=row["min"],
+        distinct=max(row["approx_unique"], 2) if least != most else int(least is not None),
+        sample=least,
     )
-    if (column.is_whole or column.is_fraction) and row["min"] is not None:
-        return replace(column, least=float(row["min"]), most=float(row["max"]))
-    if column.element is None or "[" in column.element:
+    if column.kind in {"whole", "large", "fraction"} and least is not None:
+        return replace(column, least=float(least), most=float(most))
+    if column.kind != "list" or column.type.endswith("]["):
         return column
     (of_list,) = database.rows(
-        f"select min(len({column.sql})) as least, max(len({column.sql})) as most, "
+        f"select coalesce(min(len({column.sql})), 0) as least, coalesce(max(len({column.sql})), 0) as most, "
         f"(select count(distinct e) from (select unnest({column.sql}) as e from {view})) as n from {view}"
     )
-    return replace(column, distinct=of_list["n"], lengths=(of_list["least"] or 0, of_list["most"] or 0))
-
-
-def _distinct(database: Database, view: str, column: str) -> int:
-    """Exactly: SUMMARIZE estimates to within some percent, so that 40 topics would be 41."""
-    (row,) = database.rows(f"select count(distinct {column}) as n from {view}")
-    return int(row["n"])
+    return replace(column, distinct=of_list["n"], lengths=(of_list["least"], of_list["most"]))
 
 
 def tokens(name: str) -> list[str]:
@@ -163,12 +164,18 @@ def tokens(name: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
 
 
-def rank_of(part: str, name: str) -> int | None:
-    """How well a column's name says a part of the contract, 0 being best; None where it does not."""
-    return next((rank for rank, word in enumerate(_WORDS[part]) if word in tokens(name)), None)
+def named(part: str, columns: Iterable[Column]) -> Column | None:
+    """The column whose name says a part of the contract best; None where no name says it."""
+    words = {word: rank for rank, word in enumerate(_WORDS[part])}
+    said = [column for column in columns if words.keys() & tokens(column.name)]
+    return min(
+        said,
+        key=lambda one: (min(words.get(word, len(words)) for word in tokens(one.name)), len(one.name)),
+        default=None,
+    )
 
 
-def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> Mapping[str, str]:
+def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
     """What a preset calls each name: letters, digits and underscores, a letter first; all differ, none is `taken`."""
     used = {*taken, "all"}  # which is the sum over slices
     found: dict[str, str] = {}
@@ -186,11 +193,16 @@ def sql_as(value: str, name: str) -> str:
     return value if value == sql_name(name) else f"{value} as {sql_name(name)}"
 
 
-def toml_text(value: str) -> str:
-    """Text of TOML, which has the escapes of JSON and more."""
+def toml(values: Mapping[str, Any]) -> str:
+    """Lines of TOML, one for each key."""
+    return "\n".join(f"{key} = {_toml(value)}" for key, value in values.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_toml(one)}' for key, one in value.items())} }}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        each, apart = list(map(_toml, value)), any(isinstance(one, Mapping) for one in value)
+        return "".join(("[\n  ", ",\n  ".join(each), ",\n]")) if apart else f"[{', '.join(each)}]"
+    # Text has the escapes of JSON and more.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def toml_list(values: Iterable[str]) -> str:
-    """Names as a list of TOML."""
-    return f"[{', '.join(map(toml_text, values))}]"

@@ -1,15 +1,25 @@
-"""Which column plays which part of the log contract, and which are a score and its label: by name and type."""
+"""Which table is which, and which column plays which part of the log contract.
+
+Tables and ids are told by their values: an id is unique in the table whose rows it names, and candidates have ids of
+requests and of ads. Other parts are told by types and names. What can't be told is a question.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatch
+from itertools import permutations, product
+from typing import NamedTuple
 
-from mtmd.errors import LogsError
 from mtmd.extract.database import Database
-from mtmd.extras.proposal.columns import Column, Table, preset_names, rank_of, sql_as, tokens
-from mtmd.logs.contract import text_time_sql
+from mtmd.extras.proposal.columns import Column, Table, named, preset_names, tokens
+from mtmd.logs.contract import TABLES, text_time_sql
 from mtmd.logs.sql import literal
 
+Said = Mapping[str, Sequence[str]]  # what the user said, by option
+
+_MOSTLY = 0.95  # a few ids of real logs are repeated, or in one table only
+_LEAST_SHARE = 0.01  # of a table's ids: fewer values, such as positions, are among them by chance
 _MOST_DOMAINS = 12  # surfaces or products: each one is a tower, and needs rows of its own
 # Numbers since 1970 from a size on: microseconds, milliseconds, seconds.
 _SINCE_1970 = (
@@ -17,245 +27,187 @@ _SINCE_1970 = (
     (1e11, "make_timestamp_ms({})"),
     (1e8, "make_timestamp({} * 1000000)"),
 )
-_OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
-_ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}
-_LEAST_ALIKE = 0.5
 
 
-@dataclass(frozen=True)
-class Key:
+class Question(NamedTuple):
+    """What can't be told, and the option that tells it; none where the logs lack it."""
+
+    option: str
+    text: str
+
+
+class Key(NamedTuple):
     """An id: its column in the table whose rows it names, and in candidates."""
 
     own: Column
     other: Column
 
-    @property
-    def kind(self) -> str:
-        """The type that both are read as."""
-        return self.own.id_type if self.own.id_type == self.other.id_type else "VARCHAR"
+
+class Joined(NamedTuple):
+    """The three tables, the ids that join them, and the column of times."""
+
+    requests: Table
+    ads: Table
+    candidates: Table
+    request: Key
+    ad: Key
+    time: Column
+
+
+def join(database: Database, tables: Sequence[Table], day: date) -> list[Joined]:
+    """All ways in which tables can be requests, ads and candidates."""
+    ids = {table.view: _unique(database, table) for table in tables}
+    keys = {
+        (table.view, other.view): _key(database, table, other, ids[other.view])
+        for table, other in permutations(tables, 2)
+    }
+    times = {table.view: _time(database, table, day) for table in tables}
+    ways = []
+    for requests, ads, candidates in permutations(tables, 3):
+        request, ad = keys[candidates.view, requests.view], keys[candidates.view, ads.view]
+        time = times[requests.view]
+        if request and ad and time and request.other != ad.other:
+            ways.append(Joined(requests, ads, candidates, request, ad, time))
+    # A request is of one day only.
+    return [way for way in ways if not _recurs(database, way.requests, way.request.own)] or ways
+
+
+def choose(
+    ways: Sequence[Joined], tables: Sequence[Table], said: Said
+) -> tuple[Sequence[Joined], list[Question]]:
+    """The ways that have the tables that are said; and questions, for each table that differs between them."""
+    if not ways:
+        seen = "; ".join(f"{table.place.template} has {', '.join(table.columns)}" for table in tables)
+        return [], [
+            Question("", f"no table has ids of two others, of which one has times of its day: {seen}")
+        ]
+    asked = []
+    for part in TABLES:
+        places = {getattr(way, part).place.template for way in ways}
+        chosen = {one for one in places if any(fnmatch(one, f"*{word}*") for word in said.get(part, "*"))}
+        if len(chosen) != 1:
+            wrong = "".join(f", not {word}" for word in said.get(part, ()))
+            asked.append(Question(part, f"which table is {part}: {' or '.join(sorted(places))}{wrong}"))
+        ways = [way for way in ways if getattr(way, part).place.template in chosen] or ways
+    return ways, asked
+
+
+def _unique(database: Database, table: Table) -> list[tuple[Column, int]]:
+    """The columns that can be the ids of a table's rows, with the number of values."""
+    keys = [column for column in table.columns.values() if column.is_key and column.distinct > 1]
+    asked = ", ".join(f"count(distinct {key.sql})" for key in keys)
+    rows = database.rows(f"select count(*), {asked} from {table.newest}") if keys else [{"n": 0}]
+    n, *distinct = rows[0].values()
+    return [(key, found) for key, found in zip(keys, distinct, strict=True) if found >= _MOSTLY * n]
+
+
+def _key(database: Database, table: Table, other: Table, ids: Sequence[tuple[Column, int]]) -> Key | None:
+    """An id of the other table, and the column of this one whose values are among it; None without both.
+
+    Of several, best one of the same name, then the one with the most values.
+    """
+    found = []
+    for (own, size), column in product(ids, table.columns.values()):
+        if not column.is_key or column.distinct < 2 or (column.kind == "whole") != (own.kind == "whole"):
+            continue
+        (row,) = database.rows(
+            f"with ids as (select distinct cast({own.sql} as varchar) as id from {other.newest}), "
+            f"held as (select distinct cast({column.sql} as varchar) as id from {table.newest}) "
+            "select count(held.id) as n, count(ids.id) as known from held left join ids using (id)"
+        )
+        alike, known = column.name == own.name, row["known"]
+        if known >= _MOSTLY * row["n"] and (alike or known >= _LEAST_SHARE * size):
+            found.append((alike, known, Key(own, column)))
+    return max(found, key=lambda one: one[:2], default=(False, 0, None))[2]
+
+
+def _recurs(database: Database, table: Table, key: Column) -> bool:
+    """Whether ids of the newest day are those of earlier days too, as ids of ads are."""
+    (row,) = database.rows(
+        f"select count(*) as n, count(distinct {key.sql}) as ids, (select count(*) from {table.newest}) as of_day "
+        f"from {table.view}"
+    )
+    return bool(row["n"] > row["of_day"] and row["ids"] < _MOSTLY * row["n"])
+
+
+def _time(database: Database, table: Table, day: date) -> Column | None:
+    """The column of times that are of the table's day; the best by its name, where there are several."""
+    columns = [column for column in table.columns.values() if time_sql(column)]
+    found = []
+    for column in columns:
+        (row,) = database.rows(
+            f"select count(*) filter (try(cast({time_sql(column)} as date)) = $day) as of_day, count(*) as n "
+            f"from {table.newest}",
+            {"day": day},
+        )
+        if row["of_day"] > row["n"] / 2:  # in another zone, some are of another day
+            found.append(column)
+    return named("ts", found) or next(iter(found), None)
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Surfaces or products: the column that says which, and what the preset calls each of its values.
+    """Surfaces or products: their column, what the preset calls each of its values, and SQL of that name.
 
     Without a column all rows have one name.
     """
 
     column: Column | None
     names: Mapping[str, str]
-
-    def sql(self, name: str) -> str:
-        """The contract's column, each value under its name in the preset."""
-        if self.column is None:
-            return f"{literal(next(iter(self.names)))} as {name}"
-        value = self.column.sql
-        if any(of_logs != named for of_logs, named in self.names.items()):
-            cases = (
-                f"when {literal(of_logs)} then {literal(named)}" for of_logs, named in self.names.items()
-            )
-            value = f"case {value} {' '.join(cases)} else {value} end"
-        return sql_as(value, name)
+    sql: str
 
 
-@dataclass(frozen=True)
-class Roles:
-    """Columns of the three tables by their part in the contract; None where no column plays it."""
+class Roles(NamedTuple):
+    """Columns of joined tables by the part that they play; None where none does."""
 
-    request: Key
-    ad: Key
-    time: Column
-    user: Column | None
     surface: Domain
     product: Domain
-    goal: Domain
+    user: Column | None
     bid: Column | None
-    impressed: Column | None
-    position: Column | None
-
-    @property
-    def taken(self) -> dict[str, set[str]]:
-        """Names of the columns that play a part, by table."""
-        parts = {
-            "requests": (self.request.own, self.user, self.surface.column, self.time),
-            "ads": (self.ad.own, self.product.column, self.bid),
-            "candidates": (self.request.other, self.ad.other, self.impressed, self.position),
-        }
-        return {table: {column.name for column in found if column} for table, found in parts.items()}
+    shown: Column | None
 
 
-def find_roles(database: Database, requests: Table, ads: Table, candidates: Table) -> Roles:
-    """The parts that columns play. Raises LogsError where no column can be an id, or the time of a request."""
-    request = _key("request", requests, candidates.beside(()))
-    ad = _key("ad", ads, candidates.beside({request.other.name}))
-    times = (column for column in requests.beside({request.own.name}) if time_sql(column))
-    time = _needed("ts", times, "times, as TIMESTAMP, as text, or as numbers since 1970", requests)
-    of_requests, of_ads = requests.beside({request.own.name, time.name}), ads.beside({ad.own.name})
-    pairs = candidates.beside({request.other.name, ad.other.name})
-    surface = _domain(database, requests, "surface", of_requests, "everywhere")
-    users = [column for column in of_requests if column.is_key and column != surface.column]
-    ids = [one for one in users if tokens(one.name)[-1:] in (["id"], ["uid"]) or len(tokens(one.name)) == 1]
+def find_roles(database: Database, joined: Joined) -> Roles:
+    """The parts that columns play, beside ids and times."""
+    of_requests = joined.requests.beside(joined.request.own, joined.time)
+    of_ads = joined.ads.beside(joined.ad.own)
+    pairs = joined.candidates.beside(joined.request.other, joined.ad.other)
+    surface = _domain(database, joined.requests, "surface", of_requests, "everywhere")
+    keys = [column for column in of_requests if column.is_key and column != surface.column]
+    ids = [one for one in keys if tokens(one.name)[-1:] in (["id"], ["uid"]) or len(tokens(one.name)) == 1]
     return Roles(
-        request=request,
-        ad=ad,
-        time=time,
-        user=_named("user", ids) or _named("user", users),
-        surface=surface,
-        product=_domain(database, ads, "product", of_ads, "any_ad"),
-        goal=_domain(database, ads, "goal", of_ads, "click"),
-        bid=_named("bid", (one for one in of_ads if one.least is not None and one.least >= 0)),
-        impressed=_named("impressed", (one for one in pairs if one.is_truth and one.most != 0)),
-        position=_named("position", (one for one in pairs if one.is_whole)),
+        surface,
+        _domain(database, joined.ads, "product", of_ads, "any_ad"),
+        user=named("user", ids) or named("user", keys),
+        bid=named("bid", (one for one in of_ads if one.least is not None and one.least >= 0)),
+        shown=named("impressed", (one for one in pairs if one.is_flag)),
+    )
+
+
+def _domain(database: Database, table: Table, part: str, columns: Iterable[Column], otherwise: str) -> Domain:
+    """A text of few values without nulls."""
+    few = (one for one in columns if one.kind == "text" and not one.nulls and one.distinct <= _MOST_DOMAINS)
+    if (column := named(part, few)) is None:
+        return Domain(None, preset_names([otherwise]), literal(otherwise))
+    found = database.rows(
+        f"select cast({column.sql} as varchar) as v from {table.view} group by 1 order by count(*) desc, 1"
+    )
+    names = preset_names(row["v"] for row in found)
+    cases = (f"when {literal(value)} then {literal(name)}" for value, name in names.items())
+    same = all(value == name for value, name in names.items())
+    return Domain(
+        column, names, column.sql if same else f"case {column.sql} {' '.join(cases)} else {column.sql} end"
     )
 
 
 def time_sql(column: Column) -> str | None:
     """How a column is read as a TIMESTAMP; None where it can't be one."""
-    if column.type.startswith("TIMESTAMP") and column.element is None:
-        return column.sql
-    if column.is_text and column.is_time:
-        return text_time_sql(column.sql)
-    if column.is_whole or column.is_fraction:
+    if column.kind == "time":
+        text = column.type.startswith("VARCHAR")
+        return (
+            text_time_sql(column.sql) if text else column.sql if column.type.startswith("TIMESTAMP") else None
+        )
+    if column.kind in {"whole", "fraction"}:
         way = next((way for least, way in _SINCE_1970 if (column.least or 0) > least), None)
         return way and way.format(column.sql if column.type == "BIGINT" else f"cast({column.sql} as bigint)")
     return None
-
-
-def _named(part: str, columns: Iterable[Column]) -> Column | None:
-    """The column whose name says the part best; None where no name says it."""
-    ranked = ((rank, column) for column in columns if (rank := rank_of(part, column.name)) is not None)
-    return min(ranked, key=lambda pair: (pair[0], len(pair[1].name)), default=(0, None))[1]
-
-
-def _needed(part: str, columns: Iterable[Column], what: str, table: Table) -> Column:
-    if (column := _named(part, columns)) is None:
-        raise LogsError(
-            f"{table.view} has {', '.join(table.columns)}: no column of {what} is the {part} by its name",
-            f"deliver it, or call it {part}",
-        )
-    return column
-
-
-def _key(part: str, table: Table, of_candidates: Iterable[Column]) -> Key:
-    """The id of a table's rows, and the column of candidates that has it too: best one of the same name."""
-    others = {column.name: column for column in of_candidates if column.is_key}
-    keys = [column for column in table.beside(()) if column.is_key]
-    shared = _named(part, (column for column in keys if column.name in others))
-    own = shared or _needed(part, keys, "ids (numbers, text or UUIDs)", table)
-    if shared:
-        return Key(own, others[own.name])
-    return Key(own, _needed(part, others.values(), f"ids of {table.view}", Table("candidates", others)))
-
-
-def _domain(database: Database, table: Table, part: str, columns: Iterable[Column], otherwise: str) -> Domain:
-    """A text of few values without nulls; without such a column, `otherwise` is the one name."""
-    few = (one for one in columns if one.is_text and not one.nulls and 0 < one.distinct <= _MOST_DOMAINS)
-    if (column := _named(part, few)) is None:
-        return Domain(None, preset_names([otherwise]))
-    found = database.rows(
-        f"select cast({column.sql} as varchar) as v from {table.view} group by 1 order by count(*) desc, 1"
-    )
-    return Domain(column, preset_names(row["v"] for row in found))
-
-
-@dataclass(frozen=True)
-class ProposedTask:
-    """A score, the label that says what happened, the score's mean, and the task that it happens after.
-
-    `products` are those that have the task; None for all.
-    """
-
-    score: Column
-    label: Column
-    mean: float
-    parent: str | None = None
-    products: tuple[str, ...] | None = None
-
-
-def find_tasks(database: Database, roles: Roles, ads: Table, candidates: Table) -> list[ProposedTask]:
-    """The tasks of the newest day's candidates, the likeliest action first; a score without a label is none.
-
-    Raises LogsError where there is no score, or none with a label.
-    """
-    free = candidates.beside(roles.taken["candidates"])
-    scores = [
-        one
-        for one in free
-        if one.is_fraction and one.least is not None and 0 <= one.least <= (one.most or 0.0) <= 1
-    ]
-    labels = [one for one in free if one.is_truth and one.least != 1]  # not a version, 1 in every row
-    if not scores:
-        raise LogsError(
-            f"{candidates.view}: no column has numbers between 0 and 1; the heavyweight ranker's scores are what a "
-            "model learns from",
-            "deliver one column for each task",
-        )
-    tasks = _pairs(database, candidates, scores, labels)
-    if not tasks:
-        raise LogsError(
-            f"{candidates.view}: no column of true and false, or of 1 and 0, is the action of a score "
-            f"({', '.join(one.name for one in scores)})",
-            "deliver what really happened to the ads that were shown, one column for each task",
-        )
-    tasks.sort(key=lambda task: -task.mean)
-    having = _products(database, roles, ads, candidates, tasks)
-    return [
-        replace(task, parent=_parent(database, candidates, task, tasks), products=products)
-        for task, products in zip(tasks, having, strict=True)
-    ]
-
-
-def _pairs(
-    database: Database, candidates: Table, scores: Sequence[Column], labels: Sequence[Column]
-) -> list[ProposedTask]:
-    """Each score with the label that is most like it in name; each is used once."""
-    asked = ", ".join(f"avg({score.sql}) as m{n}" for n, score in enumerate(scores))
-    (means,) = database.rows(f"select {asked} from {candidates.view}")
-    alike = {
-        (i, j): _alike(score.name, label.name)
-        for i, score in enumerate(scores)
-        for j, label in enumerate(labels)
-    }
-    pairs: dict[int, int] = {}
-    for i, j in sorted(alike, key=lambda pair: -alike[pair]):
-        if i not in pairs and j not in pairs.values() and alike[i, j] >= _LEAST_ALIKE:
-            pairs[i] = j
-    return [ProposedTask(scores[i], labels[j], float(means[f"m{i}"] or 0)) for i, j in pairs.items()]
-
-
-def _alike(score: str, label: str) -> float:
-    words = [word for word in tokens(score) if word not in _OF_SCORES] or tokens(score)
-    named = "".join(_ALSO_CALLED.get(word, word) for word in words)
-    return SequenceMatcher(None, named, "".join(tokens(label))).ratio()
-
-
-def _parent(
-    database: Database, candidates: Table, task: ProposedTask, tasks: Sequence[ProposedTask]
-) -> str | None:
-    """The least likely action that always comes with this one, and whose score is never below this one's."""
-    happened = task.label.truth
-    for other in sorted((one for one in tasks if one.mean > task.mean), key=lambda one: one.mean):
-        against = f"({happened} and not {other.label.truth}) or {task.score.sql} > {other.score.sql}"
-        (found,) = database.rows(
-            f"select count(*) filter ({happened}) as size, count(*) filter ({against}) as against "
-            f"from {candidates.view}"
-        )
-        if found["size"] and not found["against"]:
-            return other.score.name
-    return None
-
-
-def _products(
-    database: Database, roles: Roles, ads: Table, candidates: Table, tasks: Sequence[ProposedTask]
-) -> list[tuple[str, ...] | None]:
-    """Of each task, the products that have a score at all; None where all do."""
-    product, names = roles.product.column, roles.product.names
-    if product is None:
-        return [None] * len(tasks)
-    asked = ", ".join(f"count(c.{task.score.sql}) as n{n}" for n, task in enumerate(tasks))
-    found = database.rows(
-        f"select a.{product.sql} as product, {asked} from {candidates.view} as c join {ads.view} as a "
-        f"on cast(c.{roles.ad.other.sql} as varchar) = cast(a.{roles.ad.own.sql} as varchar) group by 1"
-    )
-    having = [{str(row["product"]) for row in found if row[f"n{n}"]} for n in range(len(tasks))]
-    return [None if len(h) == len(found) else tuple(names[p] for p in names if p in h) for h in having]

@@ -102,18 +102,6 @@ def test_counts_are_of_earlier_days_only(source: Path, tmp_path: Path) -> None:
     assert request["user_ctr"] == pytest.approx(clicked.mean())
 
 
-def test_an_import_is_reused_and_with_a_day_gone_it_is_done_again_with_the_same_bytes(
-    source: Path, tmp_path: Path
-) -> None:
-    logs = tmp_path / "logs"
-    first = run(source, logs)
-    assert run(source, logs) == first.model_copy(update={"reused": True})
-    content = {path: path.read_bytes() for path in logs.rglob("*.parquet")}
-    LogSource(logs).day_files("ads", FIRST)[0].unlink()
-    assert not run(source, logs).reused
-    assert content == {path: path.read_bytes() for path in logs.rglob("*.parquet")}
-
-
 @pytest.mark.parametrize(
     ("preset", "value", "words"),
     [

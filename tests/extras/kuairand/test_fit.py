@@ -75,15 +75,6 @@ def test_the_daily_job_can_read_what_is_written(
         assert ((gctr > 0) & (gctr <= ctr) & (ctr < 1)).all()
 
 
-def test_the_same_fit_is_reused_where_it_was_moved_and_another_one_replaces_it(
-    bare: Path, tmp_path: Path
-) -> None:
-    first, moved = quick(tmp_path / "logs", bare), tmp_path / "moved"
-    (tmp_path / "logs").rename(moved)
-    assert quick(moved, bare) == first.model_copy(update={"reused": True, "logs": str(moved)})
-    assert not quick(moved, bare, seed=1).reused
-
-
 def test_days_that_the_preset_leaves_out_are_not_read(tiny_logs: Path, tmp_path: Path) -> None:
     preset = tmp_path / "p.toml"
     preset.write_text('base = "tiny"\nname = "p"\n[left_out]\n2026-01-02 = "clicks were lost"\n')

@@ -14,7 +14,7 @@ from mtmd.expectations import Measure
 from mtmd.extras.kuairand.adapter import import_kuairand
 from mtmd.extras.kuairand.mapping import TASKS, Exposures, map_exposures
 from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
-from mtmd.extras.kuairand.source import Source, read_source, video_attributes
+from mtmd.extras.kuairand.source import Source, read_source
 from mtmd.validate.deviations import FACTORS
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
@@ -40,21 +40,6 @@ def test_no_day_is_refused_for_its_number_of_rows(sample: tuple[Source, Exposure
     compared = [number for number in rows if number >= limits.min_trailing_rows]
     assert compared == rows[-6:]  # no thin day comes after one that others are compared with
     assert max(compared) / min(compared) < FACTORS[Measure.VOLUME]
-
-
-def test_the_preset_has_the_buckets_that_a_check_asks_for(sample: tuple[Source, Exposures]) -> None:
-    source, exposures = sample
-    in_window = exposures.day < (date(2022, 4, 30) - date(1970, 1, 1)).days
-    users = source.users.take(np.unique(exposures.user[in_window]))
-    columns = dict(zip(users.column_names, users.columns, strict=True))
-    columns |= video_attributes(source.videos) | {"ad_id": source.videos["video_id"]}
-    features = {f.name: f for f in load_preset("kuairand").features if f.kind == "categorical"}
-    assert set(features) - set(columns) == {"hour"}
-    values = {name: len(columns[name].drop_null().unique()) for name in set(features) - {"hour"}} | {
-        "hour": 24
-    }
-    few = {name: number for name, number in values.items() if features[name].buckets < 9 * number}
-    assert few == {}
 
 
 def test_a_lone_teacher_ranks_the_newest_days_well(sample: tuple[Source, Exposures], tmp_path: Path) -> None:

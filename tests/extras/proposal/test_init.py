@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mtmd.config import load_preset
+from mtmd.config import Preset, load_preset
 from mtmd.errors import LogsError
 from mtmd.extras.proposal.init import Proposal, propose
 from mtmd.project.commands import create_project
@@ -37,10 +37,12 @@ def proposal(foreign_logs: Path) -> Proposal:
 def test_it_says_what_it_understood(proposal: Proposal) -> None:
     assert list(proposal.understood) == [
         "23 days that all three tables have",
+        "requests: queries/{day}.parquet",
+        "ads: creatives/{day:%Y}/{day:%m}/{day:%d}/*.parquet",
+        "candidates: scored/dt={day:%Y%m%d}/*.parquet",
         "task p_click: click happened",
         "task p_lead: lead happened, only after p_click",
-        "7 features of requests and 6 of ads, beside the ids",
-        "left out: client (the same value in every row)",
+        "left out: slot, client",
     ]
 
 
@@ -73,16 +75,25 @@ def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Pat
     assert load_preset(str(tmp_path / "their-ads" / "preset.toml")).data.min_domain_rows == 100
 
 
-def _write(source: Path, logs: Path, days: int, **queries: str) -> Path:
+def _write(source: Path, logs: Path, days: int = 1, **queries: str) -> Path:
     """So many days of logs by queries on the foreign ones' first day, `t`, with {days} for the day's number."""
-    for table, path in FIRST_DAY.items():
+    for table, query in (dict.fromkeys(FIRST_DAY, "from t") | queries).items():
         (logs / table).mkdir(parents=True)
+        path = FIRST_DAY.get(table, FIRST_DAY["candidates"])
         for number in range(days):
             with duckdb.connect() as connection:
                 connection.read_parquet(str(source / path)).create_view("t")
                 written = str(logs / table / f"2026-01-{5 + number:02}.parquet")
-                connection.sql(queries.get(table, "from t").format(days=number)).write_parquet(written)
+                connection.sql(query.format(days=number)).write_parquet(written)
     return logs
+
+
+def _checked(proposal: Proposal, folder: Path) -> Preset:
+    """The preset of the project, after `mtmd check` has found nothing."""
+    create_project(folder, None, proposal.rewritten)
+    check = pytest.importorskip("mtmd.extras.check.check")
+    assert check.check_project(str(folder / "preset.toml")).passed
+    return load_preset(str(folder / "preset.toml"))
 
 
 def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path: Path) -> None:
@@ -90,58 +101,91 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
     requests = """
         select * exclude (page, country, served_at) replace (list_append(interests, null) as interests),
             epoch(served_at + interval {days} day)::bigint as asked_at, 'Home ' || page as "Page",
-            country as "order", hour as surface
+            country as "order", hour as surface, hash(*columns(*)) % 7 as sessions_30d
         from t
     """
     scored = "select * exclude shown, cast(shown as integer) as shown, 5.5 as m from t"
-    ads = "select * exclude kind from t"
+    ads = "select * exclude (kind, format) from t"
     logs = _write(foreign_logs, tmp_path / 'team "a"', 8, requests=requests, ads=ads, candidates=scored)
     proposal = propose(logs)
     assert "make_timestamp(asked_at * 1000000) as ts" in proposal.statements["requests"]
-    assert proposal.understood[-1] == "left out: m (no score, no action of a score)"
-    create_project(tmp_path / "their-ads", None, proposal.rewritten)
-    check = pytest.importorskip("mtmd.extras.check.check")
-    assert check.check_project(str(tmp_path / "their-ads" / "preset.toml")).passed
-    preset = load_preset(str(tmp_path / "their-ads" / "preset.toml"))
+    assert proposal.understood[-1] == "left out: slot, m, client"
+    preset = _checked(proposal, tmp_path / "their-ads")
     assert preset.domains.surfaces == ("home_feed", "home_find")
     assert preset.domains.products == ("any_ad",)
-    assert {"order", "surface_2", "interests"} <= {feature.name for feature in preset.features}
+    kinds = {feature.name: feature.kind for feature in preset.features}
+    assert {"order", "surface_2", "interests"} <= kinds.keys()
+    assert kinds["sessions_30d"] == "continuous"
     assert (preset.window_days, preset.min_window_days) == (7, 7)
-
-
-def test_a_count_is_a_number_and_an_objective_the_goal(foreign_logs: Path, tmp_path: Path) -> None:
-    requests = "select *, hash(*columns(*)) % 7 as sessions_30d from t"
-    ads = "select *, if(hash(id) % 2 = 0, 'SALES', 'TRAFFIC') as objective from t"
-    proposal = propose(_write(foreign_logs, tmp_path, 1, requests=requests, ads=ads))
-    (sessions,) = (one for one in proposal.sections if 'name = "sessions_30d"' in one)
-    assert 'kind = "continuous"' in sessions
-    paid = "case when objective in ('SALES') then 'conversion' else 'click' end as goal"
-    assert paid in proposal.statements["ads"]
 
 
 def test_a_task_of_some_products_has_them(foreign_logs: Path, tmp_path: Path) -> None:
     ads = f"'{foreign_logs}/{FIRST_DAY['ads']}'"
     scored = f"from t join {ads} as ads on t.creative = ads.id"
     scored = f"select t.* replace (if(kind = 'standard', p_lead, null) as p_lead) {scored}"
-    proposal = propose(_write(foreign_logs, tmp_path, 1, candidates=scored))
+    proposal = propose(_write(foreign_logs, tmp_path, candidates=scored))
     assert 'parent = "p_click", products = ["standard"]' in "".join(proposal.sections)
     assert "case when shown and p_lead is not null then lead end as lead" in proposal.statements["candidates"]
+
+
+MOVED = "select * replace (served_at + interval {days} day as served_at) from t"
+NO_SCORES = "select * exclude (p_click, p_lead) from t where shown"
+
+
+def test_without_scores_actions_are_learned(foreign_logs: Path, tmp_path: Path) -> None:
+    proposal = propose(_write(foreign_logs, tmp_path / "logs", 8, candidates=NO_SCORES, requests=MOVED))
+    assert "which it learns, as there is no score" in proposal.understood[4]
+    tasks = _checked(proposal, tmp_path / "their-ads").domains.tasks
+    told = [(task.name, task.label, task.parent, task.learn_from) for task in tasks]
+    assert told == [("click", "click", None, "actions"), ("lead", "lead", "click", "actions")]
+
+
+def test_what_is_said_goes_before_what_is_seen(foreign_logs: Path, tmp_path: Path) -> None:
+    """Also of a score and an action together."""
+    proposal = propose(_write(foreign_logs, tmp_path), {"task": ["p_click=lead", "clicked=click"]})
+    (tasks,) = (one for one in proposal.sections if one.startswith("[domains]"))
+    assert '{ name = "p_click", label = "lead" }' in tasks
+    assert '{ name = "clicked", label = "click", learn_from = "actions" }' in tasks
+    assert "p_click" in proposal.statements["candidates"]
+    assert "p_lead" not in proposal.statements["candidates"]
+
+
+def test_all_that_cannot_be_told_is_asked_at_once(foreign_logs: Path, tmp_path: Path) -> None:
+    """Here two tables may be the candidates, and no score has the name of an action."""
+    scored = "select * rename (p_click as x, p_lead as y, click as b, lead as c) from t"
+    logs = _write(foreign_logs, tmp_path / "logs", candidates=scored, copies=scored)
+    wanted = (
+        r"which table is candidates: candidates/\{day\}.parquet or copies/\{day\}.parquet; "
+        r"which action is each task of the scores x, y: b or c; such as x=b; .*--candidates … --task …"
+    )
+    with pytest.raises(LogsError, match=wanted):
+        propose(logs)
+    asked = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return "copies" if "table" in question else "x=b y=c"
+
+    proposal = propose(logs, ask=answer)
+    assert len(asked) == 2
+    assert "candidates: copies/{day}.parquet" in proposal.understood
+    said = {"candidates": ["copies"], "task": ["x=b", "y=c"]}
+    assert propose(logs, said).statements == proposal.statements
 
 
 @pytest.mark.parametrize(
     ("table", "query", "words"),
     [
-        ("ads", "select * rename (id as x, kind as y, topic as z) from t", "ads has .*: no column of ids .* is the ad"),
-        ("requests", "select * exclude (served_at) from t", "requests has .*: no column of times, .* is the ts"),
-        ("candidates", "select * exclude (p_click, p_lead) from t", "candidates: no column has numbers between"),
-        ("candidates", "select * exclude (click, lead, shown) from t", "is the action of a score .p_click, p_lead."),
+        ("ads", "select * exclude id from t", r"no table has ids of two others, .* ads/\{day\}.parquet has kind, cpc"),
+        ("requests", "select * exclude served_at from t", "no table has .* of which one has times of its day"),
+        ("candidates", "select * exclude (click, lead, shown) from t", "no column of true and false, .* deliver one"),
     ],
 )  # fmt: skip
 def test_what_the_logs_lack_is_named(
     foreign_logs: Path, tmp_path: Path, table: str, query: str, words: str
 ) -> None:
     with pytest.raises(LogsError, match=words):
-        propose(_write(foreign_logs, tmp_path / "logs", 1, **{table: query}))
+        propose(_write(foreign_logs, tmp_path / "logs", **{table: query}), ask=pytest.fail)
 
 
 def test_an_empty_text_is_no_user(foreign_logs: Path, proposal: Proposal, tmp_path: Path) -> None:
@@ -155,13 +199,15 @@ def test_an_empty_text_is_no_user(foreign_logs: Path, proposal: Proposal, tmp_pa
 
 def test_a_folder_that_has_no_logs_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        LogsError, match=r"nowhere is no folder; name the one with requests, ads and candidates"
+        LogsError, match=r"nowhere has 0 .parquet files.*; name the folder of requests, ads and"
     ):
         propose(tmp_path / "nowhere")
     for table, day in (("requests", "2026-01-05"), ("ads", "2026-01-05"), ("candidates", "2026-01-06")):
         (tmp_path / table).mkdir()
         (tmp_path / table / f"{day}.parquet").touch()
-    with pytest.raises(LogsError, match="has no day of which there are requests, ads and candidates"):
+    with pytest.raises(
+        LogsError, match="no day of which there are requests, ads and candidates; deliver one"
+    ):
         propose(tmp_path)
     (tmp_path / "candidates" / "2026-01-05.parquet").touch()
     with pytest.raises(LogsError, match=r"2026-01-05: .*; correct the files"):

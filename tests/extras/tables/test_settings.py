@@ -4,16 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from mtmd.config import SourcesConfig
-from mtmd.extras.tables.sources import PostgresqlTable
 
 TABLE = {"kind": "postgresql", "connection": "LOGS_DATABASE", "table": "ads", "day_column": "day"}
-
-
-def test_a_table_of_another_kind_has_the_keys_of_that_kind() -> None:
-    config = SourcesConfig.model_validate({"ads": TABLE})
-    assert isinstance(config.ads, PostgresqlTable)
-    assert config.of("ads") is config.ads
-    assert SourcesConfig.model_validate(config.model_dump()) == config
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""What the tasks are: actions, and the scores of them that a heavyweight ranker gave, where there is one."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from typing import Any
+
+from mtmd.extract.database import Database
+from mtmd.extras.proposal.columns import Column, Table, preset_names, tokens
+from mtmd.extras.proposal.roles import Domain, Joined, Question, Roles
+from mtmd.logs.contract import OUTCOMES
+
+_KEYS = {"request_id", "ad_id", "impressed", "position", "surface", "product"}
+_OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
+_ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}
+_LEAST_ALIKE = 0.5
+_LEAST_ACTIONS = 20  # fewer may all come with another action by chance
+_ROOT_WIDTH, _CHILD_WIDTH = 64, 32
+
+
+@dataclass(frozen=True)
+class ProposedTask:
+    """An action, and its score, if any; without one the task learns from the action.
+
+    mean      of the score, or of the action
+    parent    name of the task that it happens after, if any
+    products  those that have the task; None for all
+    """
+
+    name: str
+    action: Column
+    label: str
+    score: Column | None
+    mean: float = 0.0
+    parent: str | None = None
+    products: Sequence[str] | None = None
+
+    def __str__(self) -> str:
+        after = f", only after {self.parent}" if self.parent else ""
+        learned = "" if self.score else f", in {self.mean:.1%} of rows, which it learns, as there is no score"
+        return f"task {self.name}: {self.action.name} happened{after}{learned}"
+
+    @property
+    def learned(self) -> str:
+        """SQL of what it learns."""
+        return self.action.truth if self.score is None else self.score.sql
+
+
+def find_tasks(
+    database: Database, joined: Joined, roles: Roles, said: Sequence[str]
+) -> list[ProposedTask] | Question:
+    """The tasks that candidates have, the likeliest action first; or what is to be said, or delivered, before.
+
+    `said` are pairs such as p_click=clicked. Where nothing is said, each score is paired with the action that is most
+    like it in name; without any score each action is a task.
+    """
+    candidates = joined.candidates
+    free = candidates.beside(joined.request.other, joined.ad.other, roles.shown)
+    scores = {column.name: column for column in free if column.kind == "fraction" and column.is_within(0, 1)}
+    actions = {column.name: column for column in free if column.is_flag and column.distinct > 1}
+    if not actions:
+        lacking = "no column of true and false, or of 1 and 0, says what users did; deliver one for each task"
+        return Question("", f"{candidates.place.template} has {', '.join(candidates.columns)}: {lacking}")
+    pairs = [(name, action or name) for name, _, action in (one.partition("=") for one in said)]
+    pairs = pairs or _alike(scores, actions)
+    wrong = "".join(f", not {action}" for _, action in pairs if action not in actions)
+    if wrong or not pairs:
+        of = f" of the scores {', '.join(scores)}" if scores else ""
+        example = f"{next(iter(scores), 'click')}={next(iter(actions))}"
+        return Question(
+            "task", f"which action is each task{of}: {' or '.join(actions)}{wrong}; such as {example}"
+        )
+    labels = preset_names((action for _, action in pairs), _KEYS)
+    names = preset_names((name for name, _ in pairs if name in scores), {*_KEYS, *OUTCOMES, *labels.values()})
+    names |= preset_names((name for name, _ in pairs if name not in scores), {*_KEYS, *names.values()})
+    tasks = [
+        ProposedTask(names[name], actions[action], labels[action], scores.get(name)) for name, action in pairs
+    ]
+    asked = ", ".join(f"avg(cast({task.learned} as double)) as m{n}" for n, task in enumerate(tasks))
+    (means,) = database.rows(f"select {asked} from {candidates.view}")
+    tasks = [replace(task, mean=means[f"m{n}"] or 0.0) for n, task in enumerate(tasks)]
+    of_products = zip(tasks, _products(database, joined, roles.product, tasks), strict=True)
+    tasks = [replace(task, products=products) for task, products in of_products]
+    tasks = [replace(task, parent=_parent(database, candidates, task, tasks)) for task in tasks]
+    return sorted(tasks, key=lambda task: -task.mean)
+
+
+def _alike(scores: Iterable[str], actions: Iterable[str]) -> list[tuple[str, str]]:
+    """Each score with the action that is most like it in name; each is used once. Without scores, all actions."""
+    if not scores:
+        return [(action, action) for action in actions]
+    alike = {(score, action): _likeness(score, action) for score in scores for action in actions}
+    pairs: dict[str, str] = {}
+    for score, action in sorted(alike, key=lambda pair: -alike[pair]):
+        if score not in pairs and action not in pairs.values() and alike[score, action] >= _LEAST_ALIKE:
+            pairs[score] = action
+    return list(pairs.items())
+
+
+def _likeness(score: str, action: str) -> float:
+    words = [word for word in tokens(score) if word not in _OF_SCORES] or tokens(score)
+    named = "".join(_ALSO_CALLED.get(word, word) for word in words)
+    return SequenceMatcher(None, named, "".join(tokens(action))).ratio()
+
+
+def _parent(
+    database: Database, candidates: Table, task: ProposedTask, tasks: Sequence[ProposedTask]
+) -> str | None:
+    """The least likely action that always comes with this one, and whose score is never below this one's."""
+    likelier = [one for one in tasks if one.mean > task.mean and (one.score is None) is (task.score is None)]
+    for other in sorted(likelier, key=lambda one: one.mean):
+        (found,) = database.rows(
+            f"select count(*) filter ({task.action.truth}) as n, count(*) filter (({task.action.truth} and not "
+            f"{other.action.truth}) or {task.learned} > {other.learned}) as against "
+            f"from {candidates.view}"
+        )
+        if found["n"] >= (1 if task.score else _LEAST_ACTIONS) and not found["against"]:
+            return other.name
+    return None
+
+
+def _products(
+    database: Database, joined: Joined, product: Domain, tasks: Sequence[ProposedTask]
+) -> list[list[str] | None]:
+    """Of each task, the products that have it at all; None where all do."""
+    if product.column is None:
+        return [None] * len(tasks)
+    asked = ", ".join(f"count(c.{(task.score or task.action).sql}) as n{n}" for n, task in enumerate(tasks))
+    own, other = joined.ad
+    found = database.rows(
+        f"select a.{product.column.sql} as product, {asked} from {joined.candidates.newest} as c join "
+        f"{joined.ads.newest} as a on cast(c.{other.sql} as varchar) = cast(a.{own.sql} as varchar) group by 1"
+    )
+    lacking = [{row["product"] for row in found if not row[f"n{n}"]} for n in range(len(tasks))]
+    return [[name for of, name in product.names.items() if of not in one] if one else None for one in lacking]
+
+
+def label_sql(task: ProposedTask, shown: Column | None) -> str:
+    """SQL of its label, which is null where the ad was not shown or lacks the task."""
+    known = "" if task.products is None else f"{(task.score or task.action).sql} is not null"
+    conditions = " and ".join(filter(None, (shown.truth if shown else "", known)))
+    return f"case when {conditions} then {task.action.truth} end" if conditions else task.action.truth
+
+
+def sections(roles: Roles, tasks: Sequence[ProposedTask]) -> dict[str, dict[str, Any]]:
+    """The sections of a preset that name tasks."""
+    with_scores = any(task.score for task in tasks)
+    of_tasks = []
+    for task in tasks:
+        told = {"name": task.name, "label": task.label, "parent": task.parent, "products": task.products}
+        told["learn_from"] = "actions" if with_scores and task.score is None else None
+        of_tasks.append({key: value for key, value in told.items() if value})
+    surfaces, products = (list(domain.names.values()) for domain in (roles.surface, roles.product))
+    learned = {} if with_scores else {"learn_from": "actions"}
+    return {
+        "domains": {"surfaces": surfaces, "products": products, "tasks": of_tasks},
+        "model": {"emb_deep": {task.name: _CHILD_WIDTH if task.parent else _ROOT_WIDTH for task in tasks}},
+        "training": learned | {"loss_weights": {task.name: 1.0 for task in tasks}},
+    }
