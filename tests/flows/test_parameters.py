@@ -20,19 +20,6 @@ def _submit(flow: Flow[..., Any], **parameters: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"preset": "tiny", "as_of": "2026-01-25", "window_days": 7},
-        {"preset": "presets/mine.toml", "as_of": "2024-02-29"},
-        {"as_of": None, "window_days": None, "override": "known holiday"},
-    ],
-)
-def test_what_can_run_is_taken(given: dict[str, Any]) -> None:
-    _submit(daily_retrain.daily_retrain, **given)
-
-
-@pytest.mark.parametrize(
     ("given", "words"),
     [
         ({"preset": "dmeo"}, "'preset'. Failure reason: 'dmeo' does not match"),

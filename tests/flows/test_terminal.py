@@ -1,13 +1,9 @@
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from mtmd.evaluate.ablation import Ablation
-from mtmd.flows.command import show, show_ablation, what_next
-from mtmd.store.files import write_json
+from mtmd.flows.command import show, what_next
 from tests.flows.runs import TINY, Run
-from tests.inspect.conftest import metrics
 
 
 def test_the_summary_is_whole_in_a_narrow_terminal(
@@ -40,17 +36,6 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     assert rest.index("## ✓ Gates: 7 of 7 pass") < rest.index("## ✓ Promoted")
     assert page == f"page: {next_day.summary.places['report']}"
     assert then.startswith("next: ")
-
-
-def test_an_ablation_says_which_variants_were_not_compared(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The artifact has it too, but a command's own server is gone with it."""
-    write_json(tmp_path / "report.json", metrics(date(2026, 1, 25), 0.3).model_dump(mode="json"))
-    why = "unconstrained: preset tiny is that already"
-    done = Ablation(paths=(str(tmp_path),), seeds=(0,), missing=(why,))
-    show_ablation(done, {})
-    assert f"- ✗ **not compared**: {why}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from mtmd.errors import LogsError
@@ -64,7 +64,7 @@ class Column:
         if self.type.endswith("]"):
             return "list"
         kind = next((kind for kind, types in _KINDS.items() if self.type.startswith(types)), "other")
-        return "time" if kind == "text" and _is_time(self.sample or "") else kind
+        return "time" if kind == "text" and re.match(r"\d{4}-\d\d-\d\d(?!\d)", self.sample or "") else kind
 
     @property
     def is_key(self) -> bool:
@@ -93,13 +93,6 @@ class Column:
     def truth(self) -> str:
         """SQL of yes or no as BOOLEAN."""
         return self.sql if self.kind == "truth" else f"cast({self.sql} as boolean)"
-
-
-def _is_time(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text) is not None and not text.isdigit()
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -166,13 +159,8 @@ def tokens(name: str) -> list[str]:
 
 def named(part: str, columns: Iterable[Column]) -> Column | None:
     """The column whose name says a part of the contract best; None where no name says it."""
-    words = {word: rank for rank, word in enumerate(_WORDS[part])}
-    said = [column for column in columns if words.keys() & tokens(column.name)]
-    return min(
-        said,
-        key=lambda one: (min(words.get(word, len(words)) for word in tokens(one.name)), len(one.name)),
-        default=None,
-    )
+    shortest_first = sorted(columns, key=lambda column: len(column.name))
+    return next((one for word in _WORDS[part] for one in shortest_first if word in tokens(one.name)), None)
 
 
 def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
@@ -180,8 +168,7 @@ def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, s
     used = {*taken, "all"}  # which is the sum over slices
     found: dict[str, str] = {}
     for name in names:
-        plain = "_".join(tokens(name)) or "unnamed"
-        plain = plain if plain[0].isalpha() else f"n_{plain}"
+        plain = re.sub(r"^(?![a-z])", "n_", "_".join(tokens(name)))
         others = (f"{plain}_{number}" for number in range(2, len(used) + 3))
         found[name] = next(named for named in (plain, *others) if named not in used)
         used.add(found[name])

@@ -202,12 +202,9 @@ def _domain(database: Database, table: Table, part: str, columns: Iterable[Colum
 
 def time_sql(column: Column) -> str | None:
     """How a column is read as a TIMESTAMP; None where it can't be one."""
-    if column.kind == "time":
-        text = column.type.startswith("VARCHAR")
-        return (
-            text_time_sql(column.sql) if text else column.sql if column.type.startswith("TIMESTAMP") else None
-        )
     if column.kind in {"whole", "fraction"}:
         way = next((way for least, way in _SINCE_1970 if (column.least or 0) > least), None)
-        return way and way.format(column.sql if column.type == "BIGINT" else f"cast({column.sql} as bigint)")
-    return None
+        return way and way.format(f"cast({column.sql} as bigint)")
+    if column.kind == "time" and column.type.startswith("VARCHAR"):
+        return text_time_sql(column.sql)
+    return column.sql if column.type.startswith("TIMESTAMP") and column.kind == "time" else None

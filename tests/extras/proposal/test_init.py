@@ -108,7 +108,7 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
     ads = "select * exclude (kind, format) from t"
     logs = _write(foreign_logs, tmp_path / 'team "a"', 8, requests=requests, ads=ads, candidates=scored)
     proposal = propose(logs)
-    assert "make_timestamp(asked_at * 1000000) as ts" in proposal.statements["requests"]
+    assert "make_timestamp(cast(asked_at as bigint) * 1000000) as ts" in proposal.statements["requests"]
     assert proposal.understood[-1] == "left out: slot, m, client"
     preset = _checked(proposal, tmp_path / "their-ads")
     assert preset.domains.surfaces == ("home_feed", "home_find")

@@ -9,7 +9,7 @@ import pytest
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError
-from mtmd.extras.tables.readers import SpooledTable, blaming, bounds, days_of
+from mtmd.extras.tables.readers import SpooledTable, blaming, days_of
 from tests.extras.tables.conftest import DAY, DRIVERS, NEXT, VARIABLE
 
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -18,15 +18,6 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "delta": {"path": "nowhere"},
 }
 EXTRAS = {"postgresql": "postgres", "iceberg": "iceberg", "delta": "delta"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "told"),
-    [(pa.date64(), f"{DAY}"), (pa.timestamp("s"), f"{DAY} 00:00:00"), (pa.large_string(), f"{DAY}")],
-)
-def test_a_day_begins_with_a_value_of_its_columns_type(kind: pa.DataType, told: str) -> None:
-    """Beside the types of the tables that are read."""
-    assert str(bounds(DAY, kind)[0]) == told
 
 
 def test_rows_without_a_day_are_of_none() -> None:
