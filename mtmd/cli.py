@@ -11,7 +11,7 @@ import typer
 from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal, stages
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError
+from mtmd.errors import ConfigError, RegistryError
 from mtmd.inspect import commands as inspect_commands
 from mtmd.project.commands import commands as project_commands
 from mtmd.store.workspace import Workspace
@@ -179,12 +179,18 @@ def rollout(
     The champion before it answers the others. A user stays with one model.
     """
     from mtmd.promote import rollback as rollback_stage
+    from mtmd.registry.registry import Registry
     from mtmd.report.index import update_index
 
     if (share is not None) + full + stop != 1:
         raise ConfigError(f"--share ({share}), --full ({full}) and --stop ({stop}): name one of them")
     if stop:
-        rollback(preset, reason or "the rollout was stopped", artifacts, logs=logs)
+        champion = Registry(_workspace(preset, artifacts).root).require_champion()
+        if champion.partner is None:
+            raise RegistryError(
+                f"no rollout is on: {champion.answers}; `mtmd rollback` takes a champion down"
+            )
+        rollback(preset, reason or "the rollout was stopped", artifacts, champion.model_id, logs)
         return
     words = rollback_stage.roll_out(_workspace(preset, artifacts), 1.0 if share is None else share, reason)
     update_index(artifacts, preset)

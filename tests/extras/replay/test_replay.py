@@ -21,7 +21,6 @@ from mtmd.extras.replay.page import section
 from mtmd.store.files import read_json
 from tests.daily import Done
 from tests.evaluate.conftest import declarations, make_day
-from tests.flows.runs import Run
 
 __all__ = ["declarations", "make_day"]
 
@@ -161,11 +160,6 @@ def test_the_days_requests_are_replayed_beside_the_report(done: Done) -> None:
     for own in (one for one in replay.shares if one.predictor == "mtmd"):
         floor = replay.share("random", own.top, own.kept)
         assert floor.recall.value < own.recall.value <= 1.0
-
-
-def test_the_candidate_is_compared_with_the_champion_on_the_page(next_day: Run) -> None:
-    assert read_json(Path(next_day.summary.places["evaluation"]) / REPLAY)["reference"] == "champion"
-    assert 'id="replay"' in Path(next_day.summary.places["report"]).read_text()
 
 
 def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> None:
