@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, MonitorConfig, Preset
+from mtmd.config import Declarations, MonitorConfig, Preset, Task
 from mtmd.errors import BundleError, LogsError, RegistryError
 from mtmd.evaluate.metrics import area, area_error, clip_log_p, impression_values, ratio_error
 from mtmd.evaluate.predictors import score_shard
@@ -106,7 +106,7 @@ def watch(
         if in_rollout:  # before its first row, nobody had the champion
             late = shown["ts"] >= shown["ts"][shown["model"] == names.index(own)].min()
             shown = {column: values[late] for column, values in shown.items()}
-        served += _measured(shown, name, names.index(name), scorer.tasks)
+        served += _measured(shown, name, names.index(name), scorer.info.declarations.domains.tasks)
     if in_rollout:
         words, then = f"{live.answers}: compared on this day", _of(served, f"{live.partner}")
     else:
@@ -151,9 +151,9 @@ def _shown(
 
 
 def _measured(
-    shown: dict[str, NDArray[Any]], name: str, own: int, tasks: Sequence[str]
+    shown: dict[str, NDArray[Any]], name: str, own: int, tasks: Sequence[Task]
 ) -> Iterator[Answered]:
-    """A model's share of rows without a score, then what its tasks were worth.
+    """A model's share of rows without a score, then what its tasks were worth, but those whose labels come later.
 
     A row without a score belongs to the model of its user's other rows; of a user without such rows, to every model.
     """
@@ -161,12 +161,16 @@ def _measured(
     of_user = np.full(int(person.max(initial=0)) + 1, -1)
     of_user[person[model >= 0]] = model[model >= 0]
     rows = (model == own) | ((model < 0) & np.isin(of_user[person], (own, -1)))
+    if not rows.any():
+        return
     without, user = (model[rows] < 0).astype(np.float64), person[rows]
     share, one = float(without.mean()), 1.0 / len(without)
     error = max(one, share * (ratio_error(without, np.ones(len(without)), user) or 0.0))
     counts = {"users": len(np.unique(user)), "shown": len(user), "actions": 0}
     yield Answered(model=name, task=ALL, measures={"unscored": (share, error)}, **counts)
     for log_p, labels, task in zip(shown["log_p"].T, shown["labels"].T, tasks, strict=True):
+        if task.maturity:
+            continue
         rows = (model == own) & (labels >= 0) & np.isfinite(log_p)
         action, user = labels[rows] == 1, person[rows]
         counts = {"users": len(np.unique(user)), "shown": len(user), "actions": int(action.sum())}
@@ -180,7 +184,7 @@ def _measured(
                 measures[name_of] = (float(sums[above].sum()) / below_sum, spread)
         if (spread := area_error(log_p[rows], action, user)) is not None:
             measures["auc"] = (area(log_p[rows], action) or 0.0, spread)
-        yield Answered(model=name, task=task, measures=measures, **counts)
+        yield Answered(model=name, task=task.name, measures=measures, **counts)
 
 
 def _of(served: Iterable[Answered], model: str) -> dict[str, Answered]:
