@@ -4,7 +4,8 @@ A search file names a preset, a held-out day and tries: each changes the preset'
 job trains, with every seed. The held-out day is never read, unless `next_day` asks for it. What was trained before is
 taken from the artifacts, so a search that was stopped goes on. The figure that settings are chosen by is the LogMAE
 against the teacher on the validation requests, as the mean over slices, so that small domains count as much as large
-ones. Beside it stands the error on each slice's fifth of highest scores, as what is ranked low is never shown.
+ones. Beside it stands the error on each slice's fifth of highest scores, as what is ranked low is never shown. Of tasks
+that learn from actions the error is log loss.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from mtmd.report.tables import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train, window_data
+from mtmd.train.step import bernoulli_kl
 
 TOP = 0.2
 
@@ -152,8 +154,9 @@ def validation_errors(
 
 
 def errors_by_slice(domains: Domains, domain: Tensor, log_p: Tensor, teacher: Tensor) -> dict[Slice, Errors]:
-    """The errors of each slice that has a score. domain (P,) integers; log_p, teacher (P, T)."""
-    error = (log_p - teacher.log()).abs().double()
+    """The errors of each slice that has a score or action. domain (P,) integers; log_p, teacher (P, T)."""
+    acts = torch.tensor([task.from_actions for task in domains.tasks])
+    error = torch.where(acts, bernoulli_kl(log_p, teacher), (log_p - teacher.log()).abs()).double()
     found = {}
     for where in domains.slices:
         place = domains.domains.index((where.surface, where.product))
@@ -193,7 +196,11 @@ def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], shards: Sequence[Sha
         errors = validation_errors(model, data)
         slices.append(fmean(float(one.error.mean()) for one in errors.values()))
         tops.append(float(torch.cat([one.of_top for one in errors.values()]).mean()))
-        tasks.append(trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
+        of_slices = {
+            task: fmean(float(one.error.mean()) for where, one in errors.items() if where.task == task)
+            for task in plan.preset.domains.action_tasks
+        }
+        tasks.append(of_slices | trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
         best.append(f"{trained.fit.best_epoch}/{len(trained.fit.epochs)}")
         speeds.append(trained.fit.rows_per_s)
         next_day += [next_day_logmae(model, data, shard) for shard in after]
