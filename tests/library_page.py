@@ -12,6 +12,7 @@ from mtmd.serve.frames import ServedModel
 
 PAGE = Path(__file__).parents[1] / "docs" / "library.md"
 BEGINS = "## mtmd.open\n"
+_WIDE = 75
 
 
 def reference() -> str:
@@ -32,6 +33,8 @@ def _entry(owner: str, function: Callable[..., Any], marks: str) -> Iterator[str
     signature = str(inspect.signature(function)).replace("(self, ", "(").replace("(self)", "()")
     signature = re.sub(r"(?:\w+\.)+(\w+)", r"\1", re.sub(r"'(\w+)'", r"\1", signature))  # without modules
     shown = f"{owner}.{function.__name__}"
+    if len(signature) > _WIDE:
+        signature = re.sub(r", (?=\*|\w+:)", ",\n    ", signature)
     yield f"{marks} {shown}\n\n```python\n{shown}{signature}\n```\n\n{inspect.getdoc(function)}"
 
 

@@ -155,6 +155,7 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.failure(day),
         Catalogue(workspace.root).path("MODEL", ""),
         workspace.root / "shadow" / "<host>-<port>.jsonl",
+        workspace.root / "forgotten" / "<moment>.json",
         workspace.root / "champion.json",
         workspace.root / "history",
         workspace.root / PAGE,

@@ -1,4 +1,4 @@
-"""Each command of README and docs is understood by the program that it calls; the cheap ones are run."""
+"""Each command of README and docs is understood by the program that it calls."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from typer.main import get_command
 
 import mtmd.cli
 from tests.documented import ROOT, documented_commands
-from tests.flows.runs import LINE, TINY, Run, copied
+from tests.flows.runs import LINE, Run
 
 _EXTERNAL = {"cd", "cp", "dask", "docker", "export", "kubectl", "mkdir", "pip"}  # no program of this project
 _VALUES = {"FOLDER": ".", "FILE": "file"}
@@ -97,43 +97,6 @@ def test_a_documented_command_is_understood(command: str, monkeypatch: pytest.Mo
         monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
 
     _understand(_words(command), stop)
-
-
-@pytest.fixture(scope="module")
-def project(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the logs and the line of the tests' two days."""
-    place = tmp_path_factory.mktemp("project")
-    shutil.copytree(next_day.logs, place / "logs" / LINE)
-    copied(next_day.artifacts, place / "artifacts")
-    with pytest.MonkeyPatch.context() as shell:
-        shell.chdir(place)
-        yield place
-
-
-STORY = (  # one after the other; {model} is the newest model
-    ("mtmd status", r"as_of +2026-01-22"),
-    ("mtmd runs", r"2026-01-22 .* promoted .*\| 20260122-[0-9a-f]{10}"),
-    ("mtmd show champion", r"20260122-[0-9a-f]{10} \(live\)"),
-    (
-        'mtmd rollback --reason "bad conversions" --model {model}',
-        r"was taken down; 20260121-.* is live again",
-    ),
-    ('mtmd reinstate {model} --reason "it was the logs"', "may be promoted again"),
-    ("mtmd publish", r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}"),
-    ("mtmd publish --day 2026-01-21", r"ads of 2026-01-21 are published for 20260121-[0-9a-f]{10}"),
-    ("mtmd config", r'"window_days": 20'),
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("command", "says"), STORY, ids=[command for command, _ in STORY])
-def test_a_cheap_command_runs(
-    command: str, says: str, project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    newest = max(path.name for path in (project / "artifacts" / LINE / "models").iterdir())
-    words = [word.format(model=newest) for word in shlex.split(command)[1:]]
-    assert mtmd.cli.main([*words, "--preset", TINY]) == 0
-    assert re.search(says, capsys.readouterr().out)
 
 
 @pytest.mark.slow

@@ -19,7 +19,6 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
-from mtmd.store.files import discard
 from tests.flows.runs import TINY
 from tests.registry.conftest import fill_bundle, manifest_of
 
@@ -99,14 +98,6 @@ def test_a_pointer_that_names_a_model_outside_is_no_pointer(artifacts: Path) -> 
     del champion["content_sha256"]  # as who means it would, or seal it anew
     pointer.write_text(json.dumps(champion | {"model_id": OUTSIDE}))
     assert registry.require_champion().model_id == "b"  # what the history says
-
-
-def test_what_is_removed_of_a_link_is_the_link(artifacts: Path) -> None:
-    link = artifacts / TINY / "models" / "link"
-    link.symlink_to(artifacts / "other" / "models" / "a")
-    discard(link)
-    assert not link.is_symlink()
-    Registry(artifacts / "other").verify("a")
 
 
 def test_a_link_to_a_model_outside_has_its_files_compared_as_any(artifacts: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lists by a preset alone, through every stage, to a scorer that reads them."""
+"""Lists and five tasks by a preset alone, through every stage, to a scorer that reads them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,6 +20,12 @@ def scored(rich_line: RichLine, rows: RawRows, feature: str, values: Sequence[ob
     (ranked,) = rich_line.answers(rows, {"requests": requests, "top_k": 50})
     found = [{ad.ad_id: ad.score for ad in one.ads} for one in ranked.requests]
     return [np.array([one[ad["ad_id"]] for ad in rows.ads]) for one in found]
+
+
+def test_the_model_is_proved_and_promoted(rich_line: RichLine) -> None:
+    assert rich_line.summary.words == "promoted"
+    assert rich_line.done.proofs.parity.passed
+    assert rich_line.done.proofs.fresh_process.passed
 
 
 def test_the_bundle_answers_raw_lists_of_any_length(rich_line: RichLine) -> None:

@@ -9,6 +9,7 @@ EXTRAS: tuple[str, ...] = (
     "bucket",
     "check",
     "clusters",
+    "forget",
     "groups",
     "kuairand",
     "messages",

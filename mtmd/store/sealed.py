@@ -8,12 +8,12 @@ from typing import Any
 
 from mtmd.errors import StorageError
 
-_SEAL = "content_sha256"  # the digest of all other keys
+SEAL = "content_sha256"  # the digest of all other keys
 
 
 def sealed(value: dict[str, Any]) -> dict[str, Any]:
     """A JSON object with its seal."""
-    return value | {_SEAL: _digest(value)}
+    return value | {SEAL: _digest(value)}
 
 
 def parsed_json(content: bytes, path: object) -> Any:
@@ -25,9 +25,9 @@ def parsed_json(content: bytes, path: object) -> Any:
         value = json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
-    if not isinstance(value, dict) or _SEAL not in value:
+    if not isinstance(value, dict) or SEAL not in value:
         return value
-    seal = value.pop(_SEAL)
+    seal = value.pop(SEAL)
     if (found := _digest(value)) != seal:
         raise StorageError(
             f"{path} was altered: its content has sha256 {found}, but it was written with {seal}; remove it and run "

@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 from torch import Tensor, nn
@@ -57,28 +56,6 @@ def write(path: Path, module: nn.Module, tasks: tuple[str, ...] = ("ctr",)) -> N
 def test_what_was_written_loads(exported: Any) -> None:
     assert load_bundle(exported.directory) == exported.info
     assert Scorer.load(exported.directory).info.widths == {"ctr": 8 + 4 + 1, "octr": 4 + 4 + 1}
-
-
-def test_inputs_of_width_0_are_left_out(exported: Any) -> None:
-    def inputs(name: str) -> list[tuple[str, list[Any], str]]:
-        session = ort.InferenceSession(exported.directory / name)
-        return [
-            (one.name, [size if isinstance(size, int) else "any" for size in one.shape], one.type)
-            for one in session.get_inputs()
-        ]
-
-    assert inputs("item_standard.onnx") == [
-        ("features.continuous", ["any", 2], "tensor(float)"),
-        ("features.categorical", ["any", 2], "tensor(int64)"),
-        ("features.list.labels", ["any", "any"], "tensor(int64)"),
-    ]
-    assert [name for name, _, _ in inputs("query_search.onnx")] == [
-        "features.continuous",
-        "features.categorical",
-        "features.embedding",
-        "features.list.words",
-        "features.list.recent_topics",
-    ]
 
 
 def test_files_hold_no_path_of_this_machine(exported: Any) -> None:

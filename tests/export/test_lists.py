@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtmd.export.parity import BATCH_SIZES, hard_rows, side_input
+from mtmd.export.parity import BATCH_SIZES, side_input
 from mtmd.serve.scorer import Scorer
 
 
@@ -30,16 +30,3 @@ def test_files_compute_what_torch_does_for_lists_of_any_length(exported: Any, ro
     embedded = scorer.embed("query", "search", encoded)
     for task, own in zip(scorer.tasks, expected, strict=True):
         assert np.abs(embedded.tasks[task] - own.numpy()).max() <= 2e-6
-
-
-def test_values_behind_max_length_change_nothing(exported: Any) -> None:
-    scorer = Scorer.load(exported.directory)
-    embedded = scorer.embed("query", "search", scorer.encode([FULL, OVERLONG], "query")).tasks["ctr"]
-    assert np.abs(embedded - embedded[0]).max() <= 1e-6
-
-
-def test_hard_rows_have_empty_short_and_full_lists_with_both_ends_of_the_table(exported: Any) -> None:
-    words, topics = hard_rows(exported.preset.declarations.query, 31).lists
-    assert words.length[:7].tolist() == [0, 1, 4, 3, 2, 1, 4]
-    assert topics.length[:5].tolist() == [0, 1, 3, 2, 1]
-    assert (words.ids.min(), words.ids.max()) == (1, 60)

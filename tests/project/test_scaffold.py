@@ -15,20 +15,11 @@ from mtmd.project.commands import create_project
 
 def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path: Path) -> None:
     written = create_project(tmp_path / "my-ads")
-    assert [str(path.relative_to(tmp_path / "my-ads")) for path in written] == [
-        ".dockerignore",
-        ".gitignore",
-        "README.md",
-        "automations/crash-zombies.yaml",
-        "automations/messages.yaml",
-        "automations/rollback-on-breach.yaml",
-        "expectations/checks.py",
-        "prefect.yaml",
-        "preset.toml",
-        "sql/source_ads.sql",
-        "sql/source_candidates.sql",
-        "sql/source_requests.sql",
-    ]
+    assert " ".join(str(path.relative_to(tmp_path / "my-ads")) for path in written) == (
+        ".dockerignore .gitignore README.md automations/crash-zombies.yaml automations/messages.yaml "
+        "automations/rollback-on-breach.yaml expectations/checks.py prefect.yaml preset.toml "
+        "sql/source_ads.sql sql/source_candidates.sql sql/source_requests.sql"
+    )
     assert not any("@name@" in path.read_text() or "@folder@" in path.read_text() for path in written)
     assert len((tmp_path / "my-ads" / "preset.toml").read_text().splitlines()) <= 60
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import IdsConfig, Preset, load_preset
+from mtmd.config import IdsConfig, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.sources.simulated.platform import require_columns, simulate, world_at
-from mtmd.store.files import sha256_file, write_json
+from mtmd.sources.simulated.platform import require_columns, simulate
+from mtmd.store.files import sha256_file
 from tests.worlds import tiny_world
 
 FIRST = date(2026, 1, 1)
@@ -66,34 +66,9 @@ def test_days_of_two_worlds_do_not_mix(logs: Path, tmp_path: Path) -> None:
         simulate(TINY, FIRST, FIRST, copy)
 
 
-def test_days_before_the_world_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"day 2019-12-31 is before the world's origin \(2020-01-01\)"):
-        simulate(TINY, date(2019, 12, 31), FIRST, tmp_path)
-
-
-@pytest.mark.parametrize("written", [{"format": 1, "world": {}}, {"format": 4, "world": {"moons": 2}}])
-def test_a_world_that_cannot_go_on_is_not_this_one(tmp_path: Path, written: object) -> None:
-    write_json(tmp_path / "world.json", written)
-    assert world_at(tmp_path) is None
-
-
-def with_task(name: str, label: str) -> Preset:
-    content = load_preset("demo").model_dump()
-    content["domains"]["tasks"] = (*content["domains"]["tasks"], {"name": name, "label": label})
-    content["model"]["emb_deep"][name] = 32
-    content["training"]["loss_weights"][name] = 1.0
-    return Preset.model_validate(content)
-
-
 def test_a_preset_with_ids_of_another_type_is_refused() -> None:
     preset = load_preset("demo").model_copy(update={"ids": IdsConfig(ad="VARCHAR")})
     with pytest.raises(
         ConfigError, match=r"'demo' can't be simulated, because it has \[ids\] .*ad='VARCHAR', not of BIGINT"
     ):
         require_columns(preset)
-
-
-def test_a_task_that_the_platform_cannot_write_is_named() -> None:
-    words = "candidates with kept, candidates with save; use a preset"
-    with pytest.raises(ConfigError, match=f"preset 'demo' can't be simulated, because it has {words}"):
-        require_columns(with_task("save", "kept"))

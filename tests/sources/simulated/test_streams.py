@@ -25,8 +25,3 @@ def test_seeds_and_purposes_are_independent(seed: int, purpose: str) -> None:
     a, b = uniforms(1, "user", IDS, 1)[:, 0], uniforms(seed, purpose, IDS, 1)[:, 0]
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.03
     assert generator(1, "user").random() != generator(seed, purpose).random()
-
-
-def test_places_of_a_purpose_have_streams_of_their_own() -> None:
-    assert generator(0, "day", 1).random() == generator(0, "day", 1).random()
-    assert generator(0, "day", 1).random() != generator(0, "day", 2).random()

@@ -1,0 +1,1 @@
+"""Rows and models of users who ask to be forgotten: `mtmd forget`."""

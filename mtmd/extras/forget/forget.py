@@ -1,0 +1,256 @@
+"""Where rows of some users are below a line's directory, and their removal (docs/operations.md).
+
+The logs say on which days a user is. Of these days the shards go, and all that was made of them. A shard whose logs are
+no longer there is judged by the users' buckets. Nothing is removed before all is found. Shards go last: until then an
+interrupted removal finds everything again.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from pydantic import Field
+
+from mtmd.config import Frozen, IdType, Preset
+from mtmd.errors import BundleError, ConfigError, LogsError, RegistryError, StorageError
+from mtmd.extract.blame import blaming
+from mtmd.extract.database import reading
+from mtmd.extract.shards import open_shard, read_manifest
+from mtmd.extract.sources import load_sources
+from mtmd.extract.stage import digests_file, shard_fingerprint
+from mtmd.features.categorical import hash_bucket
+from mtmd.logs.contract import LONGEST_ID
+from mtmd.logs.source import LogSource
+from mtmd.registry.records import ModelManifest
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue
+from mtmd.store.files import sweep
+from mtmd.store.sealed import SEAL, sealed_text
+from mtmd.store.workspace import Workspace, write_record
+from mtmd.train.results import MOMENTS
+from mtmd.train.stage import read_made
+
+USER = "user_id"  # the contract's column
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_TEXTS = ("validation/*.json", "failures/*", "runs/*/*", "shadow/*", "history/*", "*.json", "*.html")
+_LONG = 6  # characters of an id that no other word or number has by chance
+_GONE = "0"  # in the place of an id: JSON stays JSON
+
+
+class Forgotten(Frozen):
+    """What was found, and removed where it is no dry run; without the users it is a record in `forgotten/`."""
+
+    users: int
+    dry_run: bool = Field(exclude=True)
+    days: tuple[date, ...] = Field(description="of the logs, to be delivered again without the users")
+    removed: tuple[str, ...] = Field(description="outputs below the line's directory")
+    rewritten: tuple[str, ...] = Field(description="records and pages in which an id stood")
+    kept: tuple[str, ...] = Field(
+        description="models that learned from the users, and serve or may serve again"
+    )
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        if not (self.days or self.removed or self.rewritten):
+            yield "the logs have no request of these users, and nothing that was made of one was found"
+        would = "would be " * self.dry_run
+        yield from (f"{would}removed: {path}" for path in self.removed)
+        yield from (f"{would}rewritten: {path}" for path in self.rewritten)
+        for model in self.kept:
+            yield f"kept: models/{model}, which learned from them: it serves, or a rollback can reach it"
+        if self.days:
+            days = ", ".join(map(str, self.days))
+            yield f"deliver these days again, without the users' requests and their candidates: {days}"
+        if self.removed:
+            yield "the next day is a full retrain: no training that learned from them is left to go on from"
+
+
+def read_users(kind: IdType, given: Sequence[str], file: Path | None) -> frozenset[str]:
+    """Ids of users, as texts; raises ConfigError for none, a file that can't be read, and what is no id."""
+    try:
+        lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--users {file} can't be read ({error}); name a file with an id a line") from error
+    users = frozenset(filter(None, (*given, *map(str.strip, lines))))
+    if not users:
+        raise ConfigError("no user is named; say --user ID, or --users FILE with an id a line")
+    for user in sorted(users):
+        if len(user) > LONGEST_ID or (kind == "BIGINT" and not _WHOLE.fullmatch(user)):
+            must = "be a whole number" if kind == "BIGINT" else f"have at most {LONGEST_ID} characters"
+            raise ConfigError(f"user {user[:40]!r} must {must}, as [ids] says of users; correct the id")
+    return users
+
+
+def forget_users(
+    preset: Preset, users: frozenset[str], *, logs: str | None, artifacts: str, dry_run: bool
+) -> Forgotten:
+    """Remove what was made of the users' rows; `dry_run` only finds it.
+
+    Raises LogsError for requests that can't be read, before anything is removed.
+    """
+    workspace = Workspace.of(artifacts, preset)
+    registry, store, root = Registry(workspace.root), workspace.store, workspace.root
+    registry.refresh()
+    if not dry_run:
+        sweep(root)  # what a removal that was interrupted has renamed
+    found = _Found(preset, users, workspace, LogSource.of(preset, logs, workspace.spool))
+    kept = [model.model_id for model in found.models if model.model_id in registry.standing()]
+    models = [model.model_id for model in found.models if model.model_id not in kept]
+    outputs = [*found.made, *found.shards]
+    done = Forgotten(
+        users=len(users),
+        dry_run=dry_run,
+        days=tuple(sorted(found.in_logs)),
+        removed=(*(f"models/{model}" for model in models), *(str(one.relative_to(root)) for one in outputs)),
+        rewritten=tuple(str(path.relative_to(root)) for path in found.texts),
+        kept=tuple(kept),
+    )
+    if dry_run or not (done.days or done.removed or done.rewritten):
+        return done
+    for model in models:
+        with Catalogue(root).publishing():
+            if model not in registry.standing():  # unless it was made live meanwhile
+                store.discard(root / "ads" / model)  # first, as they are found by the model
+                registry.discard(model)
+    for path, text in found.texts.items():
+        store.write_text(path, text)
+    for path in outputs:
+        store.discard(path)
+    write_record(root / "forgotten" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json", done, seal=True)
+    return done
+
+
+class _Found:
+    """Where the users' rows are, and what was made of them.
+
+    in_logs   days of the logs that have the users' requests
+    shards    theirs; `days` are those of either
+    """
+
+    def __init__(
+        self, preset: Preset, users: frozenset[str], workspace: Workspace, source: LogSource
+    ) -> None:
+        self._preset, self._users, self._source = preset, users, source
+        self._workspace, self._root = workspace, workspace.root
+        self._delivered: dict[date, dict[str, str]] = {}  # sha256 of each file of a day's requests
+        self._sound: set[str] = set()  # fingerprints of shards without the users
+        self.in_logs = {day for day in sorted(source.table("requests").days()) if self._is_in_logs(day)}
+        self.shards = [
+            path for path in sorted(self._root.glob("shards/date=*/[!.]*")) if self._is_theirs(path)
+        ]
+        self.days = self.in_logs | {date.fromisoformat(path.parent.name[5:]) for path in self.shards}
+
+    @cached_property
+    def models(self) -> list[ModelManifest]:
+        """Those that learned from the users; where a training went on from others, from any day since theirs began."""
+        registry, found = Registry(self._root), []
+        for path in sorted(registry.models.glob("[!.]*/manifest.json")):
+            with suppress(BundleError, RegistryError):  # a damaged one, which a person may want to restore
+                model = registry.manifest(path.parent.name)
+                first = min(model.window, default=model.as_of)
+                start = model.started_from
+                began = first if start is None else start.full_as_of - (model.as_of - first)
+                if self._has_seen(model.window) or any(began <= day < first for day in self.days):
+                    found.append(model)
+        return found
+
+    @property
+    def made(self) -> Iterator[Path]:
+        """Trainings, checkpoints, what was fetched, and what counts the days' rows."""
+        for version in sorted(self._root.glob("spool/requests/*-*-*/[!.]*/")):
+            files = sorted(path for path in version.rglob("*") if path.is_file() and path.suffix != ".json")
+            try:
+                theirs = self._has_rows(files, date.fromisoformat(version.parent.name))
+            except LogsError:  # of columns that are no longer read
+                theirs = True
+            yield from [version] * theirs
+        if not self.days:
+            return
+        learned = {self._workspace.trained(one.kind, one.training or "") for one in self.models}
+        for path in sorted(self._root.glob("trained/[!.]*/")):
+            shards = made.shards if (made := read_made(path)) else {}
+            # A training with moments may have gone on from others: of these it says nothing.
+            went_on = (path / MOMENTS).is_file() and max(shards, default=date.max) >= min(self.days)
+            if path in learned or not shards or went_on or self._has_seen(shards):
+                yield path
+        yield from sorted(self._root.glob("work/[!.]*/"))
+        for day in sorted(self.days):
+            yield from self._root.glob(f"validation/date={day}")
+            yield from self._root.glob(f"monitoring/profiles/date={day}")
+
+    @cached_property
+    def texts(self) -> dict[Path, str]:
+        """Records, pages and logs in which an id stands, as they are without it."""
+        pattern = re.compile("|".join(map(_pattern, sorted(self._users))))
+        paths = (path for glob in _TEXTS for path in self._root.glob(glob) if path.is_file())
+        found = ((path, path.read_bytes().decode("utf-8", "replace")) for path in sorted(paths))
+        return {
+            path: _sealed_again(path, pattern.sub(_GONE, text))
+            for path, text in found
+            if pattern.search(text)
+        }
+
+    def _is_in_logs(self, day: date) -> bool:
+        self._source.refresh(day, ["requests"])
+        cache = digests_file(self._workspace.shards, day)
+        self._delivered[day] = self._source.digests(day, ["requests"], cache=cache)["requests"]
+        return self._has_rows(self._source.day_files("requests", day), day)
+
+    def _has_rows(self, paths: list[Path], day: date) -> bool:
+        """Raises LogsError for files that can't be read as declared."""
+        source, files, declarations = self._source, {"requests": paths}, self._preset.declarations
+        with reading(source.readable(files)) as connection, blaming(connection, source, files, day):
+            load_sources(connection, source, files, day, declarations, ignore_undeclared=True)
+            user = duckdb.ColumnExpression(USER).cast(duckdb.sqltypes.VARCHAR)
+            wanted = user.isin(*map(duckdb.ConstantExpression, sorted(self._users)))
+            return bool(connection.view("source_requests").filter(wanted).limit(1).fetchall())
+
+    def _is_theirs(self, shard: Path) -> bool:
+        """By its logs where they are there; else by the users' buckets; where neither tells it, it is."""
+        own = self._preset.declarations
+        features = [feature.name for feature in own.query.categorical]
+        try:
+            manifest = read_manifest(shard)
+        except StorageError:
+            return True
+        if manifest.sources.get("requests") == self._delivered.get(manifest.day):
+            theirs = manifest.day in self.in_logs
+        elif USER not in features or manifest.fingerprint != shard_fingerprint(
+            self._source, manifest.sources, own
+        ):
+            return True
+        else:
+            place = features.index(USER)
+            one = own.query.categorical[place]
+            buckets = [hash_bucket(own.hash_seed, one.hashed_as, user, one.buckets) for user in self._users]
+            theirs = bool(np.isin(open_shard(shard).query.categorical[:, place], buckets).any())
+        self._sound |= set() if theirs else {manifest.fingerprint}
+        return theirs
+
+    def _has_seen(self, window: dict[date, str]) -> bool:
+        """Whether a window has a shard of their days that is not known to lack them."""
+        return any(day in self.days and shard not in self._sound for day, shard in window.items())
+
+
+def _pattern(user: str) -> str:
+    """Of an id in a text: a long one with digits wherever it stands alone, others behind the column's name."""
+    forms = "|".join(sorted({re.escape(form) for form in (user, html.escape(user), json.dumps(user)[1:-1])}))
+    is_distinct = len(user) >= _LONG and any(map(str.isdigit, user))
+    before = r"(?<![\w.-])" if is_distinct else "|".join(rf"(?<=\b{USER}\W{{{n}}})" for n in range(1, 6))
+    return rf"(?:{before})(?:{forms})(?![\w.])"
+
+
+def _sealed_again(path: Path, text: str) -> str:
+    """A record's text with the seal of its content, if it had one."""
+    with suppress(ValueError):  # it is damaged, or no JSON
+        value = json.loads(text) if path.suffix == ".json" else None
+        if isinstance(value, dict) and value.pop(SEAL, None):
+            return sealed_text(value)
+    return text
