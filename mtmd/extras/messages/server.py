@@ -184,7 +184,11 @@ def _make(client: SyncPrefectClient, automation: AutomationCore, block: str | No
             return f"left out: the server has no deployment {_ROLLBACK}; make it with `prefect deploy --all`"
         text = text.replace(_NO_DEPLOYMENT, str(rollback.id))
     client.create_automation(AutomationCore.model_validate_json(text.replace(_NO_ID, block or "")))
-    return "created" if automation.enabled else "created, inactive: switch it on in the UI"
+    return (
+        "created"
+        if automation.enabled
+        else f"created, inactive: `prefect automation resume {automation.name}` switches it on"
+    )
 
 
 def _block(client: SyncPrefectClient) -> str | None:
