@@ -90,8 +90,8 @@ class MonitorReport(Frozen):
 
     @property
     def passed(self) -> bool:
-        """Whether what the champion answered was judged, and no breach found."""
-        judged = (one.judged for one in self.findings if one.signal.startswith(SERVED))
+        """Whether what people did with the champion's answers was judged, and no breach found."""
+        judged = (one.judged for one in self.of(f"{SERVED} calibration"))
         return any(judged) and not self.unfit
 
     @property
