@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from mtmd.evaluate.metrics import PAIRED, applies
-from mtmd.evaluate.report import EVERYTHING, EvaluationReport
+from mtmd.evaluate.report import ALL, EVERYTHING, EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Verdict, tally
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
 from mtmd.report.evaluation import (
@@ -20,6 +20,16 @@ from mtmd.report.evaluation import (
 from mtmd.report.tables import Column, Table, columns_of, minus, number, short
 from mtmd.run import Race
 
+_WINNERS = (
+    "Recall: by a task's score, the share of the heavyweight ranker's top ads of a request that a cut keeps; requests "
+    "that it makes no smaller are left out. KL is Bernoulli KL(teacher ‖ p̂) in nats. "
+)
+_GATES = (
+    "Worse: significantly worse than the rival by more than the gate's tolerance; better: the interval of the "
+    "difference is above zero. The smallest loss is the one that would have been found in this slice. A gate that had "
+    "nothing to judge is not applicable. Counts are of slices, a surface × a product × a task each; a task over all "
+    "its slices is judged too."
+)
 _DETAIL = 240  # characters of what a gate says of slices that a table has
 
 
@@ -49,12 +59,7 @@ def gates(verdict: Verdict, report: EvaluationReport) -> Section:
         lead=verdict.tally + (f"; refused: {verdict.refusal.partition(';')[0]}" if verdict.refusal else ""),
         kind="bad" if verdict.failed else "held" if verdict.refusal else "good",
         blocks=blocks,
-        how=f"{measures(report)} Recall: by a task's score, the share of the "
-        "heavyweight ranker's top ads of a request that a cut keeps; requests that it makes no smaller are left out. "
-        "KL is Bernoulli KL(teacher ‖ p̂) in nats. Worse: significantly worse than the rival by "
-        "more than the gate's tolerance; better: the interval of the difference is above zero. The smallest loss is "
-        "the one that would have been found in this slice. A gate that had nothing to judge is not applicable. Counts "
-        "are of slices, a surface × a product × a task each; a task over all its slices is judged too.",
+        how=f"{measures(report)} {_WINNERS if 'scores' in report.sources(ALL) else ''}{_GATES}",
     )
 
 
@@ -139,7 +144,7 @@ def rivals(report: EvaluationReport) -> Section:
 
 def buckets(report: EvaluationReport) -> Section:
     """Gains by rank bucket, over all tasks."""
-    if report.sources(EVERYTHING.task) == {"actions"}:
+    if report.sources(ALL) == {"actions"}:
         words = (
             "Buckets are cut by scores of all candidates. All tasks learn from actions, so there are none."
         )
