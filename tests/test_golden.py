@@ -8,7 +8,7 @@ from tests.golden import NUMBERS, Made, Pinned, golden, moved, read_golden
 
 UNPINNED = {
     "mtmd.extras.abtest.stage.AB_TEST_FORMAT",  # tests/extras/abtest/test_changes.py pins it
-    "mtmd.extras.kuairand.adapter.IMPORT_FORMAT",  # no run's output: an import is seconds of work
+    "mtmd.extras.kuairand.fit.IMPORT_FORMAT",  # no run's output: an import is seconds of work
     "mtmd.extras.kuairand.fit.TEACHER_FORMAT",  # likewise: it writes logs
     "mtmd.registry.records.REGISTRY_FORMAT",  # a line of another number is refused, by test: tests/registry
     "mtmd.extras.tables.readers.SPOOL_FORMAT",  # shards are named by the content of the files, whatever this number is

@@ -29,10 +29,10 @@ def import_kuairand(
     seed: _Seed = 0,
 ) -> None:
     """Turn KuaiRand-Pure files into the log contract."""
-    from mtmd.extras.kuairand import adapter
+    from mtmd.extras.kuairand import fit as job
 
     place = logs or load_preset(preset).logs
-    report = adapter.import_kuairand(source, place, preset=preset, seed=seed, on_progress=_say)
+    report = job.import_kuairand(source, place, preset=preset, seed=seed, on_progress=_say)
     console.print(report.model_dump_json(indent=2), markup=False)
 
 

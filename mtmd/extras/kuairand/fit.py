@@ -1,4 +1,4 @@
-"""`fit_teacher`: write logs with teacher scores from logs without.
+"""`fit_teacher`: write logs with teacher scores from logs without; `import_kuairand`: from KuaiRand-Pure as published.
 
 Teachers are fitted on the actions, and the scores of a day come from teachers of earlier days
 (`mtmd/extras/kuairand/day_scores.py`).
@@ -6,7 +6,7 @@ Teachers are fitted on the actions, and the scores of a day come from teachers o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -21,14 +21,18 @@ from mtmd.extract.database import reading
 from mtmd.extract.sources import check_keys, load_sources, make_keys
 from mtmd.extras.kuairand.day_scores import daily_scores, task_qualities
 from mtmd.extras.kuairand.log_rows import LogRows
+from mtmd.extras.kuairand.mapping import map_exposures
 from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
+from mtmd.extras.kuairand.source import kuairand_files, read_source
+from mtmd.extras.kuairand.tables import LogTables
 from mtmd.extras.kuairand.written import Days, Tables, TaughtLogs, written_once
 from mtmd.logs.contract import optional_columns
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
-from mtmd.store.files import digest
+from mtmd.store.files import digest, sha256_file
 from mtmd.store.stores import in_bucket, resolve
 
+IMPORT_FORMAT = 4  # raise it when the same source would be written differently
 TEACHER_FORMAT = 4  # raise it when the same logs would get other scores
 _KEYS = {"requests": "request_id", "ads": "ad_id", "candidates": "request_id, ad_id"}  # order of rows
 _AS_FITTED = TeacherConfig()
@@ -180,3 +184,45 @@ def _scored(
     optional = optional_columns(domains).intersection(candidates.column_names)
     empty = [name for name in optional if candidates[name].null_count == candidates.num_rows]
     return candidates.drop_columns(sorted(empty))
+
+
+def import_kuairand(
+    source: Path,
+    logs: str | Path,
+    *,
+    preset: str = "kuairand",
+    seed: int = 0,
+    on_progress: Callable[[str], None] = lambda _: None,
+    teacher: TeacherConfig = _AS_FITTED,
+) -> TaughtLogs:
+    """Write the three log tables of the days in `source` that can be scored, or reuse them when they are there.
+
+    source  folder with log_standard_*_pure, user_features_pure and video_features_basic_pure, .csv or .csv.gz
+    logs    where the tables go: an empty folder, or an earlier import's, replaced if anything differs
+    preset  whose features the tables have
+
+    Raises LogsError naming the file, column or folder that is missing or not as published, and ConfigError for a
+    preset with features that KuaiRand has no values for.
+    """
+    declarations, target = load_preset(preset).declarations, resolve(logs)
+    identity = digest(
+        {
+            "format": IMPORT_FORMAT,
+            "files": {path.name: sha256_file(path) for path in kuairand_files(source)},
+            "declarations": declarations.model_dump(mode="json"),
+            "seed": seed,
+            "teacher": teacher.model_dump(mode="json"),
+        }
+    )
+
+    def make() -> tuple[TaughtLogs, Days]:
+        tables = read_source(source)
+        exposures = map_exposures(tables)
+        on_progress(f"read {tables.exposures.num_rows} exposures; {len(exposures)} are candidates")
+        days = [EPOCH + timedelta(days=day) for day in np.unique(exposures.day).tolist()]
+        log_tables = LogTables(tables, exposures, declarations)
+        return taught_logs(
+            target, days, log_tables.day, declarations, teacher, seed=seed, on_progress=on_progress
+        )
+
+    return written_once(target, "import.json", identity, make, on_progress)

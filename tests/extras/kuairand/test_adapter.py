@@ -11,7 +11,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extras.kuairand.adapter import import_kuairand
+from mtmd.extras.kuairand.fit import import_kuairand
 from mtmd.extras.kuairand.mapping import map_exposures
 from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
 from mtmd.extras.kuairand.source import read_source

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtmd.evaluate.metrics import area
-from mtmd.extras.kuairand.adapter import import_kuairand
+from mtmd.extras.kuairand.fit import import_kuairand
 from mtmd.extras.kuairand.mapping import TASKS, Exposures, map_exposures
 from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
 from mtmd.extras.kuairand.source import Source, read_source
