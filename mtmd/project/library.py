@@ -16,6 +16,7 @@ from mtmd import extension
 from mtmd.config import Preset, load_preset
 from mtmd.config.preset_files import OF_PROJECT
 from mtmd.errors import ConfigError, RegistryError
+from mtmd.evaluate.report import SliceMetrics
 from mtmd.promote.findings import RunSummary
 from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
@@ -83,8 +84,8 @@ class Project:
     def runs(self) -> pa.Table:
         """Every run that ended, the newest day first: `as_of`, `verdict`, `model_id`, `logmae`, `reason` and more."""
         line = read_line(self._workspace.root)
-        rows = [run.model_dump() | {"verdict": line.verdict(run)} for run in line.runs]
-        return pa.table({name: [row[name] for row in rows] for name in RunRecord.model_fields})
+        columns = {name: [getattr(run, name) for run in line.runs] for name in RunRecord.model_fields}
+        return pa.table(columns | {"verdict": [line.verdict(run) for run in line.runs]})
 
     def metrics(self, day: Day) -> pa.Table:
         """Metrics of the day's latest decision: a row for each predictor, slice and rank bucket.
@@ -97,12 +98,10 @@ class Project:
             if (summary := read_record(path / SUMMARY, RunSummary)) is not None:
                 found = summary.report.metrics
                 errors = dict.fromkeys(name for one in found for name in one.errors)
-                return pa.Table.from_pylist(
-                    [
-                        one.model_dump(exclude={"errors"})
-                        | {f"error.{name}": one.errors.get(name) for name in errors}
-                        for one in found
-                    ]
+                names = [name for name in SliceMetrics.model_fields if name != "errors"]
+                columns = {name: [getattr(one, name) for one in found] for name in names}
+                return pa.table(
+                    columns | {f"error.{name}": [one.errors.get(name) for one in found] for name in errors}
                 )
         days = sorted({path.name[:10] for path in run_paths(workspace)})[-_SHOWN:]
         raise RegistryError(
