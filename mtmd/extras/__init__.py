@@ -16,7 +16,6 @@ EXTRAS: tuple[str, ...] = (
     "platform",
     "proposal",
     "ranks",
-    "replay",
     "shadow",
     "tables",
     "warmstart",

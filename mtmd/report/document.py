@@ -6,7 +6,7 @@ An extra adds sections to the page of a run by the seam `page.py`, which has
     def sections(run: mtmd.report.view.RunRecords) -> Sequence[Section]: ...
 
 A section's `order` puts it between those of the core (10 gates, 20 since the champion, 25 the candidate's
-choice, 30 against rivals, 40 rank buckets, 50 ablations, 60 replay, 70 calibration, 80 training, 90 data, 100 past
+choice, 30 against rivals, 40 rank buckets, 50 ablations, 70 calibration, 80 training, 90 data, 100 past
 runs, 110 lineage). Where the extra has nothing to say of a run, it returns none. All texts are plain: whoever renders
 them escapes them. A line chart is self-contained SVG, for pages and artifacts that must render without a network.
 """
