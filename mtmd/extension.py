@@ -19,6 +19,7 @@ has one, is the table `[extras.<name>]` of a preset.
     stores.py     `store_of`, `working_folder`: where a line's outputs and records are  mtmd.store.stores
     sources.py    `KINDS`: further kinds of `[sources.<table>]` in a preset             mtmd.config.sources
     readers.py    `table`: a table of the logs that is fetched, in `bucket`, `tables`   mtmd.logs.source
+    watch.py      `watch`: how the models did that answered people, in `probation`     mtmd.monitor.stage
     runner.py     `require`, `started`: where parallel parts run, in `clusters`         mtmd.flows.parameters
     init.py       `propose`: a project proposed from logs, in `proposal`                mtmd.project.commands
 """

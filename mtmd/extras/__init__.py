@@ -14,6 +14,7 @@ EXTRAS: tuple[str, ...] = (
     "kuairand",
     "messages",
     "platform",
+    "probation",
     "proposal",
     "ranks",
     "shadow",

@@ -70,6 +70,14 @@ class Answered(Frozen):
     )
 
 
+class Watch(NamedTuple):
+    """What was found of the models that answered: their measures, who is judged, and the comparisons."""
+
+    served: tuple[Answered, ...] = ()
+    words: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
 class MonitorReport(Frozen):
     """A day, seen with the champion's eyes."""
 

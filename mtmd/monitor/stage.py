@@ -3,6 +3,7 @@
 from datetime import date
 from pathlib import Path
 
+from mtmd import extension
 from mtmd.config import EvaluationConfig, Preset, load_preset
 from mtmd.errors import LogsError, RegistryError, UnreachableError
 from mtmd.evaluate.evaluation import evaluate_predictors
@@ -16,12 +17,12 @@ from mtmd.monitor.health import (
     FRESHNESS,
     Finding,
     MonitorReport,
+    Watch,
     drift_findings,
     freshness_findings,
     score_findings,
 )
 from mtmd.monitor.profiles import feature_shifts, profile_features
-from mtmd.monitor.served import Watch, watch
 from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -55,8 +56,9 @@ def monitor(
             source.refresh(day)
             scorer = Scorer.load(registry.verify(champion.model_id))
             findings += _scored(day, chosen, workspace, source, scorer, registry.path(champion.model_id))
-            watched = watch(day, chosen, source, workspace, champion)
-            findings += watched.findings
+            for extra in extension.modules("watch").values():
+                watched = extra.watch(day, chosen, source, workspace, champion)
+                findings += watched.findings
             trained = [one for one in champion.window if one in days]
             if trained:
                 root, declarations = workspace.monitoring / "profiles", scorer.info.declarations

@@ -240,9 +240,7 @@ def require_rollback(champion: Champion | None, only: str | None) -> Champion:
     if champion is None:
         raise RegistryError("no model is live, so there is nothing to roll back; run a day first")
     if not champion.below:
-        raise RegistryError(
-            f"there is no other model before the live one ({live}) to go back to; promote another"
-        )
+        raise RegistryError(f"there is no other model before the live one ({live}); promote another")
     return champion
 
 

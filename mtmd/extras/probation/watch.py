@@ -36,7 +36,7 @@ from mtmd.logs.contract import SERVED_BY
 from mtmd.logs.reading import file_columns
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
-from mtmd.monitor.health import SERVED, Answered, Finding, MonitorReport
+from mtmd.monitor.health import SERVED, Answered, Finding, MonitorReport, Watch
 from mtmd.promote.slice_gates import holm
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -65,14 +65,6 @@ _GUARDS = {
     "auc": _Guard(MonitorConfig.auc_drop, -1),
     "unscored": _Guard(MonitorConfig.unscored_rise, 1),
 }
-
-
-class Watch(NamedTuple):
-    """What was found of the models that answered: their measures, who is judged, and the comparisons."""
-
-    served: tuple[Answered, ...] = ()
-    words: str = ""
-    findings: tuple[Finding, ...] = ()
 
 
 def watch(
