@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mtmd.project.library import Project
+    from mtmd.extras.library.project import Project
 
 __all__ = ["open"]
 
@@ -30,6 +30,8 @@ def open(
     `artifacts` are folders or URLs of buckets; default: the preset's logs, and the folder's `artifacts`. Raises
     ConfigError for a folder without a preset, and for a preset that is wrong.
     """
-    from mtmd.project.library import Project  # noqa: PLC0415 - it takes half a second, and `status` does not need it
+    from mtmd import extension  # noqa: PLC0415 - what it leads to takes half a second, and `status` does not need it
 
-    return Project(folder, preset=preset, logs=logs, artifacts=artifacts)
+    library = extension.required("library", "project", "mtmd.open")
+    project: Project = library.Project(folder, preset=preset, logs=logs, artifacts=artifacts)
+    return project

@@ -21,6 +21,7 @@ has one, is the table `[extras.<name>]` of a preset.
     readers.py    `table`: a table of the logs that is fetched, in `bucket`, `tables`   mtmd.logs.source
     watch.py      `watch`: how the models did that answered people, in `probation`     mtmd.monitor.stage
     runner.py     `require`, `started`: where parallel parts run, in `clusters`         mtmd.flows.parameters
+    project.py    `Project`: what `mtmd.open` gives, in `library`                       mtmd
     init.py       `propose`: a project proposed from logs, in `proposal`                mtmd.project.commands
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import mtmd
-from mtmd.project.library import Project
-from mtmd.serve.frames import ServedModel
+from mtmd.extras.library.frames import ServedModel
+from mtmd.extras.library.project import Project
 
 PAGE = Path(__file__).parents[1] / "docs" / "library.md"
 BEGINS = "## mtmd.open\n"

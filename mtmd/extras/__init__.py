@@ -12,6 +12,7 @@ EXTRAS: tuple[str, ...] = (
     "forget",
     "groups",
     "kuairand",
+    "library",
     "messages",
     "platform",
     "probation",

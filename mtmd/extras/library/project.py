@@ -17,12 +17,12 @@ from mtmd.config import Preset, load_preset
 from mtmd.config.preset_files import OF_PROJECT
 from mtmd.errors import ConfigError, RegistryError
 from mtmd.evaluate.report import SliceMetrics
+from mtmd.extras.library.frames import ServedModel
 from mtmd.promote.findings import RunSummary
 from mtmd.registry.records import SUMMARY, run_paths
 from mtmd.registry.registry import Registry
 from mtmd.report.line import RunRecord, read_line
 from mtmd.run import RunPlan, require_days
-from mtmd.serve.frames import ServedModel
 from mtmd.store.files import digest
 from mtmd.store.stores import ARTIFACTS, in_bucket
 from mtmd.store.workspace import Workspace, read_record

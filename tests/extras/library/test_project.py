@@ -18,12 +18,12 @@ import pytest
 
 import mtmd
 from mtmd.errors import MtmdError
-from mtmd.project.library import Project
-from mtmd.serve.frames import ServedModel
+from mtmd.extras.library.frames import ServedModel
+from mtmd.extras.library.project import Project
 from tests.flows.runs import AS_OF, TINY, Run
 from tests.library_page import PAGE, written
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DAY = f"{AS_OF}"
 _WITHOUT = """
 import sys

@@ -1,0 +1,1 @@
+"""`mtmd.open`: a project in Python, for notebooks and programs (docs/library.md)."""
