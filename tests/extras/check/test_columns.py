@@ -49,7 +49,8 @@ def test_columns_are_named_with_what_mends_them(project: Project) -> None:
         + changed(project, "ads", "cast(bid as FLOAT) as bid"),
         "ads.discount": "missing; must be FLOAT → select it as discount",
         'ads.the "group"': f'not declared; is VARCHAR → select * exclude ("the ""group"""); {declare}',
-        "candidates.gctr": "missing; must be FLOAT → select it as gctr",
+        "candidates.gctr": 'missing; must be FLOAT → select it as gctr; or set learn_from = "actions" of the '
+        "task, where nothing scores candidates",
     }
     project.statement(
         "requests",
