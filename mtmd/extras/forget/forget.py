@@ -40,7 +40,7 @@ from mtmd.train.stage import read_made
 USER = "user_id"  # the contract's column
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _TEXTS = ("validation/*.json", "failures/*", "runs/*/*", "shadow/*", "history/*", "*.json", "*.html")
-_LONG = 6  # characters of an id that no other word or number has by chance
+_LONG = 6  # characters of an id that nothing else has by chance
 _GONE = "0"  # in the place of an id: JSON stays JSON
 
 
@@ -68,7 +68,7 @@ class Forgotten(Frozen):
         if self.days:
             days = ", ".join(map(str, self.days))
             yield f"deliver these days again, without the users' requests and their candidates: {days}"
-        if self.removed:
+        if any(path.startswith(("trained/", "models/")) for path in self.removed):
             yield "the next day is a full retrain: no training that learned from them is left to go on from"
 
 
@@ -103,17 +103,22 @@ def forget_users(
     found = _Found(preset, users, workspace, LogSource.of(preset, logs, workspace.spool))
     kept = [model.model_id for model in found.models if model.model_id in registry.standing()]
     models = [model.model_id for model in found.models if model.model_id not in kept]
-    outputs = [*found.made, *found.shards]
+    made = [*found.made]
     done = Forgotten(
         users=len(users),
         dry_run=dry_run,
         days=tuple(sorted(found.in_logs)),
-        removed=(*(f"models/{model}" for model in models), *(str(one.relative_to(root)) for one in outputs)),
+        removed=(
+            *(f"models/{model}" for model in models),
+            *(str(one.relative_to(root)) for one in (*made, *found.shards)),
+        ),
         rewritten=tuple(str(path.relative_to(root)) for path in found.texts),
         kept=tuple(kept),
     )
     if dry_run or not (done.days or done.removed or done.rewritten):
         return done
+    for path in made:  # before the models, by which some of it is found
+        store.discard(path)
     for model in models:
         with Catalogue(root).publishing():
             if model not in registry.standing():  # unless it was made live meanwhile
@@ -121,7 +126,7 @@ def forget_users(
                 registry.discard(model)
     for path, text in found.texts.items():
         store.write_text(path, text)
-    for path in outputs:
+    for path in found.shards:
         store.discard(path)
     write_record(root / "forgotten" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json", done, seal=True)
     return done
@@ -188,14 +193,14 @@ class _Found:
     @cached_property
     def texts(self) -> dict[Path, str]:
         """Records, pages and logs in which an id stands, as they are without it."""
-        pattern = re.compile("|".join(map(_pattern, sorted(self._users))))
+        wanted = re.compile("|".join(map(pattern, sorted(self._users))))
         paths = (path for glob in _TEXTS for path in self._root.glob(glob) if path.is_file())
-        found = ((path, path.read_bytes().decode("utf-8", "replace")) for path in sorted(paths))
-        return {
-            path: _sealed_again(path, pattern.sub(_GONE, text))
-            for path, text in found
-            if pattern.search(text)
-        }
+        found = {}
+        for path in sorted(paths):
+            with suppress(UnicodeDecodeError):  # no text
+                if wanted.search(text := path.read_bytes().decode("utf-8")):
+                    found[path] = _sealed_again(path, wanted.sub(_GONE, text))
+        return found
 
     def _is_in_logs(self, day: date) -> bool:
         self._source.refresh(day, ["requests"])
@@ -239,12 +244,17 @@ class _Found:
         return any(day in self.days and shard not in self._sound for day, shard in window.items())
 
 
-def _pattern(user: str) -> str:
-    """Of an id in a text: a long one with digits wherever it stands alone, others behind the column's name."""
+def pattern(user: str) -> str:
+    """Of an id in a text: what is like no other word, and other ids in quotes or behind the column's name.
+
+    A number may be a count of something: only its column, or quotes, make it an id.
+    """
     forms = "|".join(sorted({re.escape(form) for form in (user, html.escape(user), json.dumps(user)[1:-1])}))
-    is_distinct = len(user) >= _LONG and any(map(str.isdigit, user))
-    before = r"(?<![\w.-])" if is_distinct else "|".join(rf"(?<=\b{USER}\W{{{n}}})" for n in range(1, 6))
-    return rf"(?:{before})(?:{forms})(?![\w.])"
+    is_distinct = len(user) >= _LONG and not user.isalpha() and not _WHOLE.fullmatch(user)
+    named = [rf"(?<=\b{USER}\W{{{n}}})" for n in range(1, 6)]
+    quoted = [r"(?<=['\"])"] if len(user) >= _LONG else []
+    before = r"(?<![\w.])" if is_distinct else "|".join([*named, *quoted])
+    return rf"(?:{before})(?:{forms})(?!\w|\.\w)"
 
 
 def _sealed_again(path: Path, text: str) -> str:

@@ -38,7 +38,7 @@ from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 from mtmd.monitor.health import SERVED, Answered, Finding, MonitorReport, Watch
 from mtmd.promote.slice_gates import holm
-from mtmd.registry.records import ModelManifest
+from mtmd.registry.records import Champion, ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
 from mtmd.store.workspace import Workspace, read_record
@@ -77,14 +77,15 @@ def watch(
     """
     registry, table = Registry(workspace.root), _table(source, day, preset.declarations)
     names = [] if table is None else sorted(filter(None, table[SERVED_BY].unique().to_pylist()))
+    live, own = registry.require_champion(), champion.model_id
+    silent = [] if table is None or live.model_id != own else silence(day, live, table)
     if not names:
-        return Watch()
+        return Watch(findings=tuple(silent))
     if len(names) > _MOST:
         raise LogsError(
             f"candidates of {day} name {len(names)} models as served_by, such as {names[0]!r}; at most {_MOST} are: "
             "write the model_id of the answer, or leave the column out"
         )
-    live, own = registry.require_champion(), champion.model_id
     in_rollout = live.model_id == own and {own, live.partner} <= {*names}
     served, lost = list[Answered](), list[Finding]()
     for name in names:
@@ -105,7 +106,21 @@ def watch(
         words, then = _reference(day, workspace, champion, registry.standing())
     words += "" if own in names else "; it answered nobody on this day"
     judged = _judged(_of(served, own), then, preset.monitor.min_requests, alike=in_rollout)
-    return Watch(tuple(served), words, (*judged, *lost))
+    return Watch(tuple(served), words, (*judged, *silent, *lost))
+
+
+def silence(day: date, live: Champion, table: pa.Table) -> list[Finding]:
+    """A breach where a champion that was live before the day began has answered nobody, and rows are without a score.
+
+    Nobody can be told to be its user then, so that no measure of it shows a service that fails for all of them.
+    """
+    column = table[SERVED_BY]
+    without = column.null_count / max(1, len(column))
+    answered = live.model_id in column.unique().to_pylist()
+    if answered or live.change.at.date() >= day or without < _GUARDS["unscored"].least:
+        return []
+    words = f"{live.model_id} answered nobody on {day}, and {without:.1%} of the rows have no score"
+    return [Finding(signal=f"{SERVED} unscored", where=ALL, value=1.0, breach=True, words=words)]
 
 
 def _table(source: LogSource, day: date, declarations: Declarations) -> pa.Table | None:
@@ -147,12 +162,14 @@ def _measured(
 ) -> Iterator[Answered]:
     """A model's share of rows without a score, then what its tasks were worth, but those whose labels come later.
 
-    A row without a score belongs to the model of its user's other rows; of a user without such rows, to every model.
+    A row without a score belongs to the model of its user's other rows. Of a user without such rows it belongs to the
+    only model of the day; where there are several, nobody knows, and it is left out.
     """
     model, person = shown["model"], shown["person"]
     of_user = np.full(int(person.max(initial=0)) + 1, -1)
     of_user[person[model >= 0]] = model[model >= 0]
-    rows = (model == own) | ((model < 0) & np.isin(of_user[person], (own, -1)))
+    alone = (model[model >= 0] == own).all()
+    rows = (model == own) | ((model < 0) & np.isin(of_user[person], (own, -1) if alone else (own,)))
     if not rows.any():
         return
     without, user = (model[rows] < 0).astype(np.float64), person[rows]

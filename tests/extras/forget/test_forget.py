@@ -1,6 +1,7 @@
 """Nothing below a line has a forgotten user's id or bucket, and what was made of the user's rows is made anew."""
 
 import json
+import re
 import shutil
 from datetime import date, timedelta
 from functools import partial
@@ -16,7 +17,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extras.forget.forget import Forgotten, forget_users, read_users
+from mtmd.extras.forget.forget import Forgotten, forget_users, pattern, read_users
 from mtmd.features.categorical import hash_bucket
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
@@ -166,6 +167,16 @@ def test_an_interrupted_removal_is_done_by_the_next_one(
     assert left_of(user, line) == []
     left = [*line.root.glob("*/old"), *line.root.glob("trained/*"), *line.root.rglob(".tmp-*")]
     assert left == []
+
+
+def test_an_id_is_found_in_texts_and_a_count_is_none() -> None:
+    def left(user: str, text: str) -> str:
+        return re.sub(pattern(user), "0", text)
+
+    assert left("100000", '{"rows": 100000, "user_id": 100000}') == '{"rows": 100000, "user_id": 0}'
+    assert left("100000", "such as '100000'") == "such as '0'"
+    assert left("u1234567", "of u1234567. And user-u1234567") == "of 0. And user-0"
+    assert left("a.b@x.org", '["a.b@x.org", "aa.b@x.org"]') == '["0", "aa.b@x.org"]'
 
 
 @pytest.mark.parametrize(

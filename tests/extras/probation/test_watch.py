@@ -1,11 +1,14 @@
 """What models answered people: a champion on probation, the models of a rollout, and logs that name none of them."""
 
 import shutil
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from mtmd.extras.probation.watch import silence
+from mtmd.logs.contract import SERVED_BY
 from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor
 from mtmd.registry.registry import Registry
@@ -85,6 +88,20 @@ def test_the_models_of_a_rollout_are_compared_on_the_day_itself(line: Registry) 
     assert ("served calibration", "ctr") in {(one.signal, one.where) for one in report.unfit}
     users = {one.model: one.users for one in report.served if one.task == "ctr"}
     assert 0.3 < users[new] / (users[new] + users[old]) < 0.5
+
+
+def test_a_champion_that_answered_nobody_is_a_breach_where_rows_have_no_score(line: Registry) -> None:
+    live, none = line.require_champion(), pa.table({SERVED_BY: pa.array([None] * 9 + ["m"], pa.string())})
+    change = live.change.model_copy(update={"at": datetime(2026, 1, 1, tzinfo=UTC)})
+    early = live.model_copy(update={"change": change})
+    (found,) = silence(NEXT, early, none)
+    assert (found.breach, found.signal) == (True, "served unscored")
+    assert found.words == f"{live.model_id} answered nobody on {NEXT}, and 90.0% of the rows have no score"
+    report = look(line, NEXT).model_copy(update={"findings": (found,)})
+    assert report.unfit == (found,)
+    assert "answered nobody" in markdown(jobs.monitor(report, [report]))
+    assert silence(NEXT, live, none) == []  # it went live after that day
+    assert silence(NEXT, early, none.slice(9)) == []  # another one answered all
 
 
 def test_a_model_that_nobody_knows_and_a_column_of_another_type_are_named(line: Registry) -> None:
