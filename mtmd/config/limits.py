@@ -172,13 +172,10 @@ class MonitorConfig(Section):
         gt=0,
         description="least rise of LogMAE since promotion, as a share of it, that can be a breach; days differ by 5 %",
     )
-    ne_rise: ClassVar[float] = 0.05  # likewise of NE, where tasks learn from actions
+    ne_rise: ClassVar[float] = 0.05  # likewise of NE, where tasks learn from actions, and of what was served
     calibration_shift: ClassVar[float] = 0.15  # least change that can be a breach; days differ by 5 %
     auc_drop: ClassVar[float] = 0.05  # least fall of AUC on actions below promotion's that can be a breach
     score_shift: ClassVar[float] = 0.5  # least change of the mean prediction; weekly cycles are 0.3
-    log_loss_rise: ClassVar[float] = (
-        0.05  # of what a champion served: least rise above the reference's, as a share
-    )
     unscored_rise: ClassVar[float] = 0.02  # of shown rows without a score: least rise of their share
     chance: ClassVar[float] = 0.01  # chance that noise alone makes any figure of a day a breach
     psi: ClassVar[float] = 0.25  # feature drift by the usual convention: above 0.25 it is a shift

@@ -1,7 +1,8 @@
 """How well the models did that answered people on a day: a champion on probation, or the two models of a rollout.
 
 Logs may name the model whose score each shown row had: `served_by` of candidates. Such rows are judged by what people
-did with them: calibration, log loss and AUC of their model's probabilities, and the share of rows without a score.
+did with them: calibration, NE and AUC of their model's probabilities, and the share of rows without a score. NE is the
+log loss over that of a model which knows how often the model's own users acted: days differ in that.
 
     probation  a champion, until a day that it answered is judged without a breach; compared with the champion
                before it, on the last days on which the monitor saw that one
@@ -61,7 +62,7 @@ class _Guard(NamedTuple):
 
 _GUARDS = {
     "calibration": _Guard(math.log1p(MonitorConfig.calibration_shift), 0, ratio=True),
-    "log_loss": _Guard(math.log1p(MonitorConfig.log_loss_rise), 1, ratio=True),
+    "ne": _Guard(math.log1p(MonitorConfig.ne_rise), 1, ratio=True),
     "auc": _Guard(MonitorConfig.auc_drop, -1),
     "unscored": _Guard(MonitorConfig.unscored_rise, 1),
 }
@@ -184,9 +185,11 @@ def _measured(
         action, user = labels[rows] == 1, person[rows]
         counts = {"users": len(np.unique(user)), "shown": len(user), "actions": int(action.sum())}
         sums, measures = impression_values(clip_log_p(log_p[rows]), action), {}
+        rate = action.sum() / max(1, len(action))
+        sums["entropy"] = -np.log(np.where(action, rate, 1.0 - rate))  # by rows, as the rate has an error too
         for name_of, above, below in (
             ("calibration", "shown_prediction", "positives"),
-            ("log_loss", "log_loss", "impressions"),
+            ("ne", "log_loss", "entropy"),
         ):
             below_sum = float(sums[below].sum())
             if below_sum and (spread := ratio_error(sums[above], sums[below], user)) is not None:
@@ -228,11 +231,13 @@ def _reference(
 def _pooled(days: Sequence[Answered]) -> Answered:
     """Several days of a model as one: measures are means by users, of ratios geometric ones."""
     measures = {}
-    for name in dict.fromkeys(name for one in days for name in one.measures):
+    for name, guard in _GUARDS.items():
         known = [(one.users, *one.measures[name]) for one in days if name in one.measures]
+        if not known:
+            continue
         users, values, errors = np.array(known).T
         weight = users / users.sum()
-        mean = np.exp(weight @ np.log(values)) if _GUARDS[name].ratio else weight @ values
+        mean = np.exp(weight @ np.log(values)) if guard.ratio else weight @ values
         measures[name] = (float(mean), float(np.sqrt(np.square(weight * errors).sum())))
     sums = {name: sum(getattr(one, name) for one in days) for name in ("users", "shown", "actions")}
     return Answered(model=days[0].model, task=days[0].task, measures=measures, **sums)

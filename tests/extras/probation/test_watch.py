@@ -4,10 +4,12 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from mtmd.extras.probation.watch import silence
+from mtmd.config import Task
+from mtmd.extras.probation.watch import _judged, _measured, _of, silence
 from mtmd.logs.contract import SERVED_BY
 from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor
@@ -76,6 +78,26 @@ def test_scores_twice_as_high_and_rows_without_a_score_are_a_breach(line: Regist
     assert not report.passed
     assert " more" in report.words
     assert "✗ breach" in markdown(jobs.monitor(report, [report]))
+
+
+def test_a_day_on_which_people_act_twice_as_often_is_no_breach_and_a_model_that_ranks_worse_is() -> None:
+    """Scores that are right on both days; then the same day by a model that gives all rows the same score."""
+
+    def day(rate: float, spread: float) -> dict[str, np.ndarray]:
+        luck, logit = np.random.default_rng(7), np.random.default_rng(8).normal(0, 1, 20_000)
+        p = rate * np.exp(logit) / np.exp(logit).mean()
+        acted = luck.random(len(p)) < p
+        log_p = spread * np.log(p) + (1 - spread) * np.log(rate)
+        rows = {"model": np.zeros(len(p), int), "person": np.arange(len(p)) // 4, "log_p": log_p[:, None]}
+        return rows | {"labels": acted[:, None].astype(int)}
+
+    task = Task(name="ctr", label="clicked")
+    old, new, flat = (
+        _of(_measured(day(*of), "m", 0, [task]), "m") for of in ((0.01, 1), (0.02, 1), (0.02, 0))
+    )
+    assert not [one.signal for one in _judged(new, old, 100, alike=False) if one.breach]
+    assert "served ne" in [one.signal for one in _judged(flat, old, 100, alike=False) if one.breach]
+    assert flat["ctr"].measures["ne"][0] == pytest.approx(1.0, abs=0.01)
 
 
 def test_the_models_of_a_rollout_are_compared_on_the_day_itself(line: Registry) -> None:
