@@ -9,12 +9,20 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import HTTPException
 from prometheus_client import Gauge
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 from starlette.requests import ClientDisconnect, Request
 
 from mtmd.config import Declarations, Frozen
 from mtmd.features.feature import BIG_ID, list_of, number, whole
-from mtmd.logs.contract import LONGEST_ID, id_types
+from mtmd.logs.contract import LONGEST_ID, Id, id_types
 
 _Result = TypeVar("_Result")
 _STRICT = ConfigDict(extra="forbid", strict=True)
@@ -106,6 +114,7 @@ class Bodies:
         by = "a task (default: the first), or weights: bid × Σ weight × P(task)"
         named = "rank these published ads only; each counts once. Default: all"
         count: Any = Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(whole)]
+        self._user = TypeAdapter[Id](_IDS[declarations.ids.user])
         requests = list_of(_row(declarations), settings.requests, 1, "raw requests, as the logs have them")
         self.embed = create_model("EmbedRequest", __config__=_STRICT, requests=(requests, ...))
         self.rank = create_model(
@@ -116,6 +125,13 @@ class Bodies:
             top_k=(count, 10),
             ad_ids=(ads | None, Field(None, description=named)),
         )
+
+    def user(self, value: object) -> Id | None:
+        """A user's id as the logs have it, from the value in a body: 7.0 and "7" are 7; None for what is no id."""
+        try:
+            return self._user.validate_python(value)
+        except ValidationError:
+            return None
 
 
 def parsed(model: type[BaseModel], body: bytes) -> dict[str, Any]:

@@ -39,8 +39,8 @@ class Serving:
     rollout: Champion | None = None  # who knows which users these are
 
     def of(self, user: object) -> "Serving":
-        """What answers a user."""
-        if self.others is None or self.rollout is None or self.rollout.has_live(user):
+        """What answers a user, whose id is as a body has it."""
+        if self.others is None or self.rollout is None or self.rollout.has_live(self.bodies.user(user)):
             return self
         return self.others
 

@@ -42,6 +42,9 @@ def test_a_call_with_users_of_both_models_is_answered_request_by_request(two: Li
     with serving(two.root, SETTINGS) as client:
         alone = {user: client.post(path, {"requests": rows(user)} | more)[1] for user in (new, old)}
         assert [alone[user]["model_id"] for user in (new, old)] == ["model-1", "model-0"]
+        for user in range(20):  # however JSON writes an id, it is one user, as in the logs
+            written = (client.post(path, {"requests": rows(form(user))})[1] for form in (int, float, str))
+            assert {answer["model_id"] for answer in written} == {champion.model_of(user)}
         status, mixed = client.post(path, {"requests": rows(old, new, None, str(new))} | more)
         assert (status, mixed["model_id"], mixed.get("unpublished")) == (
             200,
