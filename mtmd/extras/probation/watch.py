@@ -15,6 +15,7 @@ in common. The models of a rollout share the day, so nothing is added for how da
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ from mtmd.extract.blame import blaming
 from mtmd.extract.database import reading
 from mtmd.extract.shards import open_shard
 from mtmd.extract.sources import load_sources, make_keys
-from mtmd.extract.stage import extract_day
+from mtmd.extract.stage import digests_file, extract_day
 from mtmd.logs.contract import SERVED_BY
 from mtmd.logs.reading import file_columns
 from mtmd.logs.source import LogSource
@@ -42,6 +43,7 @@ from mtmd.promote.slice_gates import holm
 from mtmd.registry.records import Champion, ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
+from mtmd.store.files import digest
 from mtmd.store.workspace import Workspace, read_record
 
 _DAYS = 7  # before the monitored day, on which the champion before is looked for
@@ -76,7 +78,9 @@ def watch(
     A model that is not there, or damaged, is named and not measured. Raises LogsError for logs that are not as the
     contract says.
     """
-    registry, table = Registry(workspace.root), _table(source, day, preset.declarations)
+    sources = digest(source.digests(day, cache=digests_file(workspace.shards, day)))
+    read = cache(partial(_table, source, day))  # rows have the order of a shard: a model declares it
+    registry, table = Registry(workspace.root), read(preset.declarations)
     names = [] if table is None else sorted(filter(None, table[SERVED_BY].unique().to_pylist()))
     live, own = registry.require_champion(), champion.model_id
     silent = [] if table is None or live.model_id != own else silence(day, live, table)
@@ -96,11 +100,15 @@ def watch(
             words = f"the logs name it as served_by: {error}"
             lost.append(Finding(signal=SERVED, where=name, judged=False, words=words))
             continue
-        shown = _shown(source, day, workspace, scorer, names)
+        declared = scorer.info.declarations
+        ref = extract_day(source, day, declared, workspace.shards, ignore_undeclared=True)
+        if ref.sources != sources:
+            raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
+        shown = _shown(Path(ref.path), read(declared), scorer, names)
         if in_rollout:  # before its first row, nobody had the champion
             late = shown["ts"] >= shown["ts"][shown["model"] == names.index(own)].min()
             shown = {column: values[late] for column, values in shown.items()}
-        served += _measured(shown, name, names.index(name), scorer.info.declarations.domains.tasks)
+        served += _measured(shown, name, names.index(name), declared.domains.tasks)
     if in_rollout:
         words, then = f"{live.answers}: compared on this day", _of(served, f"{live.partner}")
     else:
@@ -136,19 +144,10 @@ def _table(source: LogSource, day: date, declarations: Declarations) -> pa.Table
         return connection.sql(statement("rpt_served")).to_arrow_table()
 
 
-def _shown(
-    source: LogSource, day: date, workspace: Workspace, scorer: Scorer, names: Sequence[str]
-) -> dict[str, NDArray[Any]]:
-    """Shown rows: index of the model among the names, −1 without one; user, time, labels (M, T) and one model's log p.
-
-    Raises LogsError where the logs change meanwhile.
-    """
-    declarations = scorer.info.declarations
-    ref = extract_day(source, day, declarations, workspace.shards, ignore_undeclared=True)
-    shard, table = open_shard(Path(ref.path)), _table(source, day, declarations)
+def _shown(path: Path, table: Any, scorer: Scorer, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Shown rows: index of the model among the names, −1 without one; user, time, labels (M, T), a model's log p."""
+    shard = open_shard(path)
     rows = np.flatnonzero(shard.impressed.numpy())
-    if table is None or len(table) != len(rows):
-        raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
     return {
         "model": pc.fill_null(pc.index_in(table[SERVED_BY], pa.array(names)), -1).to_numpy(),
         "person": table["person"].to_numpy(),
