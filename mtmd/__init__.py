@@ -20,9 +20,9 @@ gc.set_threshold(100_000, 20, 20)
 def open(
     folder: str | Path = ".",
     *,
-    preset: str | None = None,
-    logs: str | None = None,
-    artifacts: str | None = None,
+    preset: str | Path | None = None,
+    logs: str | Path | None = None,
+    artifacts: str | Path | None = None,
 ) -> "Project":
     """The project in a folder, which `mtmd init` made.
 

@@ -123,9 +123,17 @@ def table_from_frame(frame: pa.Table, schema: SideSchema, domains: Collection[st
     columns = {}
     for name, column_type in schema.columns.items():
         kind = arrow_type(column_type)
-        there = name in frame.column_names
+        given = frame.column(name) if name in frame.column_names else pa.nulls(frame.num_rows)
         try:
-            columns[name] = frame.column(name).cast(kind) if there else pa.nulls(frame.num_rows, kind)
+            if (
+                pa.types.is_string(kind)
+                and pa.types.is_floating(given.type)
+                and given.null_count < len(given)
+            ):
+                raise pa.ArrowTypeError(
+                    f"its values are numbers such as {given[0]}"
+                )  # 3.0 is not the 3 of the logs
+            columns[name] = given.cast(kind)
         except pa.ArrowException as error:
             raise LogsError(
                 f"feature {name!r}: a value does not fit its type {column_type} ({error})"

@@ -66,12 +66,16 @@ class ServedModel:
         Raises LogsError for a request that the model does not understand, ConfigError for an unknown task or fewer than
         one ad, BundleError where no ads are published for the model.
         """
-        for name in (task,) if isinstance(task, str) else task or ():
+        for name in task if isinstance(task, Mapping) else (task or self.tasks[0],):
             if name not in self.tasks:
                 raise ConfigError(f"task {name!r} must be one of {list(self.tasks)}")
-        if not 1 <= top <= _MOST:
-            raise ConfigError(f"top ({top}) must be between 1 and {_MOST}")
-        body = {"requests": [dict(request)], "top_k": top} | ({} if task is None else {"rank_by": task})
+        if not isinstance(top, int | np.integer) or not 1 <= top <= _MOST:
+            raise ConfigError(f"top ({top!r}) must be a whole number between 1 and {_MOST}")
+        try:
+            fields = dict(request)
+        except (TypeError, ValueError) as error:
+            raise LogsError(f"the request, {request!r:.80}, must be a mapping of names to values") from error
+        body = {"requests": [fields], "top_k": top} | ({} if task is None else {"rank_by": task})
         try:
             answer = answer_rank(self._serving, to_json(body, inf_nan_mode="null", fallback=_plain))
         except ValidationError as error:
@@ -168,8 +172,8 @@ def _domains(table: pa.Table, column: str, names: tuple[str, ...]) -> NDArray[np
     if column not in table.column_names:
         raise LogsError(f"the frame has no column {column!r}; add it: one of {list(names)} in each row")
     found = table.column(column).to_pylist()
-    if unknown := set(found) - set(names):
-        raise LogsError(f"{column} {min(map(repr, unknown))} must be one of {list(names)}; correct the frame")
+    if unknown := {repr(one) for one in found if one not in names}:
+        raise LogsError(f"{column} {min(unknown)} must be one of {list(names)}; correct the frame")
     return np.array([names.index(name) for name in found], np.int64)
 
 
@@ -180,8 +184,8 @@ def _ids(table: pa.Table, side: TowerSide) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, vectors and lists of numpy, as rows of a frame have them, for JSON."""
-    return value.tolist()
+    """Numbers, vectors and lists of numpy, as rows of a frame have them, for JSON; other values as their text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _problems(error: ValidationError) -> str:

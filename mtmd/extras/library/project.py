@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mtmd.model.ranker import RankingModel
     from mtmd.train.stage import Trained
 
-Day = date | str  # a text is YYYY-MM-DD
+Day = date | str  # a text is YYYY-MM-DD; of a time, such as pandas' Timestamp, its day
 _SHOWN = 5  # days in an error
 
 
@@ -42,13 +42,13 @@ class Project:
         self,
         folder: str | Path = ".",
         *,
-        preset: str | None = None,
-        logs: str | None = None,
-        artifacts: str | None = None,
+        preset: str | Path | None = None,
+        logs: str | Path | None = None,
+        artifacts: str | Path | None = None,
     ) -> None:
         """As `mtmd.open`."""
         place = Path(folder)
-        self._named = preset or str(place / OF_PROJECT)
+        self._named = str(preset or place / OF_PROJECT)
         if preset is None and not Path(self._named).is_file():
             raise ConfigError(
                 f"{place} has no {OF_PROJECT}; open a folder that `mtmd init` made, or name a preset: "
@@ -56,8 +56,8 @@ class Project:
             )
         self.preset = load_preset(self._named)
         own = self.preset.logs
-        self.logs = logs or (own if in_bucket(own) else str(place / Path(own).expanduser()))
-        self.artifacts = artifacts or ("artifacts" if os.environ.get(ARTIFACTS) else str(place / "artifacts"))
+        self.logs = str(logs or (own if in_bucket(own) else place / Path(own).expanduser()))
+        self.artifacts = str(artifacts or ("artifacts" if os.environ.get(ARTIFACTS) else place / "artifacts"))
 
     def check(self, day: Day | None = None) -> pa.Table:
         """What is wrong with the preset and a day of logs, as `mtmd check` says it; default: the newest day.
@@ -130,7 +130,7 @@ class Project:
         from mtmd.validate.runner import require
         from mtmd.validate.stage import day_sources, validated
 
-        plan = self._plan(days, load_preset(preset) if isinstance(preset, str) else preset)
+        plan = self._plan(days, preset if isinstance(preset, Preset) else load_preset(str(preset)))
         require_machine(plan.preset)
         shards: list[ShardRef] = []
         trailing: list[DayProfile] = []
@@ -152,8 +152,8 @@ class Project:
 
     def _plan(self, days: Sequence[Day], preset: Preset) -> RunPlan:
         """Of these days alone; the day after them, which no run has here, is `as_of`."""
-        wanted = tuple(sorted({_day(day) for day in days}))
-        if not wanted or isinstance(days, str):
+        wanted = () if isinstance(days, str | date) else tuple(sorted({_day(day) for day in days}))
+        if not wanted:
             raise ConfigError(f"days ({days!r}) must be a list of at least one day, such as ['2026-01-25']")
         after, places = wanted[-1] + timedelta(days=1), {"logs": self.logs, "artifacts": self.artifacts}
         plan = RunPlan(as_of=after, days=wanted, preset=preset, **places)
@@ -164,6 +164,6 @@ class Project:
 def _day(day: Day) -> date:
     """Raises ConfigError for a text that is no day."""
     try:
-        return date.fromisoformat(day) if isinstance(day, str) else day
+        return date.fromisoformat(day if isinstance(day, str) else str(day)[:10])
     except ValueError as error:
         raise ConfigError(f"day {day!r} must be YYYY-MM-DD, such as '2026-01-25'") from error

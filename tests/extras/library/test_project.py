@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,9 @@ def test_embeddings_of_both_sides_give_the_scores_and_a_ranking(
 BAD: tuple[tuple[Callable[[Project, pa.Table], Any], str], ...] = (
     (lambda own, _: own.metrics("2026-01-02"), r"2026-01-02 has decided in .*\['2026-01-21'\]"),
     (lambda own, _: own.metrics("2026-1-2"), "day '2026-1-2' must be YYYY-MM-DD"),
+    (lambda own, _: own.metrics(None), "day None must be YYYY-MM-DD"),  # type: ignore[arg-type]
     (lambda own, _: own.train(own.preset, []), r"days \(\[\]\) must be a list"),
+    (lambda own, _: own.train(own.preset, DAY), rf"days \('{DAY}'\) must be a list"),
     (lambda own, _: own.train(own.preset, ["2025-12-31"]), "lack 1 of the 1 days"),
     (lambda own, _: own.model("20260121-0"), "'20260121-0' is not in"),
     (lambda _, __: mtmd.open(ROOT / "docs"), r"docs has no preset\.toml; open a folder"),
@@ -156,18 +159,24 @@ BAD: tuple[tuple[Callable[[Project, pa.Table], Any], str], ...] = (
     (lambda own, _: own.champion().rank({"surface": "serch"}), "surface: Input should be 'home_feed'"),
     (lambda own, _: own.champion().rank({"surface": "search", "contry": "fr"}), "contry: Extra inputs"),
     (lambda own, _: own.champion().rank({}, task="ctrr"), r"task 'ctrr' must be one of \['ctr', 'gctr', 'octr'\]"),
-    (lambda own, _: own.champion().rank({"surface": "search"}, top=0), r"top \(0\) must be between 1 and"),
+    (lambda own, _: own.champion().rank({"surface": "search"}, top=0), r"top \(0\) must be .* between 1 and"),
+    (lambda own, _: own.champion().rank({}, top=None), r"top \(None\) must be a whole"),  # type: ignore[arg-type]
+    (lambda own, _: own.champion().rank({}, task=3), r"task 3 must be one of \['ctr',"),  # type: ignore[arg-type]
+    (lambda own, _: own.champion().rank("search"), "request, 'search', must be a mapping"),  # type: ignore[arg-type]
+    (lambda own, _: own.champion().rank({"surface": "search", "hour": object()}), "hour: Input should be a valid"),
     (lambda own, _: own.champion().score(7), "the frame, a int, can't be read"),
     (lambda own, rows: own.champion().score(rows.drop_columns(["goal"])), r"lacks columns \['goal'\], which item"),
     (lambda own, rows: own.champion().score(rows.drop_columns(["surface"])), "no column 'surface'; add it: one of"),
     (lambda own, rows: own.champion().score(rows.append_column("bid", rows["bid"])), r"\['bid'\] more than once"),
     (lambda own, _: own.champion().embed_ads({"product": ["video"]}), "product 'video' must be one of"),
-    (lambda own, rows: own.champion().embed_ads(with_texts(rows)), "'bid': a value does not fit its type"),
+    (lambda own, _: own.champion().embed_ads({"product": [["video"]]}), r"product \['video'\] must be one of"),
+    (lambda own, rows: own.champion().embed_ads(with_column(rows, "format", 3.0)), "VARCHAR .*numbers such as 3"),
+    (lambda own, rows: own.champion().embed_ads(with_column(rows, "bid", "dear")), "'bid': a value does not fit"),
 )  # fmt: skip
 
 
-def with_texts(rows: pa.Table) -> pa.Table:
-    return rows.set_column(rows.column_names.index("bid"), "bid", pa.array(["dear"] * len(rows)))
+def with_column(rows: pa.Table, name: str, value: str | float) -> pa.Table:
+    return rows.set_column(rows.column_names.index(name), name, pa.array([value] * len(rows)))
 
 
 @pytest.mark.parametrize("number", range(len(BAD)))
@@ -178,13 +187,13 @@ def test_bad_input_is_named(number: int, project: Project, pairs: pa.Table) -> N
 
 
 def test_a_training_on_chosen_days_gives_a_model_and_its_record(folder: Path, tmp_path: Path) -> None:
-    project = mtmd.open(folder, artifacts=str(tmp_path))
+    project = mtmd.open(folder, preset=folder / "preset.toml", artifacts=tmp_path)
     training = project.preset.training.model_copy(update={"epochs": 1})
     preset = project.preset.model_copy(update={"training": training})
     model, record = project.train(preset, ["2026-01-02", "2026-01-01"])
     assert (len(record.fit.epochs), record.reused, model.training) == (1, False, False)
     assert set(record.fit.epochs[0].validation_logmae) == {"ctr", "gctr", "octr"}
-    assert project.train(preset, ["2026-01-01", "2026-01-02"])[1].reused
+    assert project.train(preset, [datetime(2026, 1, 1), date(2026, 1, 2)])[1].reused
     assert project.runs().num_rows == 0
 
 
