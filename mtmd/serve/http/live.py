@@ -3,7 +3,8 @@
 A request takes the whole of `Live.serving` once: a model with the ads that were published with it. A newer champion,
 or newer ads, are loaded, verified and warmed up beside it, then take its place in one assignment; requests that are
 being answered keep what they took. What can't be loaded changes nothing, and says why. While the champion answers a
-share of the users, the model of the others is part of the whole.
+share of the users, the model of the others is part of the whole; where only one of the two can be loaded, it answers
+all, unless two answer already.
 """
 
 import logging
@@ -47,10 +48,8 @@ class Serving:
     @property
     def every(self) -> "dict[tuple[str, str], Serving]":
         """Each model that answers, alone, by its id and its publication."""
-        found = (self, self.others) if self.others else (self,)
-        return {
-            (one.ranker.model_id, one.publication): replace(one, others=None, rollout=None) for one in found
-        }
+        found = (replace(self, others=None, rollout=None), self.others) if self.others else (self,)
+        return {(one.ranker.model_id, one.publication): one for one in found}
 
 
 class Live:
@@ -69,7 +68,7 @@ class Live:
         self._settings, self._on_swap = settings, on_swap
         self._stop, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
-        self._failed: dict[str, Current] | None = None  # what could not be loaded
+        self._failed: dict[str, Current | None] | None = None  # what could not be loaded
         self._not_before = 0.0
         self.serving: Serving | None = None
         self.problem: str | None = "nothing is loaded yet"
@@ -90,23 +89,26 @@ class Live:
 
         Never raises: `problem` says what is wrong, and what was served is served on.
         """
-        wanted = None
+        wanted, serving = None, self.serving
         try:
             rollout, models = self._chosen()
-            wanted = {model: self._catalogue.current(model) for model in models}
+            wanted = {model: self._catalogue.known(model) for model in models}
             if self._is_served(wanted, rollout):
                 self.problem = None
                 return False
             if wanted == self._failed and time.monotonic() < self._not_before:
                 return False
-            serving = self._whole(wanted, rollout)
+            serving, problem = self._whole(wanted, rollout)
         except Exception as error:  # noqa: BLE001 - whatever a file makes a library say: the thread must go on
-            if str(error) != self.problem:
-                _log.warning("%s", error)
-            self.problem, self._failed = str(error), wanted
+            problem = str(error)
+        if problem is not None:
+            if problem != self.problem:
+                _log.warning("%s", problem)
             self._not_before = time.monotonic() + _PAUSES * self._settings.poll_s
+        self.problem, self._failed = problem, None if problem is None else wanted
+        if serving is None or serving is self.serving:
             return False
-        self.serving, self.problem, self._failed = serving, None, None
+        self.serving = serving
         self._on_swap(serving)
         _log.info("serving %s with the ads of %s", serving.ranker.model_id, serving.day)
         return True
@@ -120,18 +122,27 @@ class Live:
             return None, [champion.model_id]
         return champion, [champion.model_id, champion.partner]
 
-    def _is_served(self, wanted: dict[str, Current], rollout: Champion | None) -> bool:
-        served, names = self.serving, [(model, current.name) for model, current in wanted.items()]
+    def _is_served(self, wanted: dict[str, Current | None], rollout: Champion | None) -> bool:
+        served, names = self.serving, [(model, current and current.name) for model, current in wanted.items()]
         return served is not None and (list(served.every), served.rollout) == (names, rollout)
 
-    def _whole(self, wanted: dict[str, Current], rollout: Champion | None) -> Serving:
-        """All that is wanted as one; what answers already is not loaded again."""
+    def _whole(
+        self, wanted: dict[str, Current | None], rollout: Champion | None
+    ) -> tuple[Serving, str | None]:
+        """All that is wanted as one, or what of it answers all, and why; what answers already is not loaded again."""
         there = self.serving.every if self.serving else {}
-        loaded = [
-            there.get((model, current.name)) or self._load(model, current)
-            for model, current in wanted.items()
-        ]
-        return replace(loaded[0], others=loaded[-1] if rollout else None, rollout=rollout)
+        loaded, failed = list[Serving](), list[Exception]()
+        for model, known in wanted.items():
+            try:
+                current = known or self._catalogue.current(model)
+                loaded.append(there.get((model, current.name)) or self._load(model, current))
+            except Exception as error:  # noqa: BLE001 - as above
+                failed.append(error)
+        if not failed:
+            return replace(loaded[0], others=loaded[-1] if rollout else None, rollout=rollout), None
+        if not loaded or len(there) > 1:
+            raise failed[0]
+        return loaded[0], f"{failed[0]}; {loaded[0].ranker.model_id} answers all users"
 
     def _load(self, model_id: str, current: Current) -> Serving:
         scorer = Scorer.load(self._registry.verify(model_id))
