@@ -261,12 +261,12 @@ def stood_on(champion: Champion | None, new: KnownModel, share: float) -> tuple[
     """What rollbacks go back along once a new model is live, and the share of the users that it answers then.
 
     It takes the place, and the share, of a model that is rolled out at one: no rollback may go to what few users had.
-    Without another model before it, the new one answers all users.
+    Where the model before it has the same content, or there is none, the new one answers all users.
     """
     before = champion.standing if champion else ()
     if champion is not None and champion.partner is not None:
         before, share = champion.below, champion.share
-    alone = all(one.bundle_id == new.bundle_id for one in before)
+    alone = not before or before[-1].bundle_id == new.bundle_id
     return (*before, new)[-_STANDING:], 1.0 if alone else share
 
 

@@ -45,7 +45,7 @@ def test_one_champion_stands_after_all_of_them(
     root = tmp_path / "line"
     add_all(root, reserve)
     Registry(root).promote("model-0", DAY, "first", 0)
-    jobs = (promote, promote, roll_back, reinstate, publish, remove, read)
+    jobs = (promote, promote, roll_back, roll_out, reinstate, publish, remove, read)
     processes = [
         _CONTEXT.Process(target=repeated, args=(job, root, reserve, rounds, seed), daemon=True)
         for seed, job in enumerate(jobs)
@@ -81,6 +81,10 @@ def roll_back(root: Path, _: random.Random) -> None:
     Registry(root).rollback("bad", lambda _: None)
 
 
+def roll_out(root: Path, rng: random.Random) -> None:
+    Registry(root).roll_out(rng.choice((0.1, 0.5, 1.0)), "some users", lambda _: None)
+
+
 def reinstate(root: Path, rng: random.Random) -> None:
     registry = Registry(root)
     registry.reinstate(rng.choice(registry.require_champion().rolled_back or ("none",)), "good after all")
@@ -103,6 +107,7 @@ def read(root: Path, _: random.Random) -> None:
     registry = Registry(root)
     before, after = registry.require_champion(), registry.require_champion()
     assert before.sequence <= after.sequence
+    assert (after.partner is None) == (after.share == 1.0)
     assert registry.history()[-1].sequence >= before.sequence
 
 

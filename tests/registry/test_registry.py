@@ -185,6 +185,18 @@ def test_a_reinstatement_lets_a_content_come_back_whatever_its_id(
     assert registry.rollback("bad after all", trust)[1].model_id == "a"
 
 
+def test_the_same_content_under_another_id_hands_no_users_to_an_older_model(
+    registry: Registry, promote: Promote, add: AddModel
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    for name, standing in (("c", "abc"), ("b2", ("a", "b", "b2")), ("b3", ("a", "b", "b2", "b3"))):
+        add(name, 6)
+        registry.promote(name, day(6), "", registry.require_champion().sequence, 0.1)
+        assert registry.standing() == tuple(standing)
+        assert registry.require_champion().partner == ("b" if name == "c" else None)
+
+
 def test_one_rollback_is_about_the_champion_its_copies_and_the_model_before_them(
     registry: Registry, promote: Promote
 ) -> None:
