@@ -117,15 +117,19 @@ def look_at_all(database: Database, places: Sequence[Place], newest: date) -> li
     tables = []
     for number, place in enumerate(places):
         days = [day for day in place.days if day <= newest][-_DAYS_LOOKED_AT:]
-        view, of_newest = f"t{number}", f"t{number}_newest"
-        for name, of_view in ((view, days), (of_newest, days[-1:])):
+        view, of_newest, columns = f"t{number}", f"t{number}_newest", "*"
+        for name, of_view in ((of_newest, days[-1:]), (view, days)):
             given = {"paths": duckdb_paths(file for day in of_view for file in place.days[day])}
-            database.connection.sql(f"select * from {READER}", params=given).create_view(name)
-        found = [_column(database, view, row) for row in database.rows(f"summarize {view}")]
-        if not found[0].rows:
+            made = database.connection.sql(f"select {columns} from {READER}", params=given).create_view(name)
+            columns = ", ".join(
+                map(sql_name, made.columns)
+            )  # what the newest day lacks, no statement can read
+        (newest_rows,) = database.rows(f"select count(*) as n from {of_newest}")
+        if not newest_rows["n"]:
             raise LogsError(
                 f"{place.days[newest][0]} has 0 rows; at least 1 is required: deliver the day again"
             )
+        found = [_column(database, view, row) for row in database.rows(f"summarize {view}")]
         tables.append(Table(place, view, of_newest, {column.name: column for column in found}))
     return tables
 

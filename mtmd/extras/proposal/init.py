@@ -1,6 +1,7 @@
 """A project for logs that are there: every file of it, proposed by looking at them. Nothing is written here."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from mtmd.extras.proposal.columns import READER, Column, Table, look_at_all, sql
 from mtmd.extras.proposal.features import find_features
 from mtmd.extras.proposal.places import find_places
 from mtmd.extras.proposal.roles import Joined, Question, Roles, Said, choose, find_roles, join, time_sql
-from mtmd.extras.proposal.tasks import ProposedTask, find_tasks, label_sql, sections
+from mtmd.extras.proposal.tasks import ProposedTask, find_tasks, label_sql, sections, shown_sql
 from mtmd.logs.contract import TABLES
 from mtmd.logs.sql import linked
 from mtmd.store.stores import in_bucket
@@ -66,7 +67,8 @@ def propose(folder: Path, said: Said | None = None, ask: Ask | None = None) -> P
     if most < len(TABLES):
         raise LogsError(
             f"{folder} has {', '.join(place.template for place in places)}, and no day of which there are requests, "
-            "ads and candidates; deliver one"
+            "ads and candidates; deliver one, or, where one table has all, make the project without --from-logs, and "
+            "let each statement select its part"
         )
     files = (file for place in places for of_day in place.days.values() for file in of_day)
     with reading([folder, *linked(files)]) as connection:
@@ -90,7 +92,7 @@ def _answers(folder: Path, questions: Sequence[Question], ask: Ask | None) -> di
     options = "".join(f" --{question.option} …" for question in questions if question.option)
     raise LogsError(
         f"{folder}: what can't be told: {'; '.join(question.text for question in questions)}",
-        f"say it: mtmd init … --from-logs {folder}{options}" if options else "",
+        f"say it: mtmd init … --from-logs {shlex.quote(str(folder))}{options}" if options else "",
     )
 
 
@@ -170,7 +172,7 @@ def _contract(joined: Joined, roles: Roles, tasks: Sequence[ProposedTask]) -> di
         "candidates": {
             "request_id": request.other.id_sql,
             "ad_id": ad.other.id_sql,
-            "impressed": shown.truth if shown else "true",
+            "impressed": shown.truth if shown else shown_sql(tasks),
             **{task.name: task.score.sql for task in tasks if task.score},
             **{task.label: label_sql(task, shown) for task in tasks},
         },

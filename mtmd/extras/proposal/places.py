@@ -47,7 +47,8 @@ def find_places(folder: Path) -> list[Place]:
         raise LogsError(
             f"{folder} has {len(files)} .parquet files, and no path of them has a day, such as "
             "requests/date=2026-01-25/part-0.parquet",
-            "name the folder of requests, ads and candidates",
+            "name the folder of requests, ads and candidates; for other files, such as CSV, make the project without "
+            "--from-logs, and let its statements read them",
         )
     return [Place(template, dict(sorted(of_group.items()))) for template, of_group in sorted(groups.items())]
 

@@ -63,7 +63,9 @@ def find_tasks(
         return Question("", f"{candidates.place.template} has {', '.join(candidates.columns)}: {lacking}")
     pairs = [(name, action or name) for name, _, action in (one.partition("=") for one in said)]
     pairs = pairs or _alike(scores, actions)
+    repeated = [name for n, (name, _) in enumerate(pairs) if name in dict(pairs[:n])]
     wrong = "".join(f", not {action}" for _, action in pairs if action not in actions)
+    wrong += "".join(f", and name {name} once" for name in repeated)
     if wrong or not pairs:
         of = f" of the scores {', '.join(scores)}" if scores else ""
         example = f"{next(iter(scores), 'click')}={next(iter(actions))}"
@@ -81,6 +83,14 @@ def find_tasks(
     tasks = [replace(task, mean=means[f"m{n}"] or 0.0) for n, task in enumerate(tasks)]
     of_products = zip(tasks, _products(database, joined, roles.product, tasks), strict=True)
     tasks = [replace(task, products=products) for task, products in of_products]
+    without = [
+        name
+        for name in roles.product.names.values()
+        if not any(task.products is None or name in task.products for task in tasks)
+    ]
+    if without:
+        lacking = "no task has a value in the newest day; deliver one, or leave these ads out of the logs"
+        return Question("task" if said else "", f"of ads of {', '.join(without)}, {lacking}")
     tasks = [replace(task, parent=_parent(database, candidates, task, tasks)) for task in tasks]
     return sorted(tasks, key=lambda task: -task.mean)
 
@@ -133,6 +143,13 @@ def _products(
     )
     lacking = [{row["product"] for row in found if not row[f"n{n}"]} for n in range(len(tasks))]
     return [[name for of, name in product.names.items() if of not in one] if one else None for one in lacking]
+
+
+def shown_sql(tasks: Sequence[ProposedTask]) -> str:
+    """SQL of which ads were shown, where no column says it: all, or those that an action has a value of."""
+    if not all(task.action.nulls for task in tasks):
+        return "true"
+    return " or ".join(f"{task.action.sql} is not null" for task in tasks)
 
 
 def label_sql(task: ProposedTask, shown: Column | None) -> str:

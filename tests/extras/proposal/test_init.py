@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import Preset, load_preset
@@ -126,6 +127,8 @@ def test_a_task_of_some_products_has_them(foreign_logs: Path, tmp_path: Path) ->
     proposal = propose(_write(foreign_logs, tmp_path, candidates=scored))
     assert 'parent = "p_click", products = ["standard"]' in "".join(proposal.sections)
     assert "case when shown and p_lead is not null then lead end as lead" in proposal.statements["candidates"]
+    with pytest.raises(LogsError, match="of ads of shopping, no task has a value"):
+        propose(tmp_path, {"task": ["p_lead=lead"]})
 
 
 MOVED = "select * replace (served_at + interval {days} day as served_at) from t"
@@ -140,6 +143,21 @@ def test_without_scores_actions_are_learned(foreign_logs: Path, tmp_path: Path) 
     assert told == [("click", "click", None, "actions"), ("lead", "lead", "click", "actions")]
 
 
+def test_without_a_column_that_says_it_an_ad_was_shown_where_an_action_has_a_value(
+    foreign_logs: Path, tmp_path: Path
+) -> None:
+    scored = "select * exclude shown replace (if(shown, click, null) as click, if(shown, lead, null) as lead) from t"
+    proposal = propose(_write(foreign_logs, tmp_path / "logs", candidates=scored))
+    assert "click is not null or lead is not null as impressed" in proposal.statements["candidates"]
+
+
+def test_a_column_that_the_newest_day_lacks_is_not_read(foreign_logs: Path, tmp_path: Path) -> None:
+    logs = _write(foreign_logs, tmp_path / "logs", 2, requests=MOVED)
+    newest = logs / "ads" / "2026-01-06.parquet"
+    pq.write_table(pq.read_table(newest).drop_columns(["topic"]), newest)
+    assert "topic" not in propose(logs).statements["ads"]
+
+
 def test_what_is_said_goes_before_what_is_seen(foreign_logs: Path, tmp_path: Path) -> None:
     """Also of a score and an action together."""
     proposal = propose(_write(foreign_logs, tmp_path), {"task": ["p_click=lead", "clicked=click"]})
@@ -148,6 +166,8 @@ def test_what_is_said_goes_before_what_is_seen(foreign_logs: Path, tmp_path: Pat
     assert '{ name = "clicked", label = "click", learn_from = "actions" }' in tasks
     assert "p_click" in proposal.statements["candidates"]
     assert "p_lead" not in proposal.statements["candidates"]
+    with pytest.raises(LogsError, match="and name a once"):
+        propose(tmp_path, {"task": ["a=lead", "a=click"]})
 
 
 def test_all_that_cannot_be_told_is_asked_at_once(foreign_logs: Path, tmp_path: Path) -> None:
@@ -179,6 +199,7 @@ def test_all_that_cannot_be_told_is_asked_at_once(foreign_logs: Path, tmp_path: 
         ("ads", "select * exclude id from t", r"no table has ids of two others, .* ads/\{day\}.parquet has kind, cpc"),
         ("requests", "select * exclude served_at from t", "no table has .* of which one has times of its day"),
         ("candidates", "select * exclude (click, lead, shown) from t", "no column of true and false, .* deliver one"),
+        ("ads", "from t limit 0", r"ads/2026-01-05\.parquet has 0 rows; at least 1"),
     ],
 )  # fmt: skip
 def test_what_the_logs_lack_is_named(
