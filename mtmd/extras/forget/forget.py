@@ -1,10 +1,11 @@
 """Where rows of some users are below a line's directory, and their removal (docs/operations.md).
 
 The logs say on which days a user is. Of these days the shards go, and all that was made of them. A shard whose logs are
-no longer there is judged by the users' buckets. Nothing is removed before all is found. Shards go last: until then an
-interrupted removal finds everything again.
+no longer there is judged by the users' buckets. Nothing is removed before all is found, and written down as begun.
+Shards go last: until then an interrupted removal finds everything again.
 """
 
+import hashlib
 import html
 import json
 import re
@@ -31,15 +32,15 @@ from mtmd.logs.source import LogSource
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
-from mtmd.store.files import sweep
+from mtmd.store.files import digest, sha256_file, sweep
 from mtmd.store.sealed import SEAL, sealed_text
-from mtmd.store.workspace import Workspace, write_record
+from mtmd.store.workspace import Workspace, read_record, write_record
 from mtmd.train.results import MOMENTS
 from mtmd.train.stage import read_made
 
 USER = "user_id"  # the contract's column
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
-_TEXTS = ("validation/*.json", "failures/*", "runs/*/*", "shadow/*", "history/*", "*.json", "*.html")
+_NO_TEXTS = {".arrow", ".lock", ".npy", ".onnx", ".parquet", ".safetensors"}
 _LONG = 6  # characters of an id that nothing else has by chance
 _GONE = "0"  # in the place of an id: JSON stays JSON
 
@@ -48,12 +49,17 @@ class Forgotten(Frozen):
     """What was found, and removed where it is no dry run; without the users it is a record in `forgotten/`."""
 
     users: int
-    dry_run: bool = Field(exclude=True)
+    dry_run: bool = Field(False, exclude=True)
     days: tuple[date, ...] = Field(description="of the logs, to be delivered again without the users")
     removed: tuple[str, ...] = Field(description="outputs below the line's directory")
     rewritten: tuple[str, ...] = Field(description="records and pages in which an id stood")
     kept: tuple[str, ...] = Field(
         description="models that learned from the users, and serve or may serve again"
+    )
+    unfinished: str | None = Field(
+        None,
+        exclude_if=lambda mark: mark is None,
+        description="until all is done; tells a next run whether its users are these: many others have the same",
     )
 
     def lines(self) -> Iterator[str]:
@@ -104,6 +110,8 @@ def forget_users(
     kept = [model.model_id for model in found.models if model.model_id in registry.standing()]
     models = [model.model_id for model in found.models if model.model_id not in kept]
     made = [*found.made]
+    gone = {*made, *found.shards, *(root / place / model for model in models for place in ("models", "ads"))}
+    texts = {path: text for path, text in found.texts.items() if gone.isdisjoint(path.parents)}
     done = Forgotten(
         users=len(users),
         dry_run=dry_run,
@@ -112,11 +120,14 @@ def forget_users(
             *(f"models/{model}" for model in models),
             *(str(one.relative_to(root)) for one in (*made, *found.shards)),
         ),
-        rewritten=tuple(str(path.relative_to(root)) for path in found.texts),
+        rewritten=tuple(str(path.relative_to(root)) for path in texts),
         kept=tuple(kept),
+        unfinished=digest(sorted(users))[:4],
     )
+    record, done = _begun(root / "forgotten", done)
     if dry_run or not (done.days or done.removed or done.rewritten):
         return done
+    write_record(record, done, seal=True)
     for path in made:  # before the models, by which some of it is found
         store.discard(path)
     for model in models:
@@ -124,12 +135,26 @@ def forget_users(
             if model not in registry.standing():  # unless it was made live meanwhile
                 store.discard(root / "ads" / model)  # first, as they are found by the model
                 registry.discard(model)
-    for path, text in found.texts.items():
+    for path, text in texts.items():
         store.write_text(path, text)
     for path in found.shards:
         store.discard(path)
-    write_record(root / "forgotten" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json", done, seal=True)
+    done = done.model_copy(update={"unfinished": None})
+    write_record(record, done, seal=True)
     return done
+
+
+def _begun(folder: Path, found: Forgotten) -> tuple[Path, Forgotten]:
+    """Where the record is written, and what it says: also what an interrupted removal of the same users had found."""
+    for path in sorted(folder.glob("*.json")):
+        before = read_record(path, Forgotten)
+        if before is not None and before.unfinished == found.unfinished:
+            lists = {
+                name: tuple(dict.fromkeys((*getattr(before, name), *getattr(found, name))))
+                for name in ("days", "removed", "rewritten", "kept")
+            }
+            return path, found.model_copy(update=lists)
+    return folder / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json", found
 
 
 class _Found:
@@ -192,14 +217,21 @@ class _Found:
 
     @cached_property
     def texts(self) -> dict[Path, str]:
-        """Records, pages and logs in which an id stands, as they are without it."""
+        """Records, pages and logs in which an id stands, as they are without it; copies of your logs are none."""
         wanted = re.compile("|".join(map(pattern, sorted(self._users))))
-        paths = (path for glob in _TEXTS for path in self._root.glob(glob) if path.is_file())
-        found = {}
-        for path in sorted(paths):
+        found = dict[Path, str]()
+        for path in sorted({*self._root.rglob("*")} - {*self._root.glob("spool/**/*")}):
+            if not path.is_file() or path.suffix in _NO_TEXTS:
+                continue
             with suppress(UnicodeDecodeError):  # no text
                 if wanted.search(text := path.read_bytes().decode("utf-8")):
                     found[path] = _sealed_again(path, wanted.sub(_GONE, text))
+        for path in [*found]:  # of an output whose manifest has the digests of its files
+            manifest = path.with_name("manifest.json")
+            said = found.get(manifest) or (manifest.read_text() if manifest.is_file() else "")
+            new = hashlib.sha256(found[path].encode()).hexdigest()
+            if (old := sha256_file(path)) in said:
+                found[manifest] = _sealed_again(manifest, said.replace(old, new))
         return found
 
     def _is_in_logs(self, day: date) -> bool:

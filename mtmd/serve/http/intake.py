@@ -9,15 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import HTTPException
 from prometheus_client import Gauge
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from starlette.requests import ClientDisconnect, Request
 
 from mtmd.config import Declarations, Frozen

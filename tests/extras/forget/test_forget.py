@@ -21,7 +21,7 @@ from mtmd.extras.forget.forget import Forgotten, forget_users, pattern, read_use
 from mtmd.features.categorical import hash_bucket
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
-from mtmd.store.files import read_json, write_json, write_text
+from mtmd.store.files import read_json, sha256_file, write_json, write_text
 from mtmd.train.stage import train
 from tests.registry.conftest import fill_bundle, manifest_of
 from tests.test_ids import DAYS, PRESET, _write_logs
@@ -95,11 +95,27 @@ def user(line: Line) -> str:
     )
     write_text(line.root / "runs" / "a" / "report.md", f"first row: request_id req/7, user_id {found}")
     write_text(line.root / "shadow" / "a.jsonl", json.dumps({"user_id": found}))
+    for place in (
+        f"monitoring/date={SECOND}.json",
+        "evaluations/a/report.json",
+        "nobody/knows/this/folder.txt",
+    ):
+        write_text(line.root / place, json.dumps({"words": f"user_id {found}"}))
+    _add_to_model(line, f"user_id {found}")
     write_text(line.root / "work" / "mtmd-0" / "checkpoint.safetensors", "half")
     shutil.copytree(
         line.file("requests", FIRST).parent, line.root / f"spool/requests/{FIRST}/0123456789abcdef"
     )
     return found
+
+
+def _add_to_model(line: Line, words: str) -> None:
+    """A file that the manifest of the live model knows."""
+    model = Registry(line.root).path("live")
+    write_text(model / "notes.json", json.dumps({"words": words}))
+    manifest = read_json(model / "manifest.json")
+    files = manifest["files"] | {"notes.json": sha256_file(model / "notes.json")}
+    write_json(model / "manifest.json", manifest | {"files": files}, seal=True)
 
 
 def bucket(user: str) -> int:
@@ -109,7 +125,7 @@ def bucket(user: str) -> int:
 def left_of(user: str, line: Line) -> list[Path]:
     """Files below the line with the id's bytes in any form, or with its bucket in a row."""
     forms, found = {user.encode(), json.dumps(user)[1:-1].encode()}, []
-    for path in (path for path in line.root.rglob("*") if path.is_file()):
+    for path in (path for path in line.root.parent.rglob("*") if path.is_file()):
         rows = f"{pq.read_table(path, partitioning=None).to_pylist()}" if path.suffix == ".parquet" else ""
         in_rows = path.name == "requests.arrow" and bucket(user) in open_shard(path.parent).query.categorical
         found += [path] * (in_rows or user in rows or any(form in path.read_bytes() for form in forms))
@@ -120,15 +136,16 @@ def test_nothing_is_left_of_a_user_and_what_follows_is_made_anew(line: Line, use
     before = {path: path.read_bytes() for path in line.root.rglob("*") if path.is_file()}
     said = line.forget(user, dry_run=True)
     assert {path: path.read_bytes() for path in line.root.rglob("*") if path.is_file()} == before
-    assert len(left_of(user, line)) == 5
+    assert len(left_of(user, line)) == 9
     done = line.forget(user)
-    assert done == said.model_copy(update={"dry_run": False})
+    assert done == said.model_copy(update={"dry_run": False, "unfinished": None})
     assert (done.days, done.kept) == ((FIRST,), ("live",))
     assert {path.split("/")[0] for path in done.removed} == {"models", "trained", "work", "spool", "shards"}
     assert left_of(user, line) == []
     for place in ("models", "ads"):
         assert sorted(path.name for path in (line.root / place).glob("*[!k]")) == ["early", "live"]
     assert Registry(line.root).require_champion().model_id == "live"
+    assert read_json(Registry(line.root).verify("live") / "notes.json") == {"words": "user_id 0"}
     assert read_json(line.root / "validation" / f"as_of={SECOND}.json") == {"samples": [{"user_id": "0"}]}
     (record,) = (line.root / "forgotten").iterdir()
     assert read_json(record)["days"] == [f"{FIRST}"]
@@ -147,11 +164,11 @@ def test_a_shard_whose_logs_were_delivered_again_is_told_by_the_bucket(line: Lin
     assert [path.split("/")[1] for path in done.removed if path.startswith("shards/")] == [f"date={FIRST}"]
 
 
-@pytest.mark.parametrize("number", range(1, 6))
+@pytest.mark.parametrize("number", range(1, 15, 3))
 def test_an_interrupted_removal_is_done_by_the_next_one(
     line: Line, user: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ended at the number-th tree that is removed."""
+    """Ended at the number-th tree that is removed; a file that is written has one, too."""
     rmtree, calls = shutil.rmtree, iter(range(1, 1000))
 
     def ended(path: Any, *given: Any, **named: Any) -> None:
@@ -163,8 +180,13 @@ def test_an_interrupted_removal_is_done_by_the_next_one(
         fault.setattr(shutil, "rmtree", ended)
         with pytest.raises(KeyboardInterrupt):
             line.forget(user)
+    (record,) = (line.root / "forgotten").glob("*.json")
+    begun = read_json(record)
+    line.forget("another", dry_run=False)  # finishes nothing of it
+    assert read_json(record) == begun
     line.forget(user)
     assert left_of(user, line) == []
+    assert read_json(record) == {key: value for key, value in begun.items() if key != "unfinished"}
     left = [*line.root.glob("*/old"), *line.root.glob("trained/*"), *line.root.rglob(".tmp-*")]
     assert left == []
 
