@@ -201,15 +201,15 @@ def impression_values(log_p: Floats, action: NDArray[np.bool_]) -> dict[str, Flo
 
 
 def ratio_error(own: Floats, reference: Floats, request: Integers) -> float | None:
-    """Standard error of ln(Σ own / Σ reference) over requests, by the delta method; None without rows.
+    """Standard error of ln(Σ own / Σ reference) over requests, by the delta method; None where either is 0.
 
     Rows of a request share a user and a context, so a request is the unit that is drawn. With r the ratio,
     √(Σ over requests of (Σ its rows' own − r · reference)²) / Σ own.
     """
-    total = float(own.sum())
-    if not total:
+    total, below = float(own.sum()), float(reference.sum())
+    if not total or not below:
         return None
-    residual = own - total / float(reference.sum()) * reference
+    residual = own - total / below * reference
     return float(np.sqrt(np.square(np.bincount(request, weights=residual)).sum()) / total)
 
 

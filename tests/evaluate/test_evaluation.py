@@ -152,14 +152,20 @@ def test_empty_slices_have_zero_rows_and_no_numbers(declarations: Declarations, 
 
 
 def test_impressions_without_actions_have_a_log_loss_but_no_auc_or_calibration(
-    declarations: Declarations, make_day
+    declarations: Declarations, acting: Declarations, make_day
 ) -> None:
+    """Nor an NE, where a task learns from actions."""
     day = make_day(200)
     day = replace(day, labels=np.minimum(day.labels, 0))
-    found = evaluate_predictors(AS_OF, declarations, day, {"mtmd": predict(day, 0, 0.1)}, CONFIG).metrics[0]
+    given = {"mtmd": predict(day, 0, 0.1)}
+    found = evaluate_predictors(AS_OF, declarations, day, given, CONFIG).metrics[0]
     assert found.impressions > 0
     assert found.log_loss is not None
     assert (found.positives, found.auc, found.calibration) == (0, None, None)
+    day.teacher[:, :2] = np.where(day.labels >= 0, day.labels, np.nan)[:, :2]
+    found = evaluate_predictors(AS_OF, acting, day, given, CONFIG).metrics[0]
+    assert found.errors.keys() == {"log_loss", "mean_prediction"}
+    assert (found.ne, found.auc, found.calibration) == (None, None, None)
 
 
 def test_values_where_the_task_does_not_apply_are_not_read(declarations: Declarations, make_day) -> None:
