@@ -152,7 +152,8 @@ class Registry:
                 )
             if champion is not None and (words := refusal(manifest, champion, self._was_promoted)):
                 return Promotion(outcome="refused", champion=champion, words=words)
-            check_sequence(champion, expected_sequence, model_id)
+            later = [change.action for change in self.history() if change.sequence > expected_sequence]
+            check_sequence(champion, expected_sequence + later.count("rollout"), model_id)
             new = KnownModel(model_id=model_id, bundle_id=manifest.bundle_id)
             standing, share = stood_on(champion, new, share)
             promoted = self._changed(champion, "promote", as_of, reason, standing, share=share)

@@ -76,6 +76,18 @@ def test_a_decision_about_another_champion_is_refused(
     assert live(registry) == "b"
 
 
+def test_a_share_that_changed_while_a_run_decided_keeps_no_model_down(
+    registry: Registry, add: AddModel, promote: Promote
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    add("c", 7)
+    for share in (0.1, 0.2):
+        registry.roll_out(share, "more users", lambda _: None)
+    assert registry.promote("c", day(7), "good", 2).outcome == "promoted"
+    assert registry.require_champion().answers == "c answers 0.2 of the users, a the others"
+
+
 def test_a_wrong_day_and_an_altered_model_are_not_promoted(registry: Registry, add: AddModel) -> None:
     path = Path(add("a", 5).path) / "item_shopping.onnx"
     with pytest.raises(RegistryError, match="'a' has as_of 2026-01-05; it cannot be promoted for 2026-01-06"):
