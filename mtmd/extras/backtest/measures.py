@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mtmd.config import Declarations, EvaluationConfig, Frozen
+from mtmd.errors import EvaluationError
 from mtmd.evaluate.bootstrap import poisson_weights, request_blocks
 from mtmd.evaluate.evaluation import METRICS_FORMAT, log_probabilities
 from mtmd.evaluate.held_out import HeldOutDay, Scored, SliceRows, cut, whole_tasks
@@ -92,6 +93,19 @@ def measure_day(contestants: Sequence[OnDay]) -> DayFigures:
     seconds = [float(np.mean([model.fit.seconds for model in one.trained])) for one in contestants]
     rows = first.held_out.candidates
     return DayFigures(day=first.plan.as_of, path=str(final), rows=rows, seconds=tuple(seconds))
+
+
+def figures_of_days(days: Sequence[DayFigures]) -> list[dict[str, Floats]]:
+    """Of each; raises EvaluationError naming days on which nothing can be compared."""
+    found = [day.arrays() for day in days]
+    if without := [
+        f"{day.day}" for day, own in zip(days, found, strict=True) if np.isnan(own[ROWS][0]).any()
+    ]:
+        raise EvaluationError(
+            f"on {', '.join(without)} no action happened on ads that were shown, or all did: errors have no unit",
+            "correct the labels, or leave these days out: [left_out] of the preset",
+        )
+    return found
 
 
 def is_higher_better(figure: str) -> bool:

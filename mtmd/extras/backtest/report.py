@@ -29,6 +29,7 @@ from mtmd.extras.backtest.measures import (
     days_to_decide,
     differences,
     error_of,
+    figures_of_days,
     improvement,
     over_days,
 )
@@ -113,7 +114,7 @@ def conclude(contestants: Sequence[Contestant], measured: Sequence[DayFigures]) 
     final = plan.workspace.root / "backtests" / f"{plan.as_of}-{key[:16]}"
 
     def build(directory: Path) -> None:
-        arrays = [day.arrays() for day in measured]
+        arrays = figures_of_days(measured)
         results = (
             _result(one, place, arrays, [day.seconds[place] for day in measured])
             for place, one in enumerate(contestants)
@@ -126,11 +127,9 @@ def conclude(contestants: Sequence[Contestant], measured: Sequence[DayFigures]) 
             confidence=EvaluationConfig.confidence,
             results=tuple(results),
         )
-        shown = document(found)
+        above = "../../index.html", f"All days and runs of {plan.preset.name}"
         write_json(directory / REPORT, found.model_dump(mode="json"))
-        write_text(
-            directory / PAGE, page(shown, "../../index.html", f"All days and runs of {plan.preset.name}")
-        )
+        write_text(directory / PAGE, page(document(found), *above))
 
     make_once(final, build)
     return Backtest.model_validate(read_json(final / REPORT) | {"path": str(final)})

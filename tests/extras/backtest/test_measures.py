@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,13 +23,16 @@ from mtmd.extras.backtest.measures import (
     ROWS,
     SLICES,
     WINNER_KL,
+    DayFigures,
     OverDays,
     days_to_decide,
     differences,
     figures_of_day,
+    figures_of_days,
     improvement,
     over_days,
 )
+from mtmd.store.files import write_json
 from tests.evaluate.conftest import declarations, make_day, make_shard
 
 __all__ = ["declarations", "make_day", "make_shard"]
@@ -113,6 +117,14 @@ def test_scores_that_are_none_name_the_contestant(day: HeldOutDay, declarations:
     models = [[noisy(day, 0.4)], [np.full_like(noisy(day, 0.4), np.nan)]]
     with pytest.raises(EvaluationError, match=r"'small' on .* not finite"):
         figures_of_day(["base", "small"], models, day, declarations, CONFIG)
+
+
+def test_a_day_without_any_action_is_named(tmp_path: Path) -> None:
+    write_json(tmp_path / "figures.json", [ROWS])
+    np.save(tmp_path / "resamples.npy", np.full((1, 3, 2), np.nan))
+    day = DayFigures(day=date(2026, 1, 5), path=str(tmp_path), rows=9, seconds=(1.0, 1.0))
+    with pytest.raises(EvaluationError, match=r"on 2026-01-05 no action happened .* \[left_out\]"):
+        figures_of_days([day])
 
 
 def test_contestants_that_read_other_rows_are_refused(make_shard: Callable[..., Shard]) -> None:
