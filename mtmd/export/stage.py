@@ -19,9 +19,13 @@ from mtmd.model.ranker import TwoTower
 from mtmd.registry.records import ModelManifest, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
-from mtmd.store.files import digest, write_json
+from mtmd.store.files import digest, sha256_file, write_json
+from mtmd.store.workspace import is_complete, make_once, read_record
+from mtmd.train.results import WEIGHTS
 from mtmd.train.stage import Trained, load_trained
 
+PROOF_FORMAT = 1  # raise it whenever files that passed could fail
+_PROOFS = "proofs.json"
 _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")
 
 
@@ -30,6 +34,7 @@ class Proofs(Frozen):
 
     parity: Proof
     fresh_process: Proof
+    reused: bool = False
 
 
 def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) -> Registered:
@@ -67,13 +72,46 @@ def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) ->
 
 
 def prove(plan: RunPlan, exported: Registered, trained: Trained, held_out: ShardRef) -> Proofs:
-    """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone."""
-    directory = Registry(plan.workspace.root).verify(exported.model_id)
+    """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
+
+    A proof that held is stored, and taken where the same packages would prove just the same files.
+    """
+    registry = Registry(plan.workspace.root)
+    directory, files = registry.verify(exported.model_id), registry.manifest(exported.model_id).files
+    place = plan.workspace.evaluation(_proof_key(plan, files, trained, held_out))
+    stored = read_record(place / _PROOFS, Proofs) if is_complete(place) else None
+    if stored is not None:
+        return stored.model_copy(update={"reused": True})
     shard = open_shard(Path(held_out.path))
     rows = sample_raw_rows(plan.source, shard, plan.preset.declarations)
-    return Proofs(
+    proofs = Proofs(
         parity=check_parity(_load(plan, trained), directory, shard, plan.preset),
         fresh_process=check_fresh_process(directory, shard, rows, plan.preset),
+    )
+    if proofs.parity.passed and proofs.fresh_process.passed:
+        make_once(place, lambda temporary: write_json(temporary / _PROOFS, proofs.model_dump(), seal=True))
+    return proofs
+
+
+def _proof_key(plan: RunPlan, files: dict[str, str], trained: Trained, held_out: ShardRef) -> str:
+    """Digest of all that a proof depends on: files and weights by their content."""
+    gates = plan.preset.gates
+    return digest(
+        {
+            "format": PROOF_FORMAT,
+            "files": files,
+            "weights": sha256_file(Path(trained.path) / WEIGHTS),
+            "held_out": held_out.fingerprint,
+            "rows": [plan.preset.training.batch_requests, plan.preset.publication.int8],
+            "bounds": [
+                gates.parity_score,
+                gates.parity_embedding,
+                gates.top_k,
+                gates.int8_ads,
+                gates.int8_loss,
+            ],
+            "versions": [platform.platform(), package_versions(), version("mtmd")],
+        }
     )
 
 

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export import stage as export_stage
 from mtmd.store.files import read_json
+from mtmd.train.results import WEIGHTS
 from tests.daily import Done
 
 
@@ -35,3 +37,19 @@ def test_an_altered_model_is_made_again_with_a_warning(done: Done, caplog: pytes
     assert (again.reused, again.repaired, metrics.read_bytes()) == (False, True, before)
     assert "is made again" in caplog.text
     assert "metrics.json of model" in caplog.text
+
+
+def test_a_proof_that_held_is_taken_where_it_would_be_the_same_again(
+    done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def proved() -> export_stage.Proofs:
+        return export_stage.prove(done.plan, done.exported, done.trained[0], done.days.held_out)
+
+    assert proved() == done.proofs.model_copy(update={"reused": True})
+    monkeypatch.setattr(export_stage, "PROOF_FORMAT", export_stage.PROOF_FORMAT + 1)
+    assert (proved().reused, proved().reused) == (False, True)
+    weights = Path(done.trained[0].path) / WEIGHTS
+    save_file({name: tensor * 1.5 for name, tensor in load_file(weights).items()}, weights)
+    for _ in range(2):  # what failed is proved again
+        again = proved()
+        assert (again.reused, again.parity.passed, again.fresh_process.passed) == (False, False, True)
