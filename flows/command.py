@@ -5,7 +5,6 @@ import logging
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -26,6 +25,7 @@ from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
     PREFECT_LOGGING_LEVEL,
+    PREFECT_UI_URL,
     temporary_settings,
 )
 
@@ -34,6 +34,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError, MtmdError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
+from mtmd.flows.server import own_server
 from mtmd.logs.source import LogSource
 from mtmd.promote.findings import RunSummary
 from mtmd.report import jobs
@@ -212,15 +213,13 @@ def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Res
         # Prefect's bookkeeping, which fails at that.
         signal.signal(signal.SIGTERM, _stop)
 
-    try:
-        result: _Result = flow.with_options(on_running=[*flow.on_running_hooks, stop_at_once])(**given)
-        return result
-    finally:
-        EventsWorker.drain_all(timeout=_PATIENCE_S)
-        APILogWorker.drain_all(timeout=_PATIENCE_S)
-        if (servers := sys.modules.get("prefect.server.api.server")) is not None:
-            for server in tuple(servers.SubprocessASGIServer._instances.values()):
-                server.stop()
+    with own_server() as api, temporary_settings({PREFECT_API_URL: api, PREFECT_UI_URL: ""}):
+        try:
+            result: _Result = flow.with_options(on_running=[*flow.on_running_hooks, stop_at_once])(**given)
+            return result
+        finally:
+            EventsWorker.drain_all(timeout=_PATIENCE_S)
+            APILogWorker.drain_all(timeout=_PATIENCE_S)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

@@ -78,6 +78,7 @@ def config(preset: PresetName) -> None:
 @commands.command(cls=Lazy, help="Run the daily job, from logs to a promoted model.")
 def run() -> typer.Typer:
     """The flow's own command: `python -m` that module is the same one. Prefect is imported here, by name alone."""
+    import_module("mtmd.flows.server").begin()
     command: typer.Typer = import_module("mtmd.flows.daily_retrain").command
     return command
 

@@ -1,0 +1,31 @@
+"""The temporary server; `test_command.py` runs a flow with one, and `test_kill.py` ends one at Ctrl-C."""
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from mtmd.errors import ConfigError
+from mtmd.flows import server
+from tests.flows.runs import ROOT
+
+
+def test_a_server_ends_with_a_client_that_is_killed() -> None:
+    script = "from mtmd.flows import server; print(server._started()[0].pid, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=-1, stdout=-1) as client:
+        assert client.stdout is not None
+        number = int(client.stdout.readline())
+        assert psutil.pid_exists(number)
+        client.kill()
+    deadline = time.monotonic() + 60
+    while psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_server_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.sys, "executable", "/bin/false")
+    with pytest.raises(ConfigError, match="a temporary Prefect server did not start"), server.own_server():
+        pytest.fail("it says that it answers")
