@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import Task, get_run_logger, runtime, task
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.annotations import opaque
 from prefect.utilities.urls import url_for
 
 from mtmd.command_line import stages as shown
@@ -55,7 +56,6 @@ def task_of(
     With a `stage` it is one of those that the command shows.
     """
 
-    @task(persist_result=False, **options)
     @wraps(call)
     def run(*given: _Given.args, **named: _Given.kwargs) -> _Result:
         if stage:
@@ -65,7 +65,16 @@ def task_of(
             get_run_logger().info("%s", told)
         return result
 
-    return run
+    return _Station(run, persist_result=False, **options)
+
+
+class _Station(Task[_Given, _Result]):
+    """A task that is given values alone. Prefect would look through each, twice, for states of other tasks."""
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Run the task."""
+        call: Callable[..., Any] = super().__call__
+        return call(*map(opaque, given), **{name: opaque(value) for name, value in named.items()})
 
 
 validate = task_of(
@@ -94,7 +103,10 @@ export = task_of(
 )
 prove = task_of(
     export_stage.prove,
-    lambda proofs: f"parity: {proofs.parity.detail}; fresh process: {proofs.fresh_process.detail}",
+    lambda proofs: (
+        f"{'proved before; ' * proofs.reused}parity: {proofs.parity.detail}; "
+        f"fresh process: {proofs.fresh_process.detail}"
+    ),
     stage="proving the exported files",
 )
 decide = task_of(
@@ -145,7 +157,8 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     with parameters.runner(_DAYS) as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
         running = [
-            runner.submit(extract, {"plan": planned, "day": day, "validated": seen}) for day, seen in days
+            runner.submit(extract, {"plan": opaque(planned), "day": day, "validated": opaque(seen)})
+            for day, seen in days
         ]
         shards: list[ShardRef] = []
         for future in running:
@@ -209,7 +222,7 @@ def train_all(
     # One that was trained for this day counts: a run that goes on gives each as many threads as the run before it.
     of_day = sum(found is None or found.last is None for found in stored.values())
     given: list[dict[str, Any]] = [
-        {"planned": planned, "kind": kind, "window": window, "stored": found}
+        {"planned": opaque(planned), "kind": kind, "window": opaque(window), "stored": found}
         for kind, found in stored.items()
     ]
     given[0]["start"] = start
