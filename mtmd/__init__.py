@@ -3,6 +3,7 @@
 In Python, `mtmd.open("my-ads")` gives a project: docs/library.md.
 """
 
+import atexit
 import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ __all__ = ["open"]
 # Imports make half a million objects that stay: looking through them for garbage again and again takes a fifth of their
 # time. Memory does not suffer: steps of a training, which would hold most of it, leave no garbage to look for.
 gc.set_threshold(100_000, 20, 20)
+atexit.register(gc.freeze)  # nor is there any use in looking once more when the process ends
 
 
 def open(
