@@ -57,9 +57,7 @@ class Forgotten(Frozen):
         description="models that learned from the users, and serve or may serve again"
     )
     unfinished: str | None = Field(
-        None,
-        exclude_if=lambda mark: mark is None,
-        description="until all is done; tells a next run whether its users are these: many others have the same",
+        None, description="until all is done: a mark of the users, and of many others"
     )
 
     def lines(self) -> Iterator[str]:
@@ -110,8 +108,6 @@ def forget_users(
     kept = [model.model_id for model in found.models if model.model_id in registry.standing()]
     models = [model.model_id for model in found.models if model.model_id not in kept]
     made = [*found.made]
-    gone = {*made, *found.shards, *(root / place / model for model in models for place in ("models", "ads"))}
-    texts = {path: text for path, text in found.texts.items() if gone.isdisjoint(path.parents)}
     done = Forgotten(
         users=len(users),
         dry_run=dry_run,
@@ -120,7 +116,7 @@ def forget_users(
             *(f"models/{model}" for model in models),
             *(str(one.relative_to(root)) for one in (*made, *found.shards)),
         ),
-        rewritten=tuple(str(path.relative_to(root)) for path in texts),
+        rewritten=tuple(str(path.relative_to(root)) for path in found.texts),
         kept=tuple(kept),
         unfinished=digest(sorted(users))[:4],
     )
@@ -128,6 +124,8 @@ def forget_users(
     if dry_run or not (done.days or done.removed or done.rewritten):
         return done
     write_record(record, done, seal=True)
+    for path, text in found.texts.items():
+        store.write_text(path, text)
     for path in made:  # before the models, by which some of it is found
         store.discard(path)
     for model in models:
@@ -135,8 +133,6 @@ def forget_users(
             if model not in registry.standing():  # unless it was made live meanwhile
                 store.discard(root / "ads" / model)  # first, as they are found by the model
                 registry.discard(model)
-    for path, text in texts.items():
-        store.write_text(path, text)
     for path in found.shards:
         store.discard(path)
     done = done.model_copy(update={"unfinished": None})
@@ -146,14 +142,12 @@ def forget_users(
 
 def _begun(folder: Path, found: Forgotten) -> tuple[Path, Forgotten]:
     """Where the record is written, and what it says: also what an interrupted removal of the same users had found."""
-    for path in sorted(folder.glob("*.json")):
+    for path in () if found.dry_run else sorted(folder.glob("*.json")):
         before = read_record(path, Forgotten)
         if before is not None and before.unfinished == found.unfinished:
-            lists = {
-                name: tuple(dict.fromkeys((*getattr(before, name), *getattr(found, name))))
-                for name in ("days", "removed", "rewritten", "kept")
-            }
-            return path, found.model_copy(update=lists)
+            both = {name: (*own, *getattr(found, name)) for name, own in before if isinstance(own, tuple)}
+            both = {name: tuple(dict.fromkeys(listed)) for name, listed in both.items()}
+            return path, found.model_copy(update=both)
     return folder / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json", found
 
 

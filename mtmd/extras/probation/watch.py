@@ -48,6 +48,7 @@ from mtmd.store.workspace import Workspace, read_record
 
 _DAYS = 7  # before the monitored day, on which the champion before is looked for
 _95 = 1.96
+_RATIOS = (("calibration", "shown_prediction", "positives"), ("ne", "log_loss", "entropy"))
 _MOST = 100  # models of a day: more are something else
 
 
@@ -186,10 +187,7 @@ def _measured(
         sums, measures = impression_values(clip_log_p(log_p[rows]), action), {}
         rate = action.sum() / max(1, len(action))
         sums["entropy"] = -np.log(np.where(action, rate, 1.0 - rate))  # by rows, as the rate has an error too
-        for name_of, above, below in (
-            ("calibration", "shown_prediction", "positives"),
-            ("ne", "log_loss", "entropy"),
-        ):
+        for name_of, above, below in _RATIOS:
             below_sum = float(sums[below].sum())
             if below_sum and (spread := ratio_error(sums[above], sums[below], user)) is not None:
                 measures[name_of] = (float(sums[above].sum()) / below_sum, spread)

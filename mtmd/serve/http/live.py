@@ -26,6 +26,7 @@ from mtmd.serve.scorer import Scorer
 _PAUSES = 10  # looks that are let pass before what can't be loaded is tried again: each try reads it all
 _START_PATIENCE_S, _STOP_PATIENCE_S = 20.0, 5.0  # with a disk or a bucket that gives no answer for minutes
 _log = logging.getLogger(__name__)
+Wanted = dict[str, Current | None]  # models that should answer, with their ads
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Live:
         self._settings, self._on_swap = settings, on_swap
         self._stop, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
-        self._failed: dict[str, Current | None] | None = None  # what could not be loaded
+        self._failed: Wanted | None = None  # what could not be loaded
         self._not_before = 0.0
         self.serving: Serving | None = None
         self.problem: str | None = "nothing is loaded yet"
@@ -122,13 +123,11 @@ class Live:
             return None, [champion.model_id]
         return champion, [champion.model_id, champion.partner]
 
-    def _is_served(self, wanted: dict[str, Current | None], rollout: Champion | None) -> bool:
+    def _is_served(self, wanted: Wanted, rollout: Champion | None) -> bool:
         served, names = self.serving, [(model, current and current.name) for model, current in wanted.items()]
         return served is not None and (list(served.every), served.rollout) == (names, rollout)
 
-    def _whole(
-        self, wanted: dict[str, Current | None], rollout: Champion | None
-    ) -> tuple[Serving, str | None]:
+    def _whole(self, wanted: Wanted, rollout: Champion | None) -> tuple[Serving, str | None]:
         """All that is wanted as one, or what of it answers all, and why; what answers already is not loaded again."""
         there = self.serving.every if self.serving else {}
         loaded, failed = list[Serving](), list[Exception]()
