@@ -11,7 +11,7 @@ import typer
 from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal, stages
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, RegistryError
+from mtmd.errors import ConfigError, MtmdError, RegistryError
 from mtmd.inspect import commands as inspect_commands
 from mtmd.project.commands import commands as project_commands
 from mtmd.store.workspace import Workspace
@@ -195,6 +195,13 @@ def rollout(
     words = rollback_stage.roll_out(_workspace(preset, artifacts), 1.0 if share is None else share, reason)
     update_index(artifacts, preset)
     console.print(literal(words))
+    if share is not None:  # the others had the ads of an earlier day
+        try:
+            publish(preset, artifacts, None, logs)
+        except MtmdError as error:
+            errors.print(
+                literal(f"warning: the rollout stands, with the ads that were published before: {error}")
+            )
 
 
 @commands.command()

@@ -93,7 +93,7 @@ def publish(
     )
     if not displaces:
         words = f"{model_id} has the ads of {served.day} already; those of {wanted} displace nothing"
-    if model is None and champion.partner is not None:
+    if model_id == champion.model_id and champion.partner is not None:
         others = publish(
             workspace, source, day, model=champion.partner, held_out=held_out, keep=keep, int8=int8
         )

@@ -9,12 +9,13 @@ import pytest
 from mtmd.cli import main
 from mtmd.config import Preset
 from mtmd.promote.stage import with_candidate
+from mtmd.publish.stage import publish
 from mtmd.registry.records import ORIGIN, SUMMARY, origin
 from mtmd.run import Race, RunPlan, plan_run
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.workspace import write_record
-from tests.flows.runs import LINE, NEXT, TINY, Run, copied, run_daily
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, run_daily
 from tests.promote.test_rollback import served
 from tests.train.windows import with_rival, with_training
 
@@ -95,6 +96,7 @@ def test_the_flow_promotes_a_rival_to_a_share_of_users_and_a_rollback_brings_mtm
 ) -> None:
     for back in range(1, 5):
         record(plan, next_day, back, BETTER)
+    publish(plan.workspace, plan.source, AS_OF)  # whoever answers the others gets the newest ads, too
     given = {"logs": next_day.logs, "artifacts": Path(plan.artifacts), "preset": str(tmp_path / "race.toml")}
     run = run_daily(as_of=NEXT, **given)
     summary, mtmd = run.summary, next_day.summary.model_id
@@ -115,10 +117,13 @@ def test_the_flow_promotes_a_rival_to_a_share_of_users_and_a_rollback_brings_mtm
     for wrong in ([], ["--share", "0.5", "--full"]):
         assert main(["rollout", *wrong, *options]) == 1
         assert "name one of them" in capsys.readouterr().err
-    for words, said in ((["--full"], "answers all users"), (["--share", "0.5"], "answers 0.5 of the users")):
+    few = ["--share", "0.5", "--logs", str(next_day.logs)]
+    for words, said in ((["--full"], "answers all users"), (few, "answers 0.5 of the users")):
         assert main(["rollout", *words, *options, "--reason", "it does well"]) == 0
         assert f"{summary.model_id} {said}" in " ".join(capsys.readouterr().out.split())
     assert run.registry.history()[-1].reason == "0.5 of the users: it does well"
+    assert served(service) == (summary.model_id, NEXT + timedelta(days=1))
+    assert service.serving.others.day == NEXT + timedelta(days=1)
     for text in (run.published["verdict"], Path(summary.places["run"], "report.md").read_text()):
         assert f"pooled, because it has the lowest {OVER}" in text
         assert "| pooled" in text
