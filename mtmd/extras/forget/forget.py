@@ -53,9 +53,7 @@ class Forgotten(Frozen):
     days: tuple[date, ...] = Field(description="of the logs, to be delivered again without the users")
     removed: tuple[str, ...] = Field(description="outputs below the line's directory")
     rewritten: tuple[str, ...] = Field(description="records and pages in which an id stood")
-    kept: tuple[str, ...] = Field(
-        description="models that learned from the users, and serve or may serve again"
-    )
+    kept: tuple[str, ...] = Field(description="models that learned from them, and serve or may serve again")
     unfinished: str | None = Field(
         None, description="until all is done: a mark of the users, and of many others"
     )
@@ -108,14 +106,12 @@ def forget_users(
     kept = [model.model_id for model in found.models if model.model_id in registry.standing()]
     models = [model.model_id for model in found.models if model.model_id not in kept]
     made = [*found.made]
+    gone = (*map(registry.path, models), *made, *found.shards)
     done = Forgotten(
         users=len(users),
         dry_run=dry_run,
         days=tuple(sorted(found.in_logs)),
-        removed=(
-            *(f"models/{model}" for model in models),
-            *(str(one.relative_to(root)) for one in (*made, *found.shards)),
-        ),
+        removed=tuple(str(path.relative_to(root)) for path in gone),
         rewritten=tuple(str(path.relative_to(root)) for path in found.texts),
         kept=tuple(kept),
         unfinished=digest(sorted(users))[:4],
@@ -251,11 +247,10 @@ class _Found:
             manifest = read_manifest(shard)
         except StorageError:
             return True
+        as_now = shard_fingerprint(self._source, manifest.sources, own)
         if manifest.sources.get("requests") == self._delivered.get(manifest.day):
             theirs = manifest.day in self.in_logs
-        elif USER not in features or manifest.fingerprint != shard_fingerprint(
-            self._source, manifest.sources, own
-        ):
+        elif USER not in features or manifest.fingerprint != as_now:
             return True
         else:
             place = features.index(USER)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from threading import BoundedSemaphore
 from typing import Annotated, Any, Literal, TypeVar
@@ -120,10 +121,9 @@ class Bodies:
 
     def user(self, value: object) -> Id | None:
         """A user's id as the logs have it, from the value in a body: 7.0 and "7" are 7; None for what is no id."""
-        try:
+        with suppress(ValidationError):
             return self._user.validate_python(value)
-        except ValidationError:
-            return None
+        return None
 
 
 def parsed(model: type[BaseModel], body: bytes) -> dict[str, Any]:

@@ -94,9 +94,6 @@ class Live:
         try:
             rollout, models = self._chosen()
             wanted = {model: self._catalogue.known(model) for model in models}
-            if self._is_served(wanted, rollout):
-                self.problem = None
-                return False
             if wanted == self._failed and time.monotonic() < self._not_before:
                 return False
             serving, problem = self._whole(wanted, rollout)
@@ -123,10 +120,6 @@ class Live:
             return None, [champion.model_id]
         return champion, [champion.model_id, champion.partner]
 
-    def _is_served(self, wanted: Wanted, rollout: Champion | None) -> bool:
-        served, names = self.serving, [(model, current and current.name) for model, current in wanted.items()]
-        return served is not None and (list(served.every), served.rollout) == (names, rollout)
-
     def _whole(self, wanted: Wanted, rollout: Champion | None) -> tuple[Serving, str | None]:
         """All that is wanted as one, or what of it answers all, and why; what answers already is not loaded again."""
         there = self.serving.every if self.serving else {}
@@ -137,6 +130,8 @@ class Live:
                 loaded.append(there.get((model, current.name)) or self._load(model, current))
             except Exception as error:  # noqa: BLE001 - as above
                 failed.append(error)
+        if self.serving and (loaded, rollout) == ([*there.values()], self.serving.rollout) and not failed:
+            return self.serving, None
         if not failed:
             return replace(loaded[0], others=loaded[-1] if rollout else None, rollout=rollout), None
         if not loaded or len(there) > 1:

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from datetime import date, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from mtmd.extras.forget.forget import Forgotten, forget_users, pattern, read_use
 from mtmd.features.categorical import hash_bucket
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
-from mtmd.store.files import read_json, sha256_file, write_json, write_text
+from mtmd.store.files import read_json, write_json, write_text
 from mtmd.train.stage import train
 from tests.registry.conftest import fill_bundle, manifest_of
 from tests.test_ids import DAYS, PRESET, _write_logs
@@ -34,10 +34,8 @@ class Line:
     """Of two days with ids of texts; models `old` and `live` learned from both, `early` from the second alone."""
 
     def __init__(self, folder: Path) -> None:
-        self.logs, self.places = (
-            folder / "logs",
-            {"logs": f"{folder}/logs", "artifacts": f"{folder}/artifacts"},
-        )
+        self.logs = folder / "logs"
+        self.places = {"logs": f"{self.logs}", "artifacts": f"{folder}/artifacts"}
         self.plan = RunPlan(as_of=SECOND + timedelta(days=1), days=DAYS, preset=FAST, **self.places)
         self.root = self.plan.workspace.root
 
@@ -53,6 +51,17 @@ class Line:
     def users(self, day: date) -> list[str]:
         found: list[str] = pq.read_table(self.file("requests", day), partitioning=None)["user_id"].to_pylist()
         return found
+
+    @cached_property
+    def user(self) -> str:
+        """Of the first day alone, and alone in their bucket."""
+        everybody = {*self.users(FIRST), *self.users(SECOND)}
+        buckets = [bucket(one) for one in everybody]
+        return min(one for one in everybody - {*self.users(SECOND)} if buckets.count(bucket(one)) == 1)
+
+    def fill(self, directory: Path, name: str) -> None:
+        fill_bundle(load_preset("tiny"), directory, model_id=name)
+        write_text(directory / "notes.json", json.dumps({"words": f"user_id {self.user}"}))
 
     def deliver_without(self, user: str) -> None:
         requests, candidates = self.file("requests", FIRST), self.file("candidates", FIRST)
@@ -73,7 +82,7 @@ def made(tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, (name, days) in enumerate((("old", DAYS), ("live", DAYS), ("early", DAYS[1:]))):
         changes = {"window": {day: shards[day] for day in days}, "training": training.key}
         manifest = manifest_of(name, 3 + number).model_copy(update=changes)
-        registry.add(partial(fill_bundle, load_preset("tiny"), model_id=name), manifest)
+        registry.add(partial(line.fill, name=name), manifest)
         write_text(line.root / "ads" / name / "current.json", "{}")
     registry.promote("live", manifest_of("live", 4).as_of, "good", 0)
     return folder
@@ -86,36 +95,18 @@ def line(made: Path, tmp_path: Path) -> Line:
 
 @pytest.fixture
 def user(line: Line) -> str:
-    """Of the first day alone, and alone in their bucket; their id stands in records, a page, a log and the spool."""
-    everybody = {*line.users(FIRST), *line.users(SECOND)}
-    buckets = [bucket(one) for one in everybody]
-    found = min(one for one in everybody - {*line.users(SECOND)} if buckets.count(bucket(one)) == 1)
-    write_json(
-        line.root / "validation" / f"as_of={SECOND}.json", {"samples": [{"user_id": found}]}, seal=True
-    )
+    """Their id stands in records, a page, a log, every model, a folder that nobody knows, and the spool."""
+    found, record = line.user, {"samples": [{"user_id": line.user}]}
+    write_json(line.root / "validation" / f"as_of={SECOND}.json", record, seal=True)
     write_text(line.root / "runs" / "a" / "report.md", f"first row: request_id req/7, user_id {found}")
     write_text(line.root / "shadow" / "a.jsonl", json.dumps({"user_id": found}))
-    for place in (
-        f"monitoring/date={SECOND}.json",
-        "evaluations/a/report.json",
-        "nobody/knows/this/folder.txt",
-    ):
+    for place in (f"monitoring/date={SECOND}.json", "evaluations/a/report.json", "any/folder.txt"):
         write_text(line.root / place, json.dumps({"words": f"user_id {found}"}))
-    _add_to_model(line, f"user_id {found}")
     write_text(line.root / "work" / "mtmd-0" / "checkpoint.safetensors", "half")
     shutil.copytree(
         line.file("requests", FIRST).parent, line.root / f"spool/requests/{FIRST}/0123456789abcdef"
     )
     return found
-
-
-def _add_to_model(line: Line, words: str) -> None:
-    """A file that the manifest of the live model knows."""
-    model = Registry(line.root).path("live")
-    write_text(model / "notes.json", json.dumps({"words": words}))
-    manifest = read_json(model / "manifest.json")
-    files = manifest["files"] | {"notes.json": sha256_file(model / "notes.json")}
-    write_json(model / "manifest.json", manifest | {"files": files}, seal=True)
 
 
 def bucket(user: str) -> int:
@@ -136,7 +127,7 @@ def test_nothing_is_left_of_a_user_and_what_follows_is_made_anew(line: Line, use
     before = {path: path.read_bytes() for path in line.root.rglob("*") if path.is_file()}
     said = line.forget(user, dry_run=True)
     assert {path: path.read_bytes() for path in line.root.rglob("*") if path.is_file()} == before
-    assert len(left_of(user, line)) == 9
+    assert len(left_of(user, line)) == 11
     done = line.forget(user)
     assert done == said.model_copy(update={"dry_run": False, "unfinished": None})
     assert (done.days, done.kept) == ((FIRST,), ("live",))

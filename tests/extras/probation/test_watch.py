@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from mtmd.config import Task
 from mtmd.extras.probation.watch import _judged, _measured, _of, silence
 from mtmd.logs.contract import SERVED_BY
-from mtmd.monitor.health import MonitorReport
+from mtmd.monitor.health import Answered, MonitorReport
 from mtmd.monitor.stage import monitor
 from mtmd.registry.registry import Registry
 from mtmd.report import jobs
@@ -80,22 +81,20 @@ def test_scores_twice_as_high_and_rows_without_a_score_are_a_breach(line: Regist
     assert "✗ breach" in markdown(jobs.monitor(report, [report]))
 
 
-def test_a_day_on_which_people_act_twice_as_often_is_no_breach_and_a_model_that_ranks_worse_is() -> None:
-    """Scores that are right on both days; then the same day by a model that gives all rows the same score."""
-
-    def day(rate: float, spread: float) -> dict[str, np.ndarray]:
-        luck, logit = np.random.default_rng(7), np.random.default_rng(8).normal(0, 1, 20_000)
-        p = rate * np.exp(logit) / np.exp(logit).mean()
-        acted = luck.random(len(p)) < p
-        log_p = spread * np.log(p) + (1 - spread) * np.log(rate)
-        rows = {"model": np.zeros(len(p), int), "person": np.arange(len(p)) // 4, "log_p": log_p[:, None]}
-        return rows | {"labels": acted[:, None].astype(int)}
-
-    task = Task(name="ctr", label="clicked")
-    old, new, flat = (
-        _of(_measured(day(*of), "m", 0, [task]), "m") for of in ((0.01, 1), (0.02, 1), (0.02, 0))
+def test_a_day_on_which_people_act_twice_as_often_is_no_breach_and_a_flat_model_is() -> None:
+    """Scores that are right on both days; then the same score for all rows of the second."""
+    luck, spread = (
+        np.random.default_rng(7).random(20_000),
+        np.random.default_rng(8).lognormal(-0.5, 1, 20_000),
     )
-    assert not [one.signal for one in _judged(new, old, 100, alike=False) if one.breach]
+
+    def measured(rate: float, scores: NDArray[np.float64]) -> dict[str, Answered]:
+        rows = {"model": np.zeros(20_000, int), "person": np.arange(20_000) // 4}
+        rows |= {"log_p": np.log(scores)[:, None], "labels": (luck < rate * spread)[:, None] * 1}
+        return _of(_measured(rows, "m", 0, [Task(name="ctr", label="clicked")]), "m")
+
+    old, flat = measured(0.01, 0.01 * spread), measured(0.02, np.full(20_000, 0.02))
+    assert not [one for one in _judged(measured(0.02, 0.02 * spread), old, 100, alike=False) if one.breach]
     assert "served ne" in [one.signal for one in _judged(flat, old, 100, alike=False) if one.breach]
     assert flat["ctr"].measures["ne"][0] == pytest.approx(1.0, abs=0.01)
 
