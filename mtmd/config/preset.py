@@ -153,6 +153,10 @@ class Preset(Frozen):
                 f"window_days ({self.window_days}) must be at least min_window_days ({self.min_window_days}); lengthen "
                 "the window, or lower min_window_days if the logs are younger"
             )
+        if late := [task.name for task in self.domains.tasks if task.maturity > self.window_days]:
+            raise ValueError(
+                f"maturity of {late} must be at most window_days ({self.window_days}): no day would teach them"
+            )
         check_tasks("training.loss_weights", self.training.loss_weights, self.domains.task_names)
         self.model.check(self.declarations, "model")
         for name, rival in self.rivals.items():

@@ -58,6 +58,8 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
         ("window_days = 20", "window_days = 90", r"window_days \(90\) must be less than or equal to 60"),
         ("window_days = 20", "window_days = 19", r"window_days \(19\) must be at least min_window_days \(20\)"),
         ("window_days = 20", "windows_days = 20", r"windows_days: no such key; write window_days, if that is meant"),
+        ('label = "clicked" }', 'label = "clicked", learn_from = "actions", maturity = 21 }',
+         r"maturity of \['ctr'\] must be at most window_days \(20\)"),
         ('name = "tiny"', 'name = "Tiny Preset"', r"name \('Tiny Preset'\) must match pattern"),
         ("emb_deep = { ctr = 8, gctr = 4, octr = 4 }", "emb_deep = { ctr = 8, gctr = 4 }",
          r"model\.emb_deep has \['ctr', 'gctr'\]; it must have exactly the tasks \['ctr', 'gctr', 'octr'\]"),

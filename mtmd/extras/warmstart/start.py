@@ -65,13 +65,14 @@ def _full(why: str) -> ChosenStart:
 def _warm(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) -> ChosenStart:
     config, seen = plan.preset.extra(Settings), max(champion.window)
     full_model_id, full_as_of = _last_full(champion)
+    labelled = plan.preset.domains.action_tasks.values()  # so many days have one whose labels are final
     start = Start(
         model_id=champion.model_id,
         as_of=champion.as_of,
         training=champion.training or "",
         full_model_id=full_model_id,
         full_as_of=full_as_of,
-        days=min(len(window), max(config.days, sum(day > seen for day in window))),
+        days=min(len(window), max(config.days, sum(day > seen for day in window), *labelled)),
         epochs=config.epochs,
         rate=config.rate,
     )

@@ -12,7 +12,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
-from mtmd.extras.warmstart.start import shorter
+from mtmd.extras.warmstart.start import _warm, shorter
 from mtmd.registry.records import StartedFrom
 from mtmd.report.document import markdown
 from mtmd.report.line import lineage
@@ -126,6 +126,14 @@ def test_days_that_the_champion_has_not_seen_are_all_trained_on(line: Line) -> N
         start = line.choose(line.plan(days=days).model_copy(update={"as_of": as_of}), window).start
         assert start is not None
         assert start.days == trained_on
+    plan = line.plan(days=2).model_copy(update={"as_of": as_of})
+    domains = plan.preset.domains
+    late = domains.tasks[0].model_copy(update={"learn_from": "actions", "maturity": 9})
+    domains = domains.model_copy(update={"tasks": (late, *domains.tasks[1:])})
+    plan = plan.model_copy(update={"preset": plan.preset.model_copy(update={"domains": domains})})
+    start = _warm(plan, line.registry.manifest(line.first.model_id), window).start
+    assert start is not None
+    assert start.days == 9  # of the oldest the labels are final
 
 
 def test_a_rival_that_earlier_days_chose_goes_on_from_its_own_training(
