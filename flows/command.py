@@ -287,9 +287,8 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     if get_origin(kind) is list:
         kind = list[plain_type(get_args(kind)[0])[0]]  # type: ignore[misc]
     text = next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
-    named = (
-        [f"--{parameter.name[:-1]}"] if parameter.name.endswith("_") else []
-    )  # `with_`, as Python has `with`
+    # `with_`, as Python has `with`
+    named = [f"--{parameter.name[:-1]}"] if parameter.name.endswith("_") else []
     option: typer.models.OptionInfo = typer.Option(*named, help=text or None)
     if kind is date:
         option.parser, option.metavar = read_day, DAY_FORM  # in the place of the words

@@ -56,9 +56,8 @@ class EvaluationConfig(Section):
     resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap over requests")
     confidence: ClassVar[float] = 0.95  # of the intervals
     bootstrap_seed: ClassVar[int] = 0  # so that the same day has the same intervals
-    seed_noise: ClassVar[float] = (
-        0.05  # of LogMAE, that another training seed changes; with one seed, less is noise
-    )
+    # Of LogMAE, that another training seed changes; with one seed, less is noise.
+    seed_noise: ClassVar[float] = 0.05
     ne_noise: ClassVar[float] = 0.005  # likewise of NE, which is near 1 for the best of models
 
     @model_validator(mode="after")

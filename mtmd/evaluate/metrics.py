@@ -90,9 +90,7 @@ METRICS = (
     Metric("calibration", "calibration to actions", "one", "shown_prediction", "positives"),
 )  # fmt: skip
 NAMED = {metric.name: metric for metric in METRICS}
-QUALITIES = tuple(
-    metric for metric in METRICS if metric.better
-)  # those that say which of two models is better
+QUALITIES = tuple(metric for metric in METRICS if metric.better)  # that say which of two models is better
 PAIRED = tuple(metric for metric in METRICS if metric.paired)
 LOGMAE, RECALL = NAMED["logmae"], NAMED["recall"]
 

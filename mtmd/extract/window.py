@@ -24,9 +24,8 @@ from mtmd.model.batch import Batch, SideInput
 from mtmd.store.files import digest
 
 _PIECE = 2**18  # candidates looked at at once
-_MEAN_ROWS = (
-    20.0  # that a rate of actions in a domain is evened out with: one action among few rows is mostly chance
-)
+# Rows that a rate of actions in a domain is evened out with: one action among few rows is mostly chance.
+_MEAN_ROWS = 20.0
 _SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
 
 

@@ -125,14 +125,9 @@ def table_from_frame(frame: pa.Table, schema: SideSchema, domains: Collection[st
         kind = arrow_type(column_type)
         given = frame.column(name) if name in frame.column_names else pa.nulls(frame.num_rows)
         try:
-            if (
-                pa.types.is_string(kind)
-                and pa.types.is_floating(given.type)
-                and given.null_count < len(given)
-            ):
-                raise pa.ArrowTypeError(
-                    f"its values are numbers such as {given[0]}"
-                )  # 3.0 is not the 3 of the logs
+            # 3.0 is not the 3 of the logs.
+            if kind == pa.string() and pa.types.is_floating(given.type) and given.null_count < len(given):
+                raise pa.ArrowTypeError(f"its values are numbers such as {given[0]}")
             columns[name] = given.cast(kind)
         except pa.ArrowException as error:
             raise LogsError(

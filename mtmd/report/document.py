@@ -106,13 +106,8 @@ def markdown(document: Document, *, narrow: bool = False, pictures: bool = True)
 _PAPER = '<style>svg { fill: #444c5a }</style><rect width="100%" height="100%" rx="6" fill="#ffffff"/>'
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")  # for most colour-blind readers
 _DASHES = ("none", "8 4", "2 4")  # where all colours are taken, once more
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = (
-    340,
-    56,
-    332,
-    12,
-    190,
-)  # px of the drawing, a phone's width, and of its axes
+# px of a drawing, which is a phone's width, and of its axes
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 340, 56, 332, 12, 190
 
 Line = Sequence[float | None]
 _Point = tuple[float, float]

@@ -149,9 +149,8 @@ def _better(best: tuple[Integers, Floats], first: int, scores: Floats, k: int) -
     """The k best of those so far and of (n,) scores of rows from `first` on, in ascending order of their rows."""
     rows, values = best
     floor = values.min() if len(rows) == k else -np.inf
-    new = np.flatnonzero(
-        scores > floor
-    )  # all later than any before: one that equals the k-th best is too late
+    # All are later than any before: one that equals the k-th best is too late.
+    new = np.flatnonzero(scores > floor)
     rows, values = np.concatenate([rows, first + new]), np.concatenate([values, scores[new]])
     kept = first_best(values, k)
     return rows[kept], values[kept]

@@ -19,9 +19,8 @@ from mtmd.store.files import read_json, sha256_file, write_json
 from mtmd.store.sealed import json_text, sealed_text
 from mtmd.store.stores import Store, artifacts_folder, store_of
 
-INDEX_LOCK = (
-    "index.lock"  # of a line's index and of the links in its pages; of the list of lines, where those lie
-)
+# Of a line's index and of the links in its pages; of the list of lines, where those lie.
+INDEX_LOCK = "index.lock"
 _MANIFEST, _NAME = "manifest.json", "output"
 _log = logging.getLogger(__name__)
 _Record = TypeVar("_Record", bound=BaseModel)

@@ -84,9 +84,8 @@ def _check_source(preset: Preset, source: LogSource, as_of: date | None) -> Iter
         if all(days.values()):
             yield problem(str(source.root), "no day that all tables have", "deliver a day's three tables")
         return
-    held_out = (
-        as_of or sorted(map(max, days.values()))[1]
-    )  # where two tables have a newer day, the third lacks it
+    # Where two tables have a newer day, the third lacks it.
+    held_out = as_of or sorted(map(max, days.values()))[1]
     wanted = (*training_days(preset, held_out, preset.window_days), held_out)
     yield fact("window", f"{held_out} is held out, {len(wanted) - 1} training days from {wanted[0]} on")
     for table in (table for table in TABLES if days[table]):

@@ -137,11 +137,8 @@ class ServedModel:
         return require_numbers(self._scorer.embed_rows(side, domain, encoded), "row")
 
     def _embeddings(self, side: TowerSide, table: pa.Table) -> pa.Table:
-        made, domains, columns = (
-            self._embedded(side, table),
-            self._scorer.info.declarations.domains,
-            _ids(table, side),
-        )
+        made, columns = self._embedded(side, table), _ids(table, side)
+        domains = self._scorer.info.declarations.domains
         for task in domains.tasks:
             has = np.array([domains.has_task(product, task) for product in domains.products])
             lacks = ~has[made.domain] if side == "item" else np.zeros(len(made), np.bool_)

@@ -158,12 +158,8 @@ def _declared(directory: Path) -> list[AutomationCore]:
             text = path.read_text(encoding="utf-8").replace(f"<{_BLOCK}>", _NO_ID)
             text = text.replace("<rollback>", _NO_DEPLOYMENT)
             found += map(AutomationCore.model_validate, yaml.safe_load(text)["automations"])
-        except (
-            yaml.YAMLError,
-            ValueError,
-            TypeError,
-            KeyError,
-        ) as error:  # pydantic's errors are ValueErrors
+        # pydantic's errors are ValueErrors.
+        except (yaml.YAMLError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(
                 f"{path} must be YAML with a list `automations` of valid ones, each with a name "
                 f"({' '.join(str(error).split())}); correct it"

@@ -123,7 +123,7 @@ def look_at_all(database: Database, places: Sequence[Place], newest: date) -> li
             made = database.connection.sql(f"select {columns} from {READER}", params=given).create_view(name)
             columns = ", ".join(
                 map(sql_name, made.columns)
-            )  # what the newest day lacks, no statement can read
+            )  # no statement can read what the newest day lacks
         (newest_rows,) = database.rows(f"select count(*) as n from {of_newest}")
         if not newest_rows["n"]:
             raise LogsError(

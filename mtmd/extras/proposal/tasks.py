@@ -63,9 +63,10 @@ def find_tasks(
         return Question("", f"{candidates.place.template} has {', '.join(candidates.columns)}: {lacking}")
     pairs = [(name, action or name) for name, _, action in (one.partition("=") for one in said)]
     pairs = pairs or _alike(scores, actions)
-    repeated = [name for n, (name, _) in enumerate(pairs) if name in dict(pairs[:n])]
     wrong = "".join(f", not {action}" for _, action in pairs if action not in actions)
-    wrong += "".join(f", and name {name} once" for name in repeated)
+    wrong += "".join(
+        f", and name {name} once" for n, (name, _) in enumerate(pairs) if name in dict(pairs[:n])
+    )
     if wrong or not pairs:
         of = f" of the scores {', '.join(scores)}" if scores else ""
         example = f"{next(iter(scores), 'click')}={next(iter(actions))}"
@@ -83,12 +84,8 @@ def find_tasks(
     tasks = [replace(task, mean=means[f"m{n}"] or 0.0) for n, task in enumerate(tasks)]
     of_products = zip(tasks, _products(database, joined, roles.product, tasks), strict=True)
     tasks = [replace(task, products=products) for task, products in of_products]
-    without = [
-        name
-        for name in roles.product.names.values()
-        if not any(task.products is None or name in task.products for task in tasks)
-    ]
-    if without:
+    every = set(roles.product.names.values())
+    if without := sorted(every.difference(*(task.products or every for task in tasks))):
         lacking = "no task has a value in the newest day; deliver one, or leave these ads out of the logs"
         return Question("task" if said else "", f"of ads of {', '.join(without)}, {lacking}")
     tasks = [replace(task, parent=_parent(database, candidates, task, tasks)) for task in tasks]

@@ -41,9 +41,8 @@ class Shadow:
     def __init__(self, shadowing: Shadowing) -> None:
         self._shadowing, self._settings = shadowing, shadowing.settings
         self._lock, self._stopped = threading.Lock(), threading.Event()
-        self._pool: ProcessPoolExecutor | None = (
-            None  # none before the start, while it is replaced and after the end
-        )
+        # None before the start, while it is replaced and after the end.
+        self._pool: ProcessPoolExecutor | None = None
         self._waiting = 0
         # compared, failed, no_candidate; dropped: too many wait, or no process is there; lost: it died
         words = "Calls that a candidate answered too, or could not"

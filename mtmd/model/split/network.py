@@ -151,10 +151,8 @@ def side_by_side(
     made: Mapping[int, Mapping[int, Tensor]], places: Places, rows: Tensor
 ) -> tuple[Tensor, ...]:
     """Per task (N, W), from what some submodels made of rows (N, …): submodel → task → (N, K_s)."""
-    count, absent = (
-        rows.shape[0],
-        rows.new_zeros((), dtype=torch.float32),
-    )  # len() would fix the number of rows
+    # len() would fix the number of rows
+    count, absent = rows.shape[0], rows.new_zeros((), dtype=torch.float32)
     return tuple(
         torch.cat([made[s][t] if s in made else absent.expand(count, k) for s, k in of.items()], dim=1)
         for t, of in enumerate(places)
