@@ -62,7 +62,7 @@ def init(
     for line in () if proposal is None else proposal.understood:
         console.print(f"understood: {literal(line)}")
     then = "mtmd simulate --until 2026-01-25" if proposal is None else "mtmd check"
-    run = "" if proposal is None else f" && mtmd run --as-of {proposal.newest}"
+    run = "" if proposal is None else f" && mtmd run --as-of {proposal.newest} --no-ablations"
     console.print(literal(f"next: cd {shlex.quote(str(folder))} && {then}{run}; README.md says more"))
 
 

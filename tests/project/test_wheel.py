@@ -146,7 +146,7 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     edits = preset.read_text().replace('base = "demo"', 'base = "tiny"')
     edits = edits.replace("[training]", "[training]\nepochs = 10")
     preset.write_text(edits)
-    assert _next(installed, project) == "next: mtmd run --newest"
+    assert _next(installed, project) == "next: mtmd run --newest --no-ablations"
     blocks = re.findall(r"```sh\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
     commands = [line.split("#")[0].split() for line in "".join(blocks).splitlines()]
     said = {

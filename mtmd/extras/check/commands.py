@@ -37,5 +37,5 @@ def check(
             given = {"--preset": preset if preset != default_preset() else None, "--logs": logs}
             options = "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
             day = f"--as-of {as_of}" if as_of else "--newest"
-            console.print(literal(f"next: mtmd run {day}{options}"))
+            console.print(literal(f"next: mtmd run {day} --no-ablations{options}"))
     raise typer.Exit(0 if checked.passed else 1)

@@ -240,7 +240,7 @@ def test_the_command_prints_findings_and_ends_with_a_status(
     command = ["check", "--preset", str(project.preset), "--logs", str(project.logs)]
     assert main(command) == 0
     assert capsys.readouterr().out.endswith(
-        f"0 problems, 0 hints\nnext: mtmd run --newest --preset {project.preset} --logs {project.logs}\n"
+        f"0 problems, 0 hints\nnext: mtmd run --newest --no-ablations --preset {project.preset} --logs {project.logs}\n"
     )
     project.damage("candidates", "update t set ctr = 1 where ad_id % 3 = 0")
     assert main([*command, "--json"]) == 1
