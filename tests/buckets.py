@@ -39,9 +39,8 @@ class S3:
     refused: list[int] = field(default_factory=list)  # statuses of the next answers
     cut: int = 0  # answers with content that break off in the middle
     unanswered: int = 0  # writes that are done, and whose answer is lost
-    frozen: dict[str, bytes] = field(
-        default_factory=dict
-    )  # listings that are given whatever is there, by prefix
+    # Listings that are given whatever is there, by prefix.
+    frozen: dict[str, bytes] = field(default_factory=dict)
     dies_after: int | None = None  # writes that are still taken; then every request is refused
     asked: list[str] = field(default_factory=list)  # of every request: its method and path, with the query
     awaited: list[_Awaited] = field(default_factory=list)

@@ -70,6 +70,5 @@ def test_every_shipped_search_fits_its_preset(path: Path) -> None:
     names = [(one.kind, one.name) for one in search.tries]
     assert len(set(names)) == len(names)
     for one in search.tries:
-        patched(
-            preset, one
-        )  # raises where a key is not the preset's; one try may be what the preset has today
+        # Raises where a key is not the preset's; one try may be what the preset has today.
+        patched(preset, one)

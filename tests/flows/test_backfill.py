@@ -103,9 +103,8 @@ def test_a_day_whose_run_is_cancelled_alone_goes_on_and_both_runs_say_what_to_ca
     """As Prefect does it: nobody stops a run inside of another one."""
     artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
     only = FlowRunFilter.model_validate({"name": {"any_": [f"daily-retrain {AS_OF}"]}})
-    with get_client(
-        sync_client=True
-    ) as client:  # of runs that other tests killed the server still says Running
+    # Of runs that other tests killed the server still says Running.
+    with get_client(sync_client=True) as client:
         before = {run.id for run in client.read_flow_runs(flow_run_filter=only)}
 
     def cancel() -> UUID:

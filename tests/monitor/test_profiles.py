@@ -55,9 +55,8 @@ def _profile(folder: Path, day: date, kind: str, counts: dict[int | None, int]) 
 @pytest.mark.parametrize(
     ("before", "now"),
     [
-        *(
-            ({5000: 100}, now) for now in (0, 5000 - 4, 5000 + 4, -5000, None)
-        ),  # such as lengths of unit vectors
+        # Such as lengths of unit vectors.
+        *(({5000: 100}, now) for now in (0, 5000 - 4, 5000 + 4, -5000, None)),
         ({0: 5, 5000: 95}, 0),  # a flag that was 1 on 19 of 20 rows, and is 0 on all
     ],
 )

@@ -37,9 +37,8 @@ def test_the_profile_counts_the_day(logs) -> None:
     profile = logs.validate().profile
     names = [f"{surface} × {product}" for surface in SURFACES for product in ("standard", "shopping")]
     assert profile.candidates == dict.fromkeys(names, 60)
-    numbers = {
-        number.key[1:]: number[1:] for number in profile.numbers
-    }  # values, and shares of the candidates
+    # Values, and shares of the candidates.
+    numbers = {number.key[1:]: number[1:] for number in profile.numbers}
     assert [numbers[table, "all", "rows"] for table in ("requests", "ads", "candidates")] == [
         (60, 1.0), (20, 1.0), (360, 1.0),
     ]  # fmt: skip

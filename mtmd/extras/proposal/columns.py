@@ -121,9 +121,8 @@ def look_at_all(database: Database, places: Sequence[Place], newest: date) -> li
         for name, of_view in ((of_newest, days[-1:]), (view, days)):
             given = {"paths": duckdb_paths(file for day in of_view for file in place.days[day])}
             made = database.connection.sql(f"select {columns} from {READER}", params=given).create_view(name)
-            columns = ", ".join(
-                map(sql_name, made.columns)
-            )  # no statement can read what the newest day lacks
+            # No statement can read what the newest day lacks.
+            columns = ", ".join(map(sql_name, made.columns))
         (newest_rows,) = database.rows(f"select count(*) as n from {of_newest}")
         if not newest_rows["n"]:
             raise LogsError(

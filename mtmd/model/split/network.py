@@ -29,9 +29,8 @@ from mtmd.model.ranker import TwoTower, make_network
 from mtmd.model.split import Settings
 
 ABSENT = -1.0  # log-probability that stands where a task does not exist in a pair's domain
-Places = Sequence[
-    Mapping[int, int]
-]  # of each task, submodel → K_s; a submodel that lacks the task is not there
+# Of each task, submodel → K_s; a submodel that lacks the task is not there.
+Places = Sequence[Mapping[int, int]]
 
 
 class Split(TwoTower):

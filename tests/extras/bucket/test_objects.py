@@ -67,11 +67,8 @@ def test_what_passes_is_tried_again(s3: S3, logs: ObjectPath, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("status", "url", "requests"),
-    [
-        (503, URL, 18),
-        (403, URL, 3),
-        (None, "s3://none/x", 3),
-    ],  # three times one request; a 503's are repeated
+    # Three times one request; a 503's are repeated.
+    [(503, URL, 18), (403, URL, 3), (None, "s3://none/x", 3)],
 )
 def test_what_does_not_pass_is_named_after_a_bounded_time(
     s3: S3, logs: ObjectPath, status: int | None, url: str, requests: int

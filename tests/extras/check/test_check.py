@@ -221,9 +221,8 @@ def test_a_teams_own_expectations_are_asked_too(project: Project) -> None:
 
 
 def test_features_that_say_nothing_and_crowded_buckets_are_hints(project: Project) -> None:
-    project.damage(
-        "ads", "update t set bid = 2, topic = 1, ad_vector = null"
-    )  # a constant category costs nothing
+    # A constant category costs nothing.
+    project.damage("ads", "update t set bid = 2, topic = 1, ad_vector = null")
     project.say("[change_features.ad_id]", "buckets = 300")
     bid, ad_id, vector = project.hints()
     assert bid == "ads.bid: all rows have one value → it says nothing: deliver it, or take it out"

@@ -55,9 +55,8 @@ def test_a_new_champion_is_on_probation_until_a_day_that_it_answered_was_judged(
     assert "| calibration, ctr " in text
     (unscored,) = second.of("served unscored")
     assert unscored.value == pytest.approx(0.02, abs=0.01)
-    shutil.copy(
-        *(line.root / "monitoring" / f"date={day}.json" for day in (LAST, NEXT))
-    )  # seen on the day before
+    # Seen on the day before.
+    shutil.copy(*(line.root / "monitoring" / f"date={day}.json" for day in (LAST, NEXT)))
     assert look(line, LAST).watched == f"{new} passed its probation on {LAST}"
 
 

@@ -57,9 +57,8 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line:
     gates = [gate.name for gate in second.verdict.gates]
     assert gates[2:6] == ["champion", "baseline", "calibration", "anchor"]
     assert "anchor" not in [gate.name for gate in warm_line.first.verdict.gates]
-    assert run.evaluated.further == {
-        "anchor": warm_line.first.model_id
-    }  # it is the champion too, so it is scored once
+    # It is the champion too, so it is scored once.
+    assert run.evaluated.further == {"anchor": warm_line.first.model_id}
     assert "anchor" not in run.evaluated.report.predictors
     assert second.start in markdown(decision(second))
     assert second.start in write_report(run, second).read_text()
