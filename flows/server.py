@@ -36,17 +36,17 @@ def begin() -> None:
 def own_server() -> Iterator[str]:
     """A server that answers, and ends with this: the address of its API. Raises ConfigError where it fails to start."""
     import httpx  # noqa: PLC0415 - `begin` comes before whatever takes long to import
-    from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS as PATIENCE  # noqa: PLC0415
 
     process, address = _begun.pop() if _begun else _started()
+    patience_s = float(
+        os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"]
+    )  # mtmd.flows has a default
     try:
         try:
-            httpx.get(f"{address}/health", timeout=PATIENCE.value()).raise_for_status()
+            httpx.get(f"{address}/health", timeout=patience_s).raise_for_status()
         except httpx.HTTPError as error:
-            raise ConfigError(
-                f"a temporary Prefect server did not start within {PATIENCE.value()} s ({error})",
-                "mend what it says above; or start one, and let PREFECT_API_URL name it",
-            ) from error
+            words = f"a temporary Prefect server did not start within {patience_s:g} s ({error})"
+            raise ConfigError(words, "mend what it says above; or let PREFECT_API_URL name one") from error
         yield address
     finally:
         try:
@@ -57,10 +57,7 @@ def own_server() -> Iterator[str]:
 
 
 def _started() -> "tuple[subprocess.Popen[bytes], str]":
-    """A server's process, and its address: requests wait at its socket until it answers them.
-
-    It ends when its standard input does: at the latest with this process, in whatever way that ends.
-    """
+    """A server's process, which ends with this one, however that ends; and its address, where requests can wait."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         number = listening.fileno()
         command = [sys.executable, "-m", "mtmd.flows.server", f"{number}"]
@@ -77,18 +74,21 @@ def _started() -> "tuple[subprocess.Popen[bytes], str]":
 def _serve(number: int) -> None:
     """Serve at the socket, unless a setting names another server: then the client needs none."""
     Thread(target=_end_with_client, daemon=True).start()
-    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 - see `begin`
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415
 
-    if not PREFECT_API_URL.value():
-        import uvicorn  # noqa: PLC0415
-        from prefect.server.api.server import create_app  # noqa: PLC0415
+    if PREFECT_API_URL.value():
+        return
+    import uvicorn  # noqa: PLC0415
+    from prefect.server.api.server import create_app  # noqa: PLC0415
 
-        server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="error", lifespan="on"))
-        server.run(sockets=[socket.socket(fileno=number)])
+    server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="error", lifespan="on"))
+    server.run(sockets=[socket.socket(fileno=number)])
 
 
 def _end_with_client() -> None:
+    """What a server says as it ends would come below its client's last words."""
     sys.stdin.buffer.read()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     os.kill(os.getpid(), signal.SIGTERM)
 
 

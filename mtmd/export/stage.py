@@ -74,13 +74,15 @@ def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) ->
 def prove(plan: RunPlan, exported: Registered, trained: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
 
-    A proof that held is stored, and taken where the same packages would prove just the same files.
+    A proof that held is stored, and taken where the same packages would prove the same files and weights.
     """
     registry = Registry(plan.workspace.root)
     directory, files = registry.verify(exported.model_id), registry.manifest(exported.model_id).files
-    place = plan.workspace.evaluation(_proof_key(plan, files, trained, held_out))
-    stored = read_record(place / _PROOFS, Proofs) if is_complete(place) else None
-    if stored is not None:
+    weights, shown = sha256_file(Path(trained.path) / WEIGHTS), plan.preset.training.batch_requests
+    proved = [files, weights, held_out.fingerprint, shown, plan.preset.publication.int8]
+    key = digest([PROOF_FORMAT, proved, platform.platform(), package_versions(), version("mtmd")])
+    place = plan.workspace.evaluation(key)
+    if is_complete(place) and (stored := read_record(place / _PROOFS, Proofs)):
         return stored.model_copy(update={"reused": True})
     shard = open_shard(Path(held_out.path))
     rows = sample_raw_rows(plan.source, shard, plan.preset.declarations)
@@ -91,28 +93,6 @@ def prove(plan: RunPlan, exported: Registered, trained: Trained, held_out: Shard
     if proofs.parity.passed and proofs.fresh_process.passed:
         make_once(place, lambda temporary: write_json(temporary / _PROOFS, proofs.model_dump(), seal=True))
     return proofs
-
-
-def _proof_key(plan: RunPlan, files: dict[str, str], trained: Trained, held_out: ShardRef) -> str:
-    """Digest of all that a proof depends on: files and weights by their content."""
-    gates = plan.preset.gates
-    return digest(
-        {
-            "format": PROOF_FORMAT,
-            "files": files,
-            "weights": sha256_file(Path(trained.path) / WEIGHTS),
-            "held_out": held_out.fingerprint,
-            "rows": [plan.preset.training.batch_requests, plan.preset.publication.int8],
-            "bounds": [
-                gates.parity_score,
-                gates.parity_embedding,
-                gates.top_k,
-                gates.int8_ads,
-                gates.int8_loss,
-            ],
-            "versions": [platform.platform(), package_versions(), version("mtmd")],
-        }
-    )
 
 
 def model_id(plan: RunPlan, trained: Trained, held_out: ShardRef) -> str:
