@@ -58,7 +58,7 @@ def publish(
     the contract says, changed while it was read, or, if nobody named its day, has less than half of the ads that served
     before: it may be half delivered. BundleError when the model's files are altered or an ad can't be embedded.
 
-    While the champion answers a share of the users, the model that answers the others gets the same ads afterwards.
+    While the champion answers a share of the users, the model of the others gets the same ads, or words say why not.
     """
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
     with catalogue.publishing():
@@ -94,10 +94,13 @@ def publish(
     if not displaces:
         words = f"{model_id} has the ads of {served.day} already; those of {wanted} displace nothing"
     if model_id == champion.model_id and champion.partner is not None:
-        others = publish(
-            workspace, source, day, model=champion.partner, held_out=held_out, keep=keep, int8=int8
-        )
-        words = f"{words}; {others.words}"
+        try:
+            others = publish(
+                workspace, source, day, model=champion.partner, held_out=held_out, keep=keep, int8=int8
+            ).words
+        except (BundleError, LogsError) as error:  # such as a column that only that model knows
+            others = f"{champion.partner} keeps the ads that it has: {error}"
+        words = f"{words}; {others}"
     return Published(
         model_id=model_id, day=served.day, path=str(place), ads=served.ads, made=made, words=words
     )

@@ -124,6 +124,13 @@ def test_the_flow_promotes_a_rival_to_a_share_of_users_and_a_rollback_brings_mtm
     assert run.registry.history()[-1].reason == "0.5 of the users: it does well"
     assert served(service) == (summary.model_id, NEXT + timedelta(days=1))
     assert service.serving.others.day == NEXT + timedelta(days=1)
+    info = run.registry.path(mtmd) / "bundle.json"
+    content = info.read_bytes()
+    info.write_bytes(b"{}")
+    assert (
+        f"; {mtmd} keeps the ads that it has: {info} of model" in publish(plan.workspace, plan.source).words
+    )
+    info.write_bytes(content)
     for text in (run.published["verdict"], Path(summary.places["run"], "report.md").read_text()):
         assert f"pooled, because it has the lowest {OVER}" in text
         assert "| pooled" in text

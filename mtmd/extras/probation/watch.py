@@ -1,8 +1,8 @@
 """How well the models did that answered people on a day: a champion on probation, or the two models of a rollout.
 
 Logs may name the model whose score each shown row had: `served_by` of candidates. Such rows are judged by what people
-did with them: calibration, NE and AUC of their model's probabilities, and the share of rows without a score. NE is the
-log loss over that of a model which knows how often the model's own users acted: days differ in that.
+did with them: calibration, NE (log loss over that of the rate at which the model's own users act) and AUC of their
+model's probabilities, and the share of rows without a score.
 
     probation  a champion, until a day that it answered is judged without a breach; compared with the champion
                before it, on the last days on which the monitor saw that one

@@ -144,10 +144,7 @@ def _row(declarations: Declarations) -> type[BaseModel]:
     }
     reserved = frozenset(fields)
     if "user_id" not in {feature.name for feature in query.fields}:
-        fields["user_id"] = (
-            ids["user_id"] | None,
-            Field(None, description="who has one model during a rollout"),
-        )
+        fields["user_id"] = (ids["user_id"] | None, Field(None, description="who has one model in a rollout"))
     columns = {feature.name: feature.request_type for feature in query.fields}
     for place, name in enumerate(columns):
         if name not in reserved:
