@@ -72,14 +72,7 @@ HAS_ROWS = Expect(
 )
 
 
-def no_row(
-    what: str,
-    where: str,
-    *,
-    key: str,
-    columns: Sequence[str],
-    why: str,
-) -> Expect:
+def no_row(what: str, where: str, *, key: str, columns: Sequence[str], why: str) -> Expect:
     """`where` is true of no row; the samples have the `key`, which is SQL, and the values of the columns."""
     shown = ", ".join((key, *map(name, columns)))
     return Expect(

@@ -14,15 +14,7 @@ from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, require_days, show_ablation
-from mtmd.flows.parameters import (
-    Artifacts,
-    AsOf,
-    Logs,
-    PresetName,
-    WindowDays,
-    described,
-    scheduled_day,
-)
+from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from mtmd.flows.prefect_artifacts import publish_of_day
 from mtmd.report import stages, view
 from mtmd.run import RunPlan

@@ -38,9 +38,8 @@ def own_server() -> Iterator[str]:
     import httpx  # noqa: PLC0415 - `begin` comes before whatever takes long to import
 
     process, address = _begun.pop() if _begun else _started()
-    patience_s = float(
-        os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"]
-    )  # mtmd.flows has a default
+    # mtmd.flows has a default.
+    patience_s = float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
     try:
         try:
             httpx.get(f"{address}/health", timeout=patience_s).raise_for_status()

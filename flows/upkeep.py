@@ -35,8 +35,7 @@ Days = Annotated[
     ),
 ]
 Seed = Annotated[
-    int,
-    Field(ge=0, description="Which of all possible platforms; the one whose logs are there when omitted"),
+    int, Field(ge=0, description="Which of all possible platforms; the one whose logs are there when omitted")
 ]
 Served = Annotated[
     str, Field(description="Artifacts whose champion the rows name as the model that answered")

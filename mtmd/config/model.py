@@ -141,9 +141,7 @@ class RivalConfig(Section):
     model: AnyModel
     learning_rate: float = Field(1e-3, gt=0, description="its own, tuned on the validation slice")
     weight_decay: float | None = Field(
-        None,
-        ge=0,
-        description="weight decay of its own; that of [training] when left out",
+        None, ge=0, description="weight decay of its own; that of [training] when left out"
     )
     every_days: int = Field(
         1,

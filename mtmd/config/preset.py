@@ -121,8 +121,7 @@ class Preset(Frozen):
         {}, validate_default=True, description="what the candidate is compared with each day, by names"
     )
     ablations: AblationsConfig = Field(
-        AblationsConfig(),
-        description="how often the daily run trains the ablation's variants",
+        AblationsConfig(), description="how often the daily run trains the ablation's variants"
     )
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()

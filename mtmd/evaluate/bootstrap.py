@@ -19,16 +19,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import EvaluationConfig, Slice
 from mtmd.evaluate.held_out import Scored, SliceRows
-from mtmd.evaluate.metrics import (
-    LOGMAE,
-    PAIRED,
-    Floats,
-    Integers,
-    Metric,
-    clip_log_p,
-    log_ratio,
-    row_values,
-)
+from mtmd.evaluate.metrics import LOGMAE, PAIRED, Floats, Integers, Metric, clip_log_p, log_ratio, row_values
 from mtmd.evaluate.report import ALL, Comparison
 
 BLOCK = 2048  # requests whose weights are held at once: 8 MB per 1,000 resamples
@@ -38,10 +29,7 @@ Cut = tuple[Metric, int | None]
 
 
 def compare(
-    parts: Sequence[SliceRows],
-    predictions: Mapping[str, Scored],
-    config: EvaluationConfig,
-    candidate: str,
+    parts: Sequence[SliceRows], predictions: Mapping[str, Scored], config: EvaluationConfig, candidate: str
 ) -> list[Comparison]:
     """The candidate against every other predictor, in every cell, with intervals.
 

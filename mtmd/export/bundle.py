@@ -32,9 +32,8 @@ _MATRICES = ("continuous", "categorical", "embedding")
 _TALKS = "torch.onnx._internal.exporter._registration"  # of operators that torchvision would have
 _EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
 _LARGEST = 2**31 - 1  # bytes of one protobuf message
-_graphs: dict[
-    str, onnx.ModelProto
-] = {}  # that this process has traced, without weights, by what decides a graph
+# That this process has traced, without weights, by what decides a graph.
+_graphs: dict[str, onnx.ModelProto] = {}
 
 
 def export_bundle(model: TwoTower, preset: Preset, directory: Path) -> BundleInfo:

@@ -18,14 +18,7 @@ from mtmd.errors import LogsError, StorageError
 from mtmd.extract.blame import blaming
 from mtmd.extract.database import session
 from mtmd.extract.shard_tables import write_tables
-from mtmd.extract.shards import (
-    MANIFEST,
-    SHARD_FORMAT,
-    ShardManifest,
-    ShardRef,
-    read_manifest,
-    reference,
-)
+from mtmd.extract.shards import MANIFEST, SHARD_FORMAT, ShardManifest, ShardRef, read_manifest, reference
 from mtmd.extract.sources import load_sources
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
@@ -36,13 +29,7 @@ from mtmd.store.stores import store_of
 _log = logging.getLogger(__name__)
 Sources = dict[str, dict[str, str]]  # of a day: sha256 of each file, by table and file name
 
-STATEMENTS = (
-    "stg_request_keys",
-    "stg_ad_keys",
-    "shard_requests",
-    "shard_ads",
-    "shard_candidates",
-)
+STATEMENTS = ("stg_request_keys", "stg_ad_keys", "shard_requests", "shard_ads", "shard_candidates")
 
 
 def extract(plan: RunPlan, day: date, validated: str) -> ShardRef:

@@ -20,8 +20,7 @@ from mtmd.store.files import atomic_directory
 
 commands = app()
 Places = Annotated[
-    list[str] | None,
-    typer.Option(metavar="PATTERN", help="for --from-logs: which files are this table"),
+    list[str] | None, typer.Option(metavar="PATTERN", help="for --from-logs: which files are this table")
 ]
 
 

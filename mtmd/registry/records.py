@@ -43,9 +43,7 @@ class ModelManifest(Frozen):
     held_out: str | None = Field(None, description="fingerprint of the held-out day's shard")
     training: str | None = Field(None, description="key of its training; None in older manifests")
     architecture: str = Field(
-        ARCHITECTURE,
-        exclude_if=lambda name: name == ARCHITECTURE,
-        description="which network it is",
+        ARCHITECTURE, exclude_if=lambda name: name == ARCHITECTURE, description="which network it is"
     )
     rival: str | None = Field(
         None,

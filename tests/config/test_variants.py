@@ -85,7 +85,6 @@ def test_a_variant_that_the_preset_has_already_changes_nothing(
 
 def test_an_unknown_variant_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(
-        ConfigError,
-        match=r"ablation variant 'no_luck' is not known; architecture 'mtmd' has \['no_domain",
+        ConfigError, match=r"ablation variant 'no_luck' is not known; architecture 'mtmd' has \['no_domain"
     ):
         variant("no_luck", "mtmd")

@@ -21,13 +21,7 @@ from tests.extract.conftest import DAY, SCHEMAS, hand_made_day, write_table
 
 WORDS = feature(name="words", side="query", kind="multivalued", buckets=50, max_length=2)
 TOPICS = feature(
-    name="topics",
-    side="query",
-    kind="multivalued",
-    type="INTEGER",
-    buckets=100,
-    max_length=3,
-    table="topic",
+    name="topics", side="query", kind="multivalued", type="INTEGER", buckets=100, max_length=3, table="topic"
 )
 LISTS: dict[int, tuple[list[str] | None, list[int] | None]] = {  # words and topics by request_id
     10: (["a", "b", "c"], [4]),

@@ -47,12 +47,7 @@ KINDS: dict[str, Outcome] = {
     "index.html": "harmless",
     "index.json": "harmless",
 }
-_QUICK = (
-    "models/*/*.onnx",
-    "ads/*/*/*.arrow",
-    "champion.json",
-    "shards/date=*/*/requests.arrow",
-)
+_QUICK = ("models/*/*.onnx", "ads/*/*/*.arrow", "champion.json", "shards/date=*/*/requests.arrow")
 _ROLLED_BACK = {"query_search.onnx": r"query_search\.onnx", "manifest.json": "manifest of model"}
 
 

@@ -75,9 +75,7 @@ def test_continuous_takes_signed_log1p_where_declared_and_null_is_nan() -> None:
     encoded = encode(table, side(SAVES, RATE), hash_seed=0)
     assert encoded.continuous.dtype == np.float32
     np.testing.assert_allclose(
-        encoded.continuous,
-        [[0, 0.25], [1, -3], [-1, np.nan], [np.nan, np.nan], [np.nan, 1e-3]],
-        rtol=1e-6,
+        encoded.continuous, [[0, 0.25], [1, -3], [-1, np.nan], [np.nan, np.nan], [np.nan, 1e-3]], rtol=1e-6
     )
 
 

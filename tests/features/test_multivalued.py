@@ -15,13 +15,7 @@ from mtmd.logs.encoding import encode, table_from_rows
 
 WORDS = feature(name="words", side="query", kind="multivalued", buckets=50, max_length=3)
 ADS = feature(
-    name="ads",
-    side="query",
-    kind="multivalued",
-    type="BIGINT",
-    buckets=900,
-    max_length=2,
-    table="ad_id",
+    name="ads", side="query", kind="multivalued", type="BIGINT", buckets=900, max_length=2, table="ad_id"
 )
 
 
@@ -92,9 +86,7 @@ def test_raw_rows_have_lists_or_lack_them() -> None:
 def three() -> EncodedList:
     """Rows [4, 5], [] and [6], whose values lie in another order."""
     return EncodedList(
-        start=np.array([1, 0, 0]),
-        length=np.array([2, 0, 1], np.int32),
-        ids=np.array([6, 4, 5], np.int32),
+        start=np.array([1, 0, 0]), length=np.array([2, 0, 1], np.int32), ids=np.array([6, 4, 5], np.int32)
     )
 
 

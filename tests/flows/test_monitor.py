@@ -19,10 +19,7 @@ def _monitor(run: Run, artifacts: Path, **changed: Any) -> Any:
 def test_a_quiet_day_completes_with_an_artifact(first_run: Run, tmp_path: Path) -> None:
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     state = _monitor(first_run, artifacts)
-    assert (state.name, state.message) == (
-        "Completed",
-        "all is well, 28 of 134 numbers could be judged",
-    )
+    assert (state.name, state.message) == ("Completed", "all is well, 28 of 134 numbers could be judged")
     found = published(state.state_details.flow_run_id)
     assert set(found) == {"monitor"}
     assert f"## ○ {NEXT}: all is well, 28 of 134 numbers could be judged" in found["monitor"]

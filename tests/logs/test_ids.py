@@ -7,13 +7,7 @@ import pyarrow as pa
 import pytest
 
 from mtmd.config import IdType
-from mtmd.logs.contract import (
-    arrow_ids,
-    id_array,
-    id_list,
-    id_number,
-    id_numbers,
-)
+from mtmd.logs.contract import arrow_ids, id_array, id_list, id_number, id_numbers
 
 
 @pytest.mark.parametrize(

@@ -339,10 +339,7 @@ class Oracle(nn.Module):
     """log P(task | impression) of every pair, one pair at a time as far as the mathematics goes."""
 
     def __init__(
-        self,
-        declarations: Declarations,
-        config: Settings,
-        tower: type[PlainTowerOracle] = PlainTowerOracle,
+        self, declarations: Declarations, config: Settings, tower: type[PlainTowerOracle] = PlainTowerOracle
     ) -> None:
         super().__init__()
         domains = declarations.domains

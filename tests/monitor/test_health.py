@@ -7,13 +7,7 @@ import pytest
 
 from mtmd.config import MonitorConfig
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
-from mtmd.monitor.health import (
-    FeatureShift,
-    Finding,
-    drift_findings,
-    freshness_findings,
-    score_findings,
-)
+from mtmd.monitor.health import FeatureShift, Finding, drift_findings, freshness_findings, score_findings
 
 DAY = date(2026, 1, 10)
 ONE = timedelta(days=1)

@@ -237,9 +237,8 @@ def test_a_floor_is_not_missed_by_luck() -> None:
     sure = evaluation(mtmd={"mean_prediction": 0.078, "errors": {"teacher_calibration": 0.005}})
     assert not gate(apply_gates(inputs(evaluation=sure)), "calibration").passed
     alone = evaluation(mtmd={"mean_prediction": 0.078, "errors": {}})
-    assert not gate(
-        apply_gates(inputs(evaluation=alone)), "calibration"
-    ).passed  # no spread: the number itself
+    # No spread: the number itself.
+    assert not gate(apply_gates(inputs(evaluation=alone)), "calibration").passed
 
 
 def test_a_finding_says_what_the_slice_could_have_shown() -> None:

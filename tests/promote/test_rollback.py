@@ -84,13 +84,7 @@ def unreadable(ads: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
 
 
-@pytest.mark.parametrize(
-    ("damage", "why"),
-    [
-        (gone, "has no day of ads"),
-        (unreadable, f"ads of {NEWEST}: "),
-    ],
-)
+@pytest.mark.parametrize(("damage", "why"), [(gone, "has no day of ads"), (unreadable, f"ads of {NEWEST}: ")])
 def test_a_rollback_stands_where_ads_cannot_be_published(
     workspace: Workspace,
     first_run: Run,

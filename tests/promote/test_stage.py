@@ -26,11 +26,7 @@ def _record(summary: RunSummary) -> RunSummary:
 
 def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) -> None:
     summary = done.decide()
-    assert (summary.promoted, summary.words, summary.champion) == (
-        True,
-        "promoted",
-        done.exported.model_id,
-    )
+    assert (summary.promoted, summary.words, summary.champion) == (True, "promoted", done.exported.model_id)
     assert _record(summary) == summary
     assert not summary.repeated
     assert summary.reused["trained models"] == "3 of 3"

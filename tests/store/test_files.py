@@ -248,11 +248,7 @@ def _is_a_lock(path: Path) -> Path:
             write_text,
             "out can't be written (File exists); let this user write there, with room and nothing else in the way",
         ),
-        (
-            _is_a_lock,
-            write_text,
-            "can't be written (Is a directory); let this user write there",
-        ),
+        (_is_a_lock, write_text, "can't be written (Is a directory); let this user write there"),
         (_is_a_lock, lambda path, _: locked(path).__enter__(), "can't be written (Is a directory)"),
         (lambda path: path / ("n" * 300), write_text, "can't be written (File name too long)"),
     ],

@@ -14,15 +14,7 @@ from mtmd.config import Preset, TrainingConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.ranker import build_model
-from mtmd.train.optimizer import (
-    BETAS,
-    EPSILON,
-    HORIZON,
-    RATE,
-    RowAdamW,
-    learning_rate_factor,
-    make_optimizer,
-)
+from mtmd.train.optimizer import BETAS, EPSILON, HORIZON, RATE, RowAdamW, learning_rate_factor, make_optimizer
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 from tests.train.windows import with_training

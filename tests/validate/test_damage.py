@@ -59,11 +59,7 @@ CANDIDATES = [
     ("hidden = false where {row} = 1", "outcomes_null_unless_impressed", 4),
     ("position = 5 where {row} = 1 and not impressed", "outcomes_null_unless_impressed", 4),
     ("clicked = null where {row} = 1", "clicked_exactly_where_defined", 2),
-    (
-        "outbound_clicked = false where {row} < 4 and impressed",
-        "outbound_clicked_exactly_where_defined",
-        4,
-    ),
+    ("outbound_clicked = false where {row} < 4 and impressed", "outbound_clicked_exactly_where_defined", 4),
     (f"good_clicked = true where {{row}} < 3 and {NOT_CLICKED}", "good_clicked_only_if_clicked", 3),
     (f"impressed = false, {', '.join(f'{one} = null' for one in OUTCOMES)}", "label_rates_steady", 1),
     # ctr of both home feed domains, with gctr's part of it, and octr's of standard
@@ -102,10 +98,7 @@ def test_damage_fails_its_expectation(
     [
         ({"requests": f"insert into t from t where {ROW} in (3, 4)"}, {"requests.request_id_unique": 2}),
         ({"ads": "insert into t from t where ad_id = 3"}, {"ads.ad_id_unique": 1}),
-        (
-            {"candidates": f"insert into t from t where {ROW} = 1"},
-            {"candidates.request_id_ad_id_unique": 6},
-        ),
+        ({"candidates": f"insert into t from t where {ROW} = 1"}, {"candidates.request_id_ad_id_unique": 6}),
         (
             {"requests": updated("request_id = null where {row} = 1")},
             {"requests.request_id_not_null": 1, "candidates.request_exists": 6},

@@ -12,15 +12,7 @@ from mtmd.extras.abtest import stage as abtest_stage
 from mtmd.extras.abtest.stage import ABTest
 from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, print_table, require_days
-from mtmd.flows.parameters import (
-    Artifacts,
-    AsOf,
-    Logs,
-    PresetName,
-    WindowDays,
-    described,
-    scheduled_day,
-)
+from mtmd.flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from mtmd.flows.prefect_artifacts import publish
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared
@@ -51,18 +43,11 @@ def ab_test(
 
 
 @task(persist_result=False, name="ab_test")
-def serve(
-    planned: RunPlan,
-    trained: Sequence[Trained],
-    champion: str | None = None,
-) -> ABTest:
+def serve(planned: RunPlan, trained: Sequence[Trained], champion: str | None = None) -> ABTest:
     """Let each model serve the same traffic in the simulated funnel, and publish what came of it."""
     logger = get_run_logger()
     tested = abtest_stage.ab_test(
-        planned,
-        trained,
-        champion=champion,
-        on_sample=lambda done: logger.info("sample %d", done),
+        planned, trained, champion=champion, on_sample=lambda done: logger.info("sample %d", done)
     )
     logger.info("%s", tested.words)
     publish("ab-test", f"as_of {planned.as_of}: {tested.words}", page.document(planned, tested))

@@ -229,11 +229,7 @@ def world_of(preset: Preset, logs: str) -> WorldConfig:
 
 
 def _key(
-    plan: RunPlan,
-    world: WorldConfig,
-    models: Mapping[str, Trained],
-    settings: Settings,
-    champion: str | None,
+    plan: RunPlan, world: WorldConfig, models: Mapping[str, Trained], settings: Settings, champion: str | None
 ) -> str:
     """Name of a test: the models' keys, all that they meet, what they are compared with, and the outcome's format."""
     return digest(

@@ -48,8 +48,7 @@ def backtest(
     preset: PresetName = "demo",
     against: Annotated[list[PresetName], Field(description="Another preset; repeatable")] | None = None,
     with_: Annotated[
-        list[str],
-        Field(description="A changed preset, such as small:model.cross_layers=0; repeatable"),
+        list[str], Field(description="A changed preset, such as small:model.cross_layers=0; repeatable")
     ]
     | None = None,
     rivals: Annotated[list[str], Field(description="A rival of the preset, such as pooled; repeatable")]

@@ -184,9 +184,8 @@ def _of_day(
     """
     declared = table_columns(declarations)[table]
     optional = optional_columns(declarations.domains) if table == "candidates" else frozenset[str]()
-    having: dict[
-        tuple[ColumnProblem, str], list[Path]
-    ] = {}  # files; the column's type, or the column that may be it
+    # The files of each problem; beside it the column's type, or the column that may be it.
+    having: dict[tuple[ColumnProblem, str], list[Path]] = {}
     try:
         for path in source.day_files(table, day):
             with blaming(connection, source, {table: [path]}, day):

@@ -24,9 +24,7 @@ class Settings(ExtraSettings):
         0.25, gt=0, le=1, description="peak of the learning rate, as a share of a full retrain's peak"
     )
     full_every_days: int = Field(
-        7,
-        ge=1,
-        description="a full retrain is due this many days after the last one; 1: every day",
+        7, ge=1, description="a full retrain is due this many days after the last one; 1: every day"
     )
     anchor_tolerance: float = Field(
         0.01,

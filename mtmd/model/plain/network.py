@@ -17,13 +17,7 @@ from mtmd.model.fields import FieldLayout, Owned
 from mtmd.model.layers import normalise
 from mtmd.model.plain import Settings
 from mtmd.model.plain_tower import PlainTower
-from mtmd.model.ranker import (
-    TwoTower,
-    conditional_logits,
-    pair_logits,
-    tree_log_probability,
-    without_gaps,
-)
+from mtmd.model.ranker import TwoTower, conditional_logits, pair_logits, tree_log_probability, without_gaps
 from mtmd.model.served import ServedNetwork, embedded, served_tables
 
 

@@ -88,13 +88,7 @@ class Actions:
     repinned: Bools
 
 
-def act(
-    config: WorldConfig,
-    ads: Ads,
-    pairs: Pairs,
-    scores: Scores,
-    rng: np.random.Generator,
-) -> Actions:
+def act(config: WorldConfig, ads: Ads, pairs: Pairs, scores: Scores, rng: np.random.Generator) -> Actions:
     """Show the auction's winners and a few others, and draw the actions."""
     u = rng.random((len(pairs.ad), 6))
     value = auction_score(ads, pairs, scores.teacher)

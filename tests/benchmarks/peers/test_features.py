@@ -1,9 +1,6 @@
 import torch
 
-from benchmarks.peers.features import (
-    PairColumns,
-    WindowMoments,
-)
+from benchmarks.peers.features import PairColumns, WindowMoments
 from mtmd.config import Preset
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch

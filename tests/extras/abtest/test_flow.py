@@ -61,11 +61,7 @@ def tested(first_run: Run, artifacts: Path, preset: str) -> tuple[ABTest, dict[s
     index = artifacts / LINE / "index.html"
     index.unlink()
     state = ab_test(
-        AS_OF,
-        preset=preset,
-        logs=str(first_run.logs),
-        artifacts=str(artifacts),
-        return_state=True,
+        AS_OF, preset=preset, logs=str(first_run.logs), artifacts=str(artifacts), return_state=True
     )
     identity = state.state_details.flow_run_id
     assert identity is not None

@@ -255,11 +255,7 @@ def test_the_command_prints_findings_and_ends_with_a_status(
 def test_the_config_command_prints_every_value(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "--preset", "scale"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert (printed["name"], printed["window_days"], printed["gates"]["min_requests"]) == (
-        "scale",
-        24,
-        100,
-    )
+    assert (printed["name"], printed["window_days"], printed["gates"]["min_requests"]) == ("scale", 24, 100)
 
 
 def test_a_check_waits_neither_for_torch_nor_for_great_expectations(tiny_logs: Path) -> None:

@@ -81,10 +81,7 @@ def team(tiny_logs: Path, shared: Shared) -> Path:
     def make(place: Path) -> Path:
         write_foreign_logs(tiny_logs, place / "logs", days=8)
         for path in (place / "logs" / "queries").glob("*.parquet"):  # requests at all hours tell an offset
-            _rewrite(
-                path,
-                f"* replace (date '{path.stem}' + to_seconds({AT_ALL_HOURS}) as served_at)",
-            )
+            _rewrite(path, f"* replace (date '{path.stem}' + to_seconds({AT_ALL_HOURS}) as served_at)")
         create_project(place / "ads", None, init.propose(place / "logs").rewritten)
         validate_stage.validate(_plan(place))
         return place

@@ -116,13 +116,7 @@ class MadeUp:
     users = staticmethod(users)
     random_rows = staticmethod(random_rows)
 
-    def write(
-        self,
-        rows: Rows,
-        *,
-        late: Rows | None = None,
-        user_rows: Rows | None = None,
-    ) -> Path:
+    def write(self, rows: Rows, *, late: Rows | None = None, user_rows: Rows | None = None) -> Path:
         """The source folder: a gzipped first log, a plain second one of `late` rows, and both tables."""
         self.folder.mkdir(exist_ok=True)
         _write(self.folder / "log_standard_4_08_to_4_21_pure.csv.gz", LOG, rows)

@@ -9,13 +9,7 @@ import pytest
 
 from mtmd.cli import main
 from mtmd.errors import ConfigError
-from mtmd.extras.platform.local import (
-    Platform,
-    _await,
-    _start,
-    down,
-    up,
-)
+from mtmd.extras.platform.local import Platform, _await, _start, down, up
 from tests.extras.platform.deployed import family_of
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
