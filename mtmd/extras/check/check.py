@@ -215,13 +215,18 @@ def _of_day(
 
 
 def _check_features(database: Database, preset: Preset) -> Iterator[Finding]:
-    """A hint for each feature that says nothing, or has too few buckets."""
+    """A hint for each feature that says nothing, or has too few buckets; and for each action that nobody took."""
     sides = (("requests", "surface", preset.declarations.query), ("ads", "product", preset.declarations.item))
     for table, domain, schema in sides:
         asked = ", ".join(_counts(table, domain, n, feature) for n, feature in enumerate(schema.fields))
         (row,) = database.rows(f"select {asked} from {table}")
         for n, feature in enumerate(schema.fields):
             yield from _hints(f"{table}.{feature.name}", feature, row[f"present{n}"], row[f"distinct{n}"])
+    for task in (one for one in preset.domains.tasks if one.from_actions):
+        (row,) = database.rows(f"select count(*) filter ({sql_name(task.label)}) as n from candidates")
+        if not row["n"]:
+            words = f"true in no row, and task {task.name} learns from it: a window without any stops a run"
+            yield hint(f"candidates.{task.label}", words, "correct it, or let the task learn from scores")
 
 
 def _counts(table: str, domain: str, n: int, feature: Feature) -> str:

@@ -233,6 +233,14 @@ def test_features_that_say_nothing_and_crowded_buckets_are_hints(project: Projec
     assert vector == "ads.ad_vector: no row has a value → deliver it, or take it out of the preset"
 
 
+def test_an_action_that_nobody_took_is_a_hint_where_it_is_learned(project: Project) -> None:
+    project.damage("candidates", "update t set outbound_clicked = false where outbound_clicked")
+    assert project.hints() == []
+    project.say("[training]", 'learn_from = "actions"')
+    (hint,) = project.hints()
+    assert hint.startswith("candidates.outbound_clicked: true in no row, and task octr learns from it")
+
+
 def test_the_command_prints_findings_and_ends_with_a_status(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
