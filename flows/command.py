@@ -79,7 +79,7 @@ def command_of(
         if refuse is require_days:
             given["as_of"] = _meant_day(given, newest=given.pop("newest"))
         if "preset" in given:
-            load_preset(given["preset"])  # a wrong one is refused before a server is started
+            load_preset(given["preset"])  # a wrong one is refused before a server is waited for
         chosen_runner()  # likewise
         for handler in logging.getLogger().handlers:
             handler.addFilter(_says_more)
