@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from mtmd import extension
 from mtmd.config import Preset, load_preset
+from mtmd.config.base import wrong_values
 from mtmd.config.preset_files import OF_PROJECT
 from mtmd.errors import ConfigError, RegistryError
 from mtmd.evaluate.report import SliceMetrics
@@ -120,8 +122,8 @@ class Project:
         """Train on these days, which are validated first; returns the torch model in evaluation mode, and its record.
 
         `preset` may be the project's own, `project.preset`, one with other settings, or a path or name of one. Nothing
-        is registered or promoted. What the same inputs gave before is taken. Raises ConfigError for no day, LogsError
-        for days that are missing, ValidationError for a day that fails its suites.
+        is registered or promoted. What the same inputs gave before is taken. Raises ConfigError for no day and for
+        settings that are wrong, LogsError for days that are missing, ValidationError for a day that fails its suites.
         """
         from mtmd.extract.shards import ShardRef
         from mtmd.extract.stage import extract
@@ -130,7 +132,7 @@ class Project:
         from mtmd.validate.runner import require
         from mtmd.validate.stage import day_sources, validated
 
-        plan = self._plan(days, preset if isinstance(preset, Preset) else load_preset(str(preset)))
+        plan = self._plan(days, _checked(preset) if isinstance(preset, Preset) else load_preset(str(preset)))
         require_machine(plan.preset)
         shards: list[ShardRef] = []
         trailing: list[DayProfile] = []
@@ -159,6 +161,15 @@ class Project:
         plan = RunPlan(as_of=after, days=wanted, preset=preset, **places)
         require_days(f"logs {self.logs!r}", wanted, plan.source.available_days())
         return plan
+
+
+def _checked(preset: Preset) -> Preset:
+    """As if read from a file: pydantic checks no copy, and keeps what was computed of the settings before."""
+    values = preset.model_dump()
+    try:
+        return Preset.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"the preset is wrong:\n{wrong_values(error, values, Preset)}") from error
 
 
 def _day(day: Day) -> date:

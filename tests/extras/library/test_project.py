@@ -20,7 +20,7 @@ import pytest
 import mtmd
 from mtmd.errors import MtmdError
 from mtmd.extras.library.frames import ServedModel
-from mtmd.extras.library.project import Project
+from mtmd.extras.library.project import Project, _checked
 from tests.flows.runs import AS_OF, TINY, Run
 from tests.library_page import PAGE, written
 
@@ -152,6 +152,7 @@ BAD: tuple[tuple[Callable[[Project, pa.Table], Any], str], ...] = (
     (lambda own, _: own.metrics(None), "day None must be YYYY-MM-DD"),  # type: ignore[arg-type]
     (lambda own, _: own.train(own.preset, []), r"days \(\[\]\) must be a list"),
     (lambda own, _: own.train(own.preset, DAY), rf"days \('{DAY}'\) must be a list"),
+    (lambda own, _: own.train(own.preset.model_copy(update={"window_days": 90}), [DAY]), r"window_days \(90\) must be"),
     (lambda own, _: own.train(own.preset, ["2025-12-31"]), "lack 1 of the 1 days"),
     (lambda own, _: own.model("20260121-0"), "'20260121-0' is not in"),
     (lambda _, __: mtmd.open(ROOT / "docs"), r"docs has no preset\.toml; open a folder"),
@@ -195,6 +196,11 @@ def test_a_training_on_chosen_days_gives_a_model_and_its_record(folder: Path, tm
     assert set(record.fit.epochs[0].validation_logmae) == {"ctr", "gctr", "octr"}
     assert project.train(preset, [datetime(2026, 1, 1), date(2026, 1, 2)])[1].reused
     assert project.runs().num_rows == 0
+
+
+def test_a_copy_of_a_preset_declares_what_it_has(project: Project) -> None:
+    preset, known = project.preset, project.preset.declarations.features
+    assert _checked(preset.model_copy(update={"features": known[1:]})).declarations.features == known[1:]
 
 
 def test_the_reference_is_that_of_the_docstrings() -> None:
