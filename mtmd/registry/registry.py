@@ -129,8 +129,7 @@ class Registry:
     ) -> Promotion:
         """Make a model live, if the champion is still the one the decision was based on.
 
-        It answers a `share` of the users where there is a champion before it. While a rollout at a share goes on, the
-        model takes the place of the one that is rolled out: the share stays, and so does the model of the others.
+        It answers a `share` of the users, as `stood_on` says. A share that changed meanwhile is no other champion.
 
         `expected_sequence` is that champion's, 0 when there was none. Promoting the champion changes nothing.
         Refused, without an error: a model whose as_of is older than the champion's (a backfill displaces

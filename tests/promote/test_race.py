@@ -140,6 +140,5 @@ def test_the_flow_promotes_a_rival_to_a_share_of_users_and_a_rollback_brings_mtm
     assert served(service) == (mtmd, NEXT + timedelta(days=1))
     assert service.serving.others is None
     assert main(["rollout", "--stop", *options]) == 1
-    assert f"no rollout is on: {mtmd} answers all users; `mtmd rollback`" in " ".join(
-        capsys.readouterr().err.split()
-    )
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"no rollout is on: {mtmd} answers all users; `mtmd rollback`" in said

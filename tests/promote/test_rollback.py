@@ -41,11 +41,8 @@ def live(workspace: Workspace) -> Champion | None:
 def test_the_previous_champion_is_live_at_once_and_then_serves_the_newest_ads(
     workspace: Workspace, first_run: Run, next_day: Run
 ) -> None:
-    service, bad, good = (
-        Live(workspace.root, Settings()),
-        next_day.summary.model_id,
-        first_run.summary.model_id,
-    )
+    service = Live(workspace.root, Settings())
+    bad, good = next_day.summary.model_id, first_run.summary.model_id
     done = rollback(workspace, "bad conversions", bad)
     assert done.words == f"{bad} was taken down; {good} is live again"
     assert done.check == "a fresh process answered for 3 surfaces × 2 products"

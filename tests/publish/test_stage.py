@@ -93,10 +93,8 @@ def test_a_snapshot_that_may_be_half_delivered_must_be_named(
     half, before = tmp_path / "logs" / "ads" / f"date={NEXT}" / "part.parquet", len(table)
     half.parent.mkdir(parents=True)
     pq.write_table(table.slice(0, before // 2 - 1), half)
-    with pytest.raises(
-        LogsError,
-        match=rf"ads of {NEXT} are {before // 2 - 1}; those of {AS_OF}, .* are {before}: .*--day {NEXT}`",
-    ):
+    words = rf"ads of {NEXT} are {before // 2 - 1}; those of {AS_OF}, .* are {before}: .*--day {NEXT}`"
+    with pytest.raises(LogsError, match=words):
         publish(live, LogSource(tmp_path / "logs"))
     assert len(ads_of(live, first_run.summary.model_id)) == before
     assert publish(live, LogSource(tmp_path / "logs"), NEXT).ads == before // 2 - 1

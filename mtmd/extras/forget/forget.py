@@ -144,7 +144,7 @@ def _begun(folder: Path, found: Forgotten) -> tuple[Path, Forgotten]:
             both = {name: (*own, *getattr(found, name)) for name, own in before if isinstance(own, tuple)}
             both = {name: tuple(dict.fromkeys(listed)) for name, listed in both.items()}
             return path, found.model_copy(update=both)
-    return folder / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json", found
+    return folder / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S-%f}.json", found
 
 
 class _Found:

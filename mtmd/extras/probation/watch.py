@@ -229,13 +229,11 @@ def _pooled(days: Sequence[Answered]) -> Answered:
     """Several days of a model as one: measures are means by users, of ratios geometric ones."""
     measures = {}
     for name, guard in _GUARDS.items():
-        known = [(one.users, *one.measures[name]) for one in days if name in one.measures]
-        if not known:
-            continue
-        users, values, errors = np.array(known).T
-        weight = users / users.sum()
-        mean = np.exp(weight @ np.log(values)) if guard.ratio else weight @ values
-        measures[name] = (float(mean), float(np.sqrt(np.square(weight * errors).sum())))
+        if known := [(one.users, *one.measures[name]) for one in days if name in one.measures]:
+            users, values, errors = np.array(known).T
+            weight = users / users.sum()
+            mean = np.exp(weight @ np.log(values)) if guard.ratio else weight @ values
+            measures[name] = (float(mean), float(np.sqrt(np.square(weight * errors).sum())))
     sums = {name: sum(getattr(one, name) for one in days) for name in ("users", "shown", "actions")}
     return Answered(model=days[0].model, task=days[0].task, measures=measures, **sums)
 

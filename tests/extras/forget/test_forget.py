@@ -103,9 +103,8 @@ def user(line: Line) -> str:
     for place in (f"monitoring/date={SECOND}.json", "evaluations/a/report.json", "any/folder.txt"):
         write_text(line.root / place, json.dumps({"words": f"user_id {found}"}))
     write_text(line.root / "work" / "mtmd-0" / "checkpoint.safetensors", "half")
-    shutil.copytree(
-        line.file("requests", FIRST).parent, line.root / f"spool/requests/{FIRST}/0123456789abcdef"
-    )
+    spool = line.root / f"spool/requests/{FIRST}/0123456789abcdef"
+    shutil.copytree(line.file("requests", FIRST).parent, spool)
     return found
 
 
