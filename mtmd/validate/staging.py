@@ -125,8 +125,8 @@ def _by_domain(database: Database, domains: Domains) -> dict[Domain, dict[str, A
 
 
 def _labels(domains: Domains) -> dict[str, str]:
-    """What is counted of a day's labels, and of which rows."""
-    return {"impressed": "true"} | {task.label: "impressed" for task in domains.tasks}
+    """What is counted of a day's labels, and of which rows; actions that come later are fewer on newer days."""
+    return {"impressed": "true"} | {task.label: "impressed" for task in domains.tasks if not task.maturity}
 
 
 def _of_domains(

@@ -4,13 +4,16 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import md5
 
 import duckdb
 import pytest
 
+from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
+from mtmd.expectations import Measure
 from mtmd.logs.source import LogSource
 from mtmd.validate.results import DayValidation
 from mtmd.validate.runner import earlier_days, require, validate_day, validate_window
@@ -54,6 +57,14 @@ def test_the_profile_counts_the_day(logs) -> None:
     country = cells["search", "country"]
     assert (sum(country.values()), ("search", "history_topic") in cells) == (18, False)
     assert country[int.from_bytes(md5(b"value-625").digest()[8:], "little") % CELLS] >= 1  # of request 1
+
+
+def test_actions_that_come_later_are_not_compared_with_those_of_earlier_days(logs) -> None:
+    values = logs.preset.model_dump()
+    values["domains"]["tasks"][0].update(learn_from="actions", maturity=2)
+    profile = replace(logs, preset=Preset.model_validate(values)).validate().profile
+    rates = {number.key.subject for number in profile.numbers if number.key.measure == Measure.LABELS}
+    assert rates == {"impressed", "good_clicked", "outbound_clicked"}
 
 
 def test_later_days_and_days_beyond_the_limit_are_not_compared_with(logs, yesterday) -> None:
