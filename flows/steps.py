@@ -157,8 +157,7 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     with parameters.runner(_DAYS) as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
         running = [
-            runner.submit(extract, {"plan": opaque(planned), "day": day, "validated": opaque(seen)})
-            for day, seen in days
+            runner.submit(extract, {"plan": planned, "day": day, "validated": seen}) for day, seen in days
         ]
         shards: list[ShardRef] = []
         for future in running:
