@@ -215,7 +215,7 @@ def _of_day(
 
 
 def _check_features(database: Database, preset: Preset) -> Iterator[Finding]:
-    """A hint for each feature that says nothing, or has too few buckets; and for each action that nobody took."""
+    """A hint for each feature or action that says nothing, and for each feature with too few buckets."""
     sides = (("requests", "surface", preset.declarations.query), ("ads", "product", preset.declarations.item))
     for table, domain, schema in sides:
         asked = ", ".join(_counts(table, domain, n, feature) for n, feature in enumerate(schema.fields))
@@ -223,9 +223,10 @@ def _check_features(database: Database, preset: Preset) -> Iterator[Finding]:
         for n, feature in enumerate(schema.fields):
             yield from _hints(f"{table}.{feature.name}", feature, row[f"present{n}"], row[f"distinct{n}"])
     for task in (one for one in preset.domains.tasks if one.from_actions):
-        (row,) = database.rows(f"select count(*) filter ({sql_name(task.label)}) as n from candidates")
-        if not row["n"]:
-            words = f"true in no row, and task {task.name} learns from it: a window without any stops a run"
+        (row,) = database.rows(f"select avg(cast({sql_name(task.label)} as double)) as rate from candidates")
+        if row["rate"] in (None, 0.0, 1.0):
+            which = "every" if row["rate"] else "no"
+            words = f"true in {which} row of a shown ad: task {task.name} learns nothing"
             yield hint(f"candidates.{task.label}", words, "correct it, or let the task learn from scores")
 
 

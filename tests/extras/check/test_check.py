@@ -238,7 +238,13 @@ def test_an_action_that_nobody_took_is_a_hint_where_it_is_learned(project: Proje
     assert project.hints() == []
     project.say("[training]", 'learn_from = "actions"')
     (hint,) = project.hints()
-    assert hint.startswith("candidates.outbound_clicked: true in no row, and task octr learns from it")
+    assert hint.startswith(
+        "candidates.outbound_clicked: true in no row of a shown ad: task octr learns nothing"
+    )
+    project.damage("candidates", "update t set clicked = true where impressed")
+    assert project.hints()[0].startswith(
+        "candidates.clicked: true in every row of a shown ad: task ctr learns"
+    )
 
 
 def test_the_command_prints_findings_and_ends_with_a_status(
