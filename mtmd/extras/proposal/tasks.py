@@ -16,9 +16,13 @@ _ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save
 _LEAST_ALIKE = 0.5
 _LEAST_ACTIONS = 20  # fewer may all come with another action by chance
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
-# An action says less than a score, and is learned by heart sooner: docs/results.md.
-_FROM_ACTIONS = {"learn_from": "actions", "epochs": 4, "learning_rate": 5e-4, "embedding_rate": 1.0}
-_RIVALS_FROM_ACTIONS = {f"rivals.{name}": {"learning_rate": 5e-4} for name in ("per_slice", "pooled")}
+# An action says less than a score. One plain network learns it best, and all learn it by heart soon: docs/results.md.
+_FROM_ACTIONS: dict[str, dict[str, Any]] = {
+    "model": {"architecture": "plain"},
+    "training": {"learn_from": "actions", "epochs": 4, "learning_rate": 5e-4, "embedding_rate": 1.0},
+    "rivals.per_slice": {"learning_rate": 5e-4},
+    "rivals.pooled": {"every_days": 0},
+}
 
 
 @dataclass(frozen=True)
@@ -168,10 +172,12 @@ def sections(roles: Roles, tasks: Sequence[ProposedTask]) -> dict[str, dict[str,
         told["learn_from"] = "actions" if with_scores and task.score is None else None
         of_tasks.append({key: value for key, value in told.items() if value})
     surfaces, products = (list(domain.names.values()) for domain in (roles.surface, roles.product))
-    learned, rivals = ({}, {}) if with_scores else (_FROM_ACTIONS, _RIVALS_FROM_ACTIONS)
+    widths = {task.name: _CHILD_WIDTH if task.parent else _ROOT_WIDTH for task in tasks}
+    found: dict[str, dict[str, Any]]
+    found = {"model": {"emb_deep": widths}, "training": {}} if with_scores else _FROM_ACTIONS
+    weights = {"loss_weights": {task.name: 1.0 for task in tasks}}
     return {
         "domains": {"surfaces": surfaces, "products": products, "tasks": of_tasks},
-        "model": {"emb_deep": {task.name: _CHILD_WIDTH if task.parent else _ROOT_WIDTH for task in tasks}},
-        "training": learned | {"loss_weights": {task.name: 1.0 for task in tasks}},
-        **rivals,
+        **found,
+        "training": found["training"] | weights,
     }

@@ -139,8 +139,8 @@ def test_without_scores_actions_are_learned(foreign_logs: Path, tmp_path: Path) 
     proposal = propose(_write(foreign_logs, tmp_path / "logs", 8, candidates=NO_SCORES, requests=MOVED))
     assert "which it learns, as there is no score" in proposal.understood[4]
     preset = _checked(proposal, tmp_path / "their-ads")
-    assert preset.training.epochs == 4
-    assert {rival.learning_rate for rival in preset.rivals.values()} == {preset.training.learning_rate}
+    assert (preset.candidate, preset.training.epochs) == ("plain", 4)
+    assert preset.rivals["per_slice"].learning_rate == preset.training.learning_rate
     tasks = preset.domains.tasks
     told = [(task.name, task.label, task.parent, task.learn_from) for task in tasks]
     assert told == [("click", "click", None, "actions"), ("lead", "lead", "click", "actions")]
