@@ -28,6 +28,7 @@ KINDS: dict[str, Outcome] = {
     "champion.json": "healed",
     "history/*.json": "healed",
     "evaluations/*/[gr]*.json": "healed",
+    "evaluations/*/proofs.json": "healed",
     "evaluations/*/manifest.json": "healed",
     "trained/*/weights.safetensors": "healed",
     "trained/*/fit.json": "healed",
