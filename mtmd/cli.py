@@ -11,7 +11,7 @@ import typer
 from mtmd import command_line, extension
 from mtmd.command_line import Artifacts, Logs, PresetName, console, day_option, errors, literal, stages
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, MtmdError, RegistryError
+from mtmd.errors import ConfigError, MtmdError
 from mtmd.inspect import commands as inspect_commands
 from mtmd.project.commands import commands as project_commands
 from mtmd.store.workspace import Workspace
@@ -138,6 +138,7 @@ def rollback(
     keep_ads: Annotated[
         bool, typer.Option("--keep-ads", help="keep the ads that the model had: the newest ones are wrong")
     ] = False,
+    rollout: Annotated[bool, typer.Option("--rollout", hidden=True)] = False,  # while one is on
 ) -> None:
     """Make the previous champion live again.
 
@@ -150,7 +151,7 @@ def rollback(
 
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
-    done = rollback_stage.rollback(workspace, reason, model)
+    done = rollback_stage.rollback(workspace, reason, model, rollout=rollout)
     words = f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads}"
     console.print(literal(words))
     update_index(artifacts, preset)
@@ -185,12 +186,8 @@ def rollout(
     if (share is not None) + full + stop != 1:
         raise ConfigError(f"--share ({share}), --full ({full}) and --stop ({stop}): name one of them")
     if stop:
-        champion = Registry(_workspace(preset, artifacts).root).require_champion()
-        if champion.partner is None:
-            raise RegistryError(
-                f"no rollout is on: {champion.answers}; `mtmd rollback` takes a champion down"
-            )
-        rollback(preset, reason or "the rollout was stopped", artifacts, champion.model_id, logs)
+        model = Registry(_workspace(preset, artifacts).root).require_champion().model_id
+        rollback(preset, reason or "the rollout was stopped", artifacts, model, logs, rollout=True)
         return
     words = rollback_stage.roll_out(_workspace(preset, artifacts), 1.0 if share is None else share, reason)
     update_index(artifacts, preset)

@@ -43,11 +43,14 @@ class Republished(Frozen):
     failed: bool = Field(description="whether its ads are still those of the flip")
 
 
-def rollback(workspace: Workspace, reason: str, model: str | None = None) -> RolledBack:
+def rollback(
+    workspace: Workspace, reason: str, model: str | None = None, *, rollout: bool = False
+) -> RolledBack:
     """Make the previous champion live again, after a fresh process answered from its files alone.
 
-    With `model`, only if that one is live. Raises RegistryError when there is nothing to go back to, BundleError when
-    the target's files are altered or do not answer. Whatever is raised, nothing was changed.
+    With `model`, only if that one is live; with `rollout`, only while it answers a share of the users. Raises
+    RegistryError when there is nothing to go back to, BundleError when the target's files are altered or do not answer.
+    Whatever is raised, nothing was changed.
     """
     found: list[str] = []
 
@@ -56,7 +59,7 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
         ads = _NO_ADS if current is None else f"its published ads are those of {current.day}"
         found[:] = check_answers(directory), ads
 
-    before, after = Registry(workspace.root).rollback(reason, check, only=model)
+    before, after = Registry(workspace.root).rollback(reason, check, only=model, rollout=rollout)
     return RolledBack(taken_down=before.model_id, champion=after, check=found[0], ads=found[1])
 
 

@@ -46,9 +46,7 @@ class ModelManifest(Frozen):
         ARCHITECTURE, exclude_if=lambda name: name == ARCHITECTURE, description="which network it is"
     )
     rival: str | None = Field(
-        None,
-        exclude_if=lambda name: name is None,
-        description="the preset's rival that it is; None for the preset's own model",
+        None, exclude_if=lambda name: name is None, description="the preset's rival; None: its own model"
     )
     started_from: StartedFrom | None = Field(
         None, exclude_if=lambda start: start is None, description="None for a model that was fully retrained"
@@ -230,13 +228,16 @@ def check_sequence(champion: Champion | None, expected: int, model_id: str) -> N
         )
 
 
-def require_rollback(champion: Champion | None, only: str | None) -> Champion:
-    """The champion that a rollback takes down; raises RegistryError where there is none, or another one than `only`."""
+def require_rollback(champion: Champion | None, only: str | None, *, rollout: bool) -> Champion:
+    """The champion that a rollback takes down; raises RegistryError where it is not `only`, or no `rollout` is on."""
     live = champion.model_id if champion else "none"
     if only is not None and live != only:
         raise RegistryError(f"model {only!r} is not live ({live} is), so there is nothing to roll back")
     if champion is None:
         raise RegistryError("no model is live, so there is nothing to roll back; run a day first")
+    if rollout and champion.partner is None:
+        now = f"{champion.answers} (last change: {champion.change.action}, {champion.change.reason})"
+        raise RegistryError(f"no rollout is on: {now}; nothing was changed; see `mtmd rollback`")
     if not champion.below:
         raise RegistryError(f"there is no other model before the live one ({live}); promote another")
     return champion

@@ -172,18 +172,19 @@ class Registry:
             return self._changed(champion, "rollout", champion.as_of, reason, share=share)
 
     def rollback(
-        self, reason: str, check: Callable[[Path], object], only: str | None = None
+        self, reason: str, check: Callable[[Path], object], only: str | None = None, *, rollout: bool = False
     ) -> tuple[Champion, Champion]:
         """Make the previous champion live again; returns the champions before and after. Once more goes further back.
 
         Earlier champions that are the same model under other ids are taken down with the live one.
         `check` gets the target's directory, after its digests are compared; what it raises stops the rollback.
-        `only` names the model to take down: a rollback that was sent twice goes back once. Raises RegistryError when
-        another one is live or there is none to go back to, BundleError (changing nothing) when a file was altered.
+        `only` names the model to take down: a rollback that was sent twice goes back once. `rollout` says that it must
+        still answer a share of the users. Raises RegistryError when another one is live, it answers all, or there is
+        none to go back to, BundleError (changing nothing) when a file was altered.
         """
         require_reason("a rollback", reason)
         with locked(self._lock):
-            champion = require_rollback(self._mended(), only)
+            champion = require_rollback(self._mended(), only, rollout=rollout)
             below = champion.below
             target = below[-1].model_id
             check(self.verify(target))

@@ -141,4 +141,4 @@ def test_the_flow_promotes_a_rival_to_a_share_of_users_and_a_rollback_brings_mtm
     assert service.serving.others is None
     assert main(["rollout", "--stop", *options]) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert f"no rollout is on: {mtmd} answers all users; `mtmd rollback`" in said
+    assert f"no rollout is on: {mtmd} answers all users (last change: rollback, the rollout was" in said
