@@ -4,7 +4,7 @@ import sys
 
 from prefect import flow
 
-from mtmd import command_line, extension
+from mtmd import command_line
 from mtmd.command_line import stages as shown
 from mtmd.config import variants
 from mtmd.export.stage import model_id
@@ -98,8 +98,6 @@ def _until_proved(plan: RunPlan) -> DayRun:
 
     evaluated = steps.evaluate(plan, trained, days, model_id(plan, trained[0], days.held_out))
     publish_of_day("metrics", plan, view.metrics(plan, evaluated))
-    tests = [there.tested(plan, trained, evaluated) for there in extension.modules("daily").values()]
-    tested = tuple(result for result in tests if result is not None)
     exported = steps.export(plan, trained[0], evaluated, days)
     proofs = steps.prove(plan, exported, trained[0], days.held_out)
     publish_of_day("parity", plan, view.of_stage(plan, stages.parity(proofs)))
@@ -112,7 +110,6 @@ def _until_proved(plan: RunPlan) -> DayRun:
         evaluated=evaluated,
         exported=exported,
         proofs=proofs,
-        tested=tested,
         chosen=chosen,
     )
 

@@ -74,8 +74,7 @@ Override = Annotated[
     str,
     Field(
         pattern=r"\S",
-        description="Reason to promote although a gate about slices or of the simulated A/B fails; written into the "
-        "history",
+        description="Reason to promote although a gate about slices fails; written into the history",
     ),
 ]
 Logs = Annotated[str, Field(description="Where the log tables are; the preset's when omitted")]

@@ -9,7 +9,6 @@ has one, is the table `[extras.<name>]` of a preset.
     page.py       `sections(run)`: sections of the page of a run                         mtmd.report.view
     start.py      `choose`, `material`: what the candidate's training begins with       mtmd.train.stage
     launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
-    daily.py      `tested`: a test of the day's candidate, whose result is a gate       mtmd.flows.daily_retrain
     rivals.py     `registered`, `GATES`: further registered models that the             mtmd.evaluate.stage,
                   candidate is compared with, and the gates about them                  mtmd.promote.gates
     evaluation.py `write`: further files beside an evaluation, of the same predictions, mtmd.evaluate.stage

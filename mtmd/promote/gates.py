@@ -1,7 +1,6 @@
 """The promotion gates: in order, each with the slices and numbers that decided it.
 
-A gate is an entry of QUALITY or WORKING. An extra adds one that compares a further registered model (seam `rivals`), or
-hands in the result of a test of its own (`GateInputs.tested`).
+A gate is an entry of QUALITY or WORKING. An extra adds one that compares a further registered model (seam `rivals`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -34,9 +33,6 @@ class GateInputs(Frozen):
     data_passed: bool
     training_finite: bool
     evaluation: EvaluationReport
-    tested: tuple[GateResult, ...] = Field(
-        (), description="results of tests that extras made of the candidate"
-    )
     parity: Proof
     fresh_process: Proof
     gates: GatesConfig
@@ -68,7 +64,7 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
     if override is not None and not override.strip():
         raise RegistryError("an override needs a reason; it is written into the history")
     further = [gate for there in extension.modules("rivals").values() for gate in there.GATES]
-    gates = (*_asked((*QUALITY, *further), inputs), *inputs.tested, *_asked(WORKING, inputs))
+    gates = tuple(_asked((*QUALITY, *further, *WORKING), inputs))
     return Verdict(override=override, candidate=inputs.candidate, champion=inputs.champion, gates=gates)
 
 

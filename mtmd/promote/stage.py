@@ -16,7 +16,7 @@ from mtmd.extract.shards import Days
 from mtmd.extract.stage import STATEMENTS
 from mtmd.logs.contract import TABLES
 from mtmd.logs.sql import statement
-from mtmd.promote.findings import GateResult, RunSummary, Verdict
+from mtmd.promote.findings import RunSummary, Verdict
 from mtmd.promote.gates import GateInputs, apply_gates
 from mtmd.registry.incumbent import incumbent
 from mtmd.registry.records import ORIGIN, SUMMARY, Champion, Registered, RunOrigin, origin, run_paths
@@ -41,9 +41,6 @@ class DayRun(Frozen):
     evaluated: Evaluated
     exported: Registered
     proofs: Proofs
-    tested: tuple[GateResult, ...] = Field(
-        (), description="results of tests that extras made of the candidate"
-    )
     chosen: ChosenStart | None = Field(None, description="what the candidate's training goes on from")
 
     @property
@@ -156,7 +153,6 @@ def gate_inputs(run: DayRun) -> GateInputs:
         data_passed=run.quality.passed,
         training_finite=_finite(run.trained),
         evaluation=run.evaluated.report,
-        tested=run.tested,
         parity=run.proofs.parity,
         fresh_process=run.proofs.fresh_process,
         gates=gates,

@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import RegistryError
-from mtmd.promote.findings import GateResult, RunSummary
+from mtmd.promote.findings import RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report import view
-from mtmd.report.document import markdown
 from mtmd.report.line import made_by
 from mtmd.store.files import read_json, write_json
 from mtmd.validate.stage import DataQuality
@@ -141,17 +140,3 @@ def test_a_refusal_after_a_rollback_leaves_the_record_of_the_promotion(next_day:
     back = run_stages(next_day.logs, artifacts, NEXT).decide()
     assert (back.promoted, back.words) == (True, "promoted")
     assert Path(back.places["run"]).name == record.parent.name
-
-
-def test_a_test_that_an_extra_made_blocks_and_names_the_decision(done: Done) -> None:
-    off = done.decide(promote=False).places
-    lost = GateResult(name="a test", passed=False, detail="1 of 6 metrics", overridable=True)
-    summary = done.decide(tested=(lost,))
-    assert summary.words == "promoted nothing (no champion yet) because a test: 1 of 6 metrics"
-    assert summary.places["run"] != off["run"]
-    assert done.registry.champion() is None
-    assert _record(summary).verdict.failed == ("a test",)
-    assert "- ✗ **a test**: fail, 1 of 6 metrics" in markdown(view.decision(summary))
-    done.decide(tested=(lost,), override="another funnel")
-    reason = "override (another funnel) of failed gates: a test"
-    assert [change.reason for change in done.registry.history()] == [reason]

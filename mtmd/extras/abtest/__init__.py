@@ -13,11 +13,6 @@ class Settings(ExtraSettings):
     The paper gives no number of its own funnel (Fig. 2): all of them are readings, sized for the demo's 2,400 ads.
     """
 
-    gate: bool = Field(
-        False,
-        description="whether a daily run lets the candidate serve beside the per-slice baselines, and keeps the "
-        "champion where a metric of all impressions is shown worse; only a simulated world can say so",
-    )
     samples: int = Field(
         20,
         ge=5,
@@ -44,14 +39,9 @@ class Settings(ExtraSettings):
     )
 
     def check(self, preset: Any) -> None:
-        """The auction shows only what is handed on, and a gate needs the baselines."""
+        """The auction shows only what is handed on."""
         if self.slots > self.keep:
             raise ValueError(
                 f"extras.abtest.slots ({self.slots}) must not exceed keep ({self.keep}): the auction shows only "
                 "what the lightweight ranker hands on; raise keep, or lower slots"
-            )
-        if self.gate and not preset.rivals["per_slice"].every_days:
-            raise ValueError(
-                "extras.abtest.gate (true) needs the per-slice baselines, and rivals.per_slice.every_days "
-                "is 0 (never): take the gate away, or have them trained, such as with 7"
             )

@@ -6,8 +6,7 @@ the same people in both, so what differs is the ranker's doing. Only a simulator
 A bootstrap over users, as in the offline comparison, is not valid here: budgets that run out tie the users of a market
 together, and where nothing differed it found something in 19 of 100 cells instead of 5. What is independent is a
 market, so the day is run several times, each time with other requests and whole budgets, and an interval is Student's
-over those samples: the jackknife's standard error of the log of the ratio of both arms' metrics. p-values are of the
-same log and the same error.
+over those samples: the jackknife's standard error of the log of the ratio of both arms' metrics.
 
 Hides and saves are no metrics of this world: they follow from clicks there, and would be the same evidence twice.
 D samples, C cells, M sums, I impressions.
@@ -71,7 +70,6 @@ class RelativeChange(Frozen):
     change: float | None = Field(description="treatment / control - 1")
     low: float | None
     high: float | None
-    worse: float | None = Field(description="one-sided p-value of being worse than the control")
 
     @property
     def significant(self) -> bool:
@@ -115,27 +113,16 @@ def changes(
         control_rate, rate = ratio(whole[..., above], whole[..., below])[:, 0]  # (C,) each
         control_without, without = ratio(others[..., above], others[..., below])  # (D, C) rates each
         change, error = log_ratio(rate, control_rate), _jackknife(log_ratio(without, control_without))
-        loss = change if metric in LOWER_IS_BETTER else -change
         for place, (kind, cell) in enumerate(CELLS):
             spread = margin * error[place]
             values = {
                 "change": np.expm1(change[place]),
                 "low": np.expm1(change[place] - spread),
                 "high": np.expm1(change[place] + spread),
-                "worse": _chance(loss[place], error[place], len(control) - 1),
             }
             known = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
             found.append(RelativeChange(kind=kind, cell=cell, metric=metric, **known))
     return tuple(found)
-
-
-def _chance(loss: float, error: float, degrees: int) -> float:
-    """How often arms that do not differ show such a loss, in logs, or a larger one; NaN without an error."""
-    from scipy.special import stdtr  # noqa: PLC0415 - a third of a second, and few runs need it
-
-    if error == 0.0:
-        return 0.0 if loss > 0.0 else 1.0
-    return float(stdtr(degrees, -loss / error)) if math.isfinite(error) else math.nan
 
 
 def _jackknife(without: Floats) -> Floats:

@@ -7,8 +7,8 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 
 from mtmd import command_line
-from mtmd.extras.abtest import page
 from mtmd.extras.abtest import stage as abtest_stage
+from mtmd.extras.abtest import tables
 from mtmd.extras.abtest.stage import ABTest
 from mtmd.flows import parameters, steps
 from mtmd.flows.command import command_of, print_table, require_days
@@ -32,10 +32,9 @@ def ab_test(
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
-    # As on the page of the day, which looks for this test: a rival that is never trained is left out.
-    candidate, *compared_too = compared(plan)
-    rivals = dict.fromkeys((abtest_stage.BASELINE, *compared_too))
-    trained = steps.train_all(plan, (candidate, *rivals), days.window, start)
+    candidate, *rivals = compared(plan)  # a rival that is never trained is left out
+    kinds = dict.fromkeys((candidate, abtest_stage.BASELINE, *rivals))
+    trained = steps.train_all(plan, tuple(kinds), days.window, start)
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
     tested = serve(plan, trained, champion)
     steps.update_index(artifacts, preset)
@@ -50,12 +49,12 @@ def serve(planned: RunPlan, trained: Sequence[Trained], champion: str | None = N
         planned, trained, champion=champion, on_sample=lambda done: logger.info("sample %d", done)
     )
     logger.info("%s", tested.words)
-    publish("ab-test", f"as_of {planned.as_of}: {tested.words}", page.document(planned, tested))
+    publish("ab-test", f"as_of {planned.as_of}: {tested.words}", tables.document(planned, tested))
     return tested
 
 
 def _show(tested: ABTest, _: Mapping[str, Any]) -> None:
-    for table in page.outcome_tables(tested):
+    for table in tables.outcome_tables(tested):
         print_table(table)
 
 

@@ -35,11 +35,11 @@ from mtmd.sources.simulated.outcomes import TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, require_columns, world_at
 from mtmd.sources.simulated.population import Ints
 from mtmd.store.files import digest, read_json, write_json
-from mtmd.store.workspace import is_complete, make_once
+from mtmd.store.workspace import make_once
 from mtmd.train.stage import Trained, load_trained
 
 _REQUESTS_AT_ONCE = 1000  # some 450,000 pairs; the item tower runs once for each
-AB_TEST_FORMAT = 4  # raise it whenever the same models in the same world would give another outcome
+AB_TEST_FORMAT = 5  # raise it whenever the same models in the same world would give another outcome
 BASELINE: Final = "per_slice"
 CHAMPION: Final = "champion"
 _REPORT = "ab_test.json"
@@ -191,18 +191,6 @@ def ab_test(
     return ABTest.model_validate(read_json(final / _REPORT))
 
 
-def find_ab_test(plan: RunPlan, trained: Sequence[Trained], champion: str | None = None) -> ABTest | None:
-    """What was run of these models against the baselines, at the preset's size; None where nothing was."""
-    try:
-        world = world_of(plan.preset, plan.logs)
-    except (ConfigError, LogsError):
-        return None
-    settings = plan.preset.extra(Settings)
-    key = _key(plan, world, _serving(trained), settings, champion)
-    final = plan.workspace.evaluation(key)
-    return ABTest.model_validate(read_json(final / _REPORT)) if is_complete(final) else None
-
-
 def champion_beside(plan: RunPlan, candidate: Trained, held_out: ShardRef) -> str | None:
     """Model id of the champion that the evaluation of this candidate compares it with; None where there is none."""
     registry = Registry(plan.workspace.root)
@@ -236,7 +224,7 @@ def _key(
         {
             "trained": {name: one.key for name, one in models.items()},
             "world": world.model_dump(mode="json"),
-            "settings": settings.model_dump(mode="json", exclude={"gate"}),
+            "settings": settings.model_dump(mode="json"),
             "day": plan.as_of,
             "champion": champion,
             "format": AB_TEST_FORMAT,

@@ -8,7 +8,7 @@ from functools import cache
 from scipy.stats import t as student
 
 from mtmd.extras.abtest import Settings
-from mtmd.extras.abtest.changes import CELLS, LOWER_IS_BETTER, METRICS, RelativeChange
+from mtmd.extras.abtest.changes import CELLS, METRICS, RelativeChange
 from mtmd.extras.abtest.funnel import Traffic, draw_traffic
 from mtmd.extras.abtest.stage import BASELINE, ABTest
 from mtmd.sources.simulated.platform import SimulatedPlatform
@@ -41,7 +41,7 @@ def changed(errors: Mapping[str, float | None]) -> tuple[RelativeChange, ...]:
 
 def _change(kind: str, cell: str, metric: str, errors: float | None) -> RelativeChange:
     if errors is None:
-        nothing = dict.fromkeys(("change", "low", "high", "worse"))
+        nothing = dict.fromkeys(("change", "low", "high"))
         return RelativeChange(kind=kind, cell=cell, metric=metric, **nothing)
     ratio, half = errors * ERROR, float(student.ppf(0.975, SAMPLES - 1)) * ERROR
     return RelativeChange(
@@ -51,7 +51,6 @@ def _change(kind: str, cell: str, metric: str, errors: float | None) -> Relative
         change=math.expm1(ratio),
         low=math.expm1(ratio - half),
         high=math.expm1(ratio + half),
-        worse=float(student.sf(errors if metric in LOWER_IS_BETTER else -errors, SAMPLES - 1)),
     )
 
 

@@ -9,17 +9,15 @@ from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import ShardRef
 from mtmd.extras.abtest import stage as abtest_stage
-from mtmd.extras.abtest.daily import ab_gate
 from mtmd.extras.abtest.flow import ab_test
-from mtmd.extras.abtest.stage import BASELINE, ABTest, find_ab_test
+from mtmd.extras.abtest.stage import BASELINE, ABTest
 from mtmd.registry.registry import Registry
 from mtmd.report.tables import plain
 from mtmd.run import RunPlan, plan_run
-from mtmd.store.files import read_json
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
-from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published, run_daily
+from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +27,9 @@ def artifacts(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The tests' preset, with the test for a gate."""
-    path = tmp_path_factory.mktemp("preset") / "gated.toml"
-    path.write_text(
-        f"{preset_path(TINY).read_text()}\n[extras.abtest]\ngate = true\nsamples = 5\nrequests = 60\n"
-    )
+    """The tests' preset, with a small test."""
+    path = tmp_path_factory.mktemp("preset") / "small.toml"
+    path.write_text(f"{preset_path(TINY).read_text()}\n[extras.abtest]\nsamples = 5\nrequests = 60\n")
     return str(path)
 
 
@@ -69,14 +65,6 @@ def tested(first_run: Run, artifacts: Path, preset: str) -> tuple[ABTest, dict[s
     return state.result(), published(identity)
 
 
-@pytest.fixture(scope="module")
-def gated(first_run: Run, preset: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The first run's day by that preset, before anything was promoted."""
-    artifacts = tmp_path_factory.mktemp("gated") / "artifacts"
-    copied(first_run.artifacts, artifacts, champion=False)
-    return run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, preset=preset)
-
-
 def test_it_publishes_the_papers_tables(tested: tuple[ABTest, dict[str, str]]) -> None:
     found, artifacts = tested
     text = artifacts["ab-test"]
@@ -99,10 +87,6 @@ def test_a_test_that_was_run_is_taken_from_where_it_is(
     elsewhere = plan.model_copy(update={"logs": str(artifacts)})
     with pytest.raises(LogsError, match="are not of a simulated world"):
         abtest_stage.ab_test(elsewhere, trained)
-    assert find_ab_test(elsewhere, trained) is None
-    assert find_ab_test(plan, trained) == tested[0]  # for the page of a run that is written after it
-    other = plan_run(AS_OF, TINY, logs=plan.logs, artifacts=str(artifacts))  # with a test of another size
-    assert find_ab_test(other, trained) is None
 
 
 def test_the_champion_is_compared_as_it_is_served(
@@ -118,20 +102,3 @@ def test_the_champion_is_compared_as_it_is_served(
         assert change.change is None or abs(change.change) < 1e-3
     with pytest.raises(RegistryError, match="20260120-0123456789"):
         abtest_stage.ab_test(plan, trained, champion="20260120-0123456789")
-
-
-def test_a_daily_run_asks_the_gate_where_its_preset_does(first_run: Run, gated: Run) -> None:
-    """Nothing is trained for it, what it says decides, and the page has it."""
-    summary = gated.summary
-    assert summary.reused["trained models"] == "3 of 3"
-    (place,) = gated.root.glob("evaluations/*/ab_test.json")
-    found = ABTest.model_validate(read_json(place))
-    assert (found.settings.samples, found.settings.requests) == (5, 60)
-    (gate,) = (gate for gate in summary.verdict.gates if gate.name == "a/b test")
-    assert gate == ab_gate(found, 0.05)
-    assert summary.promoted is gate.passed
-    assert plain(found.words.split(",")[0]) in gated.published["ab-test"]
-    page = Path(summary.places["report"]).read_text()
-    assert '<section id="ab-test">' in page
-    assert "5 samples of 60 simulated requests of 2026-01-21" in page
-    assert '<section id="ab-test">' not in Path(first_run.summary.places["report"]).read_text()

@@ -1,14 +1,13 @@
-"""The section of a run's page: the paper's Tables 2 to 4, relative changes in percent with their intervals."""
+"""The document of a test: the paper's Tables 2 to 4, relative changes in percent with their intervals."""
 
 from collections.abc import Mapping, Sequence
 
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest.changes import METRICS, RelativeChange
-from mtmd.extras.abtest.stage import BASELINE, ABTest, find_ab_test
+from mtmd.extras.abtest.stage import BASELINE, ABTest
 from mtmd.report.document import Document, Fold, Section
 from mtmd.report.evaluation import RIVAL_NAMES
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table, columns_of, enumerated
-from mtmd.report.view import RunRecords
 from mtmd.run import RunPlan
 
 
@@ -64,10 +63,11 @@ def _words(tested: ABTest) -> str:
     return f"Against the {rival}, over all impressions: {'; '.join(parts) or 'nothing to compare'}."
 
 
-def _section(tested: ABTest) -> Section:
+def document(plan: RunPlan, tested: ABTest) -> Document:
+    """The document of a test's artifact."""
     first, *papers = outcome_tables(tested)
     size = tested.settings
-    return Section(
+    section = Section(
         anchor="ab-test",
         title="Simulated A/B test",
         order=65,
@@ -78,16 +78,5 @@ def _section(tested: ABTest) -> Section:
         f"what another seed would change is not in the intervals. A lightweight ranker hands on {size.keep} ads, and "
         f"{size.slots} of these are shown.",
     )
-
-
-def document(plan: RunPlan, tested: ABTest) -> Document:
-    """The document of a test's artifact."""
     words = (tested.words, f"as_of {plan.as_of}, preset {plan.preset.name}")
-    return Document(f"Simulated A/B test on {tested.day}", "", words, sections=(_section(tested),))
-
-
-def sections(found: RunRecords) -> tuple[Section, ...]:
-    """The test of the run's models, where one was run at the preset's size."""
-    run = found.run
-    tested = find_ab_test(run.plan, run.trained, run.evaluated.incumbent.compared)
-    return () if tested is None else (_section(tested),)
+    return Document(f"Simulated A/B test on {tested.day}", "", words, sections=(section,))
