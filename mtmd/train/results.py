@@ -156,17 +156,21 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
-) -> None:
-    """Replace the checkpoint: weights, optimizer moments, and the best epoch's weights where that is an earlier one."""
+) -> dict[str, Tensor]:
+    """Replace the checkpoint: weights, optimizer moments, and the best epoch's weights where that is an earlier one.
+
+    Returns the best epoch's weights, whose memory is the file's: tables may be most of a training's memory.
+    """
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     if not _is_best(state):
         tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in slots.items()}
-    tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}  # tables share memory
+    tensors = {name: tensor.detach() for name, tensor in tensors.items()}
     text = state.model_dump_json()
     with atomic_file(work / FILE) as temporary:
         save_tensors(tensors, temporary, metadata={"state": text, "sha256": _digest(text, tensors)})
+    return _best(state, load_file(work / FILE))
 
 
 def load_checkpoint(
@@ -193,10 +197,14 @@ def load_checkpoint(
     for name, tensor in _below("optimizer/", tensors).items():
         index, slot = name.split("/", 1)
         slots.setdefault(int(index), {})[slot] = tensor
-    best = weights if _is_best(state) else _below("best/", tensors)
     model.load_state_dict(weights)
     optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
-    return state, best
+    return state, _best(state, tensors)
+
+
+def _best(state: TrainingState, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a checkpoint's tensors, the best epoch's weights."""
+    return _below("model/" if _is_best(state) else "best/", tensors)
 
 
 def _is_best(state: TrainingState) -> bool:
@@ -227,5 +235,5 @@ def _digest(state: str, tensors: dict[str, Tensor]) -> str:
     return digest([state, tensors_digest(tensors)])
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -154,7 +154,7 @@ class _Run:
         if stored is None:
             start(self.model, self.data, self.batch_requests)
             self.opening.begin(self.model, self.optimizer)
-            stored = TrainingState(key=key), self._copy()
+            stored = TrainingState(key=key), {}
         self.state, self.best = stored
 
     def one_epoch(self) -> None:
@@ -168,10 +168,10 @@ class _Run:
             rows=rows,
         )  # fmt: skip
         self.state = TrainingState(key=self.state.key, epochs=(*self.state.epochs, record))
-        if best_of(self.state.epochs) == epoch:
-            self.best = self._copy()
         if self.ranks.rank == 0:
-            save_checkpoint(self.work, self.state, self.model, self.optimizer, self.best)
+            self.best = save_checkpoint(self.work, self.state, self.model, self.optimizer, self.best)
+        elif best_of(self.state.epochs) == epoch:
+            self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self._report(epoch, epoch * self.steps, train_loss, validation_loss, rows / seconds)
 
     def result(self) -> tuple[RankingModel, FitResult]:
@@ -250,9 +250,6 @@ class _Run:
             raise self._not_finite(f"validation loss {loss}", f"epoch {epoch}")
         errors = dict(zip(self.tasks, (error / count).tolist(), strict=True))
         return loss, {task: errors[task] for task in self.preset.domains.score_tasks}
-
-    def _copy(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
     def _report(self, epoch: int, step: int, train: float, validation: float | None, speed: float) -> None:
         if self.on_progress is not None:
