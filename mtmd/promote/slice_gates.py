@@ -69,7 +69,7 @@ def against(
     if age is not None:
         rival += f" of {age} days ago (weaker than one of today: passing says less)"
     if tolerance:
-        rival += f" by more than {tolerance:.0%}"
+        rival += f" by more than {tolerance * 100:g}%"
     passes, fails = f"shown worse than {rival}", f"worse than {rival}"
     if whole_better:
         passes += ", and every task is better over its slices"
