@@ -3,15 +3,13 @@
 An automation that it has by that name is left as people made it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import typer
 import yaml
 from httpx import HTTPStatusError, TransportError
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -21,7 +19,6 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from mtmd.command_line import app, console, literal
 from mtmd.errors import ConfigError
 
 _BLOCK, _WEBHOOK, _SLACK = "mtmd-alerts", "custom-webhook", "slack-webhook"
@@ -30,51 +27,16 @@ _TEXT = {"text": "{{subject}}\n{{body}}"}  # what Slack and those that do as it 
 _ADDRESS = "address"  # a secret of the block: who knows it can write to the channel
 _NO_ID, _NO_DEPLOYMENT = str(UUID(int=0)), str(UUID(int=1))
 _ROLLBACK = "rollback/rollback"  # the deployment that stands as <rollback> in a file
-command, messages_command = app(), app()
 
 
-@command.command()
-def automations(
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="of .yaml files",
-            show_default="the current folder's automations, or else those that `mtmd init` writes",
-        ),
-    ] = None,
-) -> None:
-    """Give the server at PREFECT_API_URL the automations of the files that it lacks."""
-    _say(apply(folder or usual(), _api()))
-
-
-@messages_command.command()
-def messages(
-    url: Annotated[
-        str,
-        typer.Argument(metavar="URL", envvar="MTMD_WEBHOOK", show_envvar=True, help="the webhook's address"),
-    ],
-) -> None:
-    """Send the messages of the server at PREFECT_API_URL to a webhook.
-
-    Makes the block that they go to, then the automations that the server lacks.
-    """
-    _say(send_to(url, _api()))
-    _say(apply(usual(), _api()))
-
-
-def _api() -> str:
+def named_api() -> str:
+    """The address that PREFECT_API_URL has; raises ConfigError where it is not set."""
     api: str | None = PREFECT_API_URL.value()
     if not api:
         raise ConfigError(
             "PREFECT_API_URL must be the address of the server's API; set it, such as in `prefect config`"
         )
     return api
-
-
-def _say(said: Iterable[str]) -> None:
-    for words in said:
-        console.print(literal(words))
 
 
 def usual(project: Path = Path()) -> Path:

@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mtmd.cli import main
 from mtmd.errors import ConfigError
-from mtmd.extras.messages.server import apply, automations, packaged, send_to, usual
+from mtmd.extras.messages.server import apply, named_api, packaged, send_to, usual
 from mtmd.flows.prefect_artifacts import Event
 from mtmd.flows.upkeep import BREACH, UNPUBLISHED
 from tests.flows.runs import ROOT
@@ -95,7 +95,7 @@ def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
         temporary_settings({PREFECT_API_URL: None}),
         pytest.raises(ConfigError, match="PREFECT_API_URL must be the address of the server's API"),
     ):
-        automations()
+        named_api()
 
 
 @pytest.mark.parametrize(
