@@ -36,7 +36,6 @@ def backfill(
         Reprocess,
         Field(description="none: days never decided; failed: also days whose suites or gates failed; all"),
     ] = "none",
-    newest_first: Annotated[bool, Field(description="Run the newest day first")] = False,
     dry_run: Annotated[bool, Field(description="Only publish what is blocked and what would run")] = False,
 ) -> list[BackfillDay]:
     """Run every day even when one fails, without ablations; ends failed, naming the days, when any did or is blocked.
@@ -49,9 +48,7 @@ def backfill(
         "logs": logs,
         "artifacts": artifacts,
     }
-    days: list[BackfillDay] = steps.plan_backfill(
-        first, last, reprocess=reprocess, newest_first=newest_first, **given
-    )
+    days: list[BackfillDay] = steps.plan_backfill(first, last, reprocess=reprocess, **given)
     _publish(days, artifacts)
     if dry_run:
         return days

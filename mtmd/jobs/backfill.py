@@ -54,12 +54,11 @@ def plan_backfill(
     preset: str,
     *,
     reprocess: Reprocess = "none",
-    newest_first: bool = False,
     window_days: int | None = None,
     logs: str | None = None,
     artifacts: str = "artifacts",
 ) -> list[BackfillDay]:
-    """Every day of first..last, in the order in which they run: was it decided, does the policy run it, and can it run.
+    """Every day of first..last, the oldest first: was it decided, does the policy run it, and can it run.
 
     Raises ConfigError for a range that runs backwards.
     """
@@ -81,8 +80,7 @@ def plan_backfill(
             return BackfillDay(as_of=day, state="blocked", words=str(error))
         return BackfillDay(as_of=day, state="to run")
 
-    days = [look(first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
-    return days[::-1] if newest_first else days
+    return [look(first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
 
 
 def _not_run(preset: Preset, workspace: Workspace, day: date, reprocess: Reprocess) -> BackfillDay | None:

@@ -76,13 +76,13 @@ def test_a_run_that_was_killed_or_left_no_record_leaves_its_day_to_run(
     assert _states(first_run.logs, artifacts) == ["to run"] * 3
 
 
-def test_days_come_in_the_order_in_which_they_run(first_run: Run, artifacts: Path) -> None:
+def test_days_come_oldest_first_and_a_range_does_not_run_backwards(first_run: Run, artifacts: Path) -> None:
     places = {"logs": str(first_run.logs), "artifacts": str(artifacts)}
-    days = plan_backfill(BEFORE, NEXT, TINY, newest_first=True, **places)
+    days = plan_backfill(BEFORE, NEXT, TINY, **places)
     assert [(day.as_of, day.state) for day in days] == [
-        (NEXT, "to run"), (AS_OF, "skipped"), (BEFORE, "blocked")
+        (BEFORE, "blocked"), (AS_OF, "skipped"), (NEXT, "to run")
     ]  # fmt: skip
-    assert "lack 1 of the 21 days" in days[-1].words
+    assert "lack 1 of the 21 days" in days[0].words
     with pytest.raises(ConfigError, match=rf"last \({BEFORE}\) must not be before first \({NEXT}\)"):
         plan_backfill(NEXT, BEFORE, TINY, **places)
 
