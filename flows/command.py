@@ -41,7 +41,7 @@ from mtmd.report import jobs
 from mtmd.report import stages as stage_reports
 from mtmd.report.document import Document, Items, markdown
 from mtmd.report.evaluation import gains_table
-from mtmd.report.tables import Table
+from mtmd.report.tables import Table, unescaped
 from mtmd.report.view import decision
 from mtmd.run import plan_run
 from mtmd.store.workspace import Workspace
@@ -243,20 +243,20 @@ def show(summary: RunSummary, given: Mapping[str, Any]) -> None:
     if given["verbose"]:
         print_table(table)
         facts = (*found.facts, *((f"place of {name}", place) for name, place in places.items()))
-        _print(Document(found.title, found.kind, found.words, facts, (gates,)))
+        print_document(Document(found.title, found.kind, found.words, facts, (gates,)))
     else:
         print_table(table.model_copy(update={"rows": table.rows[len(summary.report.slices) :]}))
         items = [block for block in gates.blocks if isinstance(block, Items)]
         listed = replace(gates, title="", lead="", blocks=items)
-        _print(Document(f"Gates: {gates.lead}", gates.kind, sections=(listed,)))
-        _print(Document(found.title, found.kind, found.words, found.facts))
+        print_document(Document(f"Gates: {gates.lead}", gates.kind, sections=(listed,)))
+        print_document(Document(found.title, found.kind, found.words, found.facts))
         console.print(literal(f"page: {places['report']}"))
     console.print(literal(what_next(summary.as_of, given["preset"], given["artifacts"])))
 
 
 def show_ablation(ablated: Ablation, _: Mapping[str, Any]) -> None:
     """What each factor is worth, where a variant was compared; and why others were not."""
-    _print(Document("Ablations", "", sections=(stage_reports.ablations(ablated),)))
+    print_document(Document("Ablations", "", sections=(stage_reports.ablations(ablated),)))
 
 
 def what_next(as_of: date, preset: str, artifacts: str) -> str:
@@ -271,11 +271,12 @@ def what_next(as_of: date, preset: str, artifacts: str) -> str:
 
 def print_table(table: Table) -> None:
     """A table as the Markdown has it."""
-    console.print(literal(table.markdown()))
+    console.print(literal(unescaped(table.markdown())))
 
 
-def _print(document: Document) -> None:
-    console.print(literal(markdown(document, pictures=False)))
+def print_document(document: Document) -> None:
+    """A document as its Markdown has it, without pictures."""
+    console.print(literal(unescaped(markdown(document, pictures=False))))
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:

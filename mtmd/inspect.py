@@ -13,7 +13,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.document import Document, Section, markdown
-from mtmd.report.tables import champions_table
+from mtmd.report.tables import champions_table, unescaped
 from mtmd.store.files import read_json
 from mtmd.store.workspace import Workspace
 
@@ -109,7 +109,7 @@ def runs(
     if as_json:
         _print_json(line.runs[:last])
         return
-    console.print(literal(f"\n{days_table(line, last).markdown()}"))
+    console.print(literal(unescaped(f"\n{days_table(line, last).markdown()}")))
 
 
 @commands.command()
@@ -131,7 +131,7 @@ def show(
     console.print(literal(f"{found.model_id}{' (live)' if found.live else ''}\n"))
     report = workspace.root / "runs" / (found.run or "") / MARKDOWN
     if report.is_file():
-        console.print(literal(report.read_text(encoding="utf-8")))
+        console.print(literal(unescaped(report.read_text(encoding="utf-8"))))
         return
     tables = Section("", "", 0, [lineage(found.manifest), metrics_table(found.metrics)])
     _print(Document("The report of its run is gone", "", sections=(tables,)))
@@ -148,4 +148,4 @@ def _print_json(found: object) -> None:
 
 
 def _print(document: Document) -> None:
-    console.print(literal(markdown(document, pictures=False)))
+    console.print(literal(unescaped(markdown(document, pictures=False))))

@@ -23,6 +23,8 @@ _MARKUP = re.compile(r"([\\`*~\[\]]|(?<!\w)_|_(?!\w))")  # an underscore inside 
 # What makes a line a heading, an item, a quotation or a rule, or the line above it a heading.
 _BEGINNING = re.compile(r"^((?=[#+\-=>])|\d+(?=[.)](?: |$)))")
 _ENTITY = re.compile(r"&(?=#?\w+;)")  # what Markdown shows as another character, as `&#39;`
+_ESCAPED = re.compile(r"\\([!-/:-@[-`{-~])")
+_CELL = re.compile(r"(?:\\.|[^|\\\n])+(?=(\|?))")  # or a line without cells
 NOT_APPLICABLE = "N/A"
 # Prefect's UI wraps no cell, and cuts off what is wider than its column: characters in a window of 1,024 px.
 _WIDTH = 84
@@ -51,6 +53,16 @@ def cell(text: str) -> str:
     """The same for a text that does not begin a line, such as a table's cell."""
     line = _MARKUP.sub(r"\\\1", " ".join(text.split()))
     return _ENTITY.sub("&amp;", line).replace("<", "&lt;").replace("|", "\\|")
+
+
+def unescaped(markdown: str) -> str:
+    """Markdown of ours as a terminal shows it, where nothing needs an escape; a cell stays as wide as it was."""
+
+    def shown(found: re.Match[str]) -> str:
+        text = _ESCAPED.sub(r"\1", found[0]).replace("&lt;", "<").replace("&amp;", "&")
+        return text.ljust(len(found[0]) if found[1] else 0)
+
+    return _CELL.sub(shown, markdown)
 
 
 def minus(text: str) -> str:

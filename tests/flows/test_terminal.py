@@ -11,10 +11,12 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     given = {"preset": TINY, "artifacts": "artifacts"}
-    show(next_day.summary, given | {"verbose": True})
+    words = "of a[0]: +1.6% [−0.0%, +3.4%]"
+    show(next_day.summary.model_copy(update={"words": words}), given | {"verbose": True})
     text = capsys.readouterr().out
     report = next_day.summary.report
-    assert "…" not in text
+    assert "O" + words[1:] in text
+    assert not {"…", "\\"} & set(text)
     for where in report.slices:
         line = next(line for line in text.splitlines() if line.startswith(f"| {where} "))
         assert line.split("|")[2].strip() == f"{report.get('mtmd', where).logmae:.4f}"

@@ -43,7 +43,7 @@ def test_status_names_the_model_that_each_change_is_of(
     two_models.model("b", SECOND, metrics(SECOND, 0.4))
     registry = two_models.registry
     registry.promote("b", SECOND, "better", registry.require_champion().sequence)
-    registry.rollback("bad conversions", check=lambda _: None)
+    registry.rollback("bad_ | [−0.0%, +3.4%]", check=lambda _: None)
     registry.reinstate("b", "it was the logs")
     said = _said(capsys, "status", "--preset", "tiny", "--artifacts", str(tmp_path))
     rows = [line.split("|") for line in said.splitlines() if line.startswith("| 20")]
@@ -52,6 +52,7 @@ def test_status_names_the_model_that_each_change_is_of(
         ["rollback", "b", "20260125-a1"],
         ["promote", "b", "b"],
     ]
+    assert any(line.endswith("| bad_ | [−0.0%, +3.4%]     |") for line in said.splitlines())
 
 
 def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from mtmd.report.tables import (
     Column,
     Link,
     Table,
+    cell,
     columns_of,
     enumerated,
     is_sure,
@@ -18,6 +19,7 @@ from mtmd.report.tables import (
     report_url,
     short,
     time_words,
+    unescaped,
 )
 
 _GAIN = Estimate(value=-0.0839, low=-0.3536, high=0.1308)
@@ -48,6 +50,14 @@ def test_markdown_can_be_read_as_text_too() -> None:
         "**Title**\n\n| a           |       b |\n| :---------- | ------: |\n| x\\|y &lt;b> | −0.5000 |\n"
     )
     assert table.model_copy(update={"title": ""}).markdown().startswith("| a ")
+    assert unescaped(table.markdown()).splitlines()[-1] == "| x|y <b>     | −0.5000 |"
+
+
+@pytest.mark.parametrize(
+    "text", ["- [a\\b]", "_x_ *y* `z` ~", "&lt; <b> | 3", "1. #", "a &amp; b\\", "C:\\*"]
+)
+def test_a_terminal_shows_what_markdown_escapes(text: str) -> None:
+    assert unescaped(f"{plain(text)}\n{cell(text)}") == f"{text}\n{text}"
 
 
 def test_in_prefects_ui_an_interval_stands_below_its_value() -> None:

@@ -20,10 +20,9 @@ from mtmd.extras.backtest.measures import DayFigures
 from mtmd.extras.backtest.report import Backtest
 from mtmd.flows import parameters, steps
 from mtmd.flows.ablation import Seeds
-from mtmd.flows.command import command_of
+from mtmd.flows.command import command_of, print_document
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 from mtmd.flows.prefect_artifacts import publish
-from mtmd.report.document import markdown
 from mtmd.train.stage import Trained
 
 _Made = TypeVar("_Made")
@@ -141,7 +140,7 @@ def _each(
 
 def _show(found: Backtest, _: Mapping[str, Any]) -> None:
     """The page as text, and where it is."""
-    console.print(literal(markdown(report.document(found), pictures=False)))
+    print_document(report.document(found))
     console.print(literal(f"page: {found.path}/{report.PAGE}"))
 
 
