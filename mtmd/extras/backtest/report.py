@@ -219,7 +219,7 @@ def document(found: Backtest) -> Document:
             how=f"The table has the improvement over {first.name}, with intervals over the day's requests.",
         ),
         Section(
-            "figures", "Figures", 2, [_figures(found)],
+            "figures", "Figures", 2, [_figures(found), *(_picture(found, n) for n in _PRIMARY if not others)],
             how="Means over days and seeds; lower is better, but for recall and AUC. The time is of one training.",
         ),
         Section(
@@ -230,7 +230,7 @@ def document(found: Backtest) -> Document:
         ),
     ]  # fmt: skip
     title = short(f"Backtest of {found.preset}, {found.words}", 120)  # characters
-    return Document(title, "", (claim,), facts, parts if others else parts[1:3])
+    return Document(title, "", (claim,) if others else (), facts, parts if others else parts[2:3])
 
 
 def _verdict_words(one: Result, error: str, several: bool) -> str:
