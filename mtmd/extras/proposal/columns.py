@@ -86,13 +86,19 @@ class Column:
         """Whether it says yes or no: as BOOLEAN, or as 1 and 0."""
         return self.kind == "truth" or (self.kind == "whole" and self.most == 1 and self.is_within(0, 1))
 
+    @property
+    def is_mark(self) -> bool:
+        """Whether it says yes alone, and is null otherwise: the contract wants a no there."""
+        return self.is_flag and self.distinct == 1 and self.nulls > 0 and self.sample in {"true", "1"}
+
     def is_within(self, least: float, most: float) -> bool:
         return self.least is not None and self.most is not None and least <= self.least <= self.most <= most
 
     @property
     def truth(self) -> str:
         """SQL of yes or no as BOOLEAN."""
-        return self.sql if self.kind == "truth" else f"cast({self.sql} as boolean)"
+        truth = self.sql if self.kind == "truth" else f"cast({self.sql} as boolean)"
+        return f"coalesce({truth}, false)" if self.is_mark else truth
 
 
 @dataclass(frozen=True)

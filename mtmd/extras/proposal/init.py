@@ -153,7 +153,7 @@ def _written(
 
 def _contract(joined: Joined, roles: Roles, tasks: Sequence[ProposedTask]) -> dict[str, dict[str, str]]:
     """Of each table, SQL of the contract's columns by name. Without a bid all ads are worth 1."""
-    request, ad, user, shown = joined.request, joined.ad, roles.user, roles.shown
+    request, ad, user, shown = joined.request, joined.ad, roles.user, shown_sql(tasks, roles.shown)
     user_id = user.id_sql if user else "cast(null as bigint)"
     return {
         "requests": {
@@ -172,7 +172,7 @@ def _contract(joined: Joined, roles: Roles, tasks: Sequence[ProposedTask]) -> di
         "candidates": {
             "request_id": request.other.id_sql,
             "ad_id": ad.other.id_sql,
-            "impressed": shown.truth if shown else shown_sql(tasks),
+            "impressed": shown,
             **{task.name: task.score.sql for task in tasks if task.score},
             **{task.label: label_sql(task, shown) for task in tasks},
         },

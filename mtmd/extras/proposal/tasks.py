@@ -45,7 +45,8 @@ class ProposedTask:
     def __str__(self) -> str:
         after = f", only after {self.parent}" if self.parent else ""
         learned = "" if self.score else f", in {self.mean:.1%} of rows, which it learns, as there is no score"
-        return f"task {self.name}: {self.action.name} happened{after}{learned}"
+        null = " (null is a no)" if self.action.is_mark else ""
+        return f"task {self.name}: {self.action.name} happened{null}{after}{learned}"
 
     @property
     def learned(self) -> str:
@@ -64,7 +65,7 @@ def find_tasks(
     candidates = joined.candidates
     free = candidates.beside(joined.request.other, joined.ad.other, roles.shown)
     scores = {column.name: column for column in free if column.kind == "fraction" and column.is_within(0, 1)}
-    actions = {column.name: column for column in free if column.is_flag and column.distinct > 1}
+    actions = {one.name: one for one in free if one.is_flag and (one.distinct > 1 or one.is_mark)}
     if not actions:
         lacking = "no column of true and false, or of 1 and 0, says what users did; deliver one for each task"
         return Question("", f"{candidates.place.template} has {', '.join(candidates.columns)}: {lacking}")
@@ -139,7 +140,8 @@ def _products(
     """Of each task, the products that have it at all; None where all do."""
     if product.column is None:
         return [None] * len(tasks)
-    asked = ", ".join(f"count(c.{(task.score or task.action).sql}) as n{n}" for n, task in enumerate(tasks))
+    values = [task.score or task.action for task in tasks]
+    asked = ", ".join(f"count({'*' if v.is_mark else 'c.' + v.sql}) as n{n}" for n, v in enumerate(values))
     own, other = joined.ad
     found = database.rows(
         f"select a.{product.column.sql} as product, {asked} from {joined.candidates.newest} as c join "
@@ -149,17 +151,18 @@ def _products(
     return [[name for of, name in product.names.items() if of not in one] if one else None for one in lacking]
 
 
-def shown_sql(tasks: Sequence[ProposedTask]) -> str:
-    """SQL of which ads were shown, where no column says it: all, or those that an action has a value of."""
-    if not all(task.action.nulls for task in tasks):
-        return "true"
-    return " or ".join(f"{task.action.sql} is not null" for task in tasks)
+def shown_sql(tasks: Sequence[ProposedTask], shown: Column | None) -> str:
+    """SQL of which ads were shown; where no column says it: all, or those that an action has a value of, also a no."""
+    actions = [task.action for task in tasks if not task.action.is_mark]
+    if shown or not actions or not all(action.nulls for action in actions):
+        return shown.truth if shown else "true"
+    return f"({' or '.join(f'{action.sql} is not null' for action in actions)})"
 
 
-def label_sql(task: ProposedTask, shown: Column | None) -> str:
-    """SQL of its label, which is null where the ad was not shown or lacks the task."""
-    known = "" if task.products is None else f"{(task.score or task.action).sql} is not null"
-    conditions = " and ".join(filter(None, (shown.truth if shown else "", known)))
+def label_sql(task: ProposedTask, shown: str) -> str:
+    """SQL of its label, which is null where the ad was not `shown`, in SQL, or lacks the task."""
+    known = "true" if task.products is None else f"{(task.score or task.action).sql} is not null"
+    conditions = " and ".join(one for one in (shown, known) if one != "true")
     return f"case when {conditions} then {task.action.truth} end" if conditions else task.action.truth
 
 

@@ -133,11 +133,16 @@ def test_a_task_of_some_products_has_them(foreign_logs: Path, tmp_path: Path) ->
 
 MOVED = "select * replace (served_at + interval {days} day as served_at) from t"
 NO_SCORES = "select * exclude (p_click, p_lead) from t where shown"
+YES_OR_NULL = (
+    "select * exclude (p_click, p_lead) replace (nullif(click, false) as click, nullif(lead::int, 0) as lead)"
+)
 
 
-def test_without_scores_actions_are_learned(foreign_logs: Path, tmp_path: Path) -> None:
-    proposal = propose(_write(foreign_logs, tmp_path / "logs", 8, candidates=NO_SCORES, requests=MOVED))
+@pytest.mark.parametrize("scored", [NO_SCORES, f"{YES_OR_NULL} from t"])
+def test_without_scores_actions_are_learned(foreign_logs: Path, tmp_path: Path, scored: str) -> None:
+    proposal = propose(_write(foreign_logs, tmp_path / "logs", 8, candidates=scored, requests=MOVED))
     assert "which it learns, as there is no score" in proposal.understood[4]
+    assert ("click happened (null is a no)" in proposal.understood[4]) is (scored != NO_SCORES)
     preset = _checked(proposal, tmp_path / "their-ads")
     assert (preset.candidate, preset.training.epochs) == ("plain", 4)
     assert preset.rivals["per_slice"].learning_rate == preset.training.learning_rate
@@ -149,9 +154,16 @@ def test_without_scores_actions_are_learned(foreign_logs: Path, tmp_path: Path) 
 def test_without_a_column_that_says_it_an_ad_was_shown_where_an_action_has_a_value(
     foreign_logs: Path, tmp_path: Path
 ) -> None:
-    scored = "select * exclude shown replace (if(shown, click, null) as click, if(shown, lead, null) as lead) from t"
-    proposal = propose(_write(foreign_logs, tmp_path / "logs", candidates=scored))
-    assert "click is not null or lead is not null as impressed" in proposal.statements["candidates"]
+    """But of an action that is yes or null: its null is a no."""
+    scored = (
+        "select * exclude shown replace (if(shown, click, null) as click, if({}, lead, null) as lead) from t"
+    )
+    for wanted, words in (
+        ("shown", "(click is not null or lead is not null) as impressed"),
+        ("lead", "case when (click is not null) then coalesce(lead, false) end as lead"),
+    ):
+        logs = _write(foreign_logs, tmp_path / wanted, candidates=scored.replace("{}", wanted))
+        assert words in propose(logs).statements["candidates"]
 
 
 def test_a_column_that_the_newest_day_lacks_is_not_read(foreign_logs: Path, tmp_path: Path) -> None:
