@@ -88,12 +88,18 @@ def propose(folder: Path, said: Said | None = None, ask: Ask | None = None) -> P
 def _answers(folder: Path, questions: Sequence[Question], ask: Ask | None) -> dict[str, list[str]]:
     """What a person says. Raises LogsError with all questions where nobody can be asked, or the logs lack a thing."""
     if ask and all(question.option for question in questions):
-        return {question.option: ask(question.text).split() for question in questions}
+        return {question.option: _words(question.option, ask(question.text)) for question in questions}
     options = "".join(f" --{question.option} …" for question in questions if question.option)
     raise LogsError(
         f"{folder}: what can't be told: {'; '.join(question.text for question in questions)}",
         f"say it: mtmd init … --from-logs {shlex.quote(str(folder))}{options}" if options else "",
     )
+
+
+def _words(option: str, answer: str) -> list[str]:
+    """A table's place, or tasks between commas or spaces: spaces around `=` are of one task."""
+    apart = "," if "," in answer else r"(?<![=\s])\s+(?![=\s])"
+    return re.split(apart, answer.strip()) if option == "task" else [answer.strip()]
 
 
 def _tell(

@@ -69,7 +69,8 @@ def find_tasks(
     if not actions:
         lacking = "no column of true and false, or of 1 and 0, says what users did; deliver one for each task"
         return Question("", f"{candidates.place.template} has {', '.join(candidates.columns)}: {lacking}")
-    pairs = [(name, action or name) for name, _, action in (one.partition("=") for one in said)]
+    named = (map(str.strip, one.partition("=")) for one in said)
+    pairs = [(name, action or name) for name, _, action in named]
     pairs = pairs or _alike(scores, actions)
     wrong = "".join(f", not {action}" for _, action in pairs if action not in actions)
     wrong += "".join(

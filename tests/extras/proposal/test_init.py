@@ -195,16 +195,17 @@ def test_all_that_cannot_be_told_is_asked_at_once(foreign_logs: Path, tmp_path: 
     )
     with pytest.raises(LogsError, match=wanted):
         propose(logs)
-    asked = []
+    asked, answers = [], ["x = b,y=c ", " x =b y= c", "x y = c"]  # the last one first, which is no answer
 
     def answer(question: str) -> str:
         asked.append(question)
-        return "copies" if "table" in question else "x=b y=c"
+        return " copies " if "table" in question else answers.pop()
 
     proposal = propose(logs, ask=answer)
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert "candidates: copies/{day}.parquet" in proposal.understood
-    said = {"candidates": ["copies"], "task": ["x=b", "y=c"]}
+    assert propose(logs, ask=answer).statements == proposal.statements
+    said = {"candidates": ["copies"], "task": ["x=b", "y = c"]}
     assert propose(logs, said).statements == proposal.statements
 
 
