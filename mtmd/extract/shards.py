@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -219,9 +218,7 @@ class ListFiles:
             self._writers[name] = self._open.enter_context(ColumnWriter(_parts(path)))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, _: object) -> None:
         self._open.close()
         if error is None:
             for path in self._paths.values():

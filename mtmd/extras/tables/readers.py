@@ -173,6 +173,4 @@ def _write(rows: pa.RecordBatchReader, path: Path) -> None:
             writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
 
 
-def table(name: str, config: RemoteTable, folder: Path, root: Path | str) -> SpooledTable:
-    """A table of the logs whose days are fetched; `folder` keeps them."""
-    return SpooledTable(name, config, folder, root)
+table = SpooledTable  # the seam
