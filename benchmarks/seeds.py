@@ -20,7 +20,7 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import constant_scores, score_day
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.extract.shards import Shard, ShardRef, open_shard
-from mtmd.report.evaluation import ALL_TASKS, bucket_columns, estimate
+from mtmd.report.evaluation import ALL_TASKS, bucket_columns
 from mtmd.report.tables import Cell, Column, Table, columns_of
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
@@ -104,7 +104,7 @@ def _bounds(
     reports: Sequence[EvaluationReport], rival: str, where: Slice
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
     """The least and the most that a slice gains: as a mean, of one seed, and by the interval; None where undefined."""
-    gains = [estimate(report, rival, where, None) for report in reports]
+    gains = [report.compared(rival, where).estimate for report in reports]
     values = [gain.value for gain in gains if gain is not None]
     both = over_seeds(gains, reports[0].confidence)
     if both is None or both.low is None or both.high is None:
@@ -122,7 +122,9 @@ def buckets_over_seeds(reports: Sequence[EvaluationReport]) -> tuple[Table, Tabl
     spread: list[tuple[Cell, ...]] = []
     for rival in RIVALS:
         for where in (*reports[0].aggregates, EVERYTHING):
-            found = [[estimate(report, rival, where, bucket) for report in reports] for bucket in buckets]
+            found = [
+                [report.compared(rival, where, bucket).estimate for report in reports] for bucket in buckets
+            ]
             labels = (rival, ALL_TASKS if where == EVERYTHING else where.task)
             both.append((*labels, *(over_seeds(own, reports[0].confidence) for own in found)))
             spread.append((*labels, *(_range(own) for own in found)))

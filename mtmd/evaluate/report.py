@@ -119,6 +119,12 @@ class Comparison(OfSlice):
         """
         return None if self.log_ratio is None else 0.0 - expm1(self.log_ratio)  # never −0
 
+    @property
+    def estimate(self) -> Estimate | None:
+        """The improvement with its interval, of all tasks over their rows together; None where it is undefined."""
+        gain = self.improvement
+        return None if gain is None else Estimate(value=gain, low=self.low, high=self.high)
+
     def worse_by_chance(self, margin: float) -> float | None:
         """One-sided p-value: so bad a ratio from a candidate that is at most `margin` worse (0.01 = 1 %).
 

@@ -6,7 +6,7 @@ All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 from mtmd.config import Slice
 from mtmd.config.model import RIVALS, label_of
 from mtmd.evaluate.metrics import NAMED, PAIRED, QUALITIES, Metric, applies, error_at
-from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
+from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, EvaluationReport, SliceMetrics
 from mtmd.report.tables import Column, Table, columns_of, enumerated, number
 
 ALL_TASKS = "all tasks"
@@ -184,7 +184,7 @@ def gains_table(report: EvaluationReport) -> Table:
     rows = []
     for where in (*report.slices, *report.aggregates):
         own = report.get(report.candidate, where)
-        gains = (estimate(report, rival, where) for rival in rivals)
+        gains = (report.compared(rival, where).estimate for rival in rivals)
         value = error_at(report, where).of(own)
         rows.append((str(where) if where.surface != ALL else f"{where.task}, all slices", value, *gains))
     return Table(
@@ -206,9 +206,9 @@ def rivals_table(report: EvaluationReport, metric: Metric | None = None) -> Tabl
         for where in (EVERYTHING, *report.aggregates)
         if metric is None or applies(metric, report, where)
     ]
-    rows = []
+    rows, name = [], metric.name if metric else None
     for rival in rivals_of(report):
-        gains = (estimate(report, rival, where, metric=metric) for where in places)
+        gains = (report.compared(rival, where, metric=name).estimate for where in places)
         words = [] if metric else [standing_words(report, rival)]
         rows.append((rival_name(report, rival), *words, *gains))
     label = metric.label if metric else error_words(report)
@@ -226,7 +226,10 @@ def buckets_table(report: EvaluationReport) -> Table:
     """Improvement over every rival by rank bucket (0 = top), all tasks."""
     buckets = report.compared_buckets
     rows = [
-        (rival_name(report, rival), *(estimate(report, rival, EVERYTHING, bucket) for bucket in buckets))
+        (
+            rival_name(report, rival),
+            *(report.compared(rival, EVERYTHING, bucket).estimate for bucket in buckets),
+        )
         for rival in rivals_of(report)
     ]
     return Table(
@@ -239,19 +242,3 @@ def buckets_table(report: EvaluationReport) -> Table:
 def bucket_columns(report: EvaluationReport) -> tuple[Column, ...]:
     """A column of estimates for each rank bucket that has intervals, and for all rows."""
     return columns_of("estimate", ("all" if one is None else str(one) for one in report.compared_buckets))
-
-
-def estimate(
-    report: EvaluationReport,
-    rival: str,
-    where: Slice,
-    bucket: int | None = None,
-    metric: Metric | None = None,
-) -> Estimate | None:
-    """The candidate's improvement over a rival with its interval; None where a metric is undefined.
-
-    Of all tasks (`EVERYTHING`) it is over their rows together: each row of each task counts once.
-    """
-    pair = report.compared(rival, where, bucket, metric.name if metric else None)
-    gain = pair.improvement
-    return None if gain is None else Estimate(value=gain, low=pair.low, high=pair.high)

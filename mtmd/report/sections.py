@@ -5,18 +5,8 @@ from collections.abc import Iterable
 from mtmd.evaluate.metrics import PAIRED, applies
 from mtmd.evaluate.report import ALL, EVERYTHING, EvaluationReport
 from mtmd.promote.findings import GateResult, SliceFinding, Verdict, tally
+from mtmd.report import evaluation
 from mtmd.report.document import Block, Fold, Item, Items, Kind, Section
-from mtmd.report.evaluation import (
-    buckets_table,
-    error_words,
-    first_table,
-    gains_table,
-    measures,
-    metrics_table,
-    noise_words,
-    rivals_table,
-    worth,
-)
 from mtmd.report.tables import Column, Table, columns_of, minus, number, short
 from mtmd.run import Race
 
@@ -39,7 +29,7 @@ def gates(verdict: Verdict, report: EvaluationReport) -> Section:
     items = [_gate(gate) for gate in listed]
     if verdict.refusal:
         items.append(Item("held", "promotion", verdict.refusal))
-    blocks: list[Block] = [first_table(report), Items(items)]
+    blocks: list[Block] = [evaluation.first_table(report), Items(items)]
     blocks += [
         _findings(f"Slices that fail the gate {gate.name}", blocking)
         for gate in listed
@@ -59,7 +49,7 @@ def gates(verdict: Verdict, report: EvaluationReport) -> Section:
         lead=verdict.tally + (f"; refused: {verdict.refusal.partition(';')[0]}" if verdict.refusal else ""),
         kind="bad" if verdict.failed else "held" if verdict.refusal else "good",
         blocks=blocks,
-        how=f"{measures(report)} {_WINNERS if 'scores' in report.sources(ALL) else ''}{_GATES}",
+        how=f"{evaluation.measures(report)} {_WINNERS if 'scores' in report.sources(ALL) else ''}{_GATES}",
     )
 
 
@@ -125,20 +115,25 @@ def race(found: Race | None) -> list[Section]:
 
 def rivals(report: EvaluationReport) -> Section:
     """Against every rival, slice by slice, and on what users did."""
-    blocks: list[Block] = [rivals_table(report), gains_table(report)]
+    error, noise = evaluation.error_words(report), evaluation.noise_words(report)
+    blocks: list[Block] = [evaluation.rivals_table(report), evaluation.gains_table(report)]
     winners = [metric for metric in PAIRED if metric.name in ("recall", "winner_kl")]
     if applies(winners[0], report, EVERYTHING):
-        blocks.append(Fold("Recall and KL of winners", [rivals_table(report, one) for one in winners]))
-    blocks.append(Fold("Every metric by slice, and by task beside the rivals", [metrics_table(report)]))
+        blocks.append(
+            Fold("Recall and KL of winners", [evaluation.rivals_table(report, one) for one in winners])
+        )
+    blocks.append(
+        Fold("Every metric by slice, and by task beside the rivals", [evaluation.metrics_table(report)])
+    )
     return Section(
         anchor="rivals",
         title="Against its rivals",
         order=30,
-        lead=worth(report),
+        lead=evaluation.worth(report),
         blocks=blocks,
-        how=f"{measures(report)} An improvement of 5% means that the candidate's {error_words(report)} is 5% lower "
+        how=f"{evaluation.measures(report)} An improvement of 5% means that the candidate's {error} is 5% lower "
         "than the rival's. Bold: the interval, from a paired bootstrap over requests, leaves zero out. Ahead and "
-        f"behind also need {noise_words(report)} or more, as another training seed changes as much.",
+        f"behind also need {noise} or more, as another training seed changes as much.",
     )
 
 
@@ -153,7 +148,7 @@ def buckets(report: EvaluationReport) -> Section:
         anchor="buckets",
         title="By rank bucket",
         order=40,
-        blocks=[buckets_table(report)],
+        blocks=[evaluation.buckets_table(report)],
         how=f"Rows of each slice, cut by teacher score into {report.buckets} equal buckets. Bucket 0 has the highest "
         "scores: only the top buckets survive the cut of a funnel.",
     )
