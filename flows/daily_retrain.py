@@ -11,18 +11,7 @@ from mtmd.export.stage import model_id
 from mtmd.flows import parameters, prefect_artifacts, steps
 from mtmd.flows.ablation import ablate
 from mtmd.flows.command import command_of, require_days, show
-from mtmd.flows.parameters import (
-    Ablations,
-    Artifacts,
-    AsOf,
-    Logs,
-    Override,
-    PresetName,
-    Promote,
-    WindowDays,
-    described,
-    scheduled_day,
-)
+from mtmd.flows.parameters import described
 from mtmd.flows.prefect_artifacts import Event, linked, publish, publish_of_day, tell
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.findings import RunSummary
@@ -36,17 +25,17 @@ from mtmd.train.rivals import compared, is_due
 @flow(name="daily-retrain", flow_run_name=parameters.of_day, persist_result=False)
 @described
 def daily_retrain(
-    as_of: AsOf | None = None,
-    window_days: WindowDays | None = None,
-    preset: PresetName = "demo",
-    promote: Promote = True,
-    logs: Logs | None = None,
-    artifacts: Artifacts = "artifacts",
-    ablations: Ablations = True,
-    override: Override | None = None,
+    as_of: parameters.AsOf | None = None,
+    window_days: parameters.WindowDays | None = None,
+    preset: parameters.PresetName = "demo",
+    promote: parameters.Promote = True,
+    logs: parameters.Logs | None = None,
+    artifacts: parameters.Artifacts = "artifacts",
+    ablations: parameters.Ablations = True,
+    override: parameters.Override | None = None,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
-    day = as_of or scheduled_day()
+    day = as_of or parameters.scheduled_day()
     try:
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
         summary = steps.decide(run, promote=promote, override=override)

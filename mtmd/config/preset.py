@@ -13,19 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from mtmd import extension
+from mtmd.config import limits
 from mtmd.config.base import ExtraSettings, Frozen, merged, wrong_values
 from mtmd.config.declarations import Declarations, IdsConfig
 from mtmd.config.domains import Domains
-from mtmd.config.limits import (
-    DataConfig,
-    EvaluationConfig,
-    GatesConfig,
-    MonitorConfig,
-    PromotionConfig,
-    PublicationConfig,
-    RetentionConfig,
-    SimulationConfig,
-)
 from mtmd.config.model import (
     AblationsConfig,
     AnyModel,
@@ -115,7 +106,7 @@ class Preset(Frozen):
     domains: Domains
     features: tuple[AnyFeature, ...]
     ids: IdsConfig = IdsConfig()
-    data: DataConfig = DataConfig()
+    data: limits.DataConfig = limits.DataConfig()
     model: AnyModel = Field(description="the candidate's architecture, and its settings")
     rivals: Annotated[dict[str, RivalConfig], BeforeValidator(rivals_of)] = Field(
         {}, validate_default=True, description="what the candidate is compared with each day, by names"
@@ -124,13 +115,13 @@ class Preset(Frozen):
         AblationsConfig(), description="how often the daily run trains the ablation's variants"
     )
     training: TrainingConfig
-    evaluation: EvaluationConfig = EvaluationConfig()
-    gates: GatesConfig = GatesConfig()
-    promotion: PromotionConfig = PromotionConfig()
-    publication: PublicationConfig = PublicationConfig()
-    monitor: MonitorConfig = MonitorConfig()
-    retention: RetentionConfig = RetentionConfig()
-    simulation: SimulationConfig = SimulationConfig()
+    evaluation: limits.EvaluationConfig = limits.EvaluationConfig()
+    gates: limits.GatesConfig = limits.GatesConfig()
+    promotion: limits.PromotionConfig = limits.PromotionConfig()
+    publication: limits.PublicationConfig = limits.PublicationConfig()
+    monitor: limits.MonitorConfig = limits.MonitorConfig()
+    retention: limits.RetentionConfig = limits.RetentionConfig()
+    simulation: limits.SimulationConfig = limits.SimulationConfig()
     extras: Extras = Field(Extras(), description="the tables of extras, by their names")
 
     @model_validator(mode="before")

@@ -13,15 +13,8 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
-from mtmd.monitor.health import (
-    FRESHNESS,
-    Finding,
-    MonitorReport,
-    Watch,
-    drift_findings,
-    freshness_findings,
-    score_findings,
-)
+from mtmd.monitor import health
+from mtmd.monitor.health import Finding, MonitorReport, Watch
 from mtmd.monitor.profiles import feature_shifts, profile_features
 from mtmd.registry.incumbent import earlier_champions
 from mtmd.registry.records import ModelManifest
@@ -51,7 +44,7 @@ def monitor(
     try:
         days = source.available_days()
         newest = max((logged for logged in days if logged <= day), default=None)
-        findings += freshness_findings(day, newest, as_of, chosen.monitor)
+        findings += health.freshness_findings(day, newest, as_of, chosen.monitor)
         if champion is not None and day in days:
             source.refresh(day)
             scorer = Scorer.load(registry.verify(champion.model_id))
@@ -64,10 +57,10 @@ def monitor(
                 root, declarations = workspace.monitoring / "profiles", scorer.info.declarations
                 profiles = {one: profile_features(source, one, declarations, root) for one in (*trained, day)}
                 shifts = feature_shifts(profiles, day)
-                findings += drift_findings(shifts, day, champion.as_of, chosen.monitor)
+                findings += health.drift_findings(shifts, day, champion.as_of, chosen.monitor)
     except (LogsError, UnreachableError) as error:
         words = f"the logs can't be used: {error}"
-        findings.append(Finding(signal=FRESHNESS, where="logs", breach=True, words=words))
+        findings.append(Finding(signal=health.FRESHNESS, where="logs", breach=True, words=words))
     report = MonitorReport(
         line=chosen.name,
         day=day,
@@ -121,4 +114,4 @@ def _scored(
     shard = open_shard(Path(ref.path))
     scores = {promotion.candidate: score_shard(scorer, shard)}
     now = evaluate_predictors(day, declarations, HeldOutDay.of(shard, declarations), scores, _CONFIG)
-    return score_findings(now, promotion, preset.monitor)
+    return health.score_findings(now, promotion, preset.monitor)
