@@ -98,7 +98,7 @@ def simulated(directory: Path, preset: Preset, size: int, seed: int, days: int) 
 def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
     """The profile that validation makes of a day."""
     files, declared = source.source_files(day), table_columns(preset.declarations)
-    with database() as opened:
+    with database(source.readable(files)) as opened:
         for table, columns in declared.items():
             there = dict.fromkeys(files[table], columns)
             create_source_view(opened.connection, f"source_{table}", source, table, day, columns, there)

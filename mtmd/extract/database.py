@@ -1,6 +1,6 @@
 """DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/.
 
-A session reads files below its `roots` and nothing else (`mtmd/logs/sql.py`); it is left open where there are none.
+A session reads files below its `roots` and nothing else (`mtmd/logs/sql.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _VALIDATION_MEMORY = "2GiB"  # likewise; what is larger spills
 
 @contextmanager
 def session(
-    spill: Path, roots: Sequence[Path] | None = None, default_memory: str = _MEMORY
+    spill: Path, roots: Sequence[Path], default_memory: str = _MEMORY
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
     connection = duckdb.connect(":memory:")
@@ -37,9 +37,7 @@ def session(
 
 
 @contextmanager
-def reading(
-    roots: Sequence[Path] | None, default_memory: str = _MEMORY
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(roots: Sequence[Path], default_memory: str = _MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
     """A `session` for what writes no output to spill beside: it spills to a folder of its own, below TMPDIR."""
     with (
         TemporaryDirectory(prefix="mtmd-") as folder,
@@ -62,14 +60,14 @@ class Database:
 
 
 @contextmanager
-def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
+def database(roots: Sequence[Path]) -> Iterator[Database]:
     """A new, empty database for a validation; it is gone when the block ends."""
     with reading(roots, _VALIDATION_MEMORY) as connection:
         yield Database(connection)
 
 
 def _set_up(
-    connection: duckdb.DuckDBPyConnection, spill: Path, default_memory: str, roots: Sequence[Path] | None
+    connection: duckdb.DuckDBPyConnection, spill: Path, default_memory: str, roots: Sequence[Path]
 ) -> None:
     """Let a new connection spill to a folder, beyond so much memory, and read files below `roots` only."""
     connection.execute(f"set temp_directory = {literal(str(spill))}")
@@ -79,9 +77,8 @@ def _set_up(
         raise ConfigError(
             f"{MEMORY} ({amount!r}) must be an amount with its unit ({error})", "set it to one such as 8GiB"
         ) from error
-    connection.execute("set autoinstall_known_extensions = false")  # nothing here may reach for a network
     connection.execute(BELIEVE_ROWS)
-    for setting in () if roots is None else shut_in(roots):
+    for setting in shut_in(roots):
         connection.execute(setting)
 
 

@@ -26,7 +26,7 @@ def test_a_number_that_is_none_is_seen_in_files_whose_statistics_leave_it_out(
     """As pyarrow and Spark write them."""
     file = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"score": pa.array([0.5, float("nan"), 0.25], pa.float32())}), file)
-    with session(tmp_path / "spill") as connection:
+    with session(tmp_path / "spill", [tmp_path]) as connection:
         ask = f"select count(*), max(score) from '{file}' where {where}"
         ((count, most),) = connection.execute(ask).fetchall()
         assert (count, math.isnan(most)) == (1, True)

@@ -105,7 +105,7 @@ def test_what_is_no_amount_of_memory_is_an_error_in_words(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MEMORY, text)
-    for opened in (session(tmp_path / "spill"), database([tmp_path])):
+    for opened in (session(tmp_path / "spill", [tmp_path]), database([tmp_path])):
         with pytest.raises(ConfigError, match=rf"^MTMD_DUCKDB_MEMORY \('{text}'\) must be an amount"), opened:
             pass
 

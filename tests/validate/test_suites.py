@@ -20,7 +20,7 @@ ODD = ("it's", "{curly}", "a:b :c", '"quoted"', "per%cent")
 
 def _asked(values: tuple[str, ...], *expectations: Expect) -> list[ExpectationResult]:
     """The results on a table of ads with these products; ids count from 0."""
-    with database() as opened:
+    with database(()) as opened:
         opened.rows("create table ads (ad_id bigint, product varchar)")
         for number, value in enumerate(values):
             opened.rows("insert into ads values ($number, $value)", {"number": number, "value": value})
@@ -78,7 +78,7 @@ def test_a_team_asks_about_candidates_with_their_request_and_ad(logs, tmp_path: 
 
 
 def test_a_database_is_its_own_and_is_gone_afterwards_with_its_temporary_files() -> None:
-    with database(()) as one, database() as other:
+    with database(()) as one, database(()) as other:
         one.rows("create table t as select 1 as i")
         assert one.rows("select $x + i as total from t", {"x": 2}) == [{"total": 3}]
         assert other.rows("select table_name from duckdb_tables()") == []
