@@ -13,19 +13,10 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
+from mtmd.evaluate import metrics
 from mtmd.evaluate.bootstrap import Predictions, compare
 from mtmd.evaluate.held_out import HeldOutDay, Scored, SliceRows, cut, whole_tasks
-from mtmd.evaluate.metrics import (
-    METRICS,
-    NAMED,
-    Floats,
-    area,
-    area_error,
-    clip_log_p,
-    impression_values,
-    ratio_error,
-    row_values,
-)
+from mtmd.evaluate.metrics import Floats
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
 
 METRICS_FORMAT = 7  # raise it whenever the same predictions of the same rows would give another report
@@ -55,7 +46,7 @@ def evaluate_predictors(
     slices = list(cut(day, declarations, config))
     tasks = list(whole_tasks(slices))
     scored = {predictor: Scored.of(day, log_p, config.kept) for predictor, log_p in predictions.items()}
-    metrics: list[SliceMetrics] = []
+    numbers: list[SliceMetrics] = []
     for predictor, (raw, kept) in scored.items():
         log_p = {part.slice: log_probabilities(predictor, part, raw) for part in slices}
         sums: dict[Slice, Sums] = {}
@@ -65,11 +56,11 @@ def evaluate_predictors(
             values = _values(part, own, kept)
             sums[part.slice] = _sums(part, values, config.buckets)
             found[part.slice] = list(_rows(predictor, part, own, values, sums[part.slice]))
-        metrics += [one for where in declarations.domains.slices for one in found[where]]
+        numbers += [one for where in declarations.domains.slices for one in found[where]]
         for whole, parts in tasks:
             own = np.concatenate([log_p[part.slice] for part in parts])
             added = _added([sums[part.slice] for part in parts])
-            metrics += _rows(predictor, whole, own, _values(whole, own, kept), added)
+            numbers += _rows(predictor, whole, own, _values(whole, own, kept), added)
     return EvaluationReport(
         as_of=as_of,
         candidate=candidate,
@@ -78,7 +69,7 @@ def evaluate_predictors(
         winners=config.winners,
         kept=config.kept,
         actions=declarations.domains.action_tasks,
-        metrics=tuple(metrics),
+        metrics=tuple(numbers),
         comparisons=tuple(compare(slices, scored, config, candidate)),
         ages=dict(ages),
         confidence=config.confidence,
@@ -95,13 +86,13 @@ def log_probabilities(predictor: str, part: SliceRows, log_p: NDArray[np.floatin
             f"predictor {predictor!r} on {part.slice}: {len(bad)} of {len(raw)} values are not finite "
             f"log-probabilities ≤ 0, such as {raw[bad[0]]}; do not promote this model, look at its training"
         )
-    return clip_log_p(raw)
+    return metrics.clip_log_p(raw)
 
 
 def _values(part: SliceRows, log_p: Floats, kept: NDArray[np.bool_]) -> Values:
     """What each row adds to each sum; rows that were not shown add nothing to those of impressions."""
-    values = row_values(log_p, kept[part.rows, part.task], part.teacher)
-    for name, shown in impression_values(log_p[part.observed], part.action).items():
+    values = metrics.row_values(log_p, kept[part.rows, part.task], part.teacher)
+    for name, shown in metrics.impression_values(log_p[part.observed], part.action).items():
         values[name] = np.zeros(len(log_p))
         values[name][part.observed] = shown
     return values
@@ -139,7 +130,7 @@ def _rows(
             contested=int(totals.get("contested", 0)),
             errors=errors if bucket is None else {},
             **_ratios(totals),
-            auc=area(shown[among], part.action[among]),
+            auc=metrics.area(shown[among], part.action[among]),
         )
 
 
@@ -147,7 +138,7 @@ def _ratios(totals: dict[str, float]) -> dict[str, Any]:
     """The metrics that `SliceMetrics` keeps; None where there is nothing below."""
     return {
         metric.name: totals[metric.above] / totals[metric.below] if totals[metric.below] else None
-        for metric in METRICS
+        for metric in metrics.METRICS
         if {metric.above, metric.below} <= totals.keys() and metric.name in SliceMetrics.model_fields
     }
 
@@ -155,10 +146,12 @@ def _ratios(totals: dict[str, float]) -> dict[str, Any]:
 def _errors(part: SliceRows, shown: Floats, values: Values) -> dict[str, float]:
     """Standard errors over requests, as far as they are known."""
     errors: dict[str, float | None] = {}
-    level = [NAMED["calibration"]] if part.source == "actions" else []
-    for metric in (*(one for one in METRICS if one.sure), *level):
+    level = [metrics.NAMED["calibration"]] if part.source == "actions" else []
+    for metric in (*(one for one in metrics.METRICS if one.sure), *level):
         if not metric.above:
-            errors[metric.name] = area_error(shown, part.action, part.request[part.observed])
+            errors[metric.name] = metrics.area_error(shown, part.action, part.request[part.observed])
         elif {metric.above, metric.below} <= values.keys():
-            errors[metric.name] = ratio_error(values[metric.above], values[metric.below], part.request)
+            errors[metric.name] = metrics.ratio_error(
+                values[metric.above], values[metric.below], part.request
+            )
     return {name: error for name, error in errors.items() if error is not None}

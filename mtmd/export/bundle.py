@@ -15,15 +15,8 @@ from torch import Tensor, nn
 from mtmd.config import ModelSettings, Preset, SideSchema
 from mtmd.errors import BundleError
 from mtmd.model.ranker import TwoTower
-from mtmd.registry.bundle import (
-    BUNDLE_FILE,
-    BUNDLE_FORMAT,
-    INPUT_PREFIX,
-    LIST_INPUT,
-    OUTPUT_PREFIX,
-    BundleInfo,
-    TowerFile,
-)
+from mtmd.registry import bundle
+from mtmd.registry.bundle import BundleInfo, TowerFile
 from mtmd.store.files import digest, sha256_file, write_json
 from mtmd.train.results import tensors_digest
 
@@ -55,14 +48,14 @@ def export_bundle(model: TwoTower, preset: Preset, directory: Path) -> BundleInf
             write_onnx(path, module(index), schema, domains.task_names, properties, preset.model)
             files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
     info = BundleInfo(
-        format=BUNDLE_FORMAT,
+        format=bundle.BUNDLE_FORMAT,
         bundle_id=identity,
         weights=tensors_digest(model.state_dict()),
         declarations=declarations,
         widths=dict(zip(domains.task_names, model.widths, strict=True)),
         files=tuple(files),
     )
-    write_json(directory / BUNDLE_FILE, info.model_dump(mode="json"))
+    write_json(directory / bundle.BUNDLE_FILE, info.model_dump(mode="json"))
     return info
 
 
@@ -73,7 +66,7 @@ def bundle_id(model: nn.Module, preset: Preset) -> str:
             "weights": tensors_digest(model.state_dict()),
             "declarations": preset.declarations.model_dump(mode="json"),
             "model": preset.model.recipe(),
-            "format": BUNDLE_FORMAT,
+            "format": bundle.BUNDLE_FORMAT,
         }
     )
 
@@ -174,8 +167,8 @@ def _trace(
             program = torch.onnx.export(
                 module,
                 tuple(example.values()),
-                input_names=[INPUT_PREFIX + matrix for matrix in example],
-                output_names=[OUTPUT_PREFIX + task for task in tasks],
+                input_names=[bundle.INPUT_PREFIX + matrix for matrix in example],
+                output_names=[bundle.OUTPUT_PREFIX + task for task in tasks],
                 dynamic_shapes={"inputs": tuple(_dynamic(matrix) for matrix in example)},
                 dynamo=True,
                 optimize=False,  # it looks at values: tensors that are equal here, and not in the next domain
@@ -207,7 +200,7 @@ def _example(schema: SideSchema) -> dict[str, Tensor]:
         "embedding": torch.zeros(_EXAMPLE_ROWS, schema.vector_width),
     }
     for length, feature in enumerate(schema.lists, start=_EXAMPLE_ROWS + 1):  # no two sizes are the same
-        matrices[LIST_INPUT + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=torch.int64)
+        matrices[bundle.LIST_INPUT + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=torch.int64)
     return {name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 

@@ -18,15 +18,8 @@ from numpy.typing import NDArray
 from mtmd.config import SideSchema
 from mtmd.errors import BundleError
 from mtmd.logs.encoding import EncodedSide, encode, table_from_rows
-from mtmd.registry.bundle import (
-    INPUT_PREFIX,
-    LIST_INPUT,
-    OUTPUT_PREFIX,
-    BundleInfo,
-    TowerSide,
-    load_bundle,
-    verify_files,
-)
+from mtmd.registry import bundle
+from mtmd.registry.bundle import BundleInfo, TowerSide
 
 _PAIRS_AT_ONCE = 1 << 16  # bounds the memory of gathered embeddings: 65,536 pairs × some 400 floats
 _ROWS_AT_ONCE = 4096  # bounds the activations of a tower
@@ -72,8 +65,8 @@ class Scorer:
 
         Raises BundleError when a file is missing, altered, or can't be loaded.
         """
-        info = load_bundle(directory)
-        verify_files(info, directory)
+        info = bundle.load_bundle(directory)
+        bundle.verify_files(info, directory)
         return cls(
             info, {(tower.side, tower.domain): open_session(directory / tower.file) for tower in info.files}
         )
@@ -94,7 +87,7 @@ class Scorer:
         """
         self.info.file_of(side, domain)
         schema = self._schema(side)
-        names = [OUTPUT_PREFIX + task for task in self.tasks]
+        names = [bundle.OUTPUT_PREFIX + task for task in self.tasks]
         outputs = self._sessions[side, domain].run(names, _inputs(rows, schema))
         index = np.full(len(rows), schema.domains.index(domain), np.int64)
         return Embeddings(index, dict(zip(self.tasks, outputs, strict=True)))
@@ -247,5 +240,5 @@ def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:
         "embedding": np.ascontiguousarray(rows.embedding),
     }
     for feature, lists in zip(schema.lists, rows.lists, strict=True):
-        matrices[LIST_INPUT + feature.name] = lists.padded()
-    return {INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
+        matrices[bundle.LIST_INPUT + feature.name] = lists.padded()
+    return {bundle.INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}

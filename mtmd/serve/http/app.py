@@ -18,15 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from mtmd.errors import LogsError
-from mtmd.serve.http.answers import (
-    Answer,
-    EmbedAnswer,
-    RankAnswer,
-    ReadyAnswer,
-    answer_embed,
-    answer_rank,
-    answer_users,
-)
+from mtmd.serve.http import answers
 from mtmd.serve.http.intake import Pool, Settings, read_body, unavailable
 from mtmd.serve.http.live import Live, Serving
 
@@ -59,8 +51,8 @@ def create_app(line: Path, settings: Settings, observers: Sequence[Observer] = (
         openapi_url=None,  # the served model decides what a body is: see `_Service.openapi`
         lifespan=service.lifespan,
     )
-    app.post("/rank", response_model=RankAnswer)(service.rank)
-    app.post("/embed", response_model=EmbedAnswer)(service.embed)
+    app.post("/rank", response_model=answers.RankAnswer)(service.rank)
+    app.post("/embed", response_model=answers.EmbedAnswer)(service.embed)
     app.get("/ready")(service.ready)
     app.get("/health")(service.health)
     app.get("/metrics")(service.metrics)
@@ -115,24 +107,24 @@ class _Service:
 
     async def rank(self, request: Request) -> Response:
         """The best published ads of each request."""
-        body, answer = await self._ask(request, answer_rank)
+        body, answer = await self._ask(request, answers.answer_rank)
         for observer in self._observers:
             observer.answered(request, body, answer)
         return Response(answer, media_type=_JSON)
 
     async def embed(self, request: Request) -> Response:
         """Query embeddings of each request."""
-        _, answer = await self._ask(request, answer_embed)
+        _, answer = await self._ask(request, answers.answer_embed)
         return Response(answer, media_type=_JSON)
 
     async def health(self) -> Response:
         """That the process answers."""
         return PlainTextResponse("ok")
 
-    async def ready(self) -> ReadyAnswer:
+    async def ready(self) -> answers.ReadyAnswer:
         """Which model is loaded."""
         serving = self._serving()
-        return ReadyAnswer(
+        return answers.ReadyAnswer(
             model_id=serving.ranker.model_id,
             bundle_id=serving.ranker.bundle_id,
             day=serving.day,
@@ -161,7 +153,7 @@ class _Service:
             document["paths"][path]["post"]["requestBody"] = content
         return JSONResponse(document)
 
-    async def _ask(self, request: Request, answer: Answer) -> tuple[bytes, bytes]:
+    async def _ask(self, request: Request, answer: answers.Answer) -> tuple[bytes, bytes]:
         """The body, and what a thread answers with what is served when the thread begins; counted either way."""
         began = time.perf_counter()
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -176,10 +168,10 @@ class _Service:
             self._metrics.latency.labels(request.url.path, status).observe(time.perf_counter() - began)
         return body, answered
 
-    def _answer(self, answer: Answer, body: bytes) -> bytes:
+    def _answer(self, answer: answers.Answer, body: bytes) -> bytes:
         """Raises HTTPException with 422 for what the served model does not understand, as FastAPI says it."""
         try:
-            return answer_users(answer, self._serving(), body)
+            return answers.answer_users(answer, self._serving(), body)
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_context=False, include_input=False)
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, wrong[:_SHOWN]) from error

@@ -213,7 +213,7 @@ class Slow:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     slow = Slow()
-    monkeypatch.setattr("mtmd.serve.http.app.answer_rank", slow.answer)
+    monkeypatch.setattr("mtmd.serve.http.answers.answer_rank", slow.answer)
     return slow
 
 
