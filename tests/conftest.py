@@ -171,13 +171,13 @@ def taken(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Callab
     @cache
     def asked(champion: bool) -> tuple[str, str]:
         place = copied(first_run.artifacts, tmp_path_factory.mktemp("taken") / "artifacts", champion=champion)
-        return str(place), run_stages(first_run.logs, place).run.model_dump_json()
+        return str(place), run_stages(first_run.logs, place).model_dump_json()
 
     def take(place: Path, champion: bool) -> Done:
         copied(first_run.artifacts, place, champion=champion)
         asked_in, answer = asked(champion)
         assert asked_in in answer
-        return Done.of(answer.replace(asked_in, str(place)))
+        return Done.model_validate_json(answer.replace(asked_in, str(place)))
 
     return take
 

@@ -1,75 +1,33 @@
 """Every stage's output of the first run's day, taken by the stages themselves from a copy of its artifacts."""
 
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Self
 
 from mtmd.evaluate import stage as evaluate_stage
-from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
-from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.findings import RunSummary
 from mtmd.promote.stage import DayRun
-from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
-from mtmd.run import RunPlan, plan_run
+from mtmd.run import plan_run
 from mtmd.train import stage as train_stage
 from mtmd.train.rivals import compared
-from mtmd.train.stage import Trained, choose_start
+from mtmd.train.stage import choose_start
 from mtmd.validate import stage as validate_stage
-from mtmd.validate.stage import DataQuality
 from tests.flows.runs import AS_OF, TINY
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(DayRun):
     """What the stages returned before the decision."""
-
-    run: DayRun
-
-    @classmethod
-    def of(cls, text: str) -> Self:
-        """What the stages returned, read from a `DayRun` as JSON."""
-        return cls(DayRun.model_validate_json(text))
-
-    @property
-    def plan(self) -> RunPlan:
-        return self.run.plan
-
-    @property
-    def quality(self) -> DataQuality:
-        return self.run.quality
-
-    @property
-    def days(self) -> Days:
-        return self.run.days
-
-    @property
-    def trained(self) -> tuple[Trained, ...]:
-        return self.run.trained
-
-    @property
-    def evaluated(self) -> Evaluated:
-        return self.run.evaluated
-
-    @property
-    def exported(self) -> Registered:
-        return self.run.exported
-
-    @property
-    def proofs(self) -> Proofs:
-        return self.run.proofs
 
     @property
     def registry(self) -> Registry:
         return Registry(self.plan.workspace.root)
 
     def decide(self, *, promote: bool = True, override: str | None = None, **changed: object) -> RunSummary:
-        return promote_stage.decide(self.run.model_copy(update=changed), promote=promote, override=override)
+        return promote_stage.decide(self.model_copy(update=changed), promote=promote, override=override)
 
 
 def run_stages(logs: Path | str, artifacts: Path | str, as_of: date = AS_OF, preset: str = TINY) -> Done:
@@ -93,14 +51,12 @@ def run_stages(logs: Path | str, artifacts: Path | str, as_of: date = AS_OF, pre
     exported = export_stage.export(plan, trained[0], evaluated, days)
     proofs = export_stage.prove(plan, exported, trained[0], days.held_out)
     return Done(
-        DayRun(
-            plan=plan,
-            quality=quality,
-            days=days,
-            trained=trained,
-            evaluated=evaluated,
-            exported=exported,
-            proofs=proofs,
-            chosen=chosen,
-        )
+        plan=plan,
+        quality=quality,
+        days=days,
+        trained=trained,
+        evaluated=evaluated,
+        exported=exported,
+        proofs=proofs,
+        chosen=chosen,
     )

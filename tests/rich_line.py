@@ -11,7 +11,6 @@ from typing import Any
 from mtmd.export.fresh_process import RawRows, sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.promote.findings import RunSummary
-from mtmd.promote.stage import DayRun
 from mtmd.publish.answer import Asked, answer
 from mtmd.report import stage as report_stage
 from mtmd.serve.http.answers import RankAnswer
@@ -89,13 +88,9 @@ class RichLine:
 
     preset: str
     logs: Path
-    run: DayRun
+    run: Done
     summary: RunSummary
     page: str
-
-    @property
-    def done(self) -> Done:
-        return Done(self.run)
 
     def rows(self) -> RawRows:
         """Raw requests and ads of the held-out day, of every domain."""
@@ -115,5 +110,5 @@ def make_rich_line(place: Path, logs: Path) -> RichLine:
     (preset := place / "tiny-rich.toml").write_text(PRESET.format(sql=sql))
     done = run_stages(logs, place / "artifacts", preset=str(preset))
     summary = done.decide()
-    page = report_stage.write_report(done.run, summary)
-    return RichLine(str(preset), logs, done.run, summary, page.read_text(encoding="utf-8"))
+    page = report_stage.write_report(done, summary)
+    return RichLine(str(preset), logs, done, summary, page.read_text(encoding="utf-8"))

@@ -24,8 +24,8 @@ def scored(rich_line: RichLine, rows: RawRows, feature: str, values: Sequence[ob
 
 def test_the_model_is_proved_and_promoted(rich_line: RichLine) -> None:
     assert rich_line.summary.words == "promoted"
-    assert rich_line.done.proofs.parity.passed
-    assert rich_line.done.proofs.fresh_process.passed
+    assert rich_line.run.proofs.parity.passed
+    assert rich_line.run.proofs.fresh_process.passed
 
 
 def test_the_bundle_answers_raw_lists_of_any_length(rich_line: RichLine) -> None:
@@ -48,13 +48,13 @@ def test_the_bundle_answers_encoded_numbers_of_any_size(rich_line: RichLine) -> 
 
 
 def test_the_next_day_is_monitored_and_its_ads_are_published(rich_line: RichLine) -> None:
-    artifacts = str(rich_line.done.plan.workspace.root.parent)
+    artifacts = str(rich_line.run.plan.workspace.root.parent)
     day = AS_OF + timedelta(days=1)
     report = monitor(day, rich_line.preset, logs=str(rich_line.logs), artifacts=artifacts)
     places = {finding.where for finding in report.findings}
     assert "recent_topics × search" in places
     assert "recent_topics.length × search" in places
-    plan = rich_line.done.plan
+    plan = rich_line.run.plan
     published = publish_stage.publish(plan.workspace, plan.source, day)
-    assert published.model_id == rich_line.done.exported.model_id
+    assert published.model_id == rich_line.run.exported.model_id
     assert published.ads > 100

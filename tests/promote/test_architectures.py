@@ -56,7 +56,7 @@ def test_another_network_goes_live_after_mtmd_and_a_rollback_brings_that_back(
     assert "champion" in summary.report.predictors  # MTMD's files on the same rows
     manifests = [registry.manifest(name) for name in (mtmd, summary.model_id)]
     assert [one.architecture for one in manifests] == [ARCHITECTURE, name]
-    assert done.run.candidate.path.startswith(str(workspace.root / "trained" / f"{name}-"))
+    assert done.candidate.path.startswith(str(workspace.root / "trained" / f"{name}-"))
     publish(workspace, done.plan.source, NEXT, held_out=done.days.held_out)
     assert served(service) == (summary.model_id, NEXT)
 

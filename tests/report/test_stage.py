@@ -13,7 +13,7 @@ from tests.flows.runs import NEXT, Run, copied
 
 
 def _write(done: Done, summary: RunSummary, **changed: object) -> Path:
-    return report_stage.write_report(done.run.model_copy(update=changed), summary)
+    return report_stage.write_report(done.model_copy(update=changed), summary)
 
 
 def test_a_rerun_of_the_champion_makes_the_missing_page_of_the_decision(

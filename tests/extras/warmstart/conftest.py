@@ -71,7 +71,7 @@ def warm_line(first_run: Run, next_day: Run, shared: Shared) -> Line:
         write_text(preset, PRESET)
         first = run_stages(first_run.logs, artifacts, preset=str(preset)).decide()
         done = run_stages(first_run.logs, artifacts, NEXT, preset=str(preset))
-        return Line(str(preset), first_run.logs, artifacts, first, done.decide(), done.run)
+        return Line(str(preset), first_run.logs, artifacts, first, done.decide(), done)
 
     return shared.once("warm", make)
 

@@ -147,7 +147,7 @@ def test_a_rival_that_earlier_days_chose_goes_on_from_its_own_training(
     for back in range(1, 7):
         record(plan, first_run, back, BETTER)
     first = run_stages(*given, preset=str(preset)).decide()
-    run = run_stages(*given, NEXT, str(preset)).run
+    run = run_stages(*given, NEXT, str(preset))
     start = run.candidate.start
     assert start is not None
     assert (run.candidate.kind, start.model_id) == ("pooled", first.model_id)
