@@ -1,7 +1,5 @@
 """Requests and users with text ids, ads with UUIDs: from logs to `/rank`, each id as the logs have it."""
 
-import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,11 +10,9 @@ import duckdb
 import pytest
 
 from mtmd.config import Preset
-from mtmd.errors import LogsError
 from mtmd.export.bundle import bundle_id, export_bundle
 from mtmd.export.fresh_process import RawRows, check_answers, check_fresh_process, sample_raw_rows
 from mtmd.extract.shards import Shard, open_shard
-from mtmd.extract.sources import read_ads
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
 from mtmd.logs.contract import id_number
@@ -185,34 +181,3 @@ def test_the_service_ranks_with_ids_as_the_logs_have_them(client: Client, text_i
     assert answer["unpublished"] == [unknown]
     _, every = client.post("/rank", {"requests": requests[:1], "top_k": 500})
     assert len(every["requests"][0]["ads"]) == text_ids.shards[-1].ads
-
-
-@pytest.mark.parametrize(
-    ("table", "change", "words"),
-    [
-        (
-            "requests",
-            "repeat('u', 129) as user_id",
-            "requests.user_id must have 1 to 128 characters and no NUL",
-        ),
-        ("candidates", "'a' || chr(0) as request_id", "candidates.request_id must have 1 to 128 characters"),
-        ("ads", "'' as ad_id", "ads.ad_id must have 1 to 128 characters and no NUL, and has the value ''"),
-    ],
-)
-def test_a_wrong_id_is_named_by_every_station_that_reads_it(
-    text_ids: TextIds, tmp_path: Path, table: str, change: str, words: str
-) -> None:
-    source = LogSource(shutil.copytree(text_ids.source.root, tmp_path / "logs"))
-    path = tmp_path / "logs" / table / f"date={DAY}" / "a.parquet"
-    with duckdb.connect() as connection:
-        connection.execute(f"create table t as from read_parquet('{path}', hive_partitioning = false)")
-        connection.execute(f"copy (select * replace ({change}) from t) to '{path}' (format parquet)")
-    asked = [
-        lambda: extract_day(source, DAY, PRESET.declarations, tmp_path / "shards"),
-        lambda: validate_day(source, DAY, PRESET),
-    ]
-    for ask in (
-        (*asked, lambda: list(read_ads(source, DAY, PRESET.declarations))) if table == "ads" else asked
-    ):
-        with pytest.raises(LogsError, match=re.escape(words)):
-            ask()

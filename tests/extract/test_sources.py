@@ -43,29 +43,6 @@ def rewrite(logs: Path, table: str, change: Callable[[pa.Table], pa.Table]) -> P
 
 
 @pytest.mark.parametrize(
-    ("table", "change", "words"),
-    [
-        ("ads", lambda rows: rows.drop_columns("topic"), "topic (missing; must be INTEGER)"),
-        (
-            "candidates",
-            lambda rows: rows.drop_columns("ctr").append_column("ctr", rows["ctr"].cast(pa.string())),
-            "ctr (is VARCHAR; must be FLOAT)",
-        ),
-        (
-            "candidates",
-            lambda rows: rows.drop_columns(["outbound_clicked"]),
-            "outbound_clicked (missing; must be BOOLEAN)",
-        ),
-    ],
-    ids=["missing", "retyped", "a task's label"],
-)
-def test_columns_that_are_not_as_declared_are_named_with_their_file(
-    logs: Path, refused: Callable[..., None], table: str, change: Callable[[pa.Table], pa.Table], words: str
-) -> None:
-    refused(f"{table} of 2026-03-01", str(rewrite(logs, table, change)), words)
-
-
-@pytest.mark.parametrize(
     ("table", "column"), [("requests", "vector"), ("ads", "ad_id"), ("candidates", "ctr")]
 )
 def test_pages_that_cannot_be_read_are_refused(

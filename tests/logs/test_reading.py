@@ -129,22 +129,26 @@ def test_text_ids_are_read_as_they_are(reader: Reader, value: str, expected: str
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("place", "value", "shown"),
     [
-        ("''", "ads.ad_id must have 1 to 128 characters and no NUL, and has the value ''"),
-        ("repeat('é', 129)", f"no NUL, and has the value '{'é' * 40}'"),
-        ("'a' || chr(0) || 'b'", "no NUL, and has the value 'a\\0b'"),
+        ("ads.ad_id", "''", ""),
+        ("requests.user_id", "repeat('é', 129)", "é" * 40),
+        ("candidates.request_id", "'a' || chr(0) || 'b'", "a\\0b"),
     ],
 )
-def test_a_text_that_is_no_id_is_named_with_the_rule(reader: Reader, value: str, words: str) -> None:
-    path, columns = reader.write(f"select {value} as ad_id"), {"ad_id": "VARCHAR"}
-    reader.view([path], columns)
+def test_a_text_that_is_no_id_is_named_with_the_rule(
+    reader: Reader, place: str, value: str, shown: str
+) -> None:
+    words = f"{place} must have 1 to 128 characters and no NUL, and has the value '{shown}'"
+    table, column = place.split(".")
+    path = reader.write(f"select {value} as {column}")
+    create_checked_view(reader.connection, f"source_{table}", SOURCE, table, [path], DAY, {column: "VARCHAR"})
     with pytest.raises(duckdb.Error) as caught:
-        reader.connection.execute("from source_ads").fetchall()
+        reader.connection.execute(f"from source_{table}").fetchall()
     assert words in str(caught.value)
-    blamed = reader.blame([path])
+    blamed = str(reading_error(reader.connection, SOURCE, {table: [path]}, DAY, caught.value))
     assert words in blamed
-    assert "cast the column yourself in source_ads.sql" in blamed
+    assert f"cast the column yourself in source_{table}.sql" in blamed
 
 
 def test_files_of_different_types_are_one_table(reader: Reader) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,6 @@ __all__ = ["build", "records"]
 
 def _days(line: LineRecords) -> list[date]:
     return [run.as_of for run in line.runs]
-
-
-def _summary(records: Records) -> Path:
-    (path,) = records.root.glob("runs/*/summary.json")
-    return path
 
 
 def test_the_newest_day_comes_first_and_of_a_day_the_latest_run(records: Records) -> None:
@@ -37,7 +31,7 @@ def test_the_newest_day_comes_first_and_of_a_day_the_latest_run(records: Records
 def test_a_run_that_is_known_is_not_read_again_until_it_is_written_again(records: Records) -> None:
     records.run(0)
     write_line(records.root)
-    path = _summary(records)
+    (path,) = records.root.glob("runs/*/summary.json")
     time = path.stat().st_mtime_ns
     write_text(path, "{")  # damaged, and as old as before
     os.utime(path, ns=(time, time))

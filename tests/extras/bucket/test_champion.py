@@ -16,7 +16,7 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.stores import store_of
 from tests.buckets import S3
-from tests.registry.conftest import manifest_of
+from tests.registry.conftest import live, manifest_of, trust
 
 URL = "s3://art/team/line"
 DAY = date(2026, 1, 21)
@@ -43,15 +43,6 @@ class Machines:
 @pytest.fixture
 def machines(machine: Callable[[str], Path], build: Callable[..., None]) -> Machines:
     return Machines(machine, build)
-
-
-def trust(_: Path) -> None:
-    """The models here are no real ones."""
-
-
-def live(registry: Registry) -> str | None:
-    champion = registry.champion()
-    return champion.model_id if champion else None
 
 
 def test_what_one_machine_changes_all_see(s3: S3, machines: Machines) -> None:

@@ -1,7 +1,6 @@
 """Which days are scored and which teach, what refuses to be fitted, and scores along a tree of tasks."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,8 @@ from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
 from mtmd.extras.kuairand.day_scores import DailyScores, daily_scores, lessons, task_qualities
-from mtmd.extras.kuairand.log_rows import LogRows
 from mtmd.extras.kuairand.rows import TeacherConfig, TeacherInputs, TeachingRows
-from tests.extras.kuairand.teacher.logs import DECLARATIONS, FIRST, random_day, read
+from tests.extras.kuairand.teacher.logs import read
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_rows=40)
 
@@ -54,24 +52,6 @@ def test_scores_of_a_day_depend_on_labels_of_earlier_days_alone_where_histories_
         after = fit(inputs, flipped(rows, (rows.day >= day) & rows.known[:, 0])).scores
         assert np.array_equal(before[rows.day <= day], after[rows.day <= day], equal_nan=True)
         assert day == others[-1] or not np.array_equal(before[rows.day > day], after[rows.day > day])
-
-
-def test_inputs_know_the_labels_of_earlier_days_alone() -> None:
-    days = [(FIRST + timedelta(days=n), random_day(FIRST + timedelta(days=n))) for n in range(4)]
-
-    def past(changed: int | None) -> NDArray[np.float32]:
-        rows = LogRows(DECLARATIONS)
-        for n, (day, tables) in enumerate(days):
-            rows.add(day, tables)
-            if n == changed:
-                outcomes = rows._outcomes[-1]
-                rows._outcomes[-1] = (*outcomes[:3], ~outcomes[3] & outcomes[2])
-        return rows.inputs(rows.teaching()).past
-
-    before, after = past(None), past(2)
-    stop = sum(tables["candidates"].num_rows for _, tables in days[:3])
-    assert np.array_equal(before[:stop], after[:stop])
-    assert not np.array_equal(before[stop:], after[stop:])
 
 
 def test_rows_that_were_not_shown_are_scored_and_teach_nothing() -> None:
