@@ -4,13 +4,14 @@ Prefect has one too, but starts it when a run first asks for it, and imports the
 one is imported while the client still is, and registers no blocks: no flow here has any.
 """
 
+import atexit
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 
 from mtmd.errors import ConfigError
@@ -30,6 +31,14 @@ def begin() -> None:
     """Start the server that a command needs presumably, before its client is imported."""
     if not (os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules or {"-h", "--help"} & {*sys.argv}):
         _begun.append(_started())
+        atexit.register(_end_begun)
+
+
+def _end_begun() -> None:
+    """Wait for the end of one that no run took, as its command was refused. It is not killed: it may make tables."""
+    for process, _ in _begun:
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_END_S)
 
 
 @contextmanager

@@ -25,6 +25,15 @@ def test_a_server_ends_with_a_client_that_is_killed() -> None:
         time.sleep(0.05)
 
 
+def test_a_server_that_no_run_takes_ends_before_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of a command which is refused. Python would warn of a process that still runs."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    script = "from mtmd.flows import server; server.begin(); print(server._begun[0][0].pid)"
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert (done.stderr, psutil.pid_exists(int(done.stdout))) == ("", False)
+
+
 def test_a_server_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.sys, "executable", "/bin/false")
     with pytest.raises(ConfigError, match="a temporary Prefect server did not start"), server.own_server():
