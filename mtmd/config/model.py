@@ -37,6 +37,9 @@ class ModelSettings(Section):
 
     label: ClassVar[str]  # what pages call it
     servable: ClassVar[bool] = True  # its network is a TwoTower, which may go live; others can only be rivals
+    by_surface: ClassVar[bool] = (
+        False  # surfaces have no weight in common, so each trains on batches of its own
+    )
     architecture: str = Field(description="which network it is")
     norm_min_rows: int = Field(
         32,
@@ -49,7 +52,8 @@ class ModelSettings(Section):
 
     def recipe(self) -> dict[str, Any]:
         """What decides its weights; the architecture goes without saying, as names have it."""
-        return self.model_dump(mode="json", exclude={"architecture"})
+        batches = {"by_surface": True} if self.by_surface else {}
+        return self.model_dump(mode="json", exclude={"architecture"}) | batches
 
     @classmethod
     def models_of(cls, values: Any) -> tuple[type[BaseModel], ...]:
@@ -174,7 +178,7 @@ class RivalConfig(Section):
 
     def recipe(self) -> dict[str, Any]:
         """What decides its weights."""
-        return self.model_dump(mode="json", exclude={"every_days"})
+        return self.model_dump(mode="json", exclude={"every_days"}) | self.model.recipe()
 
 
 RIVALS = {"per_slice": "per_slice", "pooled": "plain"}  # of every preset, and their architectures

@@ -27,6 +27,7 @@ _PIECE = 2**18  # candidates looked at at once
 # Rows that a rate of actions in a domain is evened out with: one action among few rows is mostly chance.
 _MEAN_ROWS = 20.0
 _SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
+_FEWEST = 64  # requests of a surface in a batch of its own, where batches may be as large
 
 
 class Share(NamedTuple):
@@ -52,10 +53,13 @@ class WindowData:
         sample_fraction: float = 1.0,
         share: Share | None = None,
         training_only: bool = False,
+        by_surface: bool = False,
     ) -> None:
         """The shards are of these declarations. Raises ConfigError when a side of the split is empty.
 
         With `training_only` the days need no request for validation: it is another window's.
+        With `by_surface` each training batch has requests of one surface, for models that share nothing between
+        surfaces: its part of a mixed batch, but _FEWEST at least, so that a rare surface does not train row by row.
 
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
         With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
@@ -67,19 +71,26 @@ class WindowData:
         self._sample = sample_fraction
         self._seed = seed
         self._share = share
-        self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
+        self._by_surface = by_surface
+        trained = (self._groups(shard, self._rows(shard, validation=False)) for shard in self.shards)
+        self._sizes = [[len(group) for group in groups] for groups in trained]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
-        if not sum(self._sizes) or not (held or training_only):
+        requests = sum(map(sum, self._sizes))
+        if not requests or not (held or training_only):
             sample = "" if sample_fraction == 1.0 else f" with sample_fraction {sample_fraction}"
             needed = "training needs" if training_only else "both need"
             raise ConfigError(
                 f"validation_fraction {validation_fraction}{sample} splits the requests of {len(self.shards)} day(s) "
-                f"into {sum(self._sizes)} for training and {held} for validation; {needed} at least one"
+                f"into {requests} for training and {held} for validation; {needed} at least one"
             )
 
     def steps(self, batch_requests: int) -> int:
         """Batches of one training epoch."""
-        return sum(batch_count(size, batch_requests) for size in self._sizes)
+        return sum(
+            batch_count(size, self._most(size, sum(sizes), batch_requests))
+            for sizes in self._sizes
+            for size in sizes
+        )
 
     def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
         """Every training request once, shuffled by (seed, epoch); each batch comes from one day.
@@ -90,8 +101,9 @@ class WindowData:
         batches: list[tuple[int, Tensor]] = []
         for day, shard in enumerate(self.shards):
             rows = self._rows(shard, validation=False)
-            shuffled = rows[torch.from_numpy(random.permutation(len(rows)))]
-            batches += [(day, piece) for piece in split_evenly(shuffled.int(), batch_requests)]
+            for group in self._groups(shard, rows[torch.from_numpy(random.permutation(len(rows)))]):
+                most = self._most(len(group), len(rows), batch_requests)
+                batches += [(day, piece) for piece in split_evenly(group.int(), most)]
         for place in random.permutation(len(batches)):
             day, piece = batches[place]
             rows = piece.long().sort().values
@@ -107,6 +119,19 @@ class WindowData:
     def base_rates(self) -> Tensor:
         """(|domains|, T) float64: mean of what the training requests teach; NaN where there is none."""
         return self._base_rates
+
+    def _groups(self, shard: Shard, rows: Tensor) -> list[Tensor]:
+        """Requests of a day, apart where they may not be in one training batch."""
+        if not self._by_surface:
+            return [rows]
+        surface = shard.surface.index_select(0, rows)
+        return [rows[surface == place] for place in range(len(self.declarations.domains.surfaces))]
+
+    def _most(self, group: int, day: int, batch_requests: int) -> int:
+        """Requests of a batch of a group, which has so many of a day's."""
+        if not self._by_surface:
+            return batch_requests
+        return max(min(_FEWEST, batch_requests), batch_requests * group // max(1, day))
 
     def _own(self, shard: Shard, rows: Tensor) -> Batch:
         """The share's part of the batch of these requests."""

@@ -147,7 +147,8 @@ def run_job(job: TrainingJob, on_progress: OnProgress | None, ranks: OneRank | N
     """
     ranks = ranks or OneRank()
     share = Share(ranks.rank, ranks.ranks)
-    preset, data, opening = job.plan.preset, window_data(job.plan, job.window, share), None
+    preset, opening = job.plan.preset, None
+    data = window_data(job.plan, job.window, share, by_surface=preset.model_of(job.kind).by_surface)
     if job.kind in preset.contestants and job.variant is None:
         for there in extension.modules("start").values():
             preset, data, opening = there.material(job, share) or (preset, data, opening)
@@ -172,7 +173,7 @@ def read_made(directory: Path) -> Made | None:
 
 
 def window_data(
-    plan: RunPlan, window: Sequence[ShardRef], share: Share | None = None, *, training_only: bool = False
+    plan: RunPlan, window: Sequence[ShardRef], share: Share | None = None, **options: bool
 ) -> WindowData:
     """Open the window's shards for training, of which a rank may have a share; the keywords are WindowData's."""
     training = plan.preset.training
@@ -183,7 +184,7 @@ def window_data(
         seed=training.seed,
         sample_fraction=training.sample_fraction,
         share=share,
-        training_only=training_only,
+        **options,
     )
 
 

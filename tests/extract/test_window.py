@@ -82,6 +82,20 @@ def test_batches_come_from_one_day_and_are_even_in_size(data: WindowData) -> Non
     assert order != sorted(order)
 
 
+def test_batches_of_one_surface_are_its_part_of_a_batch_but_never_tiny(
+    data: WindowData, shards: list[Shard], declarations: Declarations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "_FEWEST", 6)
+    apart = WindowData(shards, declarations, validation_fraction=0.2, seed=5, by_surface=True)
+    batches = ids_of(apart.epoch(1, 16))
+    everyone = sorted(i for ids in ids_of(data.epoch(1, 16)) for i in ids)
+    assert sorted(i for ids in batches for i in ids) == everyone
+    assert all(len({i % 2 for i in ids}) == 1 for ids in batches)  # even ids are of home_feed
+    assert max(map(len, batches)) == 8  # half of a day's requests are of each surface
+    assert len(batches) == apart.steps(16)
+    assert max(map(len, ids_of(apart.epoch(1, 8)))) == 6
+
+
 def test_an_epoch_is_decided_by_seed_and_number(
     data: WindowData, shards: list[Shard], declarations: Declarations
 ) -> None:

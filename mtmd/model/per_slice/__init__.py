@@ -12,6 +12,7 @@ class Settings(ModelSettings):
 
     label: ClassVar[str] = "the per-slice baselines"
     servable: ClassVar[bool] = False
+    by_surface: ClassVar[bool] = True
     architecture: Literal["per_slice"] = "per_slice"
     widths: tuple[Width, ...] = Field((512, 256, 128), min_length=1, description="of a tower's hidden layers")
     embedding: Width = Field(64, description="width of the tower's output")
