@@ -20,7 +20,7 @@ _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
 _FROM_ACTIONS: dict[str, dict[str, Any]] = {
     "model": {"architecture": "plain"},
     "training": {"learn_from": "actions", "epochs": 4, "learning_rate": 5e-4, "embedding_rate": 1.0},
-    "rivals.per_slice": {"learning_rate": 5e-4},
+    "rivals.per_slice": {"learning_rate": 5e-4, "widths": [256, 128], "embedding": 32},
     "rivals.pooled": {"every_days": 0},
 }
 
