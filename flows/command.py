@@ -35,11 +35,12 @@ from mtmd.errors import ConfigError, LogsError, MtmdError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
 from mtmd.flows.server import own_server
+from mtmd.inspect import print_document
 from mtmd.logs.source import LogSource
 from mtmd.promote.findings import RunSummary
 from mtmd.report import jobs
 from mtmd.report import stages as stage_reports
-from mtmd.report.document import Document, Items, markdown
+from mtmd.report.document import Document, Items
 from mtmd.report.evaluation import gains_table
 from mtmd.report.tables import Table, unescaped
 from mtmd.report.view import decision
@@ -272,11 +273,6 @@ def what_next(as_of: date, preset: str, artifacts: str) -> str:
 def print_table(table: Table) -> None:
     """A table as the Markdown has it."""
     console.print(literal(unescaped(table.markdown())))
-
-
-def print_document(document: Document) -> None:
-    """A document as its Markdown has it, without pictures."""
-    console.print(literal(unescaped(markdown(document, pictures=False))))
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -91,7 +91,7 @@ def status(preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJs
         ("rolled back", ", ".join(champion.rolled_back if champion else ()) or "none"),
     )
     changes = Section("", "", 0, [champions_table(latest)])
-    _print(Document(title, "", facts=facts, sections=(changes,)))
+    print_document(Document(title, "", facts=facts, sections=(changes,)))
 
 
 @commands.command()
@@ -134,7 +134,7 @@ def show(
         console.print(literal(unescaped(report.read_text(encoding="utf-8"))))
         return
     tables = Section("", "", 0, [lineage(found.manifest), metrics_table(found.metrics)])
-    _print(Document("The report of its run is gone", "", sections=(tables,)))
+    print_document(Document("The report of its run is gone", "", sections=(tables,)))
 
 
 def _workspace(preset: str, artifacts: str) -> Workspace:
@@ -147,5 +147,6 @@ def _print_json(found: object) -> None:
     console.print(to_json(found, indent=2).decode(), markup=False)
 
 
-def _print(document: Document) -> None:
+def print_document(document: Document) -> None:
+    """As its Markdown has it, without pictures."""
     console.print(literal(unescaped(markdown(document, pictures=False))))

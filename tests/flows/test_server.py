@@ -29,9 +29,10 @@ def test_a_server_that_no_run_takes_ends_before_its_command(monkeypatch: pytest.
     """Such as that of a command which is refused. Python would warn of a process that still runs."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     script = "from mtmd.flows import server; server.begin(); print(server._begun[0][0].pid)"
-    command = [sys.executable, "-W", "error", "-c", script]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    assert (done.stderr, psutil.pid_exists(int(done.stdout))) == ("", False)
+    done = subprocess.run(
+        [sys.executable, "-Werror", "-c", script], cwd=ROOT, capture_output=True, check=True
+    )
+    assert (done.stderr, psutil.pid_exists(int(done.stdout))) == (b"", False)
 
 
 def test_a_server_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

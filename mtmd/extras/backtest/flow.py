@@ -20,9 +20,10 @@ from mtmd.extras.backtest.measures import DayFigures
 from mtmd.extras.backtest.report import Backtest
 from mtmd.flows import parameters, steps
 from mtmd.flows.ablation import Seeds
-from mtmd.flows.command import command_of, print_document
+from mtmd.flows.command import command_of
 from mtmd.flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 from mtmd.flows.prefect_artifacts import publish
+from mtmd.inspect import print_document
 from mtmd.train.stage import Trained
 
 _Made = TypeVar("_Made")
