@@ -189,11 +189,14 @@ def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_s
 ) -> None:
     """The temporary server says nothing as it ends, and has written down what became of the run."""
     said, home = tmp_path / "said.txt", new_prefect_home(tmp_path / "prefect")
-    script = "from tests.flows.test_command import of_a_test_as_a_process; of_a_test_as_a_process()"
+    script = (
+        "from tests.flows.test_command import *; sys.exit(command_line.run(command_of(of_a_test, print), ''))"
+    )
     without = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     with said.open("wb") as file:  # the server writes to it too
         done = subprocess.run(
-            [sys.executable, "-c", script], stdout=file, stderr=file, cwd=ROOT, check=False,
+            [sys.executable, "-c", script, "--count=1", "--kind=b", "--verbose"],
+            stdout=file, stderr=file, cwd=ROOT, check=False,
             env=without | {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT),
                            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "500"},
         )  # fmt: skip
@@ -203,14 +206,6 @@ def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_s
     assert lines[-1] == "error: kind (b) can't be"
     with closing(sqlite3.connect(home / "prefect.db")) as database:
         assert database.execute("select state_type from flow_run").fetchall() == [("FAILED",)]
-
-
-def of_a_test_as_a_process() -> None:
-    sys.exit(
-        command_line.run(
-            command_of(of_a_test, lambda *_: None), "command", ["--count", "1", "--kind", "b", "--verbose"]
-        )
-    )
 
 
 def test_a_server_that_goes_away_during_a_run_is_named(

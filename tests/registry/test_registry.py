@@ -2,8 +2,8 @@
 
 import json
 import os
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -121,19 +121,15 @@ def test_of_many_who_saw_the_same_champion_one_wins(registry: Registry, add: Add
     names = [f"m{number}" for number in range(6)]
     for name in names:
         add(name, 5)
-    outcomes: list[str] = []
 
-    def go(name: str) -> None:
+    def go(name: str) -> str:
         try:
-            outcomes.append(registry.promote(name, day(5), name, 0).outcome)
+            return registry.promote(name, day(5), name, 0).outcome
         except RegistryError:
-            outcomes.append("lost")
+            return "lost"
 
-    threads = [threading.Thread(target=go, args=(name,)) for name in names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(names)) as threads:
+        outcomes = list(threads.map(go, names))
     assert sorted(outcomes) == ["lost"] * 5 + ["promoted"]
     assert [line.sequence for line in registry.history()] == [1]
 
@@ -356,7 +352,9 @@ def test_a_rollback_that_raises_on_a_full_disk_changed_nothing(
         for number, model_id in enumerate("abc", start=1):
             registry.add(partial(build, model_id=model_id), manifest_of(model_id, number))
             registry.promote(model_id, day(number), "first " * (number == 1) * 500, number - 1)
-        fill(disk, free_kb)
+        room = os.statvfs(disk)
+        with (disk / "filler").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - (free_kb << 10))
         try:
             registry.rollback("why " * 1000, trust)
         except StorageError:
@@ -367,9 +365,3 @@ def test_a_rollback_that_raises_on_a_full_disk_changed_nothing(
         assert [change.sequence for change in registry.history()] == list(
             range(1, registry.require_champion().sequence + 1)
         )
-
-
-def fill(disk: Path, free_kb: int) -> None:
-    room = os.statvfs(disk)
-    with (disk / "filler").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - (free_kb << 10))
