@@ -60,10 +60,11 @@ _SQL_PARTS = re.compile(
 _RESERVED = frozenset(
     re.findall(
         r"\w+",
-        "all any array as asc between by case cast check column cross default desc distinct do else end except false "
-        "fetch for foreign from full group having in inner into is join left like limit natural not null offset on "
-        "only or order outer pivot primary qualify references right select show some table then to true union unique "
-        "using when where window with",
+        "all and any array as asc at between binary both by case cast check collation column constraint create cross "
+        "default desc describe distinct do else end except false fetch for foreign freeze from full glob group having "
+        "in inner into is join lambda lateral leading left like limit natural not null offset on only or order outer "
+        "overlaps pivot positional primary qualify references right select semi show similar some table then to "
+        "trailing true union unique using verbose when where window with",
     )
 )
 

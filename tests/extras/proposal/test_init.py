@@ -101,7 +101,7 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
     """Where no column is a product, all ads are one; times may be in seconds, and lists have nulls."""
     requests = """
         select * exclude (page, country, served_at) replace (list_append(interests, null) as interests),
-            epoch(served_at + interval {days} day)::bigint as asked_at, 'Home ' || page as "Page",
+            epoch(served_at + interval {days} day)::bigint as "at", 'Home ' || page as "Page",
             country as "order", hour as surface, hash(*columns(*)) % 7 as sessions_30d
         from t
     """
@@ -109,7 +109,7 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
     ads = "select * exclude (kind, format) from t"
     logs = _write(foreign_logs, tmp_path / 'team "a"', 8, requests=requests, ads=ads, candidates=scored)
     proposal = propose(logs)
-    assert "make_timestamp(cast(asked_at as bigint) * 1000000) as ts" in proposal.statements["requests"]
+    assert 'make_timestamp(cast("at" as bigint) * 1000000) as ts' in proposal.statements["requests"]
     assert proposal.understood[-1] == "left out: slot, m, client"
     preset = _checked(proposal, tmp_path / "their-ads")
     assert preset.domains.surfaces == ("home_feed", "home_find")
