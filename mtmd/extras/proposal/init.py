@@ -22,6 +22,7 @@ from mtmd.logs.sql import linked
 from mtmd.store.stores import in_bucket
 
 _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
+_APART = r"\s*,\s*|(?<![=,\s])\s+(?![=,\s])"  # several answers; around `=` a space is nothing
 Ask = Callable[[str], str]  # a question to a person → the answer
 
 
@@ -88,18 +89,12 @@ def propose(folder: Path, said: Said | None = None, ask: Ask | None = None) -> P
 def _answers(folder: Path, questions: Sequence[Question], ask: Ask | None) -> dict[str, list[str]]:
     """What a person says. Raises LogsError with all questions where nobody can be asked, or the logs lack a thing."""
     if ask and all(question.option for question in questions):
-        return {question.option: _words(question.option, ask(question.text)) for question in questions}
+        return {question.option: re.split(_APART, ask(question.text).strip()) for question in questions}
     options = "".join(f" --{question.option} …" for question in questions if question.option)
     raise LogsError(
         f"{folder}: what can't be told: {'; '.join(question.text for question in questions)}",
         f"say it: mtmd init … --from-logs {shlex.quote(str(folder))}{options}" if options else "",
     )
-
-
-def _words(option: str, answer: str) -> list[str]:
-    """A table's place, or tasks between commas or spaces: spaces around `=` are of one task."""
-    apart = "," if "," in answer else r"(?<![=\s])\s+(?![=\s])"
-    return re.split(apart, answer.strip()) if option == "task" else [answer.strip()]
 
 
 def _tell(
