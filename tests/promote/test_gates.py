@@ -97,6 +97,7 @@ def test_a_candidate_that_holds_everything_is_promoted() -> None:
     verdict = apply_gates(inputs())
     assert verdict.promoted
     assert verdict.words() == "promoted"
+    assert not verdict.model_copy(update={"refusal": "it was rolled back"}).promoted
     names = ["data suites", "training", "champion", "baseline", "calibration", "parity", "fresh process"]
     assert [one.name for one in verdict.gates] == names
     assert gate(verdict, "baseline").detail == ("none of 3 slices and tasks is shown worse than the baseline")

@@ -139,6 +139,8 @@ def test_rollback_goes_to_the_champion_before_and_further(registry: Registry, pr
         assert promote(name, number) == "promoted"
     _, back = registry.rollback("c was bad", trust)
     assert (back.model_id, back.previous, back.sequence, back.rolled_back) == ("b", "a", 4, ("c",))
+    with pytest.raises(RegistryError, match=r"'c' is not live \(b is\), so there is nothing to roll back"):
+        registry.rollback("c was bad", trust, only="c")  # the same request, sent twice
     _, further = registry.rollback("b too", trust)
     assert (further.model_id, further.previous, further.rolled_back) == ("a", None, ("c", "b"))
     with pytest.raises(RegistryError, match=r"there is no other model before the live one \(a\)"):

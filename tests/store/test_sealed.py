@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mtmd.errors import StorageError
 from mtmd.store.files import read_json, write_json
 from mtmd.store.sealed import parsed_json, sealed
 
@@ -30,3 +31,14 @@ def test_what_was_sealed_is_read_back_as_it_was(tmp_path: Path, value: dict[str,
     assert repr(read_json(place)) == repr(json.loads(json.dumps(value, sort_keys=True)))
     other = json.dumps(sealed(value)).encode()  # laid out in another way, by another program
     assert repr(parsed_json(other, "a record")) == repr(value)
+
+
+@pytest.mark.parametrize(("was", "now"), [("standard", "shopping"), ("words", "word"), (": 1", ": 1.5")])
+def test_changed_content_is_refused(tmp_path: Path, was: str, now: str) -> None:
+    place = tmp_path / "record.json"
+    write_json(place, VALUES["texts"], seal=True)
+    text = place.read_text()
+    assert was in text
+    place.write_text(text.replace(was, now))
+    with pytest.raises(StorageError, match=f"{place} was altered: its content has sha256"):
+        read_json(place)
