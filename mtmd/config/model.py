@@ -37,9 +37,7 @@ class ModelSettings(Section):
 
     label: ClassVar[str]  # what pages call it
     servable: ClassVar[bool] = True  # its network is a TwoTower, which may go live; others can only be rivals
-    by_surface: ClassVar[bool] = (
-        False  # surfaces have no weight in common, so each trains on batches of its own
-    )
+    by_surface: ClassVar[bool] = False  # surfaces share no weight, so each trains on its own batches
     architecture: str = Field(description="which network it is")
     norm_min_rows: int = Field(
         32,

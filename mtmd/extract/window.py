@@ -72,10 +72,8 @@ class WindowData:
         self._seed = seed
         self._share = share
         self._by_surface = by_surface
-        trained = (self._groups(shard, self._rows(shard, validation=False)) for shard in self.shards)
-        self._sizes = [[len(group) for group in groups] for groups in trained]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
-        requests = sum(map(sum, self._sizes))
+        requests = sum(len(self._rows(shard, validation=False)) for shard in self.shards)
         if not requests or not (held or training_only):
             sample = "" if sample_fraction == 1.0 else f" with sample_fraction {sample_fraction}"
             needed = "training needs" if training_only else "both need"
@@ -86,11 +84,8 @@ class WindowData:
 
     def steps(self, batch_requests: int) -> int:
         """Batches of one training epoch."""
-        return sum(
-            batch_count(size, self._most(size, sum(sizes), batch_requests))
-            for sizes in self._sizes
-            for size in sizes
-        )
+        trained = ((shard, self._rows(shard, validation=False)) for shard in self.shards)
+        return sum(len(self._pieces(shard, rows, batch_requests)) for shard, rows in trained)
 
     def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
         """Every training request once, shuffled by (seed, epoch); each batch comes from one day.
@@ -101,9 +96,8 @@ class WindowData:
         batches: list[tuple[int, Tensor]] = []
         for day, shard in enumerate(self.shards):
             rows = self._rows(shard, validation=False)
-            for group in self._groups(shard, rows[torch.from_numpy(random.permutation(len(rows)))]):
-                most = self._most(len(group), len(rows), batch_requests)
-                batches += [(day, piece) for piece in split_evenly(group.int(), most)]
+            shuffled = rows[torch.from_numpy(random.permutation(len(rows)))].int()
+            batches += [(day, piece) for piece in self._pieces(shard, shuffled, batch_requests)]
         for place in random.permutation(len(batches)):
             day, piece = batches[place]
             rows = piece.long().sort().values
@@ -120,18 +114,16 @@ class WindowData:
         """(|domains|, T) float64: mean of what the training requests teach; NaN where there is none."""
         return self._base_rates
 
-    def _groups(self, shard: Shard, rows: Tensor) -> list[Tensor]:
-        """Requests of a day, apart where they may not be in one training batch."""
+    def _pieces(self, shard: Shard, rows: Tensor, batch_requests: int) -> Sequence[Tensor]:
+        """Training requests of a day, apart by batches."""
         if not self._by_surface:
-            return [rows]
-        surface = shard.surface.index_select(0, rows)
-        return [rows[surface == place] for place in range(len(self.declarations.domains.surfaces))]
-
-    def _most(self, group: int, day: int, batch_requests: int) -> int:
-        """Requests of a batch of a group, which has so many of a day's."""
-        if not self._by_surface:
-            return batch_requests
-        return max(min(_FEWEST, batch_requests), batch_requests * group // max(1, day))
+            return split_evenly(rows, batch_requests)
+        surface, fewest = shard.surface.index_select(0, rows), min(_FEWEST, batch_requests)
+        groups = [rows[surface == place] for place in range(len(self.declarations.domains.surfaces))]
+        sizes = [max(fewest, batch_requests * len(group) // max(1, len(rows))) for group in groups]
+        return [
+            piece for group, most in zip(groups, sizes, strict=True) for piece in split_evenly(group, most)
+        ]
 
     def _own(self, shard: Shard, rows: Tensor) -> Batch:
         """The share's part of the batch of these requests."""
