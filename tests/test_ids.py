@@ -12,9 +12,9 @@ import pytest
 from mtmd.config import Preset
 from mtmd.export.bundle import bundle_id, export_bundle
 from mtmd.export.fresh_process import RawRows, check_answers, check_fresh_process, sample_raw_rows
+from mtmd.extract.batches import day_batches
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import day_batches
 from mtmd.logs.contract import id_number
 from mtmd.logs.source import LogSource
 from mtmd.model.mtmd.network import MTMD

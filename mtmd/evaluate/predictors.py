@@ -19,8 +19,9 @@ from mtmd.config import Declarations
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers
+from mtmd.extract.batches import day_batches
 from mtmd.extract.shards import Shard
-from mtmd.extract.window import day_batches, mean_targets
+from mtmd.extract.window import mean_targets
 from mtmd.model.batch import on_device
 from mtmd.model.ranker import RankingModel, device_of
 from mtmd.serve.scorer import Scorer

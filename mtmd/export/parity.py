@@ -16,8 +16,8 @@ from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig, Preset, SideSchema
 from mtmd.evaluate.predictors import score_shard
+from mtmd.extract.batches import gather_batch, scorable, split_evenly
 from mtmd.extract.shards import Shard
-from mtmd.extract.window import gather_batch, scorable, split_evenly
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import SideInput
 from mtmd.model.ranker import TwoTower

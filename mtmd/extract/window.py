@@ -1,8 +1,5 @@
 """The training window: a list of day shards, its split into training and validation requests, and its batches.
 
-Batches are request-centric: distinct requests and distinct ads, once each. Rows of a shard are sorted by domain, so
-sorted row numbers are too.
-
 Shapes: R requests, A ads, P pairs of a batch, T tasks.
 """
 
@@ -19,8 +16,9 @@ from torch import Tensor
 
 from mtmd.config import Declarations, Domains, Task
 from mtmd.errors import ConfigError, LogsError
+from mtmd.extract.batches import gather_batch, scorable, split_evenly
 from mtmd.extract.shards import Shard, ShardRef
-from mtmd.model.batch import Batch, SideInput
+from mtmd.model.batch import Batch
 from mtmd.store.files import digest
 
 _PIECE = 2**18  # candidates looked at at once
@@ -54,6 +52,7 @@ class WindowData:
         share: Share | None = None,
         training_only: bool = False,
         by_surface: bool = False,
+        half_life_days: float | None = None,
     ) -> None:
         """The shards are of these declarations. Raises ConfigError when a side of the split is empty.
 
@@ -64,6 +63,7 @@ class WindowData:
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
         With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
         of each batch, so that all ranks have about as many of each surface. A part may be empty.
+        With `half_life_days` a day of that age weighs half as much as the newest day; without it all days are alike.
         """
         self.shards = tuple(shards)
         self.declarations = declarations
@@ -72,6 +72,7 @@ class WindowData:
         self._seed = seed
         self._share = share
         self._by_surface = by_surface
+        self._half_life_days = half_life_days
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
         requests = sum(len(self._rows(shard, validation=False)) for shard in self.shards)
         if not requests or not (held or training_only):
@@ -132,12 +133,12 @@ class WindowData:
         return self._gathered(shard, rows)
 
     def _gathered(self, shard: Shard, rows: Tensor) -> Batch:
-        """The batch of these requests, without labels that are not final."""
-        batch, young = gather_batch(shard, rows, self.declarations), self._young(shard)
+        """The batch of these requests with its day's weight, and without labels that are not final."""
+        batch, newest = gather_batch(shard, rows, self.declarations), max(one.day for one in self.shards)
+        if self._half_life_days is not None:
+            batch = replace(batch, weight=0.5 ** ((newest - shard.day).days / self._half_life_days))
+        young = immature(shard.day, newest, self.declarations.domains)
         return replace(batch, teacher=_without(batch.teacher, young)) if young else batch
-
-    def _young(self, shard: Shard) -> list[int]:
-        return immature(shard.day, max(one.day for one in self.shards), self.declarations.domains)
 
     @cached_property
     def _base_rates(self) -> Tensor:
@@ -231,64 +232,6 @@ def window_fingerprint(refs: Sequence[ShardRef]) -> str:
 def days_fingerprint(shards: Mapping[date, str]) -> str:
     """The same digest from the fingerprint of each day's shard, extracted or not."""
     return digest(sorted([day.isoformat(), fingerprint] for day, fingerprint in shards.items()))
-
-
-def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batch:
-    """The batch of some requests of a day: `rows` (R,) int64, ascending, each with at least one candidate."""
-    surfaces, products = len(declarations.domains.surfaces), len(declarations.domains.products)
-    pair_query, candidate = _candidates(shard, rows)
-    ads, pair_item = torch.unique(shard.ad_row.index_select(0, candidate), return_inverse=True)  # (A,), (P,)
-    surface = shard.surface.index_select(0, rows).long()
-    product = shard.product.index_select(0, ads).long()
-    return Batch(
-        query=SideInput.of(shard.query, _counts(surface, surfaces), rows),
-        item=SideInput.of(shard.item, _counts(product, products), ads),
-        pair_query=pair_query,
-        pair_item=pair_item,
-        pair_domain=surface.index_select(0, pair_query) * products + product.index_select(0, pair_item),
-        teacher=shard.teacher.index_select(0, candidate),
-        candidate=candidate,
-    )
-
-
-def _candidates(shard: Shard, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the pairs of some requests (R,): the row of `rows` and the candidate, (P,) int64 each."""
-    counts = shard.candidate_count.index_select(0, rows).long()
-    pair_query = torch.repeat_interleave(counts)  # (P,)
-    # Candidates of a request are consecutive: shift a running number to where each request's rows start.
-    shift = shard.candidate_start.index_select(0, rows) - (counts.cumsum(0) - counts)  # (R,)
-    return pair_query, torch.arange(len(pair_query)) + shift.index_select(0, pair_query)
-
-
-def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -> Iterator[Batch]:
-    """All of a day in order, for evaluation: the batches' pairs, concatenated, are the day's candidates.
-
-    Requests without candidates are left out: they have no pair to score. At most `batch_requests` requests
-    a batch.
-    """
-    for rows in split_evenly(scorable(shard), batch_requests):
-        yield gather_batch(shard, rows, declarations)
-
-
-def scorable(shard: Shard) -> Tensor:
-    """Ascending rows (int64) of the requests that have candidates."""
-    return shard.candidate_count.nonzero().squeeze(1)
-
-
-def batch_count(requests: int, batch_requests: int) -> int:
-    """Batches that so many requests of one day give."""
-    return -(-requests // batch_requests)
-
-
-def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
-    """As few pieces of at most `batch_requests` rows as there can be, as equal as they can be."""
-    if len(rows) == 0:
-        return ()
-    return rows.tensor_split(batch_count(len(rows), batch_requests))
-
-
-def _counts(domain: Tensor, domains: int) -> tuple[int, ...]:
-    return tuple(torch.bincount(domain, minlength=domains).tolist())
 
 
 def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

@@ -118,6 +118,7 @@ class Batch:
     pair_domain  (P,) int64, surface · |products| + product
     teacher      (P, T) float32, NaN where the task does not apply
     candidate    (P,) int64, row of the day's `candidates` that the pair came from
+    weight       of its pairs in a training, which is that of their day
     """
 
     query: SideInput
@@ -127,6 +128,7 @@ class Batch:
     pair_domain: Tensor
     teacher: Tensor
     candidate: Tensor
+    weight: float = 1.0
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with every tensor changed, such as moved to a device."""

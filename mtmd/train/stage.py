@@ -184,6 +184,7 @@ def window_data(
         seed=training.seed,
         sample_fraction=training.sample_fraction,
         share=share,
+        half_life_days=training.half_life_days,
         **options,
     )
 

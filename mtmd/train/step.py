@@ -124,7 +124,7 @@ def training_step(
     max_gradient_norm: float,
     add_gradients: Callable[[], None] | None = None,
 ) -> tuple[float, float]:
-    """Forward, loss, backward, clipping, update: the loss, and the gradient's norm before clipping.
+    """Forward, loss, backward, clipping, update: the batch's unweighted loss, and the gradient's norm before clipping.
 
     `add_gradients` adds those of the other ranks' parts of the batch. When the loss or the norm is not finite, the
     weights are left as they were.
@@ -134,7 +134,7 @@ def training_step(
         log_p = model(batch)
     loss = loss_of(log_p, batch.teacher)
     if loss.requires_grad:  # no parameter is read where a rank's part of a batch is empty
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
     if add_gradients is not None:
         add_gradients()
     value, norm = float(loss.detach()), clip_gradients(model, max_gradient_norm)

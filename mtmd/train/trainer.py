@@ -238,7 +238,7 @@ class _Run:
             log_p, known = self.loss.conditional(self.model(batch), batch.teacher)
             kl, count = task_sums(bernoulli_kl(log_p, known), batch.teacher)
             error, _ = task_sums((log_p - known.log()).abs(), batch.teacher)
-            sums += torch.stack([kl, error, count])
+            sums += batch.weight * torch.stack([kl, error, count])
         kl, error, count = self.ranks.sum(sums)
         if not bool((count > 0).all()):
             raise TrainingError(

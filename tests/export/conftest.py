@@ -14,9 +14,9 @@ import torch
 
 from mtmd.config import Preset
 from mtmd.export.bundle import export_bundle
+from mtmd.extract.batches import day_batches
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import day_batches
 from mtmd.logs.source import LogSource
 from mtmd.model.ranker import TwoTower, build_model
 from mtmd.registry.bundle import BundleInfo

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mtmd.config import Declarations, Preset
+from mtmd.extract.batches import day_batches, gather_batch
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import day_batches, gather_batch
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 

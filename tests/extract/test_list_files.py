@@ -11,9 +11,9 @@ import torch
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract import database
+from mtmd.extract.batches import gather_batch
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import gather_batch
 from mtmd.features import feature
 from mtmd.features.categorical import hash_bucket
 from mtmd.logs.source import LogSource

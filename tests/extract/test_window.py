@@ -151,6 +151,15 @@ def test_labels_that_are_not_final_teach_nothing(shards: list[Shard], declaratio
     assert known == {0: {True}, 1: {True}, 2: {False}}
 
 
+def test_a_day_weighs_half_as_much_for_each_half_life_of_its_age(
+    data: WindowData, shards: list[Shard], declarations: Declarations
+) -> None:
+    aged = WindowData(shards, declarations, validation_fraction=0.2, seed=5, half_life_days=2)
+    for batches, weights in ((data, [1, 1, 1]), (aged, [0.5, 0.5**0.5, 1])):
+        for batch in (*batches.epoch(1, 8), *batches.validation(8)):
+            assert batch.weight == weights[ids_of([batch])[0][0] // 1000]
+
+
 def test_requests_without_candidates_are_left_out(shard: Shard, declarations: Declarations) -> None:
     data = WindowData([shard], declarations, validation_fraction=0.3, seed=1)
     assert sum(sum(batch.query.counts) for batch in data.epoch(0, 1)) == 2

@@ -67,7 +67,7 @@ from mtmd.export.bundle import export_bundle
 from mtmd.export.parity import check_parity
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import day_batches
+from mtmd.extract.batches import day_batches
 from mtmd.logs.source import LogSource
 from mtmd.model.ranker import build_model
 from mtmd.monitor.profiles import profile_features

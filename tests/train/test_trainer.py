@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mtmd.train.stage import window_data
 from mtmd.train.trainer import fit, start
 from tests.daily import Done
 from tests.flows.runs import half_written
+from tests.model.random_batches import random_batch
 from tests.train.windows import RandomWindow, assert_same, with_scores, with_training
 
 BATCHES = 12  # a report comes after ten steps: in the middle of an epoch
@@ -99,6 +101,21 @@ def test_the_record_holds_what_the_returned_model_scores(
     assert len(result.epochs) == 3
     assert result.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert result.rows_per_s > 0
+
+
+def test_validation_counts_a_batch_by_its_weight(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    validation = [window.held_out, replace(random_batch(tiny_preset.declarations, seed=1), weight=0.5)]
+    window.validation = lambda _: iter(validation)  # type: ignore[method-assign]
+    model, result = fit("mtmd", window, tiny_preset, tmp_path)
+    with torch.no_grad():
+        errors = torch.cat(
+            [batch.weight * (model(batch) - batch.teacher.log()).abs() for batch in validation]
+        )
+    counts = sum(batch.weight * (~batch.teacher.isnan()).sum(dim=0) for batch in validation)
+    found = result.epochs[result.best_epoch - 1].validation_logmae.values()
+    assert list(found) == pytest.approx((errors.nansum(dim=0) / counts).tolist(), rel=1e-4)
 
 
 def test_a_model_starts_with_the_windows_rates_and_the_statistics_of_all_its_batches(
