@@ -234,12 +234,13 @@ class TrainingConfig(Section):
     warmup_fraction: ClassVar[float] = 0.05  # share of all steps with a rising learning rate
     final_lr_fraction: ClassVar[float] = 0.01  # learning rate at the end / at the peak (cosine)
     max_gradient_norm: ClassVar[float] = 1.0  # cuts rare spikes; usual norms are below it
-    half_life_days: float | None = Field(
-        None,
+    half_life_days: float = Field(
+        inf,
         ge=0.1,
-        exclude_if=lambda given: given is None,
+        allow_inf_nan=True,
+        exclude_if=lambda given: given == inf,
         description="age at which a day's rows weigh half as much as those of the window's newest day, in the loss and "
-        "where the epoch is chosen; left out, all days are alike",
+        "where the epoch is chosen; inf: all days are alike",
     )
     loss_weights: dict[str, float] | float = Field(
         description="weight of each task's KL, or one for all; §2.3: larger on ctr"

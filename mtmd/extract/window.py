@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ class WindowData:
         share: Share | None = None,
         training_only: bool = False,
         by_surface: bool = False,
-        half_life_days: float | None = None,
+        half_life_days: float = inf,
     ) -> None:
         """The shards are of these declarations. Raises ConfigError when a side of the split is empty.
 
@@ -63,7 +64,7 @@ class WindowData:
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
         With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
         of each batch, so that all ranks have about as many of each surface. A part may be empty.
-        With `half_life_days` a day of that age weighs half as much as the newest day; without it all days are alike.
+        A day whose age is `half_life_days` weighs half as much as the newest one.
         """
         self.shards = tuple(shards)
         self.declarations = declarations
@@ -135,10 +136,11 @@ class WindowData:
     def _gathered(self, shard: Shard, rows: Tensor) -> Batch:
         """The batch of these requests with its day's weight, and without labels that are not final."""
         batch, newest = gather_batch(shard, rows, self.declarations), max(one.day for one in self.shards)
-        if self._half_life_days is not None:
-            batch = replace(batch, weight=0.5 ** ((newest - shard.day).days / self._half_life_days))
+        weight = 0.5 ** ((newest - shard.day).days / self._half_life_days)
         young = immature(shard.day, newest, self.declarations.domains)
-        return replace(batch, teacher=_without(batch.teacher, young)) if young else batch
+        return replace(
+            batch, teacher=_without(batch.teacher, young) if young else batch.teacher, weight=weight
+        )
 
     @cached_property
     def _base_rates(self) -> Tensor:
