@@ -60,8 +60,7 @@ class Search(Frozen):
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     next_day: bool = Field(
         False,
-        description="measure on `as_of` as well, at the level that the preset moves models to; for a day before the "
-        "one that you hold out",
+        description="measure on `as_of` as well; for a day before the one that you hold out",
     )
     tries: tuple[Try, ...] = Field(min_length=1)
 
