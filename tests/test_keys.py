@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -27,10 +28,11 @@ def test_a_training_is_named_by_its_window_kind_and_configuration(tiny_preset: P
         training_key("mtmd", "window", _changed(tiny_preset, "model", cross_rank=8)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", epochs=6)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", weight_decay=0.3)),
+        training_key("mtmd", "window", _changed(tiny_preset, "training", half_life_days=3.0)),
         training_key("mtmd", "window", _changed(tiny_preset, "extras", ranks={"count": 2})),
         base,
     }
-    assert len(others) == 7
+    assert len(others) == 8
     assert tiny_preset.extras.recipes() == {}  # an extra that is off is in no name
 
 
@@ -40,6 +42,7 @@ def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset
         ("gates", {"min_requests": 7}),
         ("evaluation", {"buckets": 7}),
         ("data", {"min_domain_rows": 7}),
+        ("training", {"half_life_days": math.inf}),
         ("rivals", {"pooled": tiny_preset.rivals["pooled"].model_dump() | {"embedding": 9}}),
     ):
         assert training_key("mtmd", "window", _changed(tiny_preset, part, **values)) == base, part
