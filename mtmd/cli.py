@@ -171,6 +171,7 @@ def rollout(
     stop: Annotated[
         bool, typer.Option("--stop", help="take the champion down, as `mtmd rollback` does")
     ] = False,
+    model: Annotated[str | None, typer.Option(help="only if this model is live")] = None,
     reason: Annotated[str, typer.Option(help="written into the history")] = "",
     artifacts: Artifacts = "artifacts",
     logs: Logs = None,
@@ -186,10 +187,12 @@ def rollout(
     if (share is not None) + full + stop != 1:
         raise ConfigError(f"--share ({share}), --full ({full}) and --stop ({stop}): name one of them")
     if stop:
-        model = Registry(_workspace(preset, artifacts).root).require_champion().model_id
+        model = model or Registry(_workspace(preset, artifacts).root).require_champion().model_id
         rollback(preset, reason or "the rollout was stopped", artifacts, model, logs, rollout=True)
         return
-    words = rollback_stage.roll_out(_workspace(preset, artifacts), 1.0 if share is None else share, reason)
+    words = rollback_stage.roll_out(
+        _workspace(preset, artifacts), 1.0 if share is None else share, reason, model
+    )
     update_index(artifacts, preset)
     console.print(literal(words))
     if share is not None:  # the others had the ads of an earlier day

@@ -63,15 +63,17 @@ def rollback(
     return RolledBack(taken_down=before.model_id, champion=after, check=found[0], ads=found[1])
 
 
-def roll_out(workspace: Workspace, share: float, reason: str = "") -> str:
+def roll_out(workspace: Workspace, share: float, reason: str = "", model: str | None = None) -> str:
     """Let the champion answer a share of the users, and the champion before it the others; says so.
 
-    Raises RegistryError for a share that can't be or is so already, BundleError where the champion before has altered
-    files or no published ads. Whatever is raised, nothing was changed.
+    With `model`, only if that one is live. Raises RegistryError for a share that can't be or is so already, BundleError
+    where the champion before has altered files or no published ads. Whatever is raised, nothing was changed.
     """
     catalogue = Catalogue(workspace.root)
     reason = f"{share:.4g} of the users" + (f": {reason.strip()}" if reason.strip() else "")
-    after = Registry(workspace.root).roll_out(share, reason, lambda path: catalogue.current(path.name))
+    after = Registry(workspace.root).roll_out(
+        share, reason, lambda path: catalogue.current(path.name), only=model
+    )
     return after.answers
 
 

@@ -243,14 +243,19 @@ def require_rollback(champion: Champion | None, only: str | None, *, rollout: bo
     return champion
 
 
-def require_rollout(champion: Champion | None, share: float) -> Champion:
-    """The champion, where it may answer this share of the users; raises RegistryError where it may not, or does."""
+def require_rollout(champion: Champion | None, share: float, only: str | None) -> Champion:
+    """The champion, where it may answer this share of the users.
+
+    Raises RegistryError where it may not, or does already, or is not `only`.
+    """
     if not 1.0 / _ARMS <= share <= 1.0:
         raise RegistryError(
             f"the share ({share:g}) must be between {1.0 / _ARMS:g} and 1; `mtmd rollout --stop` ends a rollout"
         )
     if champion is None or champion.previous is None:
         raise RegistryError("there is no champion before the live model that could answer the other users")
+    if only is not None and champion.model_id != only:
+        raise RegistryError(f"model {only!r} is not live ({champion.model_id} is); nothing was changed")
     if champion.share == share:
         raise RegistryError(f"{champion.answers} already; nothing was changed")
     return champion

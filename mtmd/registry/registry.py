@@ -158,15 +158,17 @@ class Registry:
             promoted = self._changed(champion, "promote", as_of, reason, standing, share=share)
             return Promotion(outcome="promoted", champion=promoted, words=f"{model_id} promoted")
 
-    def roll_out(self, share: float, reason: str, check: Callable[[Path], object]) -> Champion:
+    def roll_out(
+        self, share: float, reason: str, check: Callable[[Path], object], only: str | None = None
+    ) -> Champion:
         """Let the live model answer this share of the users, and the champion before it the others; 1 is all users.
 
         `check` gets the directory of the champion before, where that is to answer; what it raises changes nothing.
-        Raises RegistryError where the share can't be, or is so already, BundleError when a file of that model was
-        altered.
+        With `only`, only if that model is live. Raises RegistryError where another one is, or the share can't be, or is
+        so already, BundleError when a file of that model was altered.
         """
         with locked(self._lock):
-            champion = require_rollout(self._mended(), share)
+            champion = require_rollout(self._mended(), share, only)
             if share < 1.0:
                 check(self.verify(champion.below[-1].model_id))
             return self._changed(champion, "rollout", champion.as_of, reason, share=share)

@@ -97,6 +97,10 @@ def test_a_rollout_that_cannot_be_is_refused_and_changes_nothing(line: Line) -> 
             roll_out(workspace, share)
     with pytest.raises(RegistryError, match="model-1 answers all users already"):
         roll_out(workspace, 1.0)
+    with pytest.raises(
+        RegistryError, match=r"model 'model-0' is not live \(model-1 is\); nothing was changed"
+    ):
+        roll_out(workspace, 0.1, model="model-0")
     (line.root / "ads" / "model-0" / "current.json").unlink()
     with pytest.raises(BundleError, match="no ads are published for champion model-0"):
         roll_out(workspace, 0.1)
