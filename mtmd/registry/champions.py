@@ -1,4 +1,4 @@
-"""The champion of a line and its history: a sealed record of each change, written once.
+"""The champion of a line, who may change it, and its history: a sealed record of each change, written once.
 
     history/00000001.json    the first change, with the champion that it made
     champion.json            a copy of the newest one, where readers begin
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtmd.errors import RegistryError, StorageError
-from mtmd.registry.records import REGISTRY_FORMAT, Champion, ChampionChange
+from mtmd.registry.records import ARMS, REGISTRY_FORMAT, Champion, ChampionChange
 from mtmd.store.sealed import parsed_json, sealed_text
 from mtmd.store.stores import Store
 
@@ -120,3 +120,36 @@ def _champion(content: bytes, place: str) -> Champion:
         return Champion.model_validate(value)
     except (StorageError, ValueError) as error:  # pydantic's errors are ValueErrors
         raise RegistryError(f"{place} cannot be read; restore it from a copy: {error}") from error
+
+
+def require_rollback(champion: Champion | None, only: str | None, *, rollout: bool) -> Champion:
+    """The champion that a rollback takes down; raises RegistryError where it is not `only`, or no `rollout` is on."""
+    live = champion.model_id if champion else "none"
+    if only is not None and live != only:
+        raise RegistryError(f"model {only!r} is not live ({live} is), so there is nothing to roll back")
+    if champion is None:
+        raise RegistryError("no model is live, so there is nothing to roll back; run a day first")
+    if rollout and champion.partner is None:
+        now = f"{champion.answers} (last change: {champion.change.action}, {champion.change.reason})"
+        raise RegistryError(f"no rollout is on: {now}; nothing was changed; see `mtmd rollback`")
+    if not champion.below:
+        raise RegistryError(f"there is no other model before the live one ({live}); promote another")
+    return champion
+
+
+def require_rollout(champion: Champion | None, share: float, only: str | None) -> Champion:
+    """The champion, where it may answer this share of the users.
+
+    Raises RegistryError where it may not, or does already, or is not `only`.
+    """
+    if not 1.0 / ARMS <= share <= 1.0:
+        raise RegistryError(
+            f"the share ({share:g}) must be between {1.0 / ARMS:g} and 1; `mtmd rollout --stop` ends a rollout"
+        )
+    if champion is None or champion.previous is None:
+        raise RegistryError("there is no champion before the live model that could answer the other users")
+    if only is not None and champion.model_id != only:
+        raise RegistryError(f"model {only!r} is not live ({champion.model_id} is); nothing was changed")
+    if champion.share == share:
+        raise RegistryError(f"{champion.answers} already; nothing was changed")
+    return champion

@@ -18,7 +18,7 @@ SUMMARY, ORIGIN = "summary.json", "origin.json"  # of a decided run
 REGISTRY_FORMAT = 2  # of the champion's records
 REASON_LENGTH = 4000  # characters of a change's reason
 _STANDING = 100  # champions that rollbacks can reach
-_ARMS = 10_000  # hash buckets of users: a share is a number of them
+ARMS = 10_000  # hash buckets of users: a share is a number of them
 
 MODEL_ID, MODEL_ID_LENGTH = r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 200  # a name that stays below models/
 ModelId = Annotated[str, Field(pattern=MODEL_ID, max_length=MODEL_ID_LENGTH)]
@@ -178,7 +178,7 @@ class Champion(Frozen):
         """Whether the live model answers a user, by a hash of the id; whoever has none has the champion before."""
         if self.partner is None:
             return True
-        return user is not None and hash_bucket(0, "rollout", str(user), _ARMS) <= round(self.share * _ARMS)
+        return user is not None and hash_bucket(0, "rollout", str(user), ARMS) <= round(self.share * ARMS)
 
 
 class Promotion(Frozen):
@@ -226,39 +226,6 @@ def check_sequence(champion: Champion | None, expected: int, model_id: str) -> N
             f"the champion's sequence is {sequence}, not {expected} as when {model_id!r} was compared with it: "
             f"{live} is live now. Run again, so that it is compared with that one"
         )
-
-
-def require_rollback(champion: Champion | None, only: str | None, *, rollout: bool) -> Champion:
-    """The champion that a rollback takes down; raises RegistryError where it is not `only`, or no `rollout` is on."""
-    live = champion.model_id if champion else "none"
-    if only is not None and live != only:
-        raise RegistryError(f"model {only!r} is not live ({live} is), so there is nothing to roll back")
-    if champion is None:
-        raise RegistryError("no model is live, so there is nothing to roll back; run a day first")
-    if rollout and champion.partner is None:
-        now = f"{champion.answers} (last change: {champion.change.action}, {champion.change.reason})"
-        raise RegistryError(f"no rollout is on: {now}; nothing was changed; see `mtmd rollback`")
-    if not champion.below:
-        raise RegistryError(f"there is no other model before the live one ({live}); promote another")
-    return champion
-
-
-def require_rollout(champion: Champion | None, share: float, only: str | None) -> Champion:
-    """The champion, where it may answer this share of the users.
-
-    Raises RegistryError where it may not, or does already, or is not `only`.
-    """
-    if not 1.0 / _ARMS <= share <= 1.0:
-        raise RegistryError(
-            f"the share ({share:g}) must be between {1.0 / _ARMS:g} and 1; `mtmd rollout --stop` ends a rollout"
-        )
-    if champion is None or champion.previous is None:
-        raise RegistryError("there is no champion before the live model that could answer the other users")
-    if only is not None and champion.model_id != only:
-        raise RegistryError(f"model {only!r} is not live ({champion.model_id} is); nothing was changed")
-    if champion.share == share:
-        raise RegistryError(f"{champion.answers} already; nothing was changed")
-    return champion
 
 
 def stood_on(champion: Champion | None, new: KnownModel, share: float) -> tuple[Standing, float]:

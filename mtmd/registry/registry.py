@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.bundle import check_built
-from mtmd.registry.champions import Champions
+from mtmd.registry.champions import Champions, require_rollback, require_rollout
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -31,8 +31,6 @@ from mtmd.registry.records import (
     refusal,
     require_id,
     require_reason,
-    require_rollback,
-    require_rollout,
     stood_on,
 )
 from mtmd.store.files import locked, read_json, write_json
