@@ -7,7 +7,7 @@ which a batch reads few. But k steps without a gradient have a closed form,
     m ← β1^k m    v ← β2^k v    w ← w − m / (√v + ε) · Σ_{j=1..k} a_{s+j} (β1/√β2)^j    a_s = lr_s √(1−β2^s) / (1−β1^s)
 
 exact for ε = 0, so a row is brought up to date just before it is read, and all rows by `settle`. Tables have no weight
-decay.
+decay. Only rows that had a gradient have moments: a table has several rows for each value that a window may have.
 """
 
 import math
@@ -28,6 +28,7 @@ RATE = "rate"  # key of a parameter group: its learning rate as a share of the t
 
 _MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's names
+_ROWS = "rows"  # (n,) of a table's state: which of its rows the moments (n, w) are of
 
 
 class RowAdamW(torch.optim.AdamW):
@@ -49,18 +50,28 @@ class RowAdamW(torch.optim.AdamW):
         self._group = listed[0][0] if listed else 0
         for owner in self._owners:
             owner.on_read = self.catch_up
-        self._restart()
+        self.restart()
 
-    def _restart(self) -> None:
-        """All rows are up to date: no step since, and each row at step 0.
+    def restart(self) -> None:
+        """Begin from the state as it is: all rows are up to date, no step since, and each row at step 0.
 
-        reach (steps + 1,) float64: the sum of the formula for a row that is at this step.
+        place  of each table, (rows,): where the state has the moments of a row, −1 where it has none
+        held   of each table, how many rows' moments there are; its state may have space for more
+        reach  (steps + 1,) float64: the sum of the formula for a row that is at this step
         """
         device = self.tables[0].device if self.tables else None
         self._steps = 0
-        self._last: dict[Tensor, Tensor] = {
-            table: torch.zeros(len(table), dtype=torch.long, device=device) for table in self.tables
-        }
+        self._last: dict[Tensor, Tensor] = {}
+        self._place: dict[Tensor, Tensor] = {}
+        self._held: dict[Tensor, int] = {}
+        for table in self.tables:
+            self._last[table] = torch.zeros(len(table), dtype=torch.int32, device=device)
+            self._place[table] = torch.full((len(table),), -1, dtype=torch.int32, device=device)
+            state = self._state_of(table)
+            self._held[table] = len(state[_ROWS])
+            self._place[table][state[_ROWS]] = torch.arange(
+                self._held[table], dtype=torch.int32, device=device
+            )
         self._reach = torch.zeros(1, dtype=torch.float64, device=device)
 
     @torch.no_grad()
@@ -85,21 +96,38 @@ class RowAdamW(torch.optim.AdamW):
                 continue
             gradient = table.grad.coalesce()
             rows, values = gradient.indices()[0], gradient.values()
-            m = state["exp_avg"][rows].lerp_(values, 1.0 - BETAS[0])
-            v = state["exp_avg_sq"][rows].mul_(BETAS[1]).addcmul_(values, values, value=1.0 - BETAS[1])
-            state["exp_avg"][rows], state["exp_avg_sq"][rows] = m, v
+            places = self._places(table, rows)
+            m = state["exp_avg"][places].lerp_(values, 1.0 - BETAS[0])
+            v = state["exp_avg_sq"][places].mul_(BETAS[1]).addcmul_(values, values, value=1.0 - BETAS[1])
+            state["exp_avg"][places], state["exp_avg_sq"][places] = m, v
             moved = m.div_(v.div_(bias[1]).sqrt_().add_(EPSILON)).mul_(learning_rate / bias[0])
             table.data.index_add_(0, rows, moved, alpha=-1.0)
             self._last[table][rows] = self._steps
 
     def _state_of(self, table: nn.Parameter) -> dict[str, Tensor]:
-        """Step and moments of a table, made at its first step."""
+        """Step and moments of a table, made at first; moments without `rows` are of all of them."""
         state: dict[str, Tensor] = self.state[table]
         if not state:
             # On the CPU, as it is read at every step: elsewhere that would wait for the device.
             state["step"] = torch.tensor(0.0, device="cpu")
-            state |= {name: torch.zeros_like(table) for name in _MOMENTS}
+            state |= {name: table.new_zeros(0, table.shape[1]) for name in _MOMENTS}
+        state.setdefault(_ROWS, torch.arange(len(state[_MOMENTS[0]]), device=table.device))
         return state
+
+    def _places(self, table: nn.Parameter, rows: Tensor) -> Tensor:
+        """Where the moments of these rows are, ascending and distinct; rows that had none get zeros."""
+        place, state, held = self._place[table], self.state[table], self._held[table]
+        new = rows[place[rows] < 0]
+        if lacking := max(0, held + len(new) - len(state[_ROWS])):
+            more = max(lacking, held // 2)  # space is made seldom, since all is copied then
+            for name in (_ROWS, *_MOMENTS):
+                empty = state[name].new_zeros(more, *state[name].shape[1:])
+                state[name] = torch.cat([state[name], empty])
+        if len(new):
+            self._held[table] = held + len(new)
+            state[_ROWS][held : self._held[table]] = new
+            place[new] = torch.arange(held, self._held[table], dtype=place.dtype, device=place.device)
+        return place[rows]
 
     def _advance(self, stride: float) -> None:
         """One more step, whose stride is a_s."""
@@ -116,20 +144,25 @@ class RowAdamW(torch.optim.AdamW):
         if not len(rows):
             return
         rows = torch.unique(rows)
-        state, last = self.state[table], self._last[table][rows]
-        old = [state[name][rows] for name in _MOMENTS]
-        reach = self._reach[last].float().unsqueeze(1)
-        table.data.index_add_(0, rows, old[0] / (old[1].sqrt() + EPSILON) * reach, alpha=-1.0)
-        for name, moment, beta in zip(_MOMENTS, old, BETAS, strict=True):
-            state[name][rows] = moment * beta ** (self._steps - last).unsqueeze(1)
+        state, last, places = self.state[table], self._last[table][rows], self._place[table][rows]
+        # Of all rows, whether they have moments or not: a power's last bit depends on its place among the others.
+        missed, have = (self._steps - last).unsqueeze(1), places >= 0
+        decay, reach = [(beta**missed)[have] for beta in BETAS], self._reach[last[have]].float().unsqueeze(1)
         self._last[table][rows] = self._steps
+        rows, places = rows[have], places[have]
+        old = [state[name][places] for name in _MOMENTS]
+        table.data.index_add_(0, rows, old[0] / (old[1].sqrt() + EPSILON) * reach, alpha=-1.0)
+        for name, moment, factor in zip(_MOMENTS, old, decay, strict=True):
+            state[name][places] = moment * factor
 
     def settle(self) -> None:
-        """Bring every row of every table up to date."""
+        """Bring every row of every table up to date, and give back the space that moments do not need."""
         for table in self.tables:
             for rows in torch.split(torch.arange(len(table), device=table.device), CHUNK):
                 self.catch_up(table, rows)
-        self._restart()
+            for name in (_ROWS, *_MOMENTS):
+                self.state[table][name] = self.state[table][name][: self._held[table]].clone()
+        self.restart()
 
     def close(self) -> None:
         """Settle, and let go of the model's tables."""
@@ -140,7 +173,11 @@ class RowAdamW(torch.optim.AdamW):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a state that was settled before it was stored."""
         super().load_state_dict(state_dict)
-        self._restart()
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        for index, slots in state_dict["state"].items():
+            if _ROWS in slots:  # AdamW makes all that it takes of the parameter's type
+                self.state[parameters[index]][_ROWS] = slots[_ROWS].to(parameters[index].device)
+        self.restart()
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:

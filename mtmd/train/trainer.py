@@ -179,7 +179,8 @@ class _Run:
         self.optimizer.close()
         if self.ranks.rank == 0:
             self.opening.end(self.model, self.optimizer)
-        self.model.load_state_dict(self.best)
+        if best_of(self.state.epochs) < len(self.state.epochs):
+            self.model.load_state_dict(self.best)
         self.model.eval()
         return self.model.cpu(), FitResult(
             epochs=self.state.epochs, parameters=self.model.parameter_count, precision=self.precision

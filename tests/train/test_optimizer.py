@@ -143,6 +143,35 @@ def test_a_row_rests_until_it_is_read_or_all_are_settled(scorer: Scorer) -> None
     assert torch.equal(table, settled)
 
 
+def test_rows_that_were_read_have_moments_and_a_state_with_those_of_all_rows_goes_on_alike(
+    scorer: Scorer,
+) -> None:
+    optimizer, table = row_adamw(scorer), scorer.tables.tables[0]
+    before = table.detach().clone()
+    train(scorer, optimizer, 50)
+    optimizer.settle()
+    stored = copy.deepcopy(optimizer.state_dict())
+    slots = stored["state"][0]
+    assert sorted(slots["rows"].tolist()) == (table != before).any(dim=1).nonzero().squeeze(1).tolist()
+    assert 0 < len(slots["rows"]) < len(table) / 2
+    every = copy.deepcopy(stored)
+    for name in ("exp_avg", "exp_avg_sq"):
+        own = torch.zeros_like(table)
+        own[slots["rows"]] = slots[name]
+        every["state"][0][name] = own
+    del every["state"][0]["rows"]
+    ends = []
+    for state in (stored, every):
+        model = copy.deepcopy(scorer)
+        again = row_adamw(model)
+        again.load_state_dict(state)
+        train(model, again, 120)
+        again.close()
+        ends.append(model.tables.tables[0])
+    assert torch.equal(*ends)
+    assert not torch.equal(ends[0], table)
+
+
 class ListScorer(nn.Module):
     """A layer over the tables of two sides, which share two of them, one read by lists."""
 

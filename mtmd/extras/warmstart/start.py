@@ -181,6 +181,7 @@ class GoneOn(Kept):
         for key, value in moments.items():
             slot, _, name = key.partition("/")
             optimizer.state[parameters[name]][slot] = value.to(parameters[name].device)
+        optimizer.restart()
 
 
 class NewestDays:
