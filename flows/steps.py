@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import date
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -218,18 +218,18 @@ def train_all(
     """
     shards = {ref.day: ref.fingerprint for ref in window}
     stored = {kind: rivals.earlier(planned, kind, shards) for kind in kinds}
-    # One that was trained for this day counts: a run that goes on gives each as many threads as the run before it.
-    of_day = sum(found is None or found.last is None for found in stored.values())
+    missing = sum(found is None for found in stored.values())
     given: list[dict[str, Any]] = [
         {"planned": opaque(planned), "kind": kind, "window": opaque(window), "stored": found}
         for kind, found in stored.items()
     ]
     given[0]["start"] = start
-    at_once, threads = processes.shared(of_day, planned.preset)
+    at_once, threads = processes.shared(missing, planned.preset)
     if at_once == 1:
-        return tuple(train(**one) for one in given)
+        with processes.sharing(at_once, threads):
+            return tuple(train(**one) for one in given)
     here: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(at_once)
-    with here as runner, processes.apart(threads):
+    with here as runner, processes.sharing(at_once, threads):
         running: list[PrefectFuture[Trained]] = [runner.submit(train, one) for one in given]
         for done in as_completed(running):
             done.result()
@@ -240,7 +240,7 @@ def train_all(
 def side_by_side(trainings: int, *presets: Preset) -> Iterator[TaskRunner[Any]]:
     """The chosen runner for so many trainings of these presets; on this machine they share the cores."""
     at_once, threads = processes.shared(trainings, *presets)
-    with parameters.runner(at_once) as runner, processes.apart(threads) if at_once > 1 else nullcontext():
+    with parameters.runner(at_once) as runner, processes.sharing(at_once, threads):
         yield runner
 
 

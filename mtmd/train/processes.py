@@ -1,7 +1,7 @@
-"""Trainings side by side, each in a process of its own, with a share of the threads that torch has in this one.
+"""Trainings side by side, each in a process of its own with one thread.
 
-A training's bits depend on the number of its threads, so that number depends on nothing but the number of trainings of
-the run and this process's threads.
+A second thread gains little, and costs much wherever the cores are not all a training's own (docs/lab/decisions.md). So
+a training's bits depend neither on the machine's cores nor on what else is trained.
 """
 
 import logging
@@ -34,15 +34,29 @@ _log = logging.getLogger(__name__)
 def shared(trainings: int, *presets: Preset) -> tuple[int, int]:
     """How many of a run's trainings go on at once on this machine, and the threads of each.
 
-    Together they have as many threads as torch has in this process: OMP_NUM_THREADS, or else the cores. On a GPU, and
-    with ranks, they run one after the other.
+    As many as torch has threads in this process: OMP_NUM_THREADS, or else the cores. On a GPU, and with ranks, which
+    share the threads, they run one after the other.
     """
     threads = torch.get_num_threads()
     is_alone = any(
         choose_device(preset.training.device).type != "cpu" or stage.launcher_of(preset) for preset in presets
     )
-    each = threads if is_alone else max(1, threads // max(1, trainings))
-    return max(1, min(trainings, threads // each)), each
+    return (1, threads) if is_alone else (max(1, min(trainings, threads)), 1)
+
+
+@contextmanager
+def sharing(at_once: int, threads: int) -> Iterator[None]:
+    """What `stage.train` makes inside of this has so many threads: here where one goes on at once, or else `apart`."""
+    if at_once > 1:
+        with apart(threads):
+            yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -134,11 +134,22 @@ def test_a_process_ends_with_the_one_that_started_it(
 
 @pytest.mark.parametrize(
     ("threads", "trainings", "shares"),
-    [(1, 3, (1, 1)), (2, 3, (2, 1)), (2, 1, (1, 2)), (4, 3, (3, 1)), (8, 3, (3, 2)), (2, 12, (2, 1))],
+    [(1, 3, (1, 1)), (2, 3, (2, 1)), (2, 1, (1, 1)), (8, 3, (3, 1)), (2, 12, (2, 1))],
 )
-def test_trainings_share_the_threads(
+def test_as_many_trainings_go_on_as_there_are_threads_with_one_each(
     threads: int, trainings: int, shares: object, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert processes.shared(trainings, tiny_preset) == shares
     assert processes.shared(trainings, tiny_preset, with_extra(tiny_preset, "ranks", count=2)) == (1, threads)
+
+
+def test_a_training_of_this_process_has_one_thread_and_others_have_theirs_again() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with processes.sharing(1, 1), ThreadPoolExecutor() as pool:
+            assert torch.get_num_threads() == pool.submit(torch.get_num_threads).result() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
