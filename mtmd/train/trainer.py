@@ -1,6 +1,6 @@
 """Train a model on a window: AdamW, warm-up and cosine, best epoch, resume (paper §2.3, §3.1).
 
-The same inputs give the same weights on the same device with the same number of threads, which is one in a run: random
+The same inputs give the same weights on the same device with the same number of threads (`processes.shared`): random
 choices are drawn from the seed and the epoch, kernels are deterministic, and no global generator is read or moved. So a
 training that was killed and goes on from its last whole epoch ends with the same bits too.
 """

@@ -133,15 +133,22 @@ def test_a_process_ends_with_the_one_that_started_it(
 
 
 @pytest.mark.parametrize(
-    ("threads", "trainings", "shares"),
-    [(1, 3, (1, 1)), (2, 3, (2, 1)), (2, 1, (1, 1)), (8, 3, (3, 1)), (2, 12, (2, 1))],
+    ("threads", "trainings", "shares", "spinning"),
+    [(1, 3, (1, 1), (1, 1)), (2, 3, (2, 1), (2, 1)), (2, 1, (1, 1), (1, 2)), (8, 3, (3, 1), (3, 2))],
 )
-def test_as_many_trainings_go_on_as_there_are_threads_with_one_each(
-    threads: int, trainings: int, shares: object, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+def test_trainings_have_a_thread_each_and_share_all_where_threads_may_spin(
+    threads: int,
+    trainings: int,
+    shares: object,
+    spinning: object,
+    tiny_preset: Preset,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    assert processes.shared(trainings, tiny_preset) == shares
-    assert processes.shared(trainings, tiny_preset, with_extra(tiny_preset, "ranks", count=2)) == (1, threads)
+    for policy, expected in (("PASSIVE", shares), ("active", spinning)):
+        monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+        assert processes.shared(trainings, tiny_preset) == expected
+        assert processes.shared(trainings, with_extra(tiny_preset, "ranks", count=2)) == (1, threads)
 
 
 def test_a_training_of_this_process_has_one_thread_and_others_have_theirs_again() -> None:
