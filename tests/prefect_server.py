@@ -3,6 +3,7 @@
 Its start takes eight seconds of a core, and each quarter of an hour of waiting ten more, so one each would be a minute.
 """
 
+import atexit
 import os
 import socket
 import sqlite3
@@ -20,7 +21,7 @@ from prefect.context import _temporary_global_settings_context, get_settings_con
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 RECORD, TABLES = "server.pid", "tables"
-_children: "list[subprocess.Popen[bytes]]" = []  # dropping a Popen while its process runs is a warning
+_children: "list[subprocess.Popen[bytes]]" = []
 _PATIENCE_S = 240.0
 
 
@@ -60,6 +61,13 @@ def start(place: Path) -> str:
     ):
         source.backup(copy)
     return f"http://127.0.0.1:{port}/api"
+
+
+@atexit.register
+def _forget() -> None:
+    """The server outlives the process that started it; dropping a Popen whose process runs is a warning."""
+    for child in _children:
+        child.returncode = 0
 
 
 def _await(address: str, place: Path) -> None:
