@@ -34,8 +34,8 @@ _FLOWS = {"OMP_WAIT_POLICY": "PASSIVE"}  # as flows/__init__.py
 # Threads of each training, how many there are, and what the environment says of waiting.
 CONTESTANTS: dict[str, tuple[int, int, dict[str, str]]] = {
     "1 thread": (1, 1, _FLOWS),
-    "2 threads that spin": (2, 1, {"OMP_WAIT_POLICY": "ACTIVE"}),
-    "2 threads that spin 5,000 times": (2, 1, {"GOMP_SPINCOUNT": "5000"}),
+    "2 threads, as torch comes": (2, 1, {}),
+    "2 threads that spin 5,000 times": (2, 1, _FLOWS | {"GOMP_SPINCOUNT": "5000"}),
     "2 threads that sleep": (2, 1, _FLOWS),
     "2 trainings, 1 thread each": (1, 2, _FLOWS),
 }

@@ -2,7 +2,7 @@
 
 Each has one thread: a second one gains little where the cores are a training's own, and costs much where they are not
 (docs/lab/decisions.md). So a training's bits depend neither on the machine's cores nor on what else is trained, unless
-somebody says that threads may spin (OMP_WAIT_POLICY=ACTIVE). Then trainings share the threads.
+somebody says that waiting threads may spin (GOMP_SPINCOUNT). Then trainings share the threads.
 """
 
 import logging
@@ -42,7 +42,7 @@ def shared(trainings: int, *presets: Preset) -> tuple[int, int]:
     is_alone = any(
         choose_device(preset.training.device).type != "cpu" or stage.launcher_of(preset) for preset in presets
     )
-    may_spin = os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE"
+    may_spin = "GOMP_SPINCOUNT" in os.environ
     each = threads if is_alone else max(1, threads // max(1, trainings)) if may_spin else 1
     return max(1, min(trainings, threads // each)), each
 

@@ -145,10 +145,11 @@ def test_trainings_have_a_thread_each_and_share_all_where_threads_may_spin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    for policy, expected in (("PASSIVE", shares), ("active", spinning)):
-        monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    for expected in (shares, spinning):
         assert processes.shared(trainings, tiny_preset) == expected
         assert processes.shared(trainings, with_extra(tiny_preset, "ranks", count=2)) == (1, threads)
+        monkeypatch.setenv("GOMP_SPINCOUNT", "5000")
 
 
 def test_a_training_of_this_process_has_one_thread_and_others_have_theirs_again() -> None:
