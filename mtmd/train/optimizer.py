@@ -105,13 +105,15 @@ class RowAdamW(torch.optim.AdamW):
             self._last[table][rows] = self._steps
 
     def _state_of(self, table: nn.Parameter) -> dict[str, Tensor]:
-        """Step and moments of a table, made at first; moments without `rows` are of all of them."""
+        """Step and moments of a table, made at first; moments of as many rows as the table has are of all of them."""
         state: dict[str, Tensor] = self.state[table]
         if not state:
             # On the CPU, as it is read at every step: elsewhere that would wait for the device.
             state["step"] = torch.tensor(0.0, device="cpu")
             state |= {name: table.new_zeros(0, table.shape[1]) for name in _MOMENTS}
-        state.setdefault(_ROWS, torch.arange(len(state[_MOMENTS[0]]), device=table.device))
+            state[_ROWS] = torch.arange(0, device=table.device)
+        if len(state.get(_ROWS, ())) != len(state[_MOMENTS[0]]):  # an earlier version kept them of all rows
+            state[_ROWS] = torch.arange(len(table), device=table.device)
         return state
 
     def _places(self, table: nn.Parameter, rows: Tensor) -> Tensor:
