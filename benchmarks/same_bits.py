@@ -91,7 +91,8 @@ def _record(checkout: Path, preset: str, place: Path) -> Record:
         return ["--preset", preset, "--artifacts", str(place / name)]
 
     def retrain(name: str, day: str) -> list[str]:
-        return [f"{flows}.daily_retrain", *line(name), *logs, "--as-of", day, "--no-ablations"]
+        asked = [*line(name), *logs, "--as-of", day, "--no-ablations", "--verbose"]  # a line for each epoch
+        return [f"{flows}.daily_retrain", *asked]
 
     _run(checkout, "mtmd.cli", "simulate", "--preset", preset, "--until", _DAYS[-1], *logs, "--days", "22")
     for day in _DAYS:
