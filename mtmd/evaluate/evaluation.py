@@ -59,7 +59,8 @@ def evaluate_predictors(
         numbers += [one for where in declarations.domains.slices for one in found[where]]
         for whole, parts in tasks:
             own = np.concatenate([log_p[part.slice] for part in parts])
-            added = _added([sums[part.slice] for part in parts])
+            of_parts = [sums[part.slice] for part in parts]
+            added = {name: np.sum([one[name] for one in of_parts], axis=0) for name in of_parts[0]}
             numbers += _rows(predictor, whole, own, _values(whole, own, kept), added)
     return EvaluationReport(
         as_of=as_of,
@@ -103,10 +104,6 @@ def _sums(part: SliceRows, values: Values, buckets: int) -> Sums:
         name: np.bincount(part.bucket, weights=own, minlength=buckets).astype(np.float64)
         for name, own in values.items()
     }
-
-
-def _added(parts: list[Sums]) -> Sums:
-    return {name: np.sum([sums[name] for sums in parts], axis=0) for name in parts[0]}
 
 
 def _rows(

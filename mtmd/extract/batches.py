@@ -57,16 +57,11 @@ def scorable(shard: Shard) -> Tensor:
     return shard.candidate_count.nonzero().squeeze(1)
 
 
-def batch_count(requests: int, batch_requests: int) -> int:
-    """Batches that so many requests of one day give."""
-    return -(-requests // batch_requests)
-
-
 def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
     """As few pieces of at most `batch_requests` rows as there can be, as equal as they can be."""
     if len(rows) == 0:
         return ()
-    return rows.tensor_split(batch_count(len(rows), batch_requests))
+    return rows.tensor_split(-(-len(rows) // batch_requests))
 
 
 def _counts(domain: Tensor, domains: int) -> tuple[int, ...]:

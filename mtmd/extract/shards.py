@@ -187,12 +187,11 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
 
 def _side(path: Path, table: str, columns: dict[str, NDArray[Any]], rows: int) -> EncodedSide:
     """Take a side's features out of its columns; a matrix of width 0 has none in the file."""
-    values = {name: map_columns(path / list_file(table, name)) for name in list_names(columns)}
     return EncodedSide(
         continuous=columns.pop("continuous", np.empty((rows, 0), np.float32)),
         categorical=columns.pop("categorical", np.empty((rows, 0), np.int32)),
         embedding=columns.pop("embedding", np.empty((rows, 0), np.float32)),
-        lists=take_lists(columns, values),
+        lists=take_lists(columns, path, table),
     )
 
 
@@ -233,17 +232,14 @@ class ListFiles:
             self._written[name] += len(lists.ids)
 
 
-def take_lists(columns: Columns, values: dict[str, Columns]) -> tuple[EncodedList, ...]:
-    """The lists of a side, taken out of its columns; `values` has the columns of each feature's file, in order."""
+def take_lists(columns: Columns, path: Path, table: str) -> tuple[EncodedList, ...]:
+    """The lists of a side, taken out of its columns, in their order; the values of each have a file."""
+    names = [name.removesuffix(START) for name in columns if name.endswith(START)]
+    values = {name: map_columns(path / list_file(table, name))["ids"] for name in names}
     return tuple(
-        EncodedList(columns.pop(f"{name}{START}"), columns.pop(f"{name}{LENGTH}"), of_feature["ids"])
-        for name, of_feature in values.items()
+        EncodedList(columns.pop(f"{name}{START}"), columns.pop(f"{name}{LENGTH}"), values[name])
+        for name in names
     )
-
-
-def list_names(columns: Columns) -> list[str]:
-    """The features of a side's columns that are lists, in their order."""
-    return [name.removesuffix(START) for name in columns if name.endswith(START)]
 
 
 def _parts(path: Path) -> Path:

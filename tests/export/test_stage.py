@@ -1,12 +1,17 @@
 from pathlib import Path
 
+import onnx
 import pytest
 from safetensors.torch import load_file, save_file
 
 from mtmd.evaluate.report import EvaluationReport
+from mtmd.export import bundle
 from mtmd.export import stage as export_stage
+from mtmd.export.bundle import export_bundle
+from mtmd.model.ranker import TwoTower
 from mtmd.store.files import read_json
 from mtmd.train.results import WEIGHTS
+from mtmd.train.stage import load_trained
 from tests.daily import Done
 
 
@@ -37,6 +42,21 @@ def test_an_altered_model_is_made_again_with_a_warning(done: Done, caplog: pytes
     assert (again.reused, again.repaired, metrics.read_bytes()) == (False, True, before)
     assert "is made again" in caplog.text
     assert "metrics.json of model" in caplog.text
+
+
+def test_graphs_that_were_traced_ahead_are_those_of_the_trained_model(
+    done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs: dict[str, onnx.ModelProto] = {}
+    monkeypatch.setattr(bundle, "_graphs", graphs)
+    export_stage.trace(done.plan)
+    ahead = set(graphs)
+    model = load_trained(done.plan, done.trained[0])
+    assert isinstance(model, TwoTower)
+    export_bundle(model, done.plan.preset, tmp_path)
+    assert set(graphs) == ahead != set()
+    for file in tmp_path.glob("*.onnx"):
+        assert file.read_bytes() == (Path(done.exported.path) / file.name).read_bytes()
 
 
 def test_a_proof_that_held_is_taken_where_it_would_be_the_same_again(
