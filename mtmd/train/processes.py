@@ -5,7 +5,6 @@ Each has one thread: a second one gains little where the cores are a training's 
 somebody says that waiting threads may spin (GOMP_SPINCOUNT). Then trainings share the threads.
 """
 
-import ctypes
 import logging
 import os
 import subprocess
@@ -29,7 +28,6 @@ from mtmd.train.results import OnProgress
 from mtmd.train.stage import TrainingJob
 
 _CODE = "from mtmd.train.processes import serve; serve({})"
-_MALLOC = {-1: 2**31 - 1, -3: 2**25}  # the most that glibc's M_TRIM_THRESHOLD and M_MMAP_THRESHOLD may be
 _AGAIN = "run again: it goes on from its last checkpoint"
 _log = logging.getLogger(__name__)
 
@@ -157,7 +155,6 @@ def serve(handle: int) -> None:
     queue = SimpleNamespace(put_nowait=there.send)
     logging.getLogger().addHandler(QueueHandler(queue))
     torch.set_num_threads(threads)
-    _keep_freed_memory()
     try:
         stage.run_job(TrainingJob.model_validate_json(job), there.send)
     except Exception as error:  # noqa: BLE001 - the process that waits raises it
@@ -166,13 +163,6 @@ def serve(handle: int) -> None:
         there.send(_portable(error))
     else:
         there.send(None)
-
-
-def _keep_freed_memory() -> None:
-    """A step frees what the next one needs: to give it back to the system between them took 8 % of MTMD's time."""
-    with suppress(AttributeError):  # another C library than glibc
-        for setting, value in _MALLOC.items():
-            ctypes.CDLL(None).mallopt(setting, value)
 
 
 def _portable(error: Exception) -> Exception:

@@ -36,6 +36,7 @@ from mtmd.train.step import (
     bernoulli_kl,
     choose_precision,
     deterministic,
+    keep_freed_memory,
     task_sums,
     training_step,
 )
@@ -116,6 +117,7 @@ def fit(
     can then go on from that checkpoint. Raises TrainingError on a loss or gradient that is not finite (kind, epoch,
     step, values and learning rate in the message), and for a checkpoint of another training.
     """
+    keep_freed_memory()
     with deterministic():
         run = _Run(kind, data, preset, work, on_progress, opening or Opening(), ranks or OneRank())
         while len(run.state.epochs) < run.config.epochs:
