@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     preset = load_preset(options.preset)
-    training = preset.training.model_copy(update={"batch_requests": options.batch_requests})
+    # The optimizer knows tables by their names, which the oracle's do not have.
+    alike = {"batch_requests": options.batch_requests, "embedding_rate": 1.0, "weight_decay": 0.0}
+    training = preset.training.model_copy(update=alike)
     preset = preset.model_copy(update={"training": training})
     world = platform_for(preset, requests_per_day=options.requests_per_day)
     with TemporaryDirectory() as directory:
