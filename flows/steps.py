@@ -101,6 +101,7 @@ export = task_of(
     lambda made: f"model {made.model_id}: {'reused' if made.reused else 'exported'}",
     stage="exporting",
 )
+trace = task_of(export_stage.trace)
 prove = task_of(
     export_stage.prove,
     lambda proofs: (
@@ -231,7 +232,8 @@ def train_all(
     here: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(at_once)
     with here as runner, processes.sharing(at_once, threads):
         running: list[PrefectFuture[Trained]] = [runner.submit(train, one) for one in given]
-        for done in as_completed(running):
+        traced = runner.submit(trace, {"plan": planned})  # its turn comes when a training leaves a core free
+        for done in as_completed([*running, traced]):
             done.result()
         return tuple(future.result() for future in running)
 

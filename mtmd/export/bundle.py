@@ -5,9 +5,6 @@ N rows of one domain, K_t embedding width of task t.
 
 import logging
 import warnings
-from collections.abc import Callable
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +12,27 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from mtmd import model as models
 from mtmd.config import ModelSettings, Preset, SideSchema
 from mtmd.errors import BundleError
 from mtmd.model.ranker import TwoTower
 from mtmd.registry import bundle
 from mtmd.registry.bundle import BundleInfo, TowerFile
 from mtmd.store.files import digest, sha256_file, write_json
-from mtmd.store.workspace import make_once
 from mtmd.train.results import tensors_digest
 
-EXPORTER = ("torch", "onnx", "onnxscript")
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files
 _MATRICES = ("continuous", "categorical", "embedding")
 _TALKS = "torch.onnx._internal.exporter._registration"  # of operators that torchvision would have
 _EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
 _LARGEST = 2**31 - 1  # bytes of one protobuf message
-_GRAPH = "graph.onnx"
-_graphs: dict[str, onnx.ModelProto] = {}  # that this process has traced or read, by what decides them
+# That this process has traced, without weights, by what decides a graph.
+_graphs: dict[str, onnx.ModelProto] = {}
 
 
-def export_bundle(
-    model: TwoTower, preset: Preset, directory: Path, stored: Callable[[str], Path] | None = None
-) -> BundleInfo:
+def export_bundle(model: TwoTower, preset: Preset, directory: Path) -> BundleInfo:
     """Write the bundle of a trained model, in evaluation mode, into a directory, such as `atomic_directory` yields.
 
-    `stored` says where a graph is kept for later processes, by its key. Raises BundleError where a file is too large.
+    Raises BundleError for a file that is too large.
     """
     domains, declarations = preset.domains, preset.declarations
     identity = bundle_id(model, preset)
@@ -53,7 +45,7 @@ def export_bundle(
         for index, name in enumerate(names):
             path = directory / f"{side}_{name}.onnx"
             properties = {"bundle_id": identity, "kind": preset.candidate, "side": side, "domain": name}
-            write_onnx(path, module(index), schema, domains.task_names, properties, preset.model, stored)
+            write_onnx(path, module(index), schema, domains.task_names, properties, preset.model)
             files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
     info = BundleInfo(
         format=bundle.BUNDLE_FORMAT,
@@ -86,17 +78,17 @@ def write_onnx(
     tasks: tuple[str, ...],
     properties: dict[str, str],
     config: ModelSettings,
-    stored: Callable[[str], Path] | None = None,
 ) -> None:
     """Export the module of one domain: (continuous, categorical, embedding, lists) → one (N, K_t) per task.
 
-    Tracing costs seconds, and most domains, and days, compute the same with other weights. So a graph is traced once
-    for each structure: names, types and shapes of the module's tensors (tables may have any number of rows), its tasks,
-    the features, the model's configuration and its code. Whatever else two domains differ by must be in tensors, as
-    TwoTower says; the parity proof runs every file. `stored` is as in `export_bundle`.
+    Tracing costs seconds, and most domains of a tower compute the same with other weights. So a process traces a graph
+    once for each structure: names, types and shapes of the module's tensors (tables may have any number of rows), its
+    tasks, the model's configuration and the features. Whatever else two domains differ by must be in tensors, as
+    TwoTower says; the parity proof runs every file.
 
-    The bytes depend on the weights and the versions of torch and onnx only, without what the exporter embeds of this
-    machine. Raises BundleError when the module is too large for one file, or works for a fixed number of rows only.
+    The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
+    the exporter embeds are taken out. Raises BundleError when the module is too large for one file, or works for a
+    fixed number of rows only.
     """
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     if size > _LARGEST:
@@ -105,10 +97,9 @@ def write_onnx(
         )
     example = _example(schema)
     wrapped = _PresentInputs(module, tuple(example)).eval()
-    settings = [schema.model_dump(mode="json"), config.model_dump(mode="json"), tasks]
-    if (key := digest([*settings, _structure(module), _code()])) not in _graphs:
-        traced = partial(_trace, wrapped, example, tasks, path.name)
-        _graphs[key] = traced() if stored is None else _kept(stored(key), traced)
+    recipe = [schema.model_dump(mode="json"), config.model_dump(mode="json"), tasks, _structure(module)]
+    if (key := digest(recipe)) not in _graphs:
+        _graphs[key] = _trace(wrapped, example, tasks, path.name)
     proto = onnx.ModelProto()
     proto.CopyFrom(_graphs[key])
     _fill(proto, wrapped)
@@ -150,18 +141,6 @@ def _structure(module: nn.Module) -> str:
         for name, tensor in _tensors(module).items()
     ]
     return digest([type(module).__qualname__, getattr(module, "tasks", None), tensors])
-
-
-def _code() -> list[str]:
-    """What decides a graph besides its module: the exporter, and the code of all networks."""
-    files = [file for folder in models.__path__ for file in sorted(Path(folder).rglob("*.py"))]
-    return [f"{EXPORT_FORMAT}", *map(version, EXPORTER), *map(sha256_file, files)]
-
-
-def _kept(place: Path, traced: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
-    """The graph that an earlier process left there; or else the traced one, which is left there."""
-    make_once(place, lambda temporary: onnx.save(traced(), temporary / _GRAPH))
-    return onnx.load(place / _GRAPH)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

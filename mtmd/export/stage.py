@@ -7,15 +7,16 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mtmd.config import Frozen, Preset
 from mtmd.evaluate.evaluation import METRICS_FORMAT
 from mtmd.evaluate.stage import Evaluated
-from mtmd.export.bundle import EXPORT_FORMAT, EXPORTER, bundle_id, export_bundle
+from mtmd.export.bundle import EXPORT_FORMAT, bundle_id, export_bundle
 from mtmd.export.fresh_process import check_fresh_process, sample_raw_rows
 from mtmd.export.parity import Proof, check_parity
 from mtmd.extract.shards import Days, ShardRef, open_shard
-from mtmd.model.ranker import TwoTower
+from mtmd.model.ranker import TwoTower, build_model
 from mtmd.registry.records import ModelManifest, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
@@ -46,7 +47,7 @@ def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) ->
     model, start, preset = _load(plan, trained), trained.start, plan.preset.led_by(trained.kind)
 
     def build(directory: Path) -> None:
-        export_bundle(model, preset, directory, plan.workspace.evaluation)
+        export_bundle(model, preset, directory)
         # rivals and champions change, and the model's name does not
         metrics = evaluated.report.of_candidate()
         write_json(directory / "metrics.json", metrics.model_dump(mode="json"))
@@ -69,6 +70,15 @@ def export(plan: RunPlan, trained: Trained, evaluated: Evaluated, days: Days) ->
         packages=package_versions(),
     )
     return Registry(plan.workspace.root).add(build, manifest)
+
+
+def trace(plan: RunPlan) -> None:
+    """Trace the candidate's graphs, which needs no weights, for an `export` in this process."""
+    preset = plan.preset.led_by(plan.candidate)
+    model = build_model(preset.candidate, preset).eval()
+    assert isinstance(model, TwoTower), "a candidate is of an architecture that can be served"
+    with TemporaryDirectory() as directory:
+        export_bundle(model, preset, Path(directory))
 
 
 def prove(plan: RunPlan, exported: Registered, trained: Trained, held_out: ShardRef) -> Proofs:
@@ -108,7 +118,7 @@ def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
             "trained": trained,
             "held_out": held_out,
             "buckets": preset.evaluation.buckets,
-            "exporter": [version(name) for name in EXPORTER],
+            "exporter": [version(name) for name in ("torch", "onnx", "onnxscript")],
         }
     )
 

@@ -15,7 +15,7 @@ from mtmd.promote.gates import CHAMPION
 from mtmd.promote.stage import DayRun
 from mtmd.registry.records import ModelManifest
 from mtmd.report import index, sections, stages
-from mtmd.report.document import Document, Fold, Kind, Section
+from mtmd.report.document import Block, Document, Fold, Kind, Section
 from mtmd.report.line import RunRecord, lineage
 from mtmd.report.tables import Table, enumerated, short
 from mtmd.run import RunPlan
@@ -49,9 +49,7 @@ def view(found: RunRecords) -> Document:
     report = summary.report
     core = [
         sections.gates(summary.verdict, report),
-        Section(
-            "since", "Since the last champion", 20, [found.since or "There is no champion to compare with."]
-        ),
+        _since(found.since),
         *sections.race(summary.race),
         sections.rivals(report),
         sections.buckets(report),
@@ -120,6 +118,11 @@ def headline(verdict: Verdict, live: str | None) -> tuple[str, Kind]:
         return f"{kept}: {verdict.refusal}", "held"
     plural = "s" if len(verdict.failed) > 1 else ""
     return f"{kept}: gate{plural} {enumerated(verdict.failed)} failed", "bad"
+
+
+def _since(found: Table | None) -> Section:
+    blocks: list[Block] = [found] if found else ["There is no champion to compare with."]
+    return Section("since", "Since the last champion", 20, blocks)
 
 
 def _past(past: Sequence[RunRecord]) -> Section:

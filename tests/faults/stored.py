@@ -29,7 +29,6 @@ KINDS: dict[str, Outcome] = {
     "history/*.json": "healed",
     "evaluations/*/[gr]*.json": "healed",
     "evaluations/*/proofs.json": "healed",
-    "evaluations/*/graph.onnx": "harmless",
     "evaluations/*/manifest.json": "healed",
     "trained/*/weights.safetensors": "healed",
     "trained/*/fit.json": "healed",

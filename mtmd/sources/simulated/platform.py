@@ -27,7 +27,6 @@ from mtmd.store.stores import resolve
 from mtmd.store.workspace import read_record, write_record
 
 _IDENTITY = "world.json"
-_ROWS_PER_BLOCK = 32_768  # that are drawn together: the unit of work, of memory and of random streams
 ModelOf = Callable[[int], str]
 
 
@@ -67,8 +66,7 @@ class SimulatedPlatform:
     def blocks(self, day: date, ads: Ads) -> Iterator[_Block]:
         """The day's requests, a bounded number at a time."""
         ordinal = day.toordinal()
-        size = max(1, _ROWS_PER_BLOCK // self.config.candidates_per_request)
-        total = request_count(self.config, ordinal)
+        total, size = request_count(self.config, ordinal), self.config.block_requests
         for start in range(0, total, size):
             requests = draw_requests(self.population, ordinal, start, min(start + size, total))
             pairs = draw_pairs(self.population, requests, ads, ordinal, start)
