@@ -105,7 +105,7 @@ class RowAdamW(torch.optim.AdamW):
             self._last[table][rows] = self._steps
 
     def _state_of(self, table: nn.Parameter) -> dict[str, Tensor]:
-        """Step and moments of a table, made at first; moments of as many rows as the table has are of all of them."""
+        """Step and moments of a table, made at first; moments without their rows are of all rows."""
         state: dict[str, Tensor] = self.state[table]
         if not state:
             # On the CPU, as it is read at every step: elsewhere that would wait for the device.
