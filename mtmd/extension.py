@@ -8,6 +8,7 @@ has one, is the table `[extras.<name>]` of a preset.
     commands.py   `commands`: a typer app, whose commands `mtmd` then has too           mtmd.cli
     page.py       `sections(run)`: sections of the page of a run                         mtmd.report.view
     start.py      `choose`, `material`: what the candidate's training begins with       mtmd.train.stage
+    targets.py    `targets`: what the rows of a training teach, where not their scores   mtmd.train.stage
     launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
     rivals.py     `registered`, `GATES`: further registered models that the             mtmd.evaluate.stage,
                   candidate is compared with, and the gates about them                  mtmd.promote.gates

@@ -54,6 +54,7 @@ class WindowData:
         training_only: bool = False,
         by_surface: bool = False,
         half_life_days: float = inf,
+        targets: Callable[[date, Batch], Tensor] | None = None,
     ) -> None:
         """The shards are of these declarations. Raises ConfigError when a side of the split is empty.
 
@@ -64,7 +65,8 @@ class WindowData:
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
         With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
         of each batch, so that all ranks have about as many of each surface. A part may be empty.
-        A day whose age is `half_life_days` weighs half as much as the newest one.
+        A day whose age is `half_life_days` weighs half as much as the newest one. The pairs of a day's batch teach
+        `targets` (P, T); where it is left out, what the logs say.
         """
         self.shards = tuple(shards)
         self.declarations = declarations
@@ -74,6 +76,7 @@ class WindowData:
         self._share = share
         self._by_surface = by_surface
         self._half_life_days = half_life_days
+        self._targets = targets
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
         requests = sum(len(self._rows(shard, validation=False)) for shard in self.shards)
         if not requests or not (held or training_only):
@@ -138,9 +141,8 @@ class WindowData:
         batch, newest = gather_batch(shard, rows, self.declarations), max(one.day for one in self.shards)
         weight = 0.5 ** ((newest - shard.day).days / self._half_life_days)
         young = immature(shard.day, newest, self.declarations.domains)
-        return replace(
-            batch, teacher=_without(batch.teacher, young) if young else batch.teacher, weight=weight
-        )
+        teacher = batch.teacher if self._targets is None else self._targets(shard.day, batch)
+        return replace(batch, teacher=_without(teacher, young) if young else teacher, weight=weight)
 
     @cached_property
     def _base_rates(self) -> Tensor:

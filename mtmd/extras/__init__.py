@@ -9,6 +9,7 @@ EXTRAS: tuple[str, ...] = (
     "bucket",
     "check",
     "clusters",
+    "forecast",
     "forget",
     "groups",
     "kuairand",

@@ -176,15 +176,17 @@ def window_data(
     plan: RunPlan, window: Sequence[ShardRef], share: Share | None = None, **options: bool
 ) -> WindowData:
     """Open the window's shards for training, of which a rank may have a share; the keywords are WindowData's."""
-    training = plan.preset.training
+    training, shards = plan.preset.training, [open_shard(Path(ref.path)) for ref in window]
+    targets = (there.targets(shards, plan.preset) for there in extension.modules("targets").values())
     return WindowData(
-        [open_shard(Path(ref.path)) for ref in window],
+        shards,
         plan.preset.declarations,
         validation_fraction=training.validation_fraction,
         seed=training.seed,
         sample_fraction=training.sample_fraction,
         share=share,
         half_life_days=training.half_life_days,
+        targets=next(filter(None, targets), None),
         **options,
     )
 
