@@ -2,27 +2,7 @@
 
 An extra is a folder of `mtmd/extras/` whose name stands in `mtmd.extras.EXTRAS`. It adds something at a *seam*: a
 module of a fixed name in its folder, which the core asks for here. The class `Settings` in its `__init__.py`, where it
-has one, is the table `[extras.<name>]` of a preset.
-
-    seam          the module has                                                        asked by
-    commands.py   `commands`: a typer app, whose commands `mtmd` then has too           mtmd.cli
-    page.py       `sections(run)`: sections of the page of a run                         mtmd.report.view
-    start.py      `choose`, `material`: what the candidate's training begins with       mtmd.train.stage
-    targets.py    `targets`: what the rows of a training teach, where not their scores   mtmd.train.stage
-    launcher.py   `ranks`, `run`, `require_machine`: a training on several processes    mtmd.train.stage
-    rivals.py     `registered`, `GATES`: further registered models that the             mtmd.evaluate.stage,
-                  candidate is compared with, and the gates about them                  mtmd.promote.gates
-    evaluation.py `write`: further files beside an evaluation, of the same predictions, mtmd.evaluate.stage
-                  and their `FORMAT`
-    observer.py   `observer(preset, line, settings, name)`: sees the calls of /rank     mtmd.serve.http
-    server.py     `apply`, `usual`: what a Prefect server does by itself                mtmd.extras.platform
-    stores.py     `store_of`, `working_folder`: where a line's outputs and records are  mtmd.store.stores
-    sources.py    `KINDS`: further kinds of `[sources.<table>]` in a preset             mtmd.config.sources
-    readers.py    `table`: a table of the logs that is fetched, in `bucket`, `tables`   mtmd.logs.source
-    watch.py      `watch`: how the models did that answered people, in `probation`     mtmd.monitor.stage
-    runner.py     `require`, `started`: where parallel parts run, in `clusters`         mtmd.flows.parameters
-    project.py    `Project`: what `mtmd.open` gives, in `library`                       mtmd
-    init.py       `propose`: a project proposed from logs, in `proposal`                mtmd.project.commands
+has one, is the table `[extras.<name>]` of a preset. docs/architecture.md lists the seams, and who asks for each.
 """
 
 import importlib

@@ -84,29 +84,15 @@ def race(found: Race | None) -> list[Section]:
     """The contestants on the days before, and which of them is the day's candidate; nothing without contestants."""
     if found is None:
         return []
-    rows = [
-        (name, found.mean(name), len(found.days), "chosen" if name == found.chosen else "")
-        for name in found.contestants
-    ]
-    columns = (
-        Column(name="contestant", kind="text"),
-        Column(name="mean error"),
-        Column(name="days", kind="count"),
-        Column(name="", kind="text"),
-    )
-    by_day = Table(
-        title="",
-        columns=(Column(name="held-out day", kind="text"), *columns_of("number", found.contestants)),
-        rows=tuple(
-            (f"{day}", *(errors[name] for name in found.contestants)) for day, errors in found.days.items()
-        ),
-    )
+    days = [(f"{day}", *(errors[name] for name in found.contestants)) for day, errors in found.days.items()]
+    mean = ("mean", *(found.mean(name) for name in found.contestants))
+    columns = (Column(name="held-out day", kind="text"), *columns_of("number", found.contestants))
     section = Section(
         anchor="race",
         title="The candidate's choice",
         order=25,
         lead=found.words,
-        blocks=[Table(title="", columns=columns, rows=tuple(rows)), Fold("Day by day", [by_day])],
+        blocks=[Table(title="", columns=columns, rows=(mean, *days))],
         how="Earlier held-out days choose which of the day's models is the candidate; its own day never does. A day "
         "counts where it has numbers of all contestants with today's settings. The gates judge the candidate as ever.",
     )

@@ -21,9 +21,8 @@ from mtmd.extract.database import reading
 from mtmd.extract.sources import check_keys, load_sources, make_keys
 from mtmd.extras.kuairand.day_scores import daily_scores, task_qualities
 from mtmd.extras.kuairand.log_rows import LogRows
-from mtmd.extras.kuairand.mapping import map_exposures
 from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
-from mtmd.extras.kuairand.source import kuairand_files, read_source
+from mtmd.extras.kuairand.source import kuairand_files, map_exposures, read_source
 from mtmd.extras.kuairand.tables import LogTables
 from mtmd.extras.kuairand.written import Days, Tables, TaughtLogs, written_once
 from mtmd.logs.contract import optional_columns

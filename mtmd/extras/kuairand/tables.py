@@ -12,9 +12,16 @@ import pyarrow.compute as pc
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
-from mtmd.extras.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
 from mtmd.extras.kuairand.rows import EPOCH, EarlierDays, Floats, Ints
-from mtmd.extras.kuairand.source import Source, video_attributes
+from mtmd.extras.kuairand.source import (
+    PRODUCTS,
+    SURFACES,
+    TASKS,
+    Exposures,
+    Source,
+    products,
+    video_attributes,
+)
 from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mtmd.extras.proposal.columns import Column, preset_names, tokens
+from mtmd.extras.proposal.tables import Column, preset_names, tokens
 
 _CONTRACT = {
     "requests": {"request_id", "ts", "surface", "user_id"},

@@ -12,10 +12,9 @@ import duckdb
 
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.database import Database, reading
-from mtmd.extras.proposal.columns import READER, Column, Table, look_at_all, sql_as, toml
 from mtmd.extras.proposal.features import find_features
-from mtmd.extras.proposal.places import find_places
 from mtmd.extras.proposal.roles import Joined, Question, Roles, Said, choose, find_roles, join, time_sql
+from mtmd.extras.proposal.tables import READER, Column, Table, find_places, look_at_all, sql_as, toml
 from mtmd.extras.proposal.tasks import ProposedTask, find_tasks, label_sql, sections, shown_sql
 from mtmd.logs.contract import TABLES
 from mtmd.logs.sql import linked

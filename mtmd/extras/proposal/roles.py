@@ -12,7 +12,7 @@ from itertools import permutations, product
 from typing import NamedTuple
 
 from mtmd.extract.database import Database
-from mtmd.extras.proposal.columns import Column, Table, named, preset_names, tokens
+from mtmd.extras.proposal.tables import Column, Table, named, preset_names, tokens
 from mtmd.logs.contract import TABLES, text_time_sql
 from mtmd.logs.sql import literal
 

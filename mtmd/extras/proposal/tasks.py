@@ -6,8 +6,8 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from mtmd.extract.database import Database
-from mtmd.extras.proposal.columns import Column, Table, preset_names, tokens
 from mtmd.extras.proposal.roles import Domain, Joined, Question, Roles
+from mtmd.extras.proposal.tables import Column, Table, preset_names, tokens
 from mtmd.logs.contract import OUTCOMES
 
 _KEYS = {"request_id", "ad_id", "impressed", "position", "surface", "product"}

@@ -12,9 +12,8 @@ from mtmd.errors import ConfigError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extras.kuairand.fit import import_kuairand
-from mtmd.extras.kuairand.mapping import map_exposures
 from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
-from mtmd.extras.kuairand.source import read_source
+from mtmd.extras.kuairand.source import map_exposures, read_source
 from mtmd.extras.kuairand.written import TaughtLogs
 from mtmd.logs.contract import table_columns
 from mtmd.logs.source import LogSource

@@ -10,9 +10,8 @@ import pytest
 
 from mtmd.evaluate.metrics import area
 from mtmd.extras.kuairand.fit import import_kuairand
-from mtmd.extras.kuairand.mapping import TASKS, Exposures, map_exposures
 from mtmd.extras.kuairand.rows import EPOCH, TeacherConfig
-from mtmd.extras.kuairand.source import Source, read_source
+from mtmd.extras.kuairand.source import TASKS, Exposures, Source, map_exposures, read_source
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
 FOLDER = Path(os.environ.get("MTMD_KUAIRAND") or BESIDE)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import LogsError
-from mtmd.extras.proposal.places import find_places
+from mtmd.extras.proposal.tables import find_places
 from mtmd.logs.places import DayTemplate
 
 
