@@ -83,6 +83,6 @@ def _difference(shard: Shard, domains: Domains, young: Sequence[int]) -> Tensor:
             apart[:, task].index_add_(0, domain[counts], labels[counts, task] - q)
             known[:, task].index_add_(0, domain[counts], q * (1.0 - q))
     everywhere = apart.sum(dim=0) / (known.sum(dim=0) + PRIOR)
-    difference = ((apart + PRIOR * everywhere) / (known + PRIOR)).clamp(-_MOST, _MOST)
+    difference: Tensor = ((apart + PRIOR * everywhere) / (known + PRIOR)).clamp(-_MOST, _MOST)
     difference[:, list(young)] = 0.0
     return difference
