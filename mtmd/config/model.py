@@ -242,6 +242,14 @@ class TrainingConfig(Section):
         description="age at which a day's rows weigh half as much as those of the window's newest day, in the loss and "
         "where the epoch is chosen; inf: all days are alike",
     )
+    forecast_step: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        exclude_if=lambda given: given == 0.0,
+        description="share of a day's difference between actions and scores, in log-odds, that the heavyweight ranker "
+        "is expected to learn by the next day, to which scores are moved; 0: they are learned as they are",
+    )
     loss_weights: dict[str, float] | float = Field(
         description="weight of each task's KL, or one for all; §2.3: larger on ctr"
     )

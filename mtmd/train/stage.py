@@ -177,7 +177,10 @@ def window_data(
 ) -> WindowData:
     """Open the window's shards for training, of which a rank may have a share; the keywords are WindowData's."""
     training, shards = plan.preset.training, [open_shard(Path(ref.path)) for ref in window]
-    targets = (there.targets(shards, plan.preset) for there in extension.modules("targets").values())
+    targets, step = None, training.forecast_step
+    if step:
+        forecast = extension.required("forecast", "targets", f"training.forecast_step ({step})")
+        targets = forecast.targets(shards, plan.preset.domains, step)
     return WindowData(
         shards,
         plan.preset.declarations,
@@ -186,7 +189,7 @@ def window_data(
         sample_fraction=training.sample_fraction,
         share=share,
         half_life_days=training.half_life_days,
-        targets=next(filter(None, targets), None),
+        targets=targets,
         **options,
     )
 

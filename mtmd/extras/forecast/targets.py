@@ -1,7 +1,7 @@
 """What each day's scores are expected to be on the day after the window.
 
-A heavyweight ranker that learns from a day moves towards what people did on it. So a day's scores move by `step` times
-the day's *difference* between actions and scores, and by those of all later days of the window.
+A heavyweight ranker that learns from a day moves towards what people did on it. So a day's scores move by
+`forecast_step` times the day's *difference* between actions and scores, and those of all later days of the window.
 
 The difference of a domain and task is Σ (y − q) / (Σ q (1 − q) + PRIOR) over shown ads: the shift of log-odds that
 brings the scores q to the actions y, by one step of Newton's. Where a task has a parent, only ads count on which that
@@ -11,16 +11,15 @@ domain's towards that.
 Shapes: P pairs, D domains, T tasks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import torch
 from torch import Tensor
 
-from mtmd.config import Domains, Preset
+from mtmd.config import Domains
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import immature
-from mtmd.extras.forecast import Settings
 from mtmd.model.batch import Batch
 
 PRIOR = 60.0  # as of 250 shown ads at a rate of 0.4, or 3,000 at one of 0.02
@@ -29,14 +28,8 @@ _SURE = 1e-6  # a score this near to 0 or 1 has no log-odds of use
 _PIECE = 2**18  # candidates looked at at once
 
 
-def targets(shards: Sequence[Shard], preset: Preset) -> Callable[[date, Batch], Tensor] | None:
-    """What the pairs of a batch of a day of the window teach, (P, T); None where that is their scores."""
-    step = preset.extra(Settings).step
-    return _Moved(shards, preset.domains, step) if step else None
-
-
-class _Moved:
-    """The scores of a batch of a day, moved; what tasks learn from actions stays."""
+class Moved:
+    """What the pairs of a batch of a day of the window teach, (P, T): scores, moved; what is no score stays."""
 
     def __init__(self, shards: Sequence[Shard], domains: Domains, step: float) -> None:
         self._tasks = _score_tasks(domains)
@@ -53,6 +46,9 @@ class _Moved:
             rate = (_given(batch.teacher, task, parent).logit(_SURE) + shift[:, task]).sigmoid()
             moved[task] = rate if parent is None else rate * moved[parent]
         return torch.stack(moved, dim=1)
+
+
+targets = Moved  # the seam
 
 
 def _score_tasks(domains: Domains) -> dict[int, int | None]:

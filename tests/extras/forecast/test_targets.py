@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mtmd import extras
 from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Shard, ShardRef, open_shard
@@ -21,7 +22,7 @@ from mtmd.model.batch import Batch
 from mtmd.run import RunPlan
 from mtmd.train.stage import training_key, window_data
 from tests.conftest import FIRST_DAY, TINY
-from tests.train.windows import with_extra
+from tests.train.windows import with_training
 
 DAYS = tuple(FIRST_DAY + timedelta(days=n) for n in range(2))
 
@@ -39,7 +40,7 @@ def shards(window: Sequence[ShardRef]) -> list[Shard]:
 
 @pytest.fixture(scope="module")
 def preset() -> Preset:
-    return with_extra(load_preset(TINY), "forecast", step=0.5)
+    return with_training(load_preset(TINY), forecast_step=0.5)
 
 
 def batches(preset: Preset, window: Sequence[ShardRef]) -> list[Batch]:
@@ -120,8 +121,7 @@ def test_one_domain_by_hand(preset: Preset, shards: list[Shard]) -> None:
     count = int((own & shown).sum())
     whole = 0.8 * count / (0.16 * count + PRIOR)
     difference = min(1.0, (0.8 * count + PRIOR * whole) / (0.16 * count + PRIOR))
-    moved = targets([even], preset)
-    assert moved is not None
+    moved = targets([even], preset.domains, 0.5)
     taught = moved(even.day, _one_pair(even))
     assert taught[0, 0] == pytest.approx(1.0 / (1.0 + math.exp(-(odds(0.2) + 0.5 * difference))), abs=1e-6)
     # Nothing was seen of gctr: given a click, its score is what it was.
@@ -141,9 +141,7 @@ def test_tasks_that_learn_from_actions_and_labels_that_are_not_final_move_nothin
     acting = ctr.model_copy(update={"learn_from": "actions"})
     young = [task.model_copy(update={"maturity": 2}) for task in others]
     domains = preset.domains.model_copy(update={"tasks": (acting, *young)})
-    changed = preset.model_copy(update={"domains": domains})
-    moved = targets(shards, changed)
-    assert moved is not None
+    moved = targets(shards, domains, 0.5)
     shard = shards[1]
     taught = moved(shard.day, _one_pair(shard))
     torch.testing.assert_close(taught, shard.teacher[:1], equal_nan=True, rtol=1e-5, atol=0.0)
@@ -154,19 +152,18 @@ def test_tasks_that_learn_from_actions_and_labels_that_are_not_final_move_nothin
 
 def test_a_step_names_other_trainings_and_none_is_the_usual_name(preset: Preset) -> None:
     usual = training_key("mtmd", "w", load_preset(TINY))
-    assert training_key("mtmd", "w", with_extra(preset, "forecast", step=0.0)) == usual
+    assert training_key("mtmd", "w", with_training(preset, forecast_step=0.0)) == usual
     assert (
-        len({usual, *(training_key("mtmd", "w", with_extra(preset, "forecast", step=s)) for s in (0.5, 1.0))})
+        len({usual, *(training_key("mtmd", "w", with_training(preset, forecast_step=s)) for s in (0.5, 1.0))})
         == 3
     )
 
 
-def test_a_step_where_no_task_learns_from_scores_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "acting.toml"
-    path.write_text(
-        'base = "tiny"\nname = "a"\ntraining.learn_from = "actions"\nextras.forecast.step = 0.5\n'
-    )
+def test_without_the_extra_a_step_is_refused(
+    preset: Preset, window: list[ShardRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "EXTRAS", ())
     with pytest.raises(
-        ConfigError, match=r"extras\.forecast\.step \(0\.5\) moves scores, and no task .*; set it to 0"
+        ConfigError, match=r"forecast_step \(0\.5\) needs the extra 'forecast', which is not in"
     ):
-        load_preset(str(path))
+        batches(preset, window)
