@@ -247,8 +247,8 @@ class TrainingConfig(Section):
         ge=0,
         le=1,
         exclude_if=lambda given: given == 0.0,
-        description="share of a day's difference between actions and scores, in log-odds, that the heavyweight ranker "
-        "is expected to learn by the next day, to which scores are moved; 0: they are learned as they are",
+        description="share of the newest day's difference between actions and scores, in log-odds, that the "
+        "heavyweight ranker is expected to learn by the next day: all scores are moved by it; 0: by nothing",
     )
     loss_weights: dict[str, float] | float = Field(
         description="weight of each task's KL, or one for all; §2.3: larger on ctr"

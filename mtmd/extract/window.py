@@ -54,7 +54,7 @@ class WindowData:
         training_only: bool = False,
         by_surface: bool = False,
         half_life_days: float = inf,
-        targets: Callable[[date, Batch], Tensor] | None = None,
+        targets: Callable[[Batch], Tensor] | None = None,
     ) -> None:
         """The shards are of these declarations. Raises ConfigError when a side of the split is empty.
 
@@ -65,8 +65,8 @@ class WindowData:
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
         With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
         of each batch, so that all ranks have about as many of each surface. A part may be empty.
-        A day whose age is `half_life_days` weighs half as much as the newest one. The pairs of a day's batch teach
-        `targets` (P, T); where it is left out, what the logs say.
+        A day whose age is `half_life_days` weighs half as much as the newest one. `targets` gives what the pairs of a
+        batch teach, (P, T), where that is not what the logs say; base rates are always those of the logs.
         """
         self.shards = tuple(shards)
         self.declarations = declarations
@@ -141,7 +141,7 @@ class WindowData:
         batch, newest = gather_batch(shard, rows, self.declarations), max(one.day for one in self.shards)
         weight = 0.5 ** ((newest - shard.day).days / self._half_life_days)
         young = immature(shard.day, newest, self.declarations.domains)
-        teacher = batch.teacher if self._targets is None else self._targets(shard.day, batch)
+        teacher = batch.teacher if self._targets is None else self._targets(batch)
         return replace(batch, teacher=_without(teacher, young) if young else teacher, weight=weight)
 
     @cached_property
