@@ -1,4 +1,4 @@
-"""Scores moved towards actions: how far, which ones, and that a training learns them."""
+"""Scores moved towards actions: how far, which ones, and that batches of a training have them."""
 
 import math
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def by_rows(shard: Shard, preset: Preset) -> dict[tuple[int, int], float]:
     for task in range(len(preset.domains.tasks)):
         sums = {at: [0.0, 0.0] for at in (-1, *range(len(preset.domains.domains)))}
         for of, scores, labels, impressed in rows:
-            if not impressed or labels[task] < 0 or math.isnan(scores[task]) or (task and not labels[0]):
+            if not impressed or labels[task] < 0 or math.isnan(scores[task]) or (task and labels[0] != 1):
                 continue
             q = scores[task] / scores[0] if task else scores[0]
             for at in (-1, of):
@@ -78,76 +78,85 @@ def by_rows(shard: Shard, preset: Preset) -> dict[tuple[int, int], float]:
     return found
 
 
-def test_scores_move_by_the_differences_of_their_day_and_of_later_ones(
+def test_all_scores_move_by_the_newest_days_difference(
     preset: Preset, window: list[ShardRef], shards: list[Shard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forecast, "_PIECE", 100)
-    first, second = (by_rows(shard, preset) for shard in shards)
-    assert any(abs(value) > 0.02 for value in first.values())
+    difference = by_rows(shards[1], preset)
+    assert any(abs(value) > 0.02 for value in difference.values())
     plain, moved = batches(load_preset(TINY), window), batches(preset, window)
     seen = 0
     for before, after in zip(plain, moved, strict=True):
         assert torch.equal(before.candidate, after.candidate)
         assert torch.equal(before.teacher.isnan(), after.teacher.isnan())
-        of_first = _holds(shards[0], before)
-        for domain, was, now in zip(before.pair_domain.tolist(), *map(_rows, (before, after)), strict=True):
+        rows = (batch.teacher.double().tolist() for batch in (before, after))
+        for domain, was, now in zip(before.pair_domain.tolist(), *rows, strict=True):
             for task in (t for t in range(3) if not math.isnan(was[t])):
-                shift = 0.5 * (second[domain, task] + (first[domain, task] if of_first else 0.0))
                 given, expected = (now[task] / now[0], was[task] / was[0]) if task else (now[0], was[0])
+                shift = 0.5 * difference[domain, task]
                 assert odds(given) - odds(expected) == pytest.approx(shift, abs=2e-4)
                 seen += 1
     assert seen > 1000
 
 
-def _rows(batch: Batch) -> list[list[float]]:
-    rows: list[list[float]] = batch.teacher.double().tolist()
-    return rows
-
-
-def _holds(shard: Shard, batch: Batch) -> bool:
-    """Whether a batch is of a day: its scores are those of its candidates."""
-    return len(shard.teacher) > int(batch.candidate.max()) and torch.equal(
-        shard.teacher[batch.candidate].nan_to_num(), batch.teacher.nan_to_num()
-    )
-
-
 def test_one_domain_by_hand(preset: Preset, shards: list[Shard]) -> None:
-    """Scores of 0.2, and all shown ads of domain 0 clicked: Σ (1 − 0.2) over Σ 0.16, drawn to the day's difference."""
-    shard, products = shards[1], len(preset.domains.products)
-    own, shown = shard.domain(products) == 0, shard.impressed == 1
-    labels = torch.full_like(shard.labels, -1)
-    labels[own & shown, 0] = 1
-    even = replace(shard, teacher=torch.full_like(shard.teacher, 0.2), labels=labels)
-    count = int((own & shown).sum())
+    """Scores of 0.2, and ten ads of domain 0 shown and clicked: Σ (1 − 0.2) and Σ 0.16, drawn to all domains'."""
+    shard, count = shards[1], 10
+    own = shard.domain(len(preset.domains.products)) == 0
+    even = changed(shard, 0.2, own & (own.cumsum(0) <= count))
     whole = 0.8 * count / (0.16 * count + PRIOR)
-    difference = min(1.0, (0.8 * count + PRIOR * whole) / (0.16 * count + PRIOR))
-    moved = targets([even], preset.domains, 0.5)
-    taught = moved(even.day, _one_pair(even))
-    assert taught[0, 0] == pytest.approx(1.0 / (1.0 + math.exp(-(odds(0.2) + 0.5 * difference))), abs=1e-6)
+    difference = (0.8 * count + PRIOR * whole) / (0.16 * count + PRIOR)
+    assert whole < difference < 1.0
+    taught = targets(
+        [even, replace(even, day=DAYS[0], labels=torch.zeros_like(even.labels))], preset.domains, 0.5
+    )
+    moved = taught(one_pair(even))
+    assert moved[0, 0] == pytest.approx(1.0 / (1.0 + math.exp(-(odds(0.2) + 0.5 * difference))), abs=1e-6)
     # Nothing was seen of gctr: given a click, its score is what it was.
-    assert taught[0, 1] / taught[0, 0] == pytest.approx(1.0, abs=1e-5)
+    assert moved[0, 1] / moved[0, 0] == pytest.approx(0.5, abs=1e-5)
 
 
-def _one_pair(shard: Shard) -> Batch:
-    scores: Tensor = shard.teacher[:1]
+def changed(shard: Shard, score: float, clicked: Tensor) -> Shard:
+    """A day with a ctr of `score`, half of it for other tasks; all that was `clicked` (P,), nothing else was shown."""
+    scores = torch.full_like(shard.teacher, score)
+    scores[:, 1:] /= 2.0
+    labels = torch.full_like(shard.labels, -1)
+    labels[clicked, 0] = 1
+    return replace(shard, teacher=scores, labels=labels)
+
+
+def one_pair(shard: Shard) -> Batch:
+    """The first candidate, of domain 0."""
     nothing = torch.zeros(1, dtype=torch.long)
-    return Batch(None, None, nothing, nothing, nothing, scores, nothing)  # type: ignore[arg-type]
+    return Batch(None, None, nothing, nothing, nothing, shard.teacher[:1], nothing)  # type: ignore[arg-type]
 
 
-def test_tasks_that_learn_from_actions_and_labels_that_are_not_final_move_nothing(
+def test_a_day_moves_no_log_odds_by_more_than_the_step(preset: Preset, shards: list[Shard]) -> None:
+    rare = changed(shards[1], 1e-3, shards[1].impressed == 1)
+    moved = targets([rare], preset.domains, 0.5)(one_pair(rare))
+    assert odds(float(moved[0, 0])) == pytest.approx(odds(1e-3) + 0.5, abs=1e-5)
+
+
+def test_a_task_that_learns_from_actions_keeps_them_and_is_no_parent(
     preset: Preset, shards: list[Shard]
 ) -> None:
     ctr, *others = preset.domains.tasks
     acting = ctr.model_copy(update={"learn_from": "actions"})
-    young = [task.model_copy(update={"maturity": 2}) for task in others]
-    domains = preset.domains.model_copy(update={"tasks": (acting, *young)})
-    moved = targets(shards, domains, 0.5)
-    shard = shards[1]
-    taught = moved(shard.day, _one_pair(shard))
-    torch.testing.assert_close(taught, shard.teacher[:1], equal_nan=True, rtol=1e-5, atol=0.0)
-    earlier = moved(shards[0].day, _one_pair(shards[0]))
-    assert taught[0, 0] == shard.teacher[0, 0]
-    assert not torch.allclose(earlier[0, 1], shards[0].teacher[0, 1], rtol=1e-4)
+    domains = preset.domains.model_copy(update={"tasks": (acting, *others)})
+    shard = replace(shards[1], labels=torch.where(shards[1].labels >= 0, 1, shards[1].labels))
+    pair = replace(one_pair(shard), teacher=torch.tensor([[0.0, 0.05, 0.02]]))
+    moved = targets([shard], domains, 0.5)(pair)
+    assert moved[0, 0] == 0.0
+    assert odds(float(moved[0, 1])) == pytest.approx(
+        odds(0.05) + 0.5, abs=1e-4
+    )  # not given ctr: all were good
+
+
+def test_what_nobody_did_moves_no_score(preset: Preset, shards: list[Shard]) -> None:
+    unseen = replace(shards[1], labels=torch.full_like(shards[1].labels, -1))
+    pair = replace(one_pair(unseen), teacher=torch.tensor([[0.3, 1e-9, torch.nan]]))
+    moved = targets([unseen], preset.domains, 1.0)(pair)
+    torch.testing.assert_close(moved, pair.teacher, equal_nan=True, rtol=1e-5, atol=0.0)
 
 
 def test_a_step_names_other_trainings_and_none_is_the_usual_name(preset: Preset) -> None:
