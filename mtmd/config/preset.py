@@ -147,6 +147,10 @@ class Preset(Frozen):
             raise ValueError(
                 f"maturity of {late} must be at most window_days ({self.window_days}): no day would teach them"
             )
+        if (step := self.training.forecast_step) and not self.domains.score_tasks:
+            raise ValueError(
+                f"training.forecast_step ({step}) moves scores, which no task learns from; set it to 0"
+            )
         check_tasks("training.loss_weights", self.training.loss_weights, self.domains.task_names)
         self.model.check(self.declarations, "model")
         for name, rival in self.rivals.items():

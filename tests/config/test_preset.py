@@ -115,6 +115,7 @@ def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_p
         (("[rivals.two]", 'architecture = "mtmd"'), r"rivals\.two\.emb_deep: missing; add it: width of emb_deep"),
         (("[rivals.two]", 'architecture = "mtmd"', "emb_deep = { ctr = 8 }"), r"rivals\.two\.emb_deep has \['ctr'\]"),
         (("[rivals.mtmd]", "emb_deep = 8"), r"rivals\.mtmd has the name of the candidate's architecture; give"),
+        (("[training]", 'learn_from = "actions"', "forecast_step = 0.5"), r"step \(0\.5\) moves scores, .*; set it"),
         (race("'two'"), r"contestants has 'two', which is no rival of the preset; use some of .*, or add \[r"),
         (race("'mtmd'"), r"contestants has 'mtmd', which is the preset's own model and always takes part; take it"),
         (race("'per_slice'"), r"'per_slice', whose architecture \('per_slice'\) has no towers to serve; take it out"),
