@@ -177,10 +177,7 @@ def window_data(
 ) -> WindowData:
     """Open the window's shards for training, of which a rank may have a share; the keywords are WindowData's."""
     training, shards = plan.preset.training, [open_shard(Path(ref.path)) for ref in window]
-    targets, step = None, training.forecast_step
-    if step:
-        forecast = extension.required("forecast", "targets", f"training.forecast_step ({step})")
-        targets = forecast.targets(shards, plan.preset.domains, step)
+    forecast = _forecast(plan.preset)
     return WindowData(
         shards,
         plan.preset.declarations,
@@ -189,7 +186,7 @@ def window_data(
         sample_fraction=training.sample_fraction,
         share=share,
         half_life_days=training.half_life_days,
-        targets=targets,
+        targets=forecast.targets(shards, plan.preset.domains, training.forecast_step) if forecast else None,
         **options,
     )
 
@@ -208,8 +205,9 @@ def load_for_scoring(plan: RunPlan, trained: Trained) -> RankingModel:
 def require_machine(preset: Preset) -> None:
     """See that this machine can train as the preset says, before anything is read.
 
-    Raises ConfigError for a device that is not there, or for more ranks than it can have.
+    Raises ConfigError for a device or an extra that is not there, or for more ranks than it can have.
     """
+    _forecast(preset)
     choose_device(preset.training.device)
     for launcher in extension.modules("launcher").values():
         launcher.require_machine(preset)
@@ -219,3 +217,9 @@ def launcher_of(preset: Preset) -> ModuleType | None:
     """What trains on several ranks, where the preset asks for that."""
     launchers = extension.modules("launcher").values()
     return next((there for there in launchers if there.ranks(preset) > 1), None)
+
+
+def _forecast(preset: Preset) -> ModuleType | None:
+    """What moves the scores, where the preset asks for that; raises ConfigError where it is not there."""
+    step = preset.training.forecast_step
+    return extension.required("forecast", "targets", f"training.forecast_step ({step})") if step else None

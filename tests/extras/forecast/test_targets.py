@@ -20,7 +20,7 @@ from mtmd.extras.forecast.targets import PRIOR, targets
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.run import RunPlan
-from mtmd.train.stage import training_key, window_data
+from mtmd.train.stage import require_machine, training_key, window_data
 from tests.conftest import FIRST_DAY, TINY
 from tests.train.windows import with_training
 
@@ -147,9 +147,8 @@ def test_a_task_that_learns_from_actions_keeps_them_and_is_no_parent(
     pair = replace(one_pair(shard), teacher=torch.tensor([[0.0, 0.05, 0.02]]))
     moved = targets([shard], domains, 0.5)(pair)
     assert moved[0, 0] == 0.0
-    assert odds(float(moved[0, 1])) == pytest.approx(
-        odds(0.05) + 0.5, abs=1e-4
-    )  # not given ctr: all were good
+    # Not given ctr; all shown ads were good.
+    assert odds(float(moved[0, 1])) == pytest.approx(odds(0.05) + 0.5, abs=1e-4)
 
 
 def test_what_nobody_did_moves_no_score(preset: Preset, shards: list[Shard]) -> None:
@@ -160,19 +159,23 @@ def test_what_nobody_did_moves_no_score(preset: Preset, shards: list[Shard]) -> 
 
 
 def test_a_step_names_other_trainings_and_none_is_the_usual_name(preset: Preset) -> None:
-    usual = training_key("mtmd", "w", load_preset(TINY))
-    assert training_key("mtmd", "w", with_training(preset, forecast_step=0.0)) == usual
-    assert (
-        len({usual, *(training_key("mtmd", "w", with_training(preset, forecast_step=s)) for s in (0.5, 1.0))})
-        == 3
+    usual, none, half, whole = (
+        training_key("mtmd", "w", one)
+        for one in (
+            load_preset(TINY),
+            *(with_training(preset, forecast_step=step) for step in (0.0, 0.5, 1.0)),
+        )
     )
+    assert none == usual
+    assert len({usual, half, whole}) == 3
 
 
-def test_without_the_extra_a_step_is_refused(
+def test_without_the_extra_a_step_is_refused_before_anything_is_read(
     preset: Preset, window: list[ShardRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(extras, "EXTRAS", ())
-    with pytest.raises(
-        ConfigError, match=r"forecast_step \(0\.5\) needs the extra 'forecast', which is not in"
-    ):
+    said = r"forecast_step \(0\.5\) needs the extra 'forecast', which is not in"
+    with pytest.raises(ConfigError, match=said):
+        require_machine(preset)
+    with pytest.raises(ConfigError, match=said):
         batches(preset, window)
