@@ -22,9 +22,9 @@ from mtmd.errors import MtmdError
 from mtmd.evaluate.report import Estimate
 from mtmd.extras.abtest import Settings
 from mtmd.extras.abtest.changes import MIN_SAMPLES, Arm, RelativeChange, arm, changes
+from mtmd.extras.abtest.flow import change_table
 from mtmd.extras.abtest.funnel import draw_traffic
 from mtmd.extras.abtest.stage import ModelRanker, world_of
-from mtmd.extras.abtest.tables import change_table
 from mtmd.report.tables import NOT_APPLICABLE, Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.sources.simulated.platform import SimulatedPlatform

@@ -32,10 +32,10 @@ class Moved:
     def __init__(self, shards: Sequence[Shard], domains: Domains, step: float) -> None:
         self._tasks = _score_tasks(domains)
         newest = max(shards, key=lambda shard: shard.day)
-        self._shift = (step * _difference(newest, domains)).float()
+        self.shift = (step * _difference(newest, domains)).float()
 
     def __call__(self, batch: Batch) -> Tensor:
-        shift, moved = self._shift[batch.pair_domain], list(batch.teacher.unbind(1))
+        shift, moved = self.shift[batch.pair_domain], list(batch.teacher.unbind(1))
         for task, parent in self._tasks.items():
             given = _given(batch.teacher, task, parent).clamp(max=1.0 - _NEAREST)
             rate = (given.logit() + shift[:, task]).sigmoid()

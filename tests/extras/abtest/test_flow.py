@@ -1,15 +1,18 @@
 """The simulated A/B test as a flow: what it trains, compares and publishes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from mtmd.config import Preset
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import ShardRef
 from mtmd.extras.abtest import stage as abtest_stage
-from mtmd.extras.abtest.flow import ab_test
+from mtmd.extras.abtest.flow import _words, ab_test, outcome_tables
 from mtmd.extras.abtest.stage import BASELINE, ABTest
 from mtmd.registry.registry import Registry
 from mtmd.report.tables import plain
@@ -17,7 +20,10 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
+from tests.extras.abtest.made import planted
 from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published
+
+NOTHING: dict[str, float | None] = dict.fromkeys(("CPC", "CTR", "GCTR", "OCTR"))
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +108,32 @@ def test_the_champion_is_compared_as_it_is_served(
         assert change.change is None or abs(change.change) < 1e-3
     with pytest.raises(RegistryError, match="20260120-0123456789"):
         abtest_stage.ab_test(plan, trained, champion="20260120-0123456789")
+
+
+def test_the_candidate_stands_against_each_rival_then_in_the_papers_tables() -> None:
+    tested = planted("pooled", "champion", CTR=3.0)
+    rivals, *papers = outcome_tables(tested)
+    assert {row[0]: row[2] for row in rivals.texts()} == {
+        "against per_slice": "3.05% [0.91, 5.22]",
+        "against pooled": "1.01% [−1.09, 3.14]",
+        "against champion": "1.01% [−1.09, 3.14]",
+    }
+    assert [table.title[:7] for table in papers] == ["Table 2", "Table 3", "Table 4"]
+
+
+def test_in_words_only_what_chance_does_not_explain_differs() -> None:
+    head = "Against the per-slice baselines, over all impressions: "
+    assert _words(planted(CPC=-3.0, CTR=3.0, GCTR=2.0, OCTR=-3.0)) == (
+        f"{head}better in CPC and CTR; worse in OCTR; not to be told apart in GCTR."
+    )
+    assert _words(planted(**NOTHING)) == f"{head}nothing to compare."
+    assert planted(CTR=3.0, OCTR=None).words == (
+        "mtmd against per_slice: CPC +0.00% [-2.07%, +2.12%], CTR +3.05% [+0.91%, +5.22%], "
+        "GCTR +0.00% [-2.07%, +2.12%], OCTR undefined"
+    )
+
+
+def test_more_slots_than_ads_that_are_kept_are_refused(tiny_preset: Preset) -> None:
+    values: dict[str, Any] = tiny_preset.model_dump() | {"extras": {"abtest": {"keep": 3}}}
+    with pytest.raises(ValidationError, match=r"slots \(4\) must not exceed keep \(3\).*raise keep"):
+        Preset.model_validate(values)

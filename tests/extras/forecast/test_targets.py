@@ -13,12 +13,16 @@ from torch import Tensor
 from mtmd import extras
 from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
-from mtmd.extract.shards import Shard, ShardRef, open_shard
+from mtmd.extract.shards import Days, Shard, ShardRef, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extras.forecast import targets as forecast
+from mtmd.extras.forecast.page import sections
 from mtmd.extras.forecast.targets import PRIOR, targets
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
+from mtmd.promote.stage import DayRun
+from mtmd.report.tables import Table
+from mtmd.report.view import RunRecords
 from mtmd.run import RunPlan
 from mtmd.train.stage import require_machine, training_key, window_data
 from tests.conftest import FIRST_DAY, TINY
@@ -43,11 +47,13 @@ def preset() -> Preset:
     return with_training(load_preset(TINY), forecast_step=0.5)
 
 
+def plan_of(preset: Preset) -> RunPlan:
+    after = DAYS[-1] + timedelta(days=1)
+    return RunPlan(as_of=after, days=DAYS, preset=preset, logs="logs", artifacts="none")
+
+
 def batches(preset: Preset, window: Sequence[ShardRef]) -> list[Batch]:
-    plan = RunPlan(
-        as_of=DAYS[-1] + timedelta(days=1), days=DAYS, preset=preset, logs="logs", artifacts="none"
-    )
-    data = window_data(plan, window)
+    data = window_data(plan_of(preset), window)
     return [*data.epoch(1, 64), *data.validation(64)]
 
 
@@ -156,6 +162,23 @@ def test_what_nobody_did_moves_no_score(preset: Preset, shards: list[Shard]) -> 
     pair = replace(one_pair(unseen), teacher=torch.tensor([[0.3, 1e-9, torch.nan]]))
     moved = targets([unseen], preset.domains, 1.0)(pair)
     torch.testing.assert_close(moved, pair.teacher, equal_nan=True, rtol=1e-5, atol=0.0)
+
+
+def test_the_page_says_how_far_scores_moved(
+    preset: Preset, window: list[ShardRef], shards: list[Shard]
+) -> None:
+    difference, plan = by_rows(shards[1], preset), plan_of(preset)
+    run = DayRun.model_construct(plan=plan, days=Days.of([*window, window[-1]]))
+    (section,) = sections(RunRecords(run, None, None))  # type: ignore[arg-type]
+    (table,) = section.blocks
+    assert isinstance(table, Table)
+    assert table.title.endswith(f"the actions of {DAYS[1]}")
+    for place, (domain, row) in enumerate(zip(preset.domains.domains, table.rows, strict=True)):
+        expected = [0.5 * difference[place, task] for task in range(3)]
+        assert row[0] == f"{domain.surface} × {domain.product}"
+        assert row[1:] == pytest.approx(expected, abs=1e-6)
+    plain = run.model_copy(update={"plan": plan_of(load_preset(TINY))})
+    assert not sections(RunRecords(plain, None, None))  # type: ignore[arg-type]
 
 
 def test_a_step_names_other_trainings_and_none_is_the_usual_name(preset: Preset) -> None:
