@@ -11,6 +11,7 @@ from mtmd.config import Preset
 from mtmd.promote.stage import with_candidate
 from mtmd.publish.stage import publish
 from mtmd.registry.records import ORIGIN, SUMMARY, origin
+from mtmd.report import sections
 from mtmd.run import Race, RunPlan, plan_run
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
@@ -66,6 +67,9 @@ def test_the_lowest_mean_goes_and_of_equal_ones_or_too_few_days_the_presets_own(
     assert race(better, better, worse, worse).words == f"{own} no contestant has a lower {OVER}"
     few, words = race(better, better, better), "3 of the 7 days before have numbers of all contestants, and 4"
     assert (few.chosen, few.words) == ("a", f"{own} {words} are needed")
+    (table,) = sections.race(race(better, (0.5, 0.375)))[0].blocks
+    days = (("2026-01-01", 0.25, 0.125), ("2026-01-02", 0.5, 0.375))
+    assert getattr(table, "rows", None) == (("mean", 0.375, 0.25), *days)
 
 
 def test_the_week_before_chooses_and_not_the_day_itself_or_a_later_one(plan: RunPlan, next_day: Run) -> None:
