@@ -25,5 +25,5 @@ def sections(found: RunRecords) -> tuple[Section, ...]:
             for domain, moved in zip(domains.domains, shift, strict=True)
         ),
     )
-    how = "Of a task with a parent, scores given that are moved. Labels that are not final make the shifts too low."
+    how = "Of a task with a parent, the score given that parent moves. Labels that are not final make shifts too low."
     return (Section("moved-scores", "Scores moved to the next day", 79, [table], how=how),)
