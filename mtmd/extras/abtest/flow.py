@@ -37,11 +37,11 @@ def ab_test(
 ) -> ABTest:
     """Train the model and its rivals, or reuse them; let each serve the day."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+    abtest_stage.world_of(plan.preset, plan.logs)  # others' logs are refused before anything is trained
     _, days = steps.validated_days(plan)
-    start = steps.choose_start(plan, days.window).start
     candidate, *rivals = compared(plan)  # a rival that is never trained is left out
     kinds = dict.fromkeys((candidate, abtest_stage.BASELINE, *rivals))
-    trained = steps.train_all(plan, tuple(kinds), days.window, start)
+    trained = steps.train_all(plan, tuple(kinds), days.window, steps.choose_start(plan, days.window).start)
     champion = abtest_stage.champion_beside(plan, trained[0], days.held_out)
     tested = serve(plan, trained, champion)
     steps.update_index(artifacts, preset)

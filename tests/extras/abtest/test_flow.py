@@ -82,17 +82,17 @@ def test_it_publishes_the_papers_tables(tested: tuple[ABTest, dict[str, str]]) -
     assert found.rivals == (BASELINE, "pooled")
 
 
-def test_a_test_that_was_run_is_taken_from_where_it_is(
-    tested: tuple[ABTest, dict[str, str]], plan: RunPlan, trained: list[Trained], artifacts: Path
+def test_a_test_is_taken_from_where_it_is_and_others_logs_are_refused_before_they_are_read(
+    tested: tuple[ABTest, dict[str, str]], plan: RunPlan, trained: list[Trained], tmp_path: Path
 ) -> None:
-    ran: list[int] = []
-    assert abtest_stage.ab_test(plan, trained, on_sample=ran.append) == tested[0]
-    assert ran == []
+    assert abtest_stage.ab_test(plan, trained, on_sample=lambda _: pytest.fail("it runs again")) == tested[0]
     with pytest.raises(ConfigError, match=r"models \['per_slice'\] are missing"):
         abtest_stage.ab_test(plan, trained[:1])
-    elsewhere = plan.model_copy(update={"logs": str(artifacts)})
+    for table in ("requests", "ads", "candidates"):
+        (tmp_path / table).symlink_to(Path(plan.logs) / table)
     with pytest.raises(LogsError, match="are not of a simulated world"):
-        abtest_stage.ab_test(elsewhere, trained)
+        ab_test(AS_OF, preset=TINY, logs=str(tmp_path), artifacts=str(tmp_path / "artifacts"))
+    assert not list(tmp_path.glob("artifacts/*/*/*"))
 
 
 def test_the_champion_is_compared_as_it_is_served(
