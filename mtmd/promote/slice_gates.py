@@ -200,7 +200,7 @@ def _result(
         least += f" or {gates.min_actions} actions"
     detail = f"none of {len(judged)} slices and tasks is {claims[0]}"
     if not judged:
-        detail = f"no slice has enough held-out data to be judged ({least})"
+        detail = f"no slice has enough held-out data to be judged ({least}); see [gates]"
     elif offending:
         named = "; ".join(map(str, offending))
         detail = f"{len(offending)} of {len(judged)} slices and tasks are {claims[1]}: {named}"

@@ -183,7 +183,7 @@ def test_a_gate_that_can_judge_no_slice_does_not_pass() -> None:
     assert failed == ["training", "champion", "baseline", "calibration"]
     assert (
         gate(verdict, "training").detail
-        == "no slice has enough held-out data to be judged (fewer than 5000 effective requests)"
+        == "no slice has enough held-out data to be judged (fewer than 5000 effective requests); see [gates]"
     )
 
 
