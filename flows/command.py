@@ -131,14 +131,15 @@ def _in_short(api: str | None) -> Iterator[None]:
 
 
 class _Above(logging.Handler):
-    """What Prefect's handler prints of warnings and errors."""
+    """What Prefect's handler prints of warnings and errors; how a run failed is said at the end, by its error."""
 
     def __init__(self, handler: logging.Handler) -> None:
         super().__init__(logging.WARNING)
         self.formatter, self.filters = handler.formatter, handler.filters
 
     def emit(self, record: logging.LogRecord) -> None:
-        errors.print(literal(self.format(record)))
+        if not record.getMessage().startswith("Finished in state "):
+            errors.print(literal(self.format(record)))
 
 
 def require_days(given: Mapping[str, Any]) -> None:

@@ -83,10 +83,10 @@ def wrong_values(error: ValidationError, values: Any = None, model: type[BaseMod
     return "\n".join(f"  {problem}" for problem in problems(error, values, model))
 
 
-def nearest(name: str, known: Any) -> str | None:
-    """The known name that is most like another one, whatever its case and underscores; None where none is near."""
+def nearest(name: str, known: Any, alike: float = 0.6) -> str | None:
+    """The known name that is most like another one, whatever its case and underscores; None where none is `alike`."""
     plain = {re.sub("[_-]", "", other.lower()): other for other in known}
-    close = get_close_matches(re.sub("[_-]", "", name.lower()), plain, n=1, cutoff=0.6)
+    close = get_close_matches(re.sub("[_-]", "", name.lower()), plain, n=1, cutoff=alike)
     return plain[close[0]] if close else None
 
 
@@ -96,7 +96,7 @@ def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Prob
     about, key = _subject(path, values)
     where = ", ".join(part for part in (about, key) if part)
     if kind == "extra_forbidden":
-        return _unknown(path, where, _keys(path[:-1], model, values))
+        return _unknown(path, where, model, values)
     if kind.startswith("union_tag_"):
         given, known = (entry["ctx"].get(what) for what in ("tag", "expected_tags"))
         text = "kind: missing" if given is None else f"kind ({given!r}) must be one of {known}"
@@ -115,12 +115,16 @@ def _problem(entry: dict[str, Any], values: Any, model: type[BaseModel]) -> Prob
     return Problem(path, f"{where} ({shown}) {words}")
 
 
-def _unknown(path: Location, where: str, known: Mapping[str, str]) -> Problem:
+def _unknown(path: Location, where: str, model: type[BaseModel], values: Any) -> Problem:
     """Of a key that a table has not, or not in its kind."""
+    known = _keys(path[:-1], model, values)
     if path[-1] in known:
         return Problem(path, f"{where}: a table of this kind has no such key", "remove it")
-    near = nearest(str(path[-1]), known)
-    remedy = f"write {near}, if that is meant" if near else "correct its name, or remove it"
+    own = ["the top, before all tables"] * (path[-1] in model.model_fields)
+    own += [f"[{name}]" for name in model.model_fields if path[-1] in _keys((name,), model, values)]
+    remedy = f"move it to {' or '.join(own)}" if own else "correct its name, or remove it"
+    if near := nearest(str(path[-1]), known, 0.8 if own else 0.6):
+        remedy = f"write {near}, if that is meant"
     return Problem(path, f"{where}: no such key", remedy)
 
 

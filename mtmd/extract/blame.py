@@ -128,7 +128,10 @@ def _unreadable_files(connection: Connection, source: LogSource, files: SourceFi
         try:
             connection.execute(query, {"paths": duckdb_paths([path])})
         except duckdb.Error as error:
-            yield f"{path} can't be read ({_first_line(error)}); write the file again"
+            remedy = "write the file again"
+            if path.suffix != ".parquet":
+                remedy += f"; or have {source.file(table)} read its format, such as by read_csv($paths)"
+            yield f"{path} can't be read ({_first_line(error)}); {remedy}"
 
 
 def _unreadable_values(connection: Connection, files: SourceFiles) -> Iterator[str]:

@@ -215,13 +215,18 @@ def _of_day(
 
 
 def _check_features(database: Database, preset: Preset) -> Iterator[Finding]:
-    """A hint for each feature or action that says nothing, and for each feature with too few buckets."""
+    """A hint for each feature or action that says nothing, each feature with too few buckets, and small slices."""
+    slices = "select count(distinct request_id) as n from candidates group by surface, product"
+    (row,) = database.rows(f"select max(n) as n from ({slices})")
+    if row["n"] is not None and row["n"] < preset.gates.min_requests:
+        words = f"no surface and product has more than {counted(row['n'], 'request')}: gates can judge none of them"
+        yield hint("candidates", words, f"set min_requests ({preset.gates.min_requests:g}) of [gates] lower")
     sides = (("requests", "surface", preset.declarations.query), ("ads", "product", preset.declarations.item))
     for table, domain, schema in sides:
         asked = ", ".join(_counts(table, domain, n, feature) for n, feature in enumerate(schema.fields))
-        (row,) = database.rows(f"select {asked} from {table}")
-        for n, feature in enumerate(schema.fields):
-            yield from _hints(f"{table}.{feature.name}", feature, row[f"present{n}"], row[f"distinct{n}"])
+        for row in database.rows(f"select {asked} from {table} having count(*) > 0"):
+            for n, feature in enumerate(schema.fields):
+                yield from _hints(f"{table}.{feature.name}", feature, row[f"present{n}"], row[f"distinct{n}"])
     for task in (one for one in preset.domains.tasks if one.from_actions):
         (row,) = database.rows(f"select avg(cast({sql_name(task.label)} as double)) as rate from candidates")
         if row["rate"] in (None, 0.0, 1.0):

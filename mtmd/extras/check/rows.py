@@ -63,7 +63,7 @@ def check_rows(
             for found in _ask(database, table, expect):
                 remedy = found.remedy or _remedy(database, source, table, day, expect, preset, failed)
                 yield found.model_copy(update={"remedy": remedy})
-                failed.add(expect.name)
+                failed.add(f"{table}.{expect.name}")
 
 
 def _in_per_cent(database: Database, tasks: Sequence[str]) -> list[str]:
@@ -112,11 +112,22 @@ def _remedy(
         rows = database.rows(
             f"select distinct {side} as v from {table} where {side} not in ({listed(domains)})"
         )
-        names = ", ".join(json.dumps(name) for name in (*domains, *sorted(row["v"] for row in rows)))
-        return f"where it is a new one: in [domains] of the preset: {side}s = [{names}]; or else {again}"
+        values = sorted(row["v"] for row in rows)
+        names = [re.sub(r"\W+", "_", value.lower()).strip("_") for value in values]
+        told = []
+        if set(names) - set(domains):
+            named = ", ".join(json.dumps(name) for name in dict.fromkeys((*domains, *names)))
+            told.append(f"where it is a new one: in [domains] of the preset: {side}s = [{named}]")
+        if names != values:
+            pairs = zip(values, names, strict=True)
+            cases = "".join(f" when {literal(value)} then {literal(name)}" for value, name in pairs)
+            told.append(_replaced(source, table, {side: f"case {side}{cases} else {side} end"}))
+        return f"{', and '.join(told)}; or else {again}"
     key, _, exists = expect.name.partition("_")
-    if exists == "exists" and {f"{key}_id_unique", f"{key}_id_not_null"} & failed:
-        return f"mend {key}s.{key}_id first: these may be ids that its rows have lost; or else {again}"
+    if exists == "exists":
+        lost = {f"{key}s.{name}" for name in ("has_rows", f"{key}_id_unique", f"{key}_id_not_null")} & failed
+        first = f"mend {key}s.{key}_id first" if lost else delivered(source, f"{key}s", day)
+        return f"{first}: these may be ids that its rows have lost; or else {again}"
     return f"{again}; or correct {source.file(table)}, or what the preset declares"
 
 

@@ -71,9 +71,11 @@ def find_places(folder: Path) -> list[Place]:
         if day := _day(match):
             groups[_template(seen[file], match, short)][day].append(file)
     if not groups:
+        found = f"has {len(files)} .parquet files, and no path of them has a day, such as "
         raise LogsError(
-            f"{folder} has {len(files)} .parquet files, and no path of them has a day, such as "
-            "requests/date=2026-01-25/part-0.parquet",
+            f"{folder} {found}requests/date=2026-01-25/part-0.parquet"
+            if folder.is_dir()
+            else f"{folder} is no folder",
             "name the folder of requests, ads and candidates; for other files, such as CSV, make the project without "
             "--from-logs, and let its statements read them",
         )

@@ -167,6 +167,14 @@ def test_a_statement_that_does_not_run_or_reaches_outside_is_named(
     assert "\n" not in problem
 
 
+def test_files_of_another_format_need_another_statement(project: Project) -> None:
+    project.say("[sources.ads]", 'files = "ads/{day}.csv"')
+    (project.logs / "ads" / f"{AS_OF}.csv").write_text("ad_id\n1\n")
+    assert any(
+        "write the file again; or have " in one and "read_csv($paths)" in one for one in project.problems()
+    )
+
+
 def test_a_lack_of_memory_is_no_fault_of_the_logs(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTMD_DUCKDB_MEMORY", "1MB")
     (problem,) = project.problems()
@@ -184,7 +192,8 @@ def test_a_lack_of_memory_is_no_fault_of_the_logs(project: Project, monkeypatch:
         ("candidates",
          ("update t set ad_id = -1 where ad_id % 7 = 0", "update t set gctr = ctr * 1.01"),
          ["candidates.ad_id: ad_exists fails: ", "candidates: gctr_at_most_ctr fails: "]),
-        ("ads", ("delete from t",), ["ads: has_rows fails: "]),
+        ("ads", ("delete from t",),
+         ["ads: has_rows fails: ", "candidates.ad_id: ad_exists fails: 597 rows"]),
     ],
 )  # fmt: skip
 def test_rows_that_validation_would_stop_at_are_found(
@@ -193,6 +202,8 @@ def test_rows_that_validation_would_stop_at_are_found(
     project.damage(table, *damages)
     problems = project.problems()
     assert [one for one in beginnings if not any(line.startswith(one) for line in problems)] == []
+    if table == "ads":
+        assert (" → mend ads.ad_id first: " in problems[1], project.hints()) == (True, [])
 
 
 OWN = """
@@ -223,8 +234,9 @@ def test_a_teams_own_expectations_are_asked_too(project: Project) -> None:
 def test_features_that_say_nothing_and_crowded_buckets_are_hints(project: Project) -> None:
     # A constant category costs nothing.
     project.damage("ads", "update t set bid = 2, topic = 1, ad_vector = null")
-    project.say("[change_features.ad_id]", "buckets = 300")
-    bid, ad_id, vector = project.hints()
+    project.say("[change_features.ad_id]", "buckets = 300", "[gates]", "min_requests = 40")
+    slices, bid, ad_id, vector = project.hints()
+    assert "no surface and product has more than 38 requests: gates can judge none of them →" in slices
     assert bid == "ads.bid: all rows have one value → it says nothing: deliver it, or take it out"
     assert ad_id.startswith("ads.ad_id: about 15")
     assert ad_id.endswith(

@@ -71,6 +71,9 @@ DAMAGES = {
         "requests", "* replace (if(hash(member) % 10 = 0, 'stories', page) as page)",
         r"requests\.surface: surface_known fails: \d+ rows(.* surface stories){3}",
         r"requests\.surface_known: \d+ unexpected.*(\n.*surface=stories){3}", ["surfaces", "deliver"]),
+    "surfaces are in capitals": (
+        "requests", "* replace (if(hash(member) % 10 = 0, upper(page), page) as page)",
+        r"requests\.surface: surface_known fails: \d+ rows", "surface=FEED", ["select", "deliver"]),
 }  # fmt: skip
 
 

@@ -235,10 +235,10 @@ def test_an_empty_text_is_no_user(foreign_logs: Path, proposal: Proposal, tmp_pa
 
 
 def test_a_folder_that_has_no_logs_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        LogsError, match=r"nowhere has 0 .parquet files.*; name the folder of requests, ads and"
-    ):
+    with pytest.raises(LogsError, match=r"nowhere is no folder; name the folder of requests, ads and"):
         propose(tmp_path / "nowhere")
+    with pytest.raises(LogsError, match=r"0 has 0 .parquet files.*; name the folder of requests, ads and"):
+        propose(tmp_path)
     for table, day in (("requests", "2026-01-05"), ("ads", "2026-01-05"), ("candidates", "2026-01-06")):
         (tmp_path / table).mkdir()
         (tmp_path / table / f"{day}.parquet").touch()
