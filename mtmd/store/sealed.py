@@ -23,7 +23,7 @@ def parsed_json(content: bytes, path: object) -> Any:
     """
     try:
         value = json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
     if not isinstance(value, dict) or SEAL not in value:
         return value

@@ -55,7 +55,8 @@ def promoted(registry: Registry, as_of: date, name: str, odds: float = 1.0) -> s
 
     def build(directory: Path) -> None:
         shutil.copytree(there, directory, ignore=shutil.ignore_patterns("manifest.json"), dirs_exist_ok=True)
-        info = load_bundle(directory)
+        if (info := load_bundle(directory)).bundle_id == bundle_id:
+            return
         for tower in info.files:
             _with_one_more(directory / tower.file, log(odds) if tower.side == "query" else 1.0)
         files = [one.model_copy(update={"sha256": sha256_file(directory / one.file)}) for one in info.files]

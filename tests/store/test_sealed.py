@@ -42,3 +42,5 @@ def test_changed_content_is_refused(tmp_path: Path, was: str, now: str) -> None:
     place.write_text(text.replace(was, now))
     with pytest.raises(StorageError, match=f"{place} was altered: its content has sha256"):
         read_json(place)
+    with pytest.raises(StorageError, match="a record is not valid JSON"):
+        parsed_json(b'{"a": ' + b"1" * 5000 + b"}", "a record")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+from markupsafe import escape
 from pydantic import Field
 
 from mtmd.config import Frozen, IdType, Preset
@@ -31,6 +32,7 @@ from mtmd.logs.contract import LONGEST_ID
 from mtmd.logs.source import LogSource
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
+from mtmd.report.tables import cell
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.files import digest, sha256_file, sweep
 from mtmd.store.sealed import SEAL, sealed_text
@@ -77,7 +79,7 @@ class Forgotten(Frozen):
 def read_users(kind: IdType, given: Sequence[str], file: Path | None) -> frozenset[str]:
     """Ids of users, as texts; raises ConfigError for none, a file that can't be read, and what is no id."""
     try:
-        lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
+        lines = [] if file is None else file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         raise ConfigError(f"--users {file} can't be read ({error}); name a file with an id a line") from error
     users = frozenset(filter(None, (*given, *map(str.strip, lines))))
@@ -268,14 +270,17 @@ class _Found:
 def pattern(user: str) -> str:
     """Of an id in a text: what is like no other word, and other ids in quotes or behind the column's name.
 
-    A number may be a count of something: only its column, or quotes, make it an id.
+    A number may be a count of something: only its column, or quotes, make it an id. A word of letters may be one of
+    ours: only its column does.
     """
-    forms = "|".join(sorted({re.escape(form) for form in (user, html.escape(user), json.dumps(user)[1:-1])}))
-    is_distinct = len(user) >= _LONG and not user.isalpha() and not _WHOLE.fullmatch(user)
+    written = (user, html.escape(user), escape(user), cell(user), json.dumps(user)[1:-1])
+    forms = "|".join(sorted({re.escape(form) for form in written}))
+    is_long = len(user) >= _LONG and not re.fullmatch(r"(-|[^\W\d])+", user)
+    is_distinct = is_long and not _WHOLE.fullmatch(user)
     named = [rf"(?<=\b{USER}\W{{{n}}})" for n in range(1, 6)]
-    quoted = [r"(?<=['\"])"] if len(user) >= _LONG else []
+    quoted = [r"(?<=['\"])"] if is_long else []
     before = r"(?<![\w.])" if is_distinct else "|".join([*named, *quoted])
-    return rf"(?:{before})(?:{forms})(?!\w|\.\w)"
+    return rf"(?:{before})(?:{forms})(?![\w-]|\.\w)"
 
 
 def _sealed_again(path: Path, text: str) -> str:

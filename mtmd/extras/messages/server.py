@@ -6,6 +6,7 @@ An automation that it has by that name is left as people made it.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
+from json import JSONDecodeError
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -69,8 +70,11 @@ def send_to(url: str, api: str) -> Iterator[str]:
 
     Raises ConfigError for an address that is none, for a block of another kind, which people made, and like `apply`.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or {" ", "{"} & {*url}:
+    url, host = url.strip(), None
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in {"http", "https"} else None
+    if not host or {" ", "{"} & {*url}:
         raise ConfigError(
             f"the webhook's address ({url}) must be a URL, such as https://chat.example.com/hooks/…"
         )
@@ -94,7 +98,7 @@ def send_to(url: str, api: str) -> Iterator[str]:
         else:
             yield f"block {_WEBHOOK}/{_BLOCK}: is there, and stays as it is"
             return
-    yield f"block {_WEBHOOK}/{_BLOCK}: messages go to {parts.hostname}"
+    yield f"block {_WEBHOOK}/{_BLOCK}: messages go to {host}"
 
 
 @contextmanager
@@ -102,7 +106,7 @@ def _client(api: str) -> Iterator[SyncPrefectClient]:
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             yield client
-    except (HTTPStatusError, TransportError) as error:
+    except (HTTPStatusError, TransportError, ObjectNotFound, JSONDecodeError) as error:
         raise ConfigError(
             f"the Prefect server at PREFECT_API_URL ({api}) does not answer, or refuses ({error})",
             "start it, or correct the variable, which ends in /api; a server with users needs PREFECT_API_KEY or "

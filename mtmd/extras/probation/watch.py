@@ -113,7 +113,8 @@ def watch(
     if in_rollout:
         words, then = f"{live.answers}: compared on this day", _of(served, f"{live.partner}")
     else:
-        words, then = _reference(day, workspace, champion, registry.standing())
+        before = (live.previous, own) if live.model_id == own else registry.standing()
+        words, then = _reference(day, workspace, champion, before)
     words += "" if own in names else "; it answered nobody on this day"
     judged = _judged(_of(served, own), then, preset.monitor.min_requests, alike=in_rollout)
     return Watch(tuple(served), words, (*judged, *silent, *lost))
@@ -201,7 +202,7 @@ def _of(served: Iterable[Answered], model: str) -> dict[str, Answered]:
 
 
 def _reference(
-    day: date, workspace: Workspace, champion: ModelManifest, standing: Sequence[str]
+    day: date, workspace: Workspace, champion: ModelManifest, standing: Sequence[str | None]
 ) -> tuple[str, dict[str, Answered]]:
     """Who is on probation, in words, and what the champion before was worth on its last days; empty of neither."""
     own, last = champion.model_id, day - timedelta(days=_DAYS)

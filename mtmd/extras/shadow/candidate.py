@@ -6,8 +6,10 @@ not (`Failed`). Answers are read as JSON has them, so that whoever reads the log
 
 import json
 import logging
+import multiprocessing
 import os
 import signal
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
@@ -90,6 +92,7 @@ def begin(shadowing: Shadowing) -> None:
     global _process  # noqa: PLW0603 - a process of a pool has no other place
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's
     os.nice(_KINDER)
+    threading.Thread(target=_end_with_service, name="service", daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s shadow: %(message)s")
     registry, catalogue, model = Registry(shadowing.line), Catalogue(shadowing.line), shadowing.settings.model
 
@@ -103,6 +106,13 @@ def begin(shadowing: Shadowing) -> None:
     live = Live(shadowing.line, shadowing.service, choose=choose)
     live.start()
     _process = live, open_log(shadowing.file)
+
+
+def _end_with_service() -> None:
+    """A service that is killed tells its pool nothing."""
+    if (service := multiprocessing.parent_process()) is not None:
+        service.join()
+        os._exit(1)
 
 
 def compare(body: bytes, answered: bytes) -> str:
@@ -154,7 +164,10 @@ def outcome(candidate: Serving | None, body: bytes, answered: bytes, log: loggin
         lines = [found.model_dump_json() for found in _compared(candidate, json.loads(body), live)]
         result = "compared"
     except Exception as error:  # noqa: BLE001 - whatever a candidate does: the next call is compared again
-        failed = Failed(at=datetime.now(UTC), candidate=candidate.ranker.model_id, error=f"{error!r}"[:1000])
+        said: Any = error
+        if isinstance(error, ValidationError):  # which says the values of features too
+            said = error.errors(include_input=False, include_url=False, include_context=False)
+        failed = Failed(at=datetime.now(UTC), candidate=candidate.ranker.model_id, error=f"{said!r}"[:1000])
         lines, result = [failed.model_dump_json()], "failed"
     for line in lines:
         log.info(line)  # a line that can't be written is said on standard error
@@ -216,7 +229,7 @@ def summed_up(folder: Path) -> Iterator[str]:
     pairs: dict[tuple[str, str], list[Compared]] = defaultdict(list)
     failures: list[Failed] = []
     unreadable = 0
-    for line in (line for file in files for line in file.read_text("utf-8", "replace").splitlines()):
+    for line in (line for file in files for line in file.read_text("utf-8", "replace").split("\n")[:-1]):
         try:
             if "error" in json.loads(line):
                 failures.append(Failed.model_validate_json(line))

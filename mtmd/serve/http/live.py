@@ -90,7 +90,7 @@ class Live:
 
         Never raises: `problem` says what is wrong, and what was served is served on.
         """
-        wanted, serving = None, self.serving
+        wanted, serving = None, None
         try:
             rollout, models = self._chosen()
             wanted = {model: self._catalogue.known(model) for model in models}

@@ -188,6 +188,12 @@ def test_an_id_is_found_in_texts_and_a_count_is_none() -> None:
     assert left("100000", '{"rows": 100000, "user_id": 100000}') == '{"rows": 100000, "user_id": 0}'
     assert left("100000", "such as '100000'") == "such as '0'"
     assert left("u1234567", "of u1234567. And user-u1234567") == "of 0. And user-0"
+    assert left("20260123", '{"model_id": "20260123-d6d9e5b520"}') == '{"model_id": "20260123-d6d9e5b520"}'
+    assert (
+        left("promote", '{"action": "promote", "user_id": "promote"}')
+        == '{"action": "promote", "user_id": "0"}'
+    )
+    assert left("o'brien|7", "o&#39;brien|7, o&#x27;brien|7, o'brien\\|7") == "0, 0, 0"
     assert left("a.b@x.org", '["a.b@x.org", "aa.b@x.org"]') == '["0", "aa.b@x.org"]'
 
 
@@ -209,7 +215,7 @@ def test_what_is_no_user_is_refused(tmp_path: Path, kind: Any, users: list[str],
 def test_the_command_reads_a_file_of_users(
     tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "ids").write_text("987654321\n\n")
+    (tmp_path / "ids").write_text("\ufeff987654321\n\n")
     places = ["--logs", str(tiny_logs), "--artifacts", str(tmp_path)]
     assert main(["forget", "--preset", "tiny", "--users", str(tmp_path / "ids"), *places]) == 0
     assert capsys.readouterr().out.startswith("the logs have no request of these users")

@@ -99,7 +99,7 @@ def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["chat.example.com/hooks/1", "ftp://chat/1", "https://", "https://chat/{{1}}"]
+    "url", ["chat.example.com/hooks/1", "ftp://chat/1", "https://", "https://chat/{{1}}", "http://[x"]
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(
@@ -120,6 +120,9 @@ def test_what_the_server_lacks_is_made_once_and_messages_need_their_block(
     assert list(made) == messages
     assert set(made.values()) == {"left out: nobody said where messages go; say it with `mtmd messages URL`"}
 
+    with pytest.raises(ConfigError, match="does not answer, or refuses"):
+        list(send_to("https://chat.example.com/1", prefect_server.removesuffix("/api")))
+
     def said(url: str) -> dict[str, str]:
         assert main(["messages", url]) == 0
         return dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
@@ -131,7 +134,7 @@ def test_what_the_server_lacks_is_made_once_and_messages_need_their_block(
     assert first.pop("automation mtmd-rollback-on-breach") == lacks
     assert first == dict.fromkeys(messages, "created")
     assert set(said("https://chat.example.com/hooks/1").values()) == {"is there, and stays as it is", lacks}
-    assert said("https://chat.example.org/hooks/2")[block] == "messages go to chat.example.org"
+    assert said("https://chat.example.org/hooks/2\n")[block] == "messages go to chat.example.org"
     with get_client(sync_client=True) as client:
         stored = client.read_block_document_by_name("mtmd-alerts", "custom-webhook")
         shown = client.read_block_document_by_name("mtmd-alerts", "custom-webhook", include_secrets=False)

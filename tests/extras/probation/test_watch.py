@@ -44,7 +44,8 @@ def test_a_new_champion_is_on_probation_until_a_day_that_it_answered_was_judged(
     )
     assert {one.task: one.model for one in first.served} == dict.fromkeys(("all", "ctr", "gctr", "octr"), old)
     assert not first.passed
-    new = promoted(line, NEXT, "good")
+    promoted(line, NEXT, "good")
+    new = promoted(line, NEXT, "same")  # under another id, it is no champion before itself
     answered(line.root.parents[1] / "logs", {LAST: f"if(user_id % 50 = 0, null, '{new}')"})
     second = look(line, LAST)
     assert second.watched == f"{new} is on probation: compared with {old} on {NEXT}"

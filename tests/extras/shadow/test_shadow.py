@@ -3,13 +3,17 @@
 import json
 import logging
 import multiprocessing
+import os
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from starlette.requests import Request
 
@@ -21,6 +25,8 @@ from mtmd.extras.shadow.candidate import (
     Compared,
     Shadowing,
     TaskScores,
+    begin,
+    compare,
     newest_candidate,
     open_log,
     outcome,
@@ -48,9 +54,12 @@ def two(line: Line) -> Line:
     return line
 
 
+def told(root: Path, **settings: Any) -> Shadowing:
+    return Shadowing(root, root / "shadow" / "log.jsonl", SETTINGS, Settings(model="newest", **settings))
+
+
 def shadow(line: Line, **settings: Any) -> Shadow:
-    file = line.root / "shadow" / "log.jsonl"
-    return Shadow(Shadowing(line.root, file, SETTINGS, Settings(model="newest", **settings)))
+    return Shadow(told(line.root, **settings))
 
 
 @contextmanager
@@ -135,14 +144,39 @@ def test_what_finds_no_process_is_dropped_and_counted(two: Line) -> None:
 def test_a_candidate_that_understands_other_bodies_fails_in_the_log_alone(two: Line, tmp_path: Path) -> None:
     live = Live(two.root, SETTINGS, choose=lambda: "model-1")
     assert live.refresh()
-    body = json.dumps({"requests": [REQUESTS[0] | {"new_feature": 1}]}).encode()
+    body = json.dumps({"requests": [REQUESTS[0] | {"new_feature": "mine"}]}).encode()
     answered, itself = (json.dumps({"model_id": f"model-{number}"}).encode() for number in (0, 1))
     with a_log(tmp_path) as log:
         assert outcome(live.serving, body, answered, log) == "failed"
         assert outcome(live.serving, BODY, itself, log) == "no_candidate"  # promoted meanwhile
     (failed,) = summed_up(tmp_path)
     assert failed.startswith("1 calls failed; the last one: model-1: ")
-    assert "requests.0.new_feature" in failed
+    assert "'requests', 0, 'new_feature'" in failed
+    assert "mine" not in failed
+
+
+def _pids(said: str) -> None:
+    """A service with a shadow, which says the process of it."""
+    with ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), begin, (told(Path(said).parent),)
+    ) as pool:
+        Path(said).write_text(f"{pool.submit(os.getpid).result()}")
+        time.sleep(60)
+
+
+def test_a_candidate_that_is_none_any_more_is_not_compared_and_ends_with_its_service(two: Line) -> None:
+    body, answered = b'{"requests": [{}]}', b'{"model_id": "model-0"}'
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawned, begin, (told(two.root),)) as pool:
+        assert pool.submit(compare, body, answered).result() == "failed"
+        two.registry.promote("model-1", date(2026, 1, 22), "good", 1)
+        two.registry.rollback("bad", lambda _: None)
+        until(lambda: pool.submit(compare, body, answered).result() == "no_candidate")
+    service = spawned.Process(target=_pids, args=(str(two.root / "pid"),))
+    service.start()
+    until(lambda: (two.root / "pid").exists() and (two.root / "pid").read_text())
+    service.kill()
+    until(lambda: not psutil.pid_exists(int((two.root / "pid").read_text())))
 
 
 def test_the_newest_candidate_is_as_new_as_the_champion_published_and_not_taken_down(line: Line) -> None:
@@ -167,7 +201,8 @@ def logged(hour: int, surface: str, ads: int, live: float, candidate: float) -> 
     scores = TaskScores(ads=ads, live=live, candidate=candidate, absolute=0.02 * hour, largest=0.1 * hour)
     return Compared(
         at=datetime(2026, 1, 23, hour, tzinfo=UTC), live="20260121-aaaaaaaaaa", candidate="20260122-bbbbbbbbbb",
-        request_id=hour, surface=surface, ads=ads, shared=ads - 1, same_first=hour == 1, tasks={"ctr": scores},
+        request_id=f"\u2028{hour}", surface=surface,
+        ads=ads, shared=ads - 1, same_first=hour == 1, tasks={"ctr": scores},
     ).model_dump_json()  # fmt: skip
 
 
