@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def funnels(plan: RunPlan, requests: int, keep: Sequence[int] | None) -> list[Settings]:
     """The preset's funnel with each number of ads handed on; raises ValueError for one below its slots."""
-    funnel = plan.preset.extra(Settings).model_copy(update={"requests": requests})
+    funnel = plan.preset.extras.of(Settings).model_copy(update={"requests": requests})
     counts = list(dict.fromkeys(keep or [funnel.keep]))
     if low := [count for count in counts if count < funnel.slots]:
         raise ValueError(

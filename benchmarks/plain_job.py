@@ -16,6 +16,7 @@ from mtmd.report import stage as report_stage
 from mtmd.run import RunPlan
 from mtmd.train import stage as train_stage
 from mtmd.train.rivals import compared
+from mtmd.validate import runner
 from mtmd.validate import stage as validate_stage
 
 Clock = Callable[[str], AbstractContextManager[object]]
@@ -28,7 +29,7 @@ def plain_job(plan: RunPlan, stage: Clock = nullcontext) -> tuple[DayRun, RunSum
     """
     with stage("validation and shards"):
         quality = validate_stage.validate(plan)
-        validate_stage.require(quality)
+        runner.require(*quality.validations)
         with ThreadPoolExecutor(4) as pool:  # as many days at once as the flow
             sources = zip(plan.all_days, quality.sources, strict=True)
             days = Days.of(list(pool.map(lambda one: extract_stage.extract(plan, *one), sources)))

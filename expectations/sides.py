@@ -18,13 +18,6 @@ from mtmd.expectations.common import (
 from mtmd.features import Check, Feature
 from mtmd.logs.sql import literal
 
-_LACKING = Check(
-    "features_null_where_lacking",
-    "A value in a domain that is declared to lack the feature is never read: the declaration or the join behind the "
-    "column is wrong.",
-    "",
-)
-
 
 def requests_expectations(preset: Preset) -> list[Expect]:
     """Expectations on a day's `requests`."""
@@ -109,8 +102,11 @@ def _features(key: str, domain: str, schema: SideSchema) -> Iterator[Expect]:
 
 def _lacking(feature: Feature, domain: str, schema: SideSchema) -> Check:
     lacking = [name for name in schema.domains if name not in (feature.domains or ())]
-    return _LACKING._replace(
-        wrong=f"({domain} in ({listed(tuple(lacking))}) and not {feature.missing_sql()})"
+    return Check(
+        "features_null_where_lacking",
+        "A value in a domain that is declared to lack the feature is never read: the declaration or the join behind "
+        "the column is wrong.",
+        f"({domain} in ({listed(tuple(lacking))}) and not {feature.missing_sql()})",
     )
 
 

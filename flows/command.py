@@ -176,11 +176,7 @@ def _newest_day(given: Mapping[str, Any]) -> date:
     """The newest day that all tables have. Raises LogsError for none."""
     preset = load_preset(given["preset"])
     source = LogSource.of(preset, given["logs"], Workspace.of(given["artifacts"], preset).spool)
-    if not (days := source.available_days()):
-        raise LogsError(
-            f"logs {str(source.root)!r} have no day of which there are all three tables", "deliver one"
-        )
-    return days[-1]
+    return source.newest_common_day()
 
 
 def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:

@@ -8,7 +8,7 @@ from mtmd import command_line
 from mtmd.command_line import stages as shown
 from mtmd.config import variants
 from mtmd.export.stage import model_id
-from mtmd.flows import parameters, prefect_artifacts, steps
+from mtmd.flows import parameters, steps
 from mtmd.flows.ablation import ablate
 from mtmd.flows.command import command_of, require_days, show
 from mtmd.flows.parameters import described
@@ -52,7 +52,7 @@ def daily_retrain(
     if summary.is_news:
         event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
         tell(event, run.plan.preset.name, day, summary.champion, summary.words)
-    prefect_artifacts.verdict(run.plan, summary)
+    publish_of_day("verdict", run.plan, view.decision(summary), summary.places["report"])
     if summary.promoted:
         steps.publish_ads(
             run.plan.workspace,

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import wraps
 from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
@@ -26,7 +26,6 @@ from pydantic.fields import FieldInfo
 from mtmd import extension
 from mtmd.config import MAX_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, preset_names
 from mtmd.errors import MtmdError
-from mtmd.run import scheduled_as_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -84,7 +83,7 @@ Artifacts = Annotated[str, Field(description="Where outputs go")]
 def scheduled_day() -> date:
     """The day before the run's scheduled start, in UTC, so that a late run trains the right day."""
     scheduled = runtime.flow_run.scheduled_start_time
-    return scheduled_as_of((scheduled or datetime.now(UTC)).astimezone(UTC))
+    return (scheduled or datetime.now(UTC)).astimezone(UTC).date() - timedelta(days=1)
 
 
 def described(function: _Function) -> _Function:

@@ -13,8 +13,6 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
 from mtmd.flows.parameters import scheduled_day
-from mtmd.promote.findings import RunSummary
-from mtmd.report import view
 from mtmd.report.document import Document, Item, Items, Section, markdown
 from mtmd.report.tables import plain, report_url
 from mtmd.run import RunPlan
@@ -69,8 +67,3 @@ def linked(document: Document, artifacts: str | Path, page: str | Path | None) -
     url = report_url(artifacts, f"{page}")
     link = Section("", "", 0, [Items([Item("", "Report page", "" if url else f"{page}", url or "")])])
     return replace(document, sections=(link, *document.sections))
-
-
-def verdict(plan: RunPlan, summary: RunSummary) -> None:
-    """Publish whether the candidate was promoted, or kept and why."""
-    publish_of_day("verdict", plan, view.decision(summary), summary.places["report"])

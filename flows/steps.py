@@ -35,6 +35,7 @@ from mtmd.train import processes, rivals
 from mtmd.train import stage as train_stage
 from mtmd.train.results import ChosenStart, Progress, Start
 from mtmd.train.stage import Trained
+from mtmd.validate import runner
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
 
@@ -85,7 +86,7 @@ validate = task_of(
     ),
     name="validate",
 )
-require = task_of(validate_stage.require)
+require = task_of(runner.require)
 extract = task_of(
     extract_stage.extract,
     lambda ref: f"{ref.day}: {ref.candidates} candidates, {'reused' if ref.reused else 'extracted'}",
@@ -153,7 +154,7 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     shown.begin("validating the logs")
     quality = validate(planned)
     publish_of_day("data-quality", planned, view.of_stage(planned, stages.data(quality)))
-    require(quality)
+    require(*quality.validations)
     shown.begin("extracting features")
     with parameters.runner(_DAYS) as runner:
         days = zip(planned.all_days, quality.sources, strict=True)

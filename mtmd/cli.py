@@ -119,7 +119,7 @@ def publish(
 )
 def serve(context: typer.Context, preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
     """Serve the champion over HTTP."""
-    line = str(_workspace(preset, artifacts).root)
+    line = str(Workspace.of(artifacts, load_preset(preset)).root)
     # A process that has imported neither torch nor prefect, whose signals are its own.
     command = [sys.executable, "-m", "mtmd.serve.http", line, "--preset", preset, *context.args]
     os.execv(sys.executable, command)
@@ -187,11 +187,13 @@ def rollout(
     if (share is not None) + full + stop != 1:
         raise ConfigError(f"--share ({share}), --full ({full}) and --stop ({stop}): name one of them")
     if stop:
-        model = model or Registry(_workspace(preset, artifacts).root).require_champion().model_id
+        model = (
+            model or Registry(Workspace.of(artifacts, load_preset(preset)).root).require_champion().model_id
+        )
         rollback(preset, reason or "the rollout was stopped", artifacts, model, logs, rollout=True)
         return
     words = rollback_stage.roll_out(
-        _workspace(preset, artifacts), 1.0 if share is None else share, reason, model
+        Workspace.of(artifacts, load_preset(preset)), 1.0 if share is None else share, reason, model
     )
     update_index(artifacts, preset)
     console.print(literal(words))
@@ -218,15 +220,11 @@ def reinstate(
     from mtmd.registry.registry import Registry
     from mtmd.report.index import update_index
 
-    champion = Registry(_workspace(preset, artifacts).root).reinstate(model, reason)
+    champion = Registry(Workspace.of(artifacts, load_preset(preset)).root).reinstate(model, reason)
     update_index(artifacts, preset)
     console.print(
         f"{champion.change.about} may be promoted again by a run of its day; {champion.model_id} is live"
     )
-
-
-def _workspace(preset: PresetName, artifacts: Artifacts = "artifacts") -> Workspace:
-    return Workspace.of(artifacts, load_preset(preset))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The plan of one run: which days, which configuration, where from and where to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from statistics import fmean
 
 from pydantic import Field
@@ -111,11 +111,6 @@ class RunPlan(Frozen):
         return self.model_copy(update={"preset": preset})
 
 
-def scheduled_as_of(scheduled: datetime) -> date:
-    """The newest complete UTC day at a run's scheduled start: a late run still trains the day it was meant for."""
-    return scheduled.date() - timedelta(days=1)
-
-
 def plan_run(
     as_of: date,
     preset: str | Preset,
@@ -137,6 +132,10 @@ def plan_run(
         raise ConfigError(
             f"window_days ({days}) must be between {chosen.min_window_days} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
+        )
+    if late := [task.name for task in chosen.domains.tasks if task.maturity > days]:
+        raise ConfigError(
+            f"window_days ({days}) must be at least the maturity of {late}; lengthen the window"
         )
     plan = RunPlan(
         as_of=as_of,

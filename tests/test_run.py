@@ -1,13 +1,13 @@
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError
-from mtmd.run import plan_run, scheduled_as_of
+from mtmd.run import plan_run
 from tests.conftest import TINY
 
 
@@ -15,10 +15,6 @@ def _days(logs: Path, first: int, last: int) -> None:
     for table in ("requests", "ads", "candidates"):
         for day in range(first, last + 1):
             (logs / table / f"date=2026-01-{day:02d}").mkdir(parents=True)
-
-
-def test_scheduled_as_of_is_the_day_before_the_scheduled_start_however_late_the_run() -> None:
-    assert scheduled_as_of(datetime(2026, 3, 1, 3, 15, tzinfo=UTC)) == date(2026, 2, 28)
 
 
 def test_plan_lists_the_window_before_as_of_oldest_first(tmp_path: Path) -> None:
@@ -39,6 +35,17 @@ def test_plan_lists_the_window_before_as_of_oldest_first(tmp_path: Path) -> None
 def test_a_window_that_cannot_be_is_refused(tmp_path: Path, as_of: date, days: int, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         plan_run(as_of, "demo", window_days=days, logs=str(tmp_path))
+
+
+def test_a_window_shorter_than_labels_take_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "late.toml").write_text("""
+        base = "demo"
+        name = "late"
+        window_days = 28
+        domains.tasks = [{ name = "ctr", label = "clicked", learn_from = "actions", maturity = 25 }]
+    """)
+    with pytest.raises(ConfigError, match=r"window_days \(20\) must be at least the maturity of \['ctr'\]"):
+        plan_run(date(2026, 1, 21), str(tmp_path / "late.toml"), window_days=20, logs=str(tmp_path))
 
 
 def test_missing_days_are_named(tmp_path: Path) -> None:

@@ -4,10 +4,9 @@ from mtmd.config.base import Frozen
 from mtmd.config.declarations import Declarations, IdsConfig, IdType, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.limits import DataConfig, EvaluationConfig, GatesConfig, MonitorConfig, RetentionConfig
-from mtmd.config.model import AblationsConfig, ModelSettings, RivalConfig, TrainingConfig
+from mtmd.config.model import ModelSettings, RivalConfig, TrainingConfig
 from mtmd.config.preset import (
     MAX_WINDOW_DAYS,
-    MIN_WINDOW_DAYS,
     SHORTEST_WINDOW_DAYS,
     Preset,
     Variant,
@@ -23,9 +22,7 @@ __all__ = [
     "DAY",
     "DAY_CODES",
     "MAX_WINDOW_DAYS",
-    "MIN_WINDOW_DAYS",
     "SHORTEST_WINDOW_DAYS",
-    "AblationsConfig",
     "DataConfig",
     "Declarations",
     "Domain",

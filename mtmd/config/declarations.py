@@ -91,7 +91,10 @@ class Declarations(Frozen):
                 raise ValueError(
                     f"feature {feature.name!r} names domains {sorted(bad)}; declared: {list(known)}"
                 )
-        for side in ("query", "item"):
+        for side, known in (("query", self.domains.surfaces), ("item", self.domains.products)):
+            theirs = [feature.domains or known for feature in self.features if feature.side == side]
+            if bare := set(known).difference(*theirs):
+                raise ValueError(f"{sorted(bare)} of the {side} side have no feature; give them one")
             if not any(feature.side == side and feature.shallow for feature in self._hashed):
                 raise ValueError(
                     f"the {side} side has no shallow feature; mark one categorical with shallow = true"

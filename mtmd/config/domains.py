@@ -72,8 +72,8 @@ class Task(Frozen):
 class Domains(Frozen):
     """Surfaces, products and tasks, in the order that indices everywhere follow."""
 
-    surfaces: tuple[Name, ...] = Field(("home_feed", "search", "related_pin"), min_length=1)
-    products: tuple[Name, ...] = Field(("standard", "shopping"), min_length=1)
+    surfaces: tuple[Name, ...] = Field(("home_feed", "search", "related_pin"), min_length=1, max_length=128)
+    products: tuple[Name, ...] = Field(("standard", "shopping"), min_length=1, max_length=128)
     tasks: tuple[Task, ...] = Field(min_length=1)
     constrained: bool = Field(
         True, description="constrained modelling along the tasks' parents, or each task alone; paper §2.3"

@@ -16,7 +16,7 @@ from mtmd import extension
 from mtmd.config import limits
 from mtmd.config.base import ExtraSettings, Frozen, merged, wrong_values
 from mtmd.config.declarations import Declarations, IdsConfig
-from mtmd.config.domains import Domains
+from mtmd.config.domains import Domains, Name
 from mtmd.config.model import (
     AblationsConfig,
     AnyModel,
@@ -108,7 +108,7 @@ class Preset(Frozen):
     ids: IdsConfig = IdsConfig()
     data: limits.DataConfig = limits.DataConfig()
     model: AnyModel = Field(description="the candidate's architecture, and its settings")
-    rivals: Annotated[dict[str, RivalConfig], BeforeValidator(rivals_of)] = Field(
+    rivals: Annotated[dict[Name, RivalConfig], BeforeValidator(rivals_of)] = Field(
         {}, validate_default=True, description="what the candidate is compared with each day, by names"
     )
     ablations: AblationsConfig = Field(
@@ -165,9 +165,10 @@ class Preset(Frozen):
                 f"model.architecture ({self.candidate!r}) can only be a rival's, because it has no towers to "
                 f"serve; use one of {others}"
             )
-        if self.candidate in self.rivals:
+        if taken := {self.candidate, "constant", "champion", "anchor"} & self.rivals.keys():
             raise ValueError(
-                f"rivals.{self.candidate} has the name of the candidate's architecture; give the rival another name"
+                f"rivals.{min(taken)} has the name of the candidate's architecture, or of another model that the "
+                "candidate is compared with; give the rival another name"
             )
         self.promotion.check(self.candidate, self.rivals)
         return self
@@ -177,10 +178,6 @@ class Preset(Frozen):
         for _, settings in self.extras:
             settings.check(self)
         return self
-
-    def extra(self, kind: type[_Settings]) -> _Settings:
-        """The settings of an extra, by their class."""
-        return self.extras.of(kind)
 
     @cached_property
     def declarations(self) -> Declarations:

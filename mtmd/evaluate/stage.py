@@ -154,9 +154,8 @@ def _sliced(declared: Declarations | Preset) -> dict[str, Sequence[object]]:
 def _own_reading(plan: RunPlan, champion: str, declarations: Declarations) -> Shard:
     """The held-out day as the champion declared it; columns that are newer than the champion are ignored."""
     try:
-        own = extract_day(
-            plan.source, plan.as_of, declarations, plan.workspace.shards, ignore_undeclared=True
-        )
+        where = (plan.source, plan.as_of, declarations, plan.workspace.shards)
+        own = extract_day(*where, ignore_undeclared=True, without_scores=True)
     except LogsError as error:
         raise EvaluationError(
             f"champion {champion} can't read the logs of {plan.as_of} any more, so nothing can be compared with it: "

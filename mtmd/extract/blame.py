@@ -11,7 +11,7 @@ import duckdb
 
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.reading import MORE_MEMORY, NO_ROOM, Connection, as_it_is, is_without_memory
+from mtmd.logs.reading import MORE_MEMORY, NO_MEMORY, NO_ROOM, Connection, as_it_is
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import MEMORY, duckdb_paths, literal, quoted
 
@@ -42,7 +42,7 @@ def reading_error(
             "name a folder with more room in TMPDIR, or let DuckDB have more memory "
             f"({MEMORY}=4GiB in the environment), then run again"
         )
-    if is_without_memory(error):
+    if NO_MEMORY.search(str(error)):
         return StorageError(f"{of}: {_first_line(error)}; {MORE_MEMORY}, then run again")
     found = chain(_unreadable_files(connection, source, files), _unreadable_values(connection, files))
     wrong = next(found, None)

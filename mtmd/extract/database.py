@@ -3,6 +3,7 @@
 A session reads files below its `roots` and nothing else (`mtmd/logs/sql.py`).
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from mtmd.errors import ConfigError
-from mtmd.logs.sql import BELIEVE_ROWS, MEMORY, literal, memory, shut_in, statement
+from mtmd.logs.sql import BELIEVE_ROWS, MEMORY, literal, shut_in, statement
 from mtmd.store.files import remove
 
 _ROWS = 32_768  # of a batch
@@ -71,13 +72,15 @@ def _set_up(
 ) -> None:
     """Let a new connection spill to a folder, beyond so much memory, and read files below `roots` only."""
     connection.execute(f"set temp_directory = {literal(str(spill))}")
+    amount = os.environ.get(MEMORY, "").strip() or default_memory
     try:
-        connection.execute(f"set memory_limit = {literal(amount := memory(default_memory))}")
+        connection.execute(f"set memory_limit = {literal(amount)}")
     except duckdb.Error as error:
         raise ConfigError(
             f"{MEMORY} ({amount!r}) must be an amount with its unit ({error})", "set it to one such as 8GiB"
         ) from error
     connection.execute(BELIEVE_ROWS)
+    connection.execute("set TimeZone = 'UTC'")  # the machine's must not decide what a team's statement gives
     for setting in shut_in(roots):
         connection.execute(setting)
 

@@ -64,7 +64,7 @@ def load_sources(
                     paths,
                     day,
                     declared[table],
-                    optional=optional | scores if table == "candidates" else optional,
+                    optional=optional | scores if table == "candidates" else frozenset(),
                     ignore_undeclared=ignore_undeclared,
                 )
             except LogsError as error:

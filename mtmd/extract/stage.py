@@ -50,10 +50,12 @@ def extract_day(
     shards_root: Path,
     *,
     ignore_undeclared: bool = False,
+    without_scores: bool = False,
 ) -> ShardRef:
     """Extract one day, or take the shard that the same files, SQL and declarations gave before.
 
-    `ignore_undeclared` reads logs that have grown columns since the declarations were made.
+    `ignore_undeclared` reads logs that have grown columns since the declarations were made; `without_scores` those
+    that may have lost the scores.
     A day whose files changed gets a new shard beside the old one, which stays. A stored shard is taken after its
     content is compared with its manifest; a damaged one is made again, with a warning.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
@@ -70,7 +72,8 @@ def extract_day(
     files = source.source_files(day)
     with store_of(final).atomic_directory(final) as directory:
         with session(directory / "spill", source.readable(files)) as connection:
-            load_sources(connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared)
+            lenient = {"ignore_undeclared": ignore_undeclared, "without_scores": without_scores}
+            load_sources(connection, source, files, day, declarations, **lenient)
             with blaming(connection, source, files, day):
                 rows, records = write_tables(connection, directory, day, declarations)
         if read_now() != sources:

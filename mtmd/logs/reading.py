@@ -18,7 +18,7 @@ Columns = Mapping[str, str]
 
 # DuckDB's words. No file is written but where it spills.
 NO_ROOM = re.compile("failed to offload data block|No space left on device")
-_NO_MEMORY = re.compile("Out of Memory Error")
+NO_MEMORY = re.compile("Out of Memory Error")
 _UNITED = re.compile(r"\bunion_by_name\s*(=|:=|=>)\s*(true|1)\b", re.IGNORECASE)
 _PARQUET = re.compile(r"\b(read_parquet|parquet_scan)\s*\(", re.IGNORECASE)
 
@@ -125,11 +125,6 @@ def files_alike(
         stored = {} if whole is None else _described(connection, whole, {"paths": duckdb_paths([path])})
         groups.setdefault((frozenset(found.items()), frozenset(stored.items())), []).append(path)
     return list(groups.values())
-
-
-def is_without_memory(error: Exception) -> bool:
-    """Whether DuckDB's error says that it needs more memory than a session may have."""
-    return _NO_MEMORY.search(str(error)) is not None and NO_ROOM.search(str(error)) is None
 
 
 def as_it_is(source: LogSource, table: str) -> str | None:

@@ -184,6 +184,14 @@ class LogSource:
         """Days that all three tables have, oldest first; raises LogsError where a name has a day that is none."""
         return tuple(sorted(set.intersection(*(self.table(name).days() for name in TABLES))))
 
+    def newest_common_day(self) -> date:
+        """The newest day that all tables have; raises LogsError where there is none."""
+        if not (days := self.available_days()):
+            raise LogsError(
+                f"logs {str(self.root)!r} have no day of which there are all three tables", "deliver one"
+            )
+        return days[-1]
+
     def newest_day(self, table: str) -> date:
         """The newest day of one table; raises LogsError where there is none."""
         if not (days := self.table(table).days()):

@@ -14,11 +14,6 @@ from mtmd.errors import ConfigError
 MEMORY = "MTMD_DUCKDB_MEMORY"  # of one session, such as 8GiB
 
 
-def memory(default: str) -> str:
-    """How much memory a session may hold before it spills to disk."""
-    return os.environ.get(MEMORY, "").strip() or default
-
-
 def shut_in(roots: Iterable[Path]) -> Iterator[str]:
     """The statements that leave a session these folders and files, and its spill directory, which is set before."""
     # DuckDB compares a path before it reads it as a pattern, so a folder is also allowed as its files are written then.
@@ -53,7 +48,9 @@ SQL = Path(__file__).parents[1] / "sql"
 BELIEVE_ROWS = "set disabled_optimizers = 'statistics_propagation,filter_pushdown'"
 # Quoted text, any other character, or (kept by neither group) comments and white space.
 _SQL_PARTS = re.compile(
-    r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
+    r"""((?<![\w"])[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?P<tag>\$\w*\$).*?(?P=tag))"""
+    r"|(?:--[^\n]*|/\*.*?\*/|\s)+|(?P<other>.)",
+    re.DOTALL,
 )
 
 # The likeliest names of columns among the words that DuckDB keeps for itself.
@@ -82,24 +79,24 @@ def without_end(text: str) -> tuple[str, int | None]:
 
     The second value is the line on which a second statement begins, None where there is none.
     """
-    parts = [match for match in _SQL_PARTS.finditer(text) if match[1] or match[2]]
-    end = next((n for n, match in enumerate(parts) if match[2] == ";"), None)
+    parts = [match for match in _SQL_PARTS.finditer(text) if match[1] or match["other"]]
+    end = next((n for n, match in enumerate(parts) if match["other"] == ";"), None)
     if end is None:
         return text, None
-    behind = (text.count("\n", 0, match.start()) + 1 for match in parts[end:] if match[2] != ";")
+    behind = (text.count("\n", 0, match.start()) + 1 for match in parts[end:] if match["other"] != ";")
     return text[: parts[end].start()], next(behind, None)
 
 
 def bare_sql(text: str) -> str:
     """A statement without its comments and line breaks: what it computes, and so what names its output."""
-    parts = (match[1] or match[2] or " " for match in _SQL_PARTS.finditer(text))
+    parts = (match[1] or match["other"] or " " for match in _SQL_PARTS.finditer(text))
     return "".join(parts).strip()
 
 
 def parameter_names(text: str) -> set[str]:
     """The parameters of a statement, `$paths` as `paths`."""
     return set(
-        re.findall(r"\$([A-Za-z_]\w*)", "".join(match[2] or " " for match in _SQL_PARTS.finditer(text)))
+        re.findall(r"\$([A-Za-z_]\w*)", "".join(match["other"] or " " for match in _SQL_PARTS.finditer(text)))
     )
 
 

@@ -25,7 +25,7 @@ from mtmd.run import RACE_DAYS, Race, RunPlan, plan_window
 from mtmd.store.files import digest
 from mtmd.store.workspace import Workspace, read_record, write_record
 from mtmd.train.results import ChosenStart
-from mtmd.train.stage import Trained, candidate_of
+from mtmd.train.stage import Trained
 from mtmd.validate.stage import DataQuality
 
 _VALIDATION = "validation.json"
@@ -45,7 +45,7 @@ class DayRun(Frozen):
 
     @property
     def candidate(self) -> Trained:
-        return candidate_of(self.plan, self.trained)
+        return next(model for model in self.trained if model.name == self.plan.candidate)
 
     @property
     def own(self) -> Trained:

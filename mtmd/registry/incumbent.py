@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import BundleError, RegistryError
-from mtmd.registry.records import Champion, ChampionChange, ModelManifest
+from mtmd.registry.records import Champion, ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.store.workspace import Workspace
 
@@ -45,7 +45,7 @@ def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
     live = registry.champion()
     if live is None:
         return Incumbent()
-    if _is_settled(live, candidate, as_of) and (change := _promotion(registry, candidate)):
+    if _is_settled(live, candidate, as_of) and (change := registry.promotion(candidate)):
         before = change.previous
         words = (
             f"champion {before}, which it displaced, is not in the registry any more, so it is not compared"
@@ -80,8 +80,3 @@ def earlier_champions(registry: Registry, as_of: date) -> Iterator[ModelManifest
 def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
     """Whether another promotion of the candidate is impossible; after a rollback the registry says it."""
     return live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)
-
-
-def _promotion(registry: Registry, candidate: str) -> ChampionChange | None:
-    changes = (change for change in reversed(registry.history()) if change.action == "promote")
-    return next((change for change in changes if change.model_id == candidate), None)

@@ -241,7 +241,7 @@ def stood_on(champion: Champion | None, new: KnownModel, share: float) -> tuple[
     return (*before, new)[-_STANDING:], 1.0 if alone else share
 
 
-def refusal(manifest: ModelManifest, champion: Champion, was_promoted: Callable[[str], bool]) -> str | None:
+def refusal(manifest: ModelManifest, champion: Champion, was_promoted: Callable[[str], object]) -> str | None:
     """Why a model may not displace the champion: it is older, or was rolled back, by its id or by its content.
 
     Nor may one that a training made of a model that was rolled back meanwhile, unless it was champion itself before:

@@ -147,7 +147,7 @@ class Registry:
                 raise RegistryError(
                     f"model {model_id!r} has as_of {manifest.as_of}; it cannot be promoted for {as_of}"
                 )
-            if champion is not None and (words := refusal(manifest, champion, self._was_promoted)):
+            if champion is not None and (words := refusal(manifest, champion, self.promotion)):
                 return Promotion(outcome="refused", champion=champion, words=words)
             later = [change.action for change in self.history() if change.sequence > expected_sequence]
             check_sequence(champion, expected_sequence + later.count("rollout"), model_id)
@@ -253,8 +253,10 @@ class Registry:
         if (differing := differing_file(self.path(model_id), files, whose)) is not None:
             raise BundleError(f"{differing}. {_REMEDY}")
 
-    def _was_promoted(self, model_id: str) -> bool:
-        return any(change.action == "promote" and change.model_id == model_id for change in self.history())
+    def promotion(self, model_id: str) -> ChampionChange | None:
+        """The last promotion of a model; None for none."""
+        changes = (change for change in reversed(self.history()) if change.action == "promote")
+        return next((change for change in changes if change.model_id == model_id), None)
 
     def _mended(self) -> Champion | None:
         """The champion before a change, with its record and its copy made whole; callers hold the lock."""

@@ -9,6 +9,7 @@ delivered again, does not count: it would be easier to beat.
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 from mtmd.extract.window import days_fingerprint
@@ -45,9 +46,10 @@ def earlier(plan: RunPlan, kind: str, shards: Mapping[date, str]) -> Trained | N
     oldest = plan.as_of - timedelta(days=age + 1)
     while oldest in plan.preset.left_out:  # the due day's window ended before it
         oldest -= timedelta(days=1)
-    found = {max(made.shards): (path, made) for path, made in _stored(plan, kind)}
-    for last in sorted((day for day in found if oldest <= day < plan.as_of), reverse=True):
-        path, made = found[last]
+    found = [(max(made.shards), path, made) for path, made in _stored(plan, kind)]
+    for last, path, made in sorted(found, key=itemgetter(0), reverse=True):
+        if not oldest <= last < plan.as_of:
+            continue
         if (why := _unfit(plan, path, made, shards)) is not None:
             _log.warning("%s is not compared, because %s", path, why)
             continue

@@ -84,11 +84,6 @@ def training_key(kind: str, window: str, preset: Preset, start: Start | None = N
     return digest([recipe_of(kind, preset), window, None if start is None else start.key()])
 
 
-def candidate_of(plan: RunPlan, trained: Sequence[Trained]) -> Trained:
-    """The model among a run's models that may go live; the others are what it is compared with."""
-    return next(model for model in trained if model.name == plan.candidate)
-
-
 def choose_start(plan: RunPlan, window: Mapping[date, str]) -> ChosenStart:
     """What the day's candidate goes on from; `window` has the fingerprint of each training day's shard."""
     chosen = (there.choose(plan, window) for there in extension.modules("start").values())

@@ -17,7 +17,6 @@ from mtmd.store.files import digest
 from mtmd.store.workspace import read_record, write_record
 from mtmd.validate.results import DayProfile, DayValidation, Validation
 from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
-from mtmd.validate.runner import require as require_validation
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +42,8 @@ def validate(plan: RunPlan, on_day: Callable[[int, int], object] = lambda *_: No
     """Validate the plan's days, oldest first, then their window; `on_day` is told how many are done, of how many.
 
     A day that passed before with the same files, declarations and suites is not run again (`validated`); one that
-    failed is. All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
-    missing or unreadable, have other columns than declared, or change while they are validated.
+    failed is. All days are looked at before anything is raised: see `runner.require`. Raises LogsError where a day's
+    files are missing or unreadable, have other columns than declared, or change while they are validated.
     """
     days: list[DayValidation] = []
     reused: list[date] = []
@@ -86,11 +85,6 @@ def validated(
     if result.passed:
         write_record(place, result, seal=True)
     return result, False
-
-
-def require(quality: DataQuality) -> None:
-    """Raise ValidationError where expectations stop the run, with counts and sample keys."""
-    require_validation(*quality.validations)
 
 
 def day_sources(plan: RunPlan, day: date) -> Sources:

@@ -115,7 +115,9 @@ def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_p
         (("[rivals.pooled]", "embeding = 8"), r"rivals\.pooled\.embeding: no such key; write embedding"),
         (("[rivals.two]", 'architecture = "mtmd"'), r"rivals\.two\.emb_deep: missing; add it: width of emb_deep"),
         (("[rivals.two]", 'architecture = "mtmd"', "emb_deep = { ctr = 8 }"), r"rivals\.two\.emb_deep has \['ctr'\]"),
-        (("[rivals.mtmd]", "emb_deep = 8"), r"rivals\.mtmd has the name of the candidate's architecture; give"),
+        (("[rivals.mtmd]", "emb_deep = 8"), r"rivals\.mtmd has the name of the candidate's architecture, or"),
+        (("[rivals.constant]", 'architecture = "plain"'), r"rivals\.constant has the name of the candidate's archit"),
+        (("[rivals.'a/b']", 'architecture = "plain"'), r"rivals\.a/b.* must match pattern"),
         (("[training]", 'learn_from = "actions"', "forecast_step = 0.5"), r"step \(0\.5\) moves scores, .*; set it"),
         (race("'two'"), r"contestants has 'two', which is no rival of the preset; use some of .*, or add \[r"),
         (race("'mtmd'"), r"contestants has 'mtmd', which is the preset's own model and always takes part; take it"),
@@ -129,6 +131,13 @@ def test_a_network_or_a_setting_that_there_is_not_is_an_error(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load_preset(derived(tmp_path, *lines))
+
+
+def test_the_model_of_each_part_is_no_setting_of_tasks(tmp_path: Path) -> None:
+    each = ("[model.each]", 'architecture = "plain"', "widths = [8]")
+    base = derived(tmp_path, "[model]", 'architecture = "split"', *each)
+    tasks = 'domains.tasks = [{ name = "ctr", label = "clicked" }]'
+    assert load_preset(derived(tmp_path, tasks, base=base, name="narrow")).model.each.widths == (8,)  # type: ignore[attr-defined]
 
 
 def test_another_architecture_takes_the_place_of_the_bases_with_all_its_settings(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
+import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import IdsConfig, Preset
@@ -63,6 +65,24 @@ def test_a_champion_with_another_tree_of_tasks_is_compared(done_live: Done, tiny
     scores = registered_scores(done_live.plan, done_live.exported.model_id, shard)
     plan = done_live.plan.model_copy(update={"preset": preset})
     assert registered_scores(plan, done_live.exported.model_id, shard).tobytes() == scores.tobytes()
+
+
+def test_a_champion_that_learned_from_scores_reads_a_day_without(
+    done_live: Done, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    given, model = done_live.plan, done_live.exported.model_id
+    scores = registered_scores(given, model, open_shard(Path(done_live.days.held_out.path)))
+    logs = shutil.copytree(given.logs, tmp_path / "logs")
+    (file,) = (logs / "candidates" / f"date={given.as_of}").glob("*.parquet")
+    table = pq.ParquetFile(file).read()
+    pq.write_table(table.drop_columns(list(tiny_preset.domains.score_tasks)), file)
+    wider = {"buckets": 999}
+    changed = [one.model_dump() | (wider if one.name == "country" else {}) for one in tiny_preset.features]
+    preset = Preset.model_validate(tiny_preset.model_dump() | {"features": changed})
+    plan = given.model_copy(update={"preset": preset, "logs": str(logs), "artifacts": str(tmp_path)})
+    shutil.copytree(given.workspace.root / "models", plan.workspace.root / "models")
+    shard = open_shard(Path(done_live.days.held_out.path))
+    assert registered_scores(plan, model, shard).tobytes() == scores.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,10 @@ def test_outcomes_that_are_no_tasks_label_may_be_missing(
 ) -> None:
     unused = ["position", "good_clicked", "hidden", "repinned"]
     rewrite(logs, "candidates", lambda table: table.drop_columns(unused))
+    rewrite(logs, "requests", lambda table: table.append_column("position", [[0] * 4]))
+    with pytest.raises(LogsError, match=r"other columns than declared: position \(not"):
+        extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
+    rewrite(logs, "requests", lambda table: table.drop_columns("position"))
     shard = open_shard(Path(extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").path))
     assert shard.position.tolist() == [-1] * 5
     assert shard.impressed.tolist() == [1, 0, 0, 1, 1]

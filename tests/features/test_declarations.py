@@ -106,7 +106,11 @@ def test_the_same_name_may_stand_on_both_sides() -> None:
             (COUNTRY, FORMAT.model_copy(update={"domains": ("search",)})),
             r"'format' names domains \['search'\]; declared: \['standard', 'shopping'\]",
         ),
-        ((COUNTRY, AGE), r"the item side has no shallow feature; mark one categorical"),
+        ((COUNTRY, AGE), r"\['shopping', 'standard'\] of the item side have no feature; give them one"),
+        (
+            (COUNTRY, FORMAT.model_copy(update={"shallow": False})),
+            r"the item side has no shallow feature; mark",
+        ),
         ((AGE, FORMAT), r"the query side has no shallow feature"),
         ((COUNTRY,), r"at least 2 items"),
     ],

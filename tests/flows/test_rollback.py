@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mtmd.flows import prefect_artifacts
+from mtmd.flows import daily_retrain, prefect_artifacts
 from mtmd.flows.upkeep import UNPUBLISHED, rollback
 from mtmd.promote.rollback import rollback as take_down
 from mtmd.registry.registry import Registry
@@ -106,14 +106,15 @@ def test_a_run_that_goes_on_after_a_rollback_leaves_the_ads_that_it_kept(
     next_day: Run, first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rollback comes between the run's promotion and its publication."""
-    artifacts, verdict = copied(next_day.artifacts, tmp_path / "artifacts"), prefect_artifacts.verdict
+    artifacts, publish = copied(next_day.artifacts, tmp_path / "artifacts"), daily_retrain.publish_of_day
     good, bad = first_run.summary.model_id, next_day.summary.model_id
 
     def rolled_back_after(*given: Any) -> None:
-        verdict(*given)
-        take_down(Workspace(artifacts / LINE), "the newest ads are wrong", bad)
+        publish(*given)
+        if given[0] == "verdict":
+            take_down(Workspace(artifacts / LINE), "the newest ads are wrong", bad)
 
-    monkeypatch.setattr(prefect_artifacts, "verdict", rolled_back_after)
+    monkeypatch.setattr(daily_retrain, "publish_of_day", rolled_back_after)
     again = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
     assert again.summary.champion == bad
     current = Catalogue(artifacts / LINE).current(good)

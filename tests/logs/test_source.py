@@ -36,6 +36,7 @@ def test_a_folder_has_a_statement_for_each_table(tmp_path: Path) -> None:
         ("from f($paths) where a = '; -- b'", "from f($paths) where a = '; -- b'"),
         ("select ';', $$;$$, $paths ;;\n-- the end; really\n/* ; */ ; \n", "select ';', $$;$$, $paths "),
         ('select $paths as ";"', 'select $paths as ";"'),
+        (r"select e'it\'s; a', $q$ $$; $q$, $paths;", r"select e'it\'s; a', $q$ $$; $q$, $paths"),
     ],
 )
 def test_a_semicolon_that_ends_a_statement_is_left_out(tmp_path: Path, text: str, kept: str) -> None:

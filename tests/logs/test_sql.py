@@ -1,6 +1,7 @@
 """What statements of a team can reach: the logs that the preset declares, and nothing else of the machine."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_a_linked_file_is_read_where_it_is_named_and_nothing_beside_it(root: Pat
 def test_the_machine_the_network_and_extensions_are_refused(ask: Ask, sql: str) -> None:
     with pytest.raises(duckdb.Error, match=r"disabled|locked|Cannot"):
         ask(sql)
+
+
+def test_the_machines_time_zone_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        with database([root]) as here:
+            (hour,) = here.rows("select hour(timestamptz '2026-01-05 12:00:00+00') as utc")
+    time.tzset()
+    assert hour == {"utc": 12}
 
 
 def test_what_memory_cannot_hold_still_spills(

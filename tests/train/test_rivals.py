@@ -46,9 +46,9 @@ def stand_in(
     return earlier(planned(preset, as_of, place), "per_slice", shards or {})
 
 
-def store(preset: Preset, as_of: date, place: Path, days: int = DAYS) -> Path:
+def store(preset: Preset, as_of: date, place: Path, days: int = DAYS, delivery: str = "as it was") -> Path:
     """What a run of that day leaves of a training: its record and its recipe, beside weights that nobody reads here."""
-    shards = dict.fromkeys(plan_window(as_of, days), "as it was")
+    shards = dict.fromkeys(plan_window(as_of, days), delivery)
     final = planned(preset, as_of, place).workspace.trained(
         "per_slice", training_key("per_slice", days_fingerprint(shards), preset)
     )
@@ -143,6 +143,8 @@ def test_one_that_saw_a_day_which_is_gone_or_was_delivered_again_does_not_stand_
 ) -> None:
     monday = store(weekly, day(0), tmp_path)
     shards = {day(-n): "as it was" for n in range(-2, DAYS - 2)}
+    for number in range(4):  # trained on other deliveries; which of all is found first is chance
+        store(weekly, day(0), tmp_path, delivery=f"{number}")
     for same in (shards, shards | {day(1): "now"}):  # which it has not seen
         found = stand_in(weekly, day(3), tmp_path, same)
         assert found is not None

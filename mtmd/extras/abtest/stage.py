@@ -169,7 +169,7 @@ def ab_test(
     Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for a model that is
     missing.
     """
-    world, settings = world_of(plan.preset, plan.logs), plan.preset.extra(Settings)
+    world, settings = world_of(plan.preset, plan.logs), plan.preset.extras.of(Settings)
     models, candidate = _serving(trained), plan.candidate
     if missing := {candidate, BASELINE} - set(models):
         raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen, Preset, load_preset
 from mtmd.config.base import merged, nearest
-from mtmd.errors import ConfigError, EvaluationError, LogsError
+from mtmd.errors import ConfigError, EvaluationError
 from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, ShardRef
 from mtmd.logs.source import LogSource
@@ -124,12 +124,7 @@ def held_out_days(
     if first is not None and days is not None:
         raise ConfigError(f"--first {first} and --days {days} both say how many days; give one of them")
     if last is None:
-        source = _source(preset, logs, artifacts)
-        if not (there := source.available_days()):
-            raise LogsError(
-                f"logs {str(source.root)!r} have no day of which there are all three tables", "deliver one"
-            )
-        last = there[-1]
+        last = _source(preset, logs, artifacts).newest_common_day()
     if first is None:
         some = (last - timedelta(days=back) for back in range((days or DAYS) + len(preset.left_out)))
         return tuple(day for day in some if day not in preset.left_out)[: days or DAYS][::-1]

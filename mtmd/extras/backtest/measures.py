@@ -252,7 +252,7 @@ class OverDays(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
-        return abs(self.mean) > self.reach
+        return abs(self.mean) > self.reach > 0.0  # of one request, resamples do not differ
 
 
 def over_days(days: Sequence[Floats], confidence: float, seed: int) -> OverDays:

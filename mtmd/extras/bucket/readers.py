@@ -117,8 +117,8 @@ class BucketTable(Table):
         """The objects as a folder of logs. Raises LogsError where one is not as it was listed."""
         place = self._record(day).parent / listing.version
         make_once(place, lambda temporary: self._fetch(day, listing, temporary))
-        text = str(_file(place, "/".join(self._parts)))
-        return LogSource(place, tables=SourcesConfig.model_validate({self.name: {"files": text}}))
+        url, text = self._parts
+        return LogSource(_file(place, url), tables=SourcesConfig.model_validate({self.name: {"files": text}}))
 
     def _fetch(self, day: date, listing: _Listing, place: Path) -> None:
         root = self._template.folder

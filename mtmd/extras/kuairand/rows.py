@@ -99,11 +99,9 @@ class TeachingRows:
         return np.asarray(self.known & np.stack(happened, axis=1))
 
 
-def coded(values: pa.Array | pa.ChunkedArray) -> Ints:
+def coded(values: pa.ChunkedArray) -> Ints:
     """(N,) 1 + the position of each value among the distinct ones, in order of appearance; 0 for null."""
-    flat = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    found = flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()
-    indices = pc.fill_null(pc.add(found.indices, 1), 0)
+    indices = pc.fill_null(pc.add(values.combine_chunks().indices, 1), 0)
     return np.asarray(indices.to_numpy(zero_copy_only=False).astype(np.int64))
 
 

@@ -204,7 +204,8 @@ def time_sql(column: Column) -> str | None:
     """How a column is read as a TIMESTAMP; None where it can't be one."""
     if column.kind in {"whole", "fraction"}:
         way = next((way for least, way in _SINCE_1970 if (column.least or 0) > least), None)
-        return way and way.format(f"cast({column.sql} as bigint)")
+        whole = f"floor({column.sql})" if column.kind == "fraction" else column.sql  # a cast would round up
+        return way and way.format(f"cast({whole} as bigint)")
     if column.kind == "time" and column.type.startswith("VARCHAR"):
         return text_time_sql(column.sql)
     return column.sql if column.type.startswith("TIMESTAMP") and column.kind == "time" else None

@@ -39,7 +39,7 @@ class Report(Frozen):
 
 def ranks(preset: Preset) -> int:
     """How many processes a training of this preset has."""
-    return preset.extra(Settings).count
+    return preset.extras.of(Settings).count
 
 
 def require_machine(preset: Preset) -> None:

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 def observer(preset: Preset, line: Path, service: ServiceSettings, name: str) -> "Shadow | None":
     """The shadow of a service, whose `name` names its log; None where the preset has none."""
-    settings = preset.extra(Settings)
+    settings = preset.extras.of(Settings)
     if settings.model is None:
         return None
     return Shadow(Shadowing(line, line / "shadow" / f"{name}.jsonl", service, settings))

@@ -159,7 +159,7 @@ class SpooledTable(Table):
 
     @property
     def _asked(self) -> str:
-        return digest(self.config.model_dump(mode="json"))
+        return digest([self.config.model_dump(mode="json"), str(self.root)])
 
     def _day(self, day: date) -> Path:
         return self.folder / self.name / day.isoformat()

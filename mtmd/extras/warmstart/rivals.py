@@ -13,7 +13,7 @@ ANCHOR = "anchor"
 
 def registered(plan: RunPlan) -> dict[str, str]:
     """The last fully retrained champion before the day; nothing where there is none, or no day goes on."""
-    if not plan.preset.extra(Settings).on:
+    if not plan.preset.extras.of(Settings).on:
         return {}
     earlier = earlier_champions(Registry(plan.workspace.root), plan.as_of)
     found = next((model.model_id for model in earlier if model.started_from is None), None)

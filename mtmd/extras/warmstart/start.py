@@ -41,7 +41,7 @@ def choose(plan: RunPlan, window: Mapping[date, str]) -> ChosenStart | None:
 
     None where the preset retrains every day in full. A start that is damaged, or missing, is logged as a warning.
     """
-    if not plan.preset.extra(Settings).on:
+    if not plan.preset.extras.of(Settings).on:
         return None
     champion = next(earlier_champions(Registry(plan.workspace.root), plan.as_of), None)
     if champion is None:
@@ -63,7 +63,7 @@ def _full(why: str) -> ChosenStart:
 
 
 def _warm(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) -> ChosenStart:
-    config, seen = plan.preset.extra(Settings), max(champion.window)
+    config, seen = plan.preset.extras.of(Settings), max(champion.window)
     full_model_id, full_as_of = _last_full(champion)
     labelled = plan.preset.domains.action_tasks.values()  # so many days have one whose labels are final
     start = Start(
@@ -88,7 +88,7 @@ def _obstacles(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str
     _, full_as_of = _last_full(champion)
     if champion.kind != plan.candidate:
         yield f"it is {champion.kind}, and the day's candidate is {plan.candidate}"
-    if (plan.as_of - full_as_of).days >= (most := plan.preset.extra(Settings).full_every_days):
+    if (plan.as_of - full_as_of).days >= (most := plan.preset.extras.of(Settings).full_every_days):
         yield f"the last full retrain is of {full_as_of} (full_every_days {most})"
     if not champion.window:
         yield "its manifest names no training days"
@@ -118,7 +118,7 @@ def _damage(plan: RunPlan, champion: ModelManifest) -> str | None:
 def material(job: TrainingJob, share: Share) -> tuple[Preset, TrainingData, Opening] | None:
     """Settings, batches and opening of what may go live; None where the preset retrains every day in full."""
     plan, start = job.plan, job.start
-    if not plan.preset.extra(Settings).on:
+    if not plan.preset.extras.of(Settings).on:
         return None
     whole, directory = window_data(plan, job.window, share), Path(job.directory)
     if start is None:

@@ -8,8 +8,6 @@ from pydantic import Field, ValidationError
 from mtmd.config.base import Frozen, wrong_values
 from mtmd.errors import ConfigError
 
-_ROWS_PER_BLOCK = 32_768
-
 
 class WorldConfig(Frozen):
     """One simulated ad platform. Two equal configurations write the same bytes.
@@ -56,8 +54,3 @@ class WorldConfig(Frozen):
             return cls(seed=seed, **known)
         except ValidationError as error:
             raise ConfigError(f"the simulated platform is wrong:\n{wrong_values(error)}") from error
-
-    @property
-    def block_requests(self) -> int:
-        """Requests that are drawn together: the unit of work, of memory and of random streams."""
-        return max(1, _ROWS_PER_BLOCK // self.candidates_per_request)

@@ -27,6 +27,7 @@ from mtmd.store.stores import resolve
 from mtmd.store.workspace import read_record, write_record
 
 _IDENTITY = "world.json"
+_ROWS_PER_BLOCK = 32_768
 ModelOf = Callable[[int], str]
 
 
@@ -64,9 +65,10 @@ class SimulatedPlatform:
         return self.market.ads((day - self.config.origin).days)
 
     def blocks(self, day: date, ads: Ads) -> Iterator[_Block]:
-        """The day's requests, a bounded number at a time."""
+        """The day's requests, a bounded number at a time: the unit of work, of memory and of random streams."""
         ordinal = day.toordinal()
-        total, size = request_count(self.config, ordinal), self.config.block_requests
+        total = request_count(self.config, ordinal)
+        size = max(1, _ROWS_PER_BLOCK // self.config.candidates_per_request)
         for start in range(0, total, size):
             requests = draw_requests(self.population, ordinal, start, min(start + size, total))
             pairs = draw_pairs(self.population, requests, ads, ordinal, start)

@@ -172,3 +172,7 @@ def test_how_many_days_would_decide_is_known_from_their_spread() -> None:
     assert days_to_decide(OverDays(-1.0, 9.0, 2.0), 0.95) == 18
     assert days_to_decide(OverDays(0.001, 9.0, 2.0), 0.95) is None
     assert days_to_decide(OverDays(0.0, 0.0, 0.0), 0.95) is None
+
+
+def test_one_request_decides_nothing() -> None:
+    assert not over_days([np.array([0.8, *[0.8] * 9, *[np.nan] * 5])], 0.95, 0).is_sure

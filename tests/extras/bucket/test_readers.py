@@ -51,6 +51,12 @@ def logs(s3: S3, tmp_path: Path) -> LogSource:
     return source(tmp_path)
 
 
+def test_a_prefix_is_no_pattern(s3: S3, tmp_path: Path) -> None:
+    s3.put(f"{URL}/p{{x}}*/ads/date={DAY}/a.parquet", b"a")
+    (found,) = source(tmp_path / "art{x}", f"{URL}/p{{x}}*").day_files("ads", DAY)
+    assert found.read_bytes() == b"a"
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_days_files_and_digests_are_those_of_the_same_folder(s3: S3, tmp_path: Path, layout: str) -> None:
     for n, name in enumerate(FILES[layout]):

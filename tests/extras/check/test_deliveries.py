@@ -21,7 +21,7 @@ from mtmd.logs.source import LogSource
 from mtmd.project.commands import create_project
 from mtmd.run import RunPlan, plan_run
 from mtmd.validate import stage as validate_stage
-from mtmd.validate.runner import validate_day
+from mtmd.validate.runner import require, validate_day
 from tests.extras.proposal.foreign import write_foreign_logs
 from tests.shared import Shared
 
@@ -112,7 +112,7 @@ def _problems(team: Path) -> list[Finding]:
 def _stopped(team: Path) -> str:
     """What a run ends with."""
     with pytest.raises(MtmdError) as caught:
-        validate_stage.require(validate_stage.validate(_plan(team)))
+        require(*validate_stage.validate(_plan(team)).validations)
     return str(caught.value)
 
 

@@ -110,6 +110,9 @@ def test_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path
     logs = _write(foreign_logs, tmp_path / 'team "a"', 8, requests=requests, ads=ads, candidates=scored)
     proposal = propose(logs)
     assert 'make_timestamp(cast("at" as bigint) * 1000000) as ts' in proposal.statements["requests"]
+    parts = requests.replace("::bigint", " + 0.75")
+    parts = propose(_write(foreign_logs, tmp_path / "parts", requests=parts)).statements["requests"]
+    assert 'make_timestamp(cast(floor("at") as bigint) * 1000000) as ts' in parts
     assert proposal.understood[-1] == "left out: slot, m, client"
     preset = _checked(proposal, tmp_path / "their-ads")
     assert preset.domains.surfaces == ("home_feed", "home_find")

@@ -1,6 +1,7 @@
 """Days of real tables of each kind: fetched once for each of their versions, and read as files."""
 
 import logging
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def test_another_section_fetches_the_day_again(remote: Remote) -> None:
     first = whole.files(DAY)
     assert part.files(DAY) != first
     assert whole.files(DAY) == first
+    assert replace(whole, root="elsewhere")._current(DAY) is None
 
 
 def test_a_fetched_day_that_is_damaged_is_fetched_again(remote: Remote) -> None:
