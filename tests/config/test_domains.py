@@ -39,14 +39,12 @@ def test_the_mask_says_which_tasks_a_domain_has() -> None:
     [
         ({"surfaces": ("search", "search")}, r"surface names \['search', 'search'\] must be distinct"),
         ({"tasks": (GCTR, CTR)}, r"'gctr' has parent 'ctr', which must be a task declared before it"),
-        ({"tasks": (CTR, GCTR.model_copy(update={"parent": "gctr"}))}, r"'gctr' has parent 'gctr'"),
         (
             {"products": ("video",), "tasks": (CTR, OCTR)},
             r"'octr' names products \['standard'\]; declared: \['video'\]",
         ),
         ({"surfaces": ("all",)}, r"surface names \['all'\] must not have 'all'"),
         ({"surfaces": ("home/feed",)}, r"should match pattern"),
-        ({"products": ()}, r"at least 1 item"),
         ({"surfaces": tuple(f"s{n}" for n in range(129))}, r"at most 128 items"),
         (
             {

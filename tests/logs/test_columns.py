@@ -19,19 +19,15 @@ READ_WITH_A_CAST = [
 ]
 REFUSED = [
     ("BIGINT", "INTEGER"),
-    ("UINTEGER", "INTEGER"),
     ("UBIGINT", "BIGINT"),
     ("DOUBLE", "BIGINT"),
     ("HUGEINT", "FLOAT"),
     ("VARCHAR", "FLOAT"),
-    ("BOOLEAN", "FLOAT"),
     ("INTEGER", "BOOLEAN"),
     ("BIGINT", "VARCHAR"),
-    ("UUID", "BIGINT"),
     ("FLOAT[][]", "FLOAT[]"),
     ("INTEGER[]", "FLOAT[]"),
     ("DATE", "TIMESTAMP"),
-    ("DOUBLE", "TIMESTAMP"),
     ("BLOB", "VARCHAR"),
 ]
 

@@ -73,6 +73,15 @@ def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
     return {"requests": requests, "ads": ads, "candidates": candidates}
 
 
+def damaged(path: Path, *statements: str) -> None:
+    """Change a file's table, named `t`, with SQL."""
+    with duckdb.connect() as connection:
+        connection.execute(f"create table t as from read_parquet('{path}', hive_partitioning = false)")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"copy t to '{path}' (format parquet)")
+
+
 @dataclass(frozen=True)
 class Logs:
     """A directory of logs of `DAY` and the day before it."""
@@ -93,12 +102,7 @@ class Logs:
 
     def damage(self, table: str, *statements: str) -> None:
         """Change the table of `DAY`, named `t`, with SQL."""
-        path = self.file(table)
-        with duckdb.connect() as connection:
-            connection.execute(f"create table t as from read_parquet('{path}', hive_partitioning = false)")
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute(f"copy t to '{path}' (format parquet)")
+        damaged(self.file(table), *statements)
 
     @property
     def source(self) -> LogSource:

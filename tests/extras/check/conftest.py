@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from mtmd.extras.check.check import check_project
 from mtmd.extras.check.findings import Finding, Level, ProjectCheck
+from tests.validate.conftest import damaged
 
 AS_OF = date(2026, 1, 23)  # the newest of the tests' days
 PRESET = 'base = "tiny"\nname = "mine"\nsql = "sql"\n'
@@ -39,12 +39,7 @@ class Project:
 
     def damage(self, table: str, *statements: str, day: date = AS_OF) -> None:
         """Change a day's table, named `t`, with SQL."""
-        path = self.file(table, day)
-        with duckdb.connect() as connection:
-            connection.execute(f"create table t as from read_parquet('{path}', hive_partitioning = false)")
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute(f"copy t to '{path}' (format parquet)")
+        damaged(self.file(table, day), *statements)
 
     def statement(self, table: str, text: str) -> None:
         (self.root / "sql" / f"source_{table}.sql").write_text(text)

@@ -243,8 +243,3 @@ def test_logs_that_were_delivered_anew_mean_a_full_retrain(warm_line: Line) -> N
         chosen = warm_line.choose(warm_line.plan(LATER), other)
         assert chosen.start is None
         assert f"logs of {day} are not those it was trained on" in chosen.words
-
-
-def test_a_full_retrain_every_day_says_nothing(warm_line: Line) -> None:
-    chosen = warm_line.choose(warm_line.plan(LATER, on=False))
-    assert (chosen.start, chosen.words) == (None, "")

@@ -1,11 +1,10 @@
 """Trainings that go on from another one: what they start with, that they repeat, and that they can be resumed."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
@@ -81,25 +80,6 @@ def test_a_model_starts_with_the_weights_and_moments_and_its_own_windows_statist
             assert torch.equal(optimizer.state[parameter][slot], moments[f"{slot}/{name}"]), name
     assert moments["step/query.bias"] == 6  # two epochs of three batches
     assert moments["exp_avg_sq/query.adaptation.tables.tables.0"].sum() > 0
-
-
-def test_moments_of_all_rows_that_an_earlier_version_kept_are_taken(
-    preset: Preset, earlier: Path, tmp_path: Path
-) -> None:
-    moments, model = load_file(earlier / MOMENTS), build_model("mtmd", preset)
-    tables = [name for name, _ in model.named_parameters() if f"rows/{name}" in moments]
-    for name in tables:
-        rows = moments.pop(f"rows/{name}")
-        for slot in ("exp_avg", "exp_avg_sq"):
-            every = torch.zeros_like(model.get_parameter(name))
-            every[rows] = moments[f"{slot}/{name}"]
-            moments[f"{slot}/{name}"] = every
-    shutil.copytree(earlier, tmp_path / "dense")
-    save_file(moments, tmp_path / "dense" / MOMENTS)
-    ends = [_fit(begun, preset, tmp_path / begun.name)[0] for begun in (earlier, tmp_path / "dense")]
-    assert tables
-    for own, other in zip(ends[0].parameters(), ends[1].parameters(), strict=True):
-        assert torch.equal(own, other)
 
 
 def test_statistics_are_those_of_the_whole_window_and_batches_those_of_the_newest_days(
