@@ -7,7 +7,6 @@ from pydantic import BaseModel, ValidationError
 
 from mtmd.config import (
     EvaluationConfig,
-    GatesConfig,
     IdsConfig,
     RetentionConfig,
     TrainingConfig,
@@ -31,7 +30,6 @@ def test_the_papers_sizes_are_the_default() -> None:
     ("section", "change", "message"),
     [
         (EvaluationConfig(), {"kept": 3}, r"evaluation.kept \(3\) must be at least winners \(4\)"),
-        (GatesConfig(), {"parity_score": 1}, r"Extra inputs are not permitted"),
         (IdsConfig(), {"ad": "TEXT"}, r"'BIGINT' or 'VARCHAR'"),
         (RetentionConfig(), {"shards": 60}, r"greater than or equal to 61"),
         (MODEL, {"expert_widths": [10**9]}, r"less than or equal to 65536"),

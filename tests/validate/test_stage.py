@@ -17,6 +17,7 @@ from mtmd.report.document import markdown
 from mtmd.run import RunPlan, plan_window
 from mtmd.validate import stage
 from mtmd.validate.results import DayValidation
+from mtmd.validate.runner import require
 from tests.conftest import FIRST_DAY
 
 DAYS, COMPARED = 3, 2  # of a window; earlier days that a day is to be compared with
@@ -101,7 +102,7 @@ def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(line:
         quality = line.run()
         assert (quality.passed, quality.window, line.judged) == (False, None, [NEWEST])
     with pytest.raises(ValidationError, match=rf"{NEWEST}(.|\n)*request_id_unique: 2 unexpected"):
-        stage.require(quality)
+        require(*quality.validations)
     assert ": stops the run; " in markdown(view.of_stage(line.plan(), stages.data(quality)))
 
 
@@ -166,7 +167,7 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(line: Line) ->
     preset = line.preset.model_copy(update={"left_out": {gone: "the disk was full"}})
     without = plan.model_copy(update={"preset": preset, "days": plan.days[:-1], "left_out": preset.left_out})
     quality = stage.validate(without)
-    stage.require(quality)
+    require(*quality.validations)
     assert [one.day for one in quality.days] == [*plan.days[:-1], NEWEST]
     assert f"without {gone} (the disk was full)" in markdown(view.of_stage(without, stages.data(quality)))
     with pytest.raises(LogsError, match=str(gone)):
