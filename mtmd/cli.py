@@ -186,15 +186,12 @@ def rollout(
 
     if (share is not None) + full + stop != 1:
         raise ConfigError(f"--share ({share}), --full ({full}) and --stop ({stop}): name one of them")
+    line = Workspace.of(artifacts, load_preset(preset))
     if stop:
-        model = (
-            model or Registry(Workspace.of(artifacts, load_preset(preset)).root).require_champion().model_id
-        )
+        model = model or Registry(line.root).require_champion().model_id
         rollback(preset, reason or "the rollout was stopped", artifacts, model, logs, rollout=True)
         return
-    words = rollback_stage.roll_out(
-        Workspace.of(artifacts, load_preset(preset)), 1.0 if share is None else share, reason, model
-    )
+    words = rollback_stage.roll_out(line, 1.0 if share is None else share, reason, model)
     update_index(artifacts, preset)
     console.print(literal(words))
     if share is not None:  # the others had the ads of an earlier day

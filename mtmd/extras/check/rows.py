@@ -113,7 +113,8 @@ def _remedy(
             f"select distinct {side} as v from {table} where {side} not in ({listed(domains)})"
         )
         values = sorted(row["v"] for row in rows)
-        names = [re.sub(r"\W+", "_", value.lower()).strip("_") for value in values]
+        plain = (re.sub("[^a-z0-9]+", "_", value.lower()).strip("_") for value in values)
+        names = [re.sub("^(?![a-z])", "n_", name) for name in plain]
         told = []
         if set(names) - set(domains):
             named = ", ".join(json.dumps(name) for name in dict.fromkeys((*domains, *names)))

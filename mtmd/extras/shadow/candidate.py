@@ -229,7 +229,7 @@ def summed_up(folder: Path) -> Iterator[str]:
     pairs: dict[tuple[str, str], list[Compared]] = defaultdict(list)
     failures: list[Failed] = []
     unreadable = 0
-    for line in (line for file in files for line in file.read_text("utf-8", "replace").split("\n")[:-1]):
+    for line in (line for file in files for line in file.read_text("utf-8", "replace").split("\n") if line):
         try:
             if "error" in json.loads(line):
                 failures.append(Failed.model_validate_json(line))
