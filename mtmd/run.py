@@ -133,10 +133,8 @@ def plan_run(
             f"window_days ({days}) must be between {chosen.min_window_days} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
-    if late := [task.name for task in chosen.domains.tasks if task.maturity > days]:
-        raise ConfigError(
-            f"window_days ({days}) must be at least the maturity of {late}; lengthen the window"
-        )
+    if late := [f"{task.name} ({task.maturity})" for task in chosen.domains.tasks if task.maturity > days]:
+        raise ConfigError(f"window_days ({days}) must be at least the maturity of {late}; lengthen it")
     plan = RunPlan(
         as_of=as_of,
         days=training_days(chosen, as_of, days),

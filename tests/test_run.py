@@ -44,7 +44,9 @@ def test_a_window_shorter_than_labels_take_is_refused(tmp_path: Path) -> None:
         window_days = 28
         domains.tasks = [{ name = "ctr", label = "clicked", learn_from = "actions", maturity = 25 }]
     """)
-    with pytest.raises(ConfigError, match=r"window_days \(20\) must be at least the maturity of \['ctr'\]"):
+    with pytest.raises(
+        ConfigError, match=r"window_days \(20\) must be at least the maturity of \['ctr \(25\)'\]"
+    ):
         plan_run(date(2026, 1, 21), str(tmp_path / "late.toml"), window_days=20, logs=str(tmp_path))
 
 

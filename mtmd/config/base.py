@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -120,10 +120,12 @@ def _unknown(path: Location, where: str, model: type[BaseModel], values: Any) ->
     known = _keys(path[:-1], model, values)
     if path[-1] in known:
         return Problem(path, f"{where}: a table of this kind has no such key", "remove it")
-    own = ["the top, before all tables"] * (path[-1] in model.model_fields)
-    own += [f"[{name}]" for name in model.model_fields if path[-1] in _keys((name,), model, values)]
+    own = [f"[{path[-1]}]" if _keys(path[-1:], model, values) else "the top, before all tables"]
+    own *= path[-1] in model.model_fields
+    tables = [name for name, field in model.model_fields.items() if not get_origin(field.annotation)]
+    own += [f"[{name}]" for name in tables if path[-1] in _keys((name,), model, values)]
     remedy = f"move it to {' or '.join(own)}" if own else "correct its name, or remove it"
-    if near := nearest(str(path[-1]), known, 0.8 if own else 0.6):
+    if near := nearest(str(path[-1]), known, 0.85 if own else 0.6):
         remedy = f"write {near}, if that is meant"
     return Problem(path, f"{where}: no such key", remedy)
 

@@ -159,7 +159,7 @@ def _of_tasks_that_are_there(tables: dict[str, Any], values: dict[str, Any]) -> 
     for section in _PER_TASK:
         table, own = tables.get(section), values.get(section)
         for key, by_task in table.items() if isinstance(table, dict) else ():
-            if isinstance(by_task, dict) and "architecture" not in by_task:
+            if isinstance(by_task, dict) and key != "each":
                 said = own.get(key) if isinstance(own, dict) else None
                 kept = tasks | (said.keys() if isinstance(said, dict) else set())
                 settings = {task: setting for task, setting in by_task.items() if task in kept}

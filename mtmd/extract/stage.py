@@ -54,8 +54,7 @@ def extract_day(
 ) -> ShardRef:
     """Extract one day, or take the shard that the same files, SQL and declarations gave before.
 
-    `ignore_undeclared` reads logs that have grown columns since the declarations were made; `without_scores` those
-    that may have lost the scores.
+    `ignore_undeclared` reads logs that have grown columns since; `without_scores` those that may have lost scores.
     A day whose files changed gets a new shard beside the old one, which stays. A stored shard is taken after its
     content is compared with its manifest; a damaged one is made again, with a warning.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
@@ -66,6 +65,8 @@ def extract_day(
 
     sources = read_now()
     fingerprint = shard_fingerprint(source, sources, declarations)
+    if without_scores:  # nothing else may take it for a day whose scores are all there
+        fingerprint = digest([fingerprint, "without scores"])
     final = shards_root / f"date={day.isoformat()}" / fingerprint[:16]
     if (kept := _kept(final, fingerprint, sources)) is not None:
         return reference(final, kept, reused=True)

@@ -70,7 +70,7 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
         ('label = "clicked" }', 'lable = "clicked" }', r"task 'ctr', lable: no such key; write label, if"),
         ('parent = "ctr" }', 'parent = "clk" }', r"domains: task 'gctr' has parent 'clk', which must be a"),
         ("window_days = 20", "days_of_window = 20", r"days_of_window: no such key; correct its name, or remove it"),
-        ("window_days = 20", "min_domain_rows = 20", r"min_domain_rows: no such key; move it to \[data\]"),
+        ("window_days = 20", "surfaces = ['a']", r"surfaces: no such key; move it to \[domains\]"),
         ("emb_deep = { ctr = 8, gctr = 4, octr = 4 }", "emb_deep = []",
          r"model\.emb_deep \(\[\]\) must be a valid dictionary, or a valid integer"),
     ],

@@ -17,7 +17,6 @@ from mtmd.registry.bundle import load_bundle
         (lambda _: {"files": []}, r"query towers are of \[\]; they must be"),
         (lambda _: {"widths": {"ctr": -1, "gctr": 1, "octr": 1}}, "greater than or equal to 1"),
         (lambda _: {"widths": {"ctr": 1}}, r"widths are of tasks \['ctr'\]"),
-        (lambda files: {"files": [*files, files[0]]}, "they must be of .*, each once"),
         (lambda files: {"files": [*files, files[0] | {"domain": "billboard"}]}, "they must be"),
         (lambda files: {"files": [files[0] | {"file": "../query_search.onnx"}]}, "should match pattern"),
     ],

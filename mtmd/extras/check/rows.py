@@ -125,7 +125,7 @@ def _remedy(
             told.append(_replaced(source, table, {side: f"case {side}{cases} else {side} end"}))
         return f"{', and '.join(told)}; or else {again}"
     key, _, exists = expect.name.partition("_")
-    if exists == "exists":
+    if exists == "exists" and f"{key}s" in TABLES:
         lost = {f"{key}s.{name}" for name in ("has_rows", f"{key}_id_unique", f"{key}_id_not_null")} & failed
         first = f"mend {key}s.{key}_id first" if lost else delivered(source, f"{key}s", day)
         return f"{first}: these may be ids that its rows have lost; or else {again}"

@@ -280,7 +280,7 @@ def pattern(user: str) -> str:
     named = [rf"(?<=\b{USER}\W{{{n}}})" for n in range(1, 6)]
     quoted = [r"(?<=['\"])"] if is_long else []
     before = r"(?<![\w.])" if is_distinct else "|".join([*named, *quoted])
-    return rf"(?:{before})(?:{forms})(?![\w-]|\.\w)"
+    return rf"(?:{before})(?:{forms})(?![\w{'' if is_distinct else '-'}]|\.\w)"
 
 
 def _sealed_again(path: Path, text: str) -> str:

@@ -108,7 +108,7 @@ def _client(api: str) -> Iterator[SyncPrefectClient]:
             yield client
     except (HTTPStatusError, TransportError, ObjectNotFound, JSONDecodeError) as error:
         raise ConfigError(
-            f"the Prefect server at PREFECT_API_URL ({api}) does not answer, or refuses ({error})",
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer, or refuses ({error.__cause__ or error})",
             "start it, or correct the variable, which ends in /api; a server with users needs PREFECT_API_KEY or "
             "PREFECT_API_AUTH_STRING",
         ) from error
