@@ -68,7 +68,7 @@ def _started() -> "tuple[subprocess.Popen[bytes], str]":
     """A server's process, which ends with this one, however that ends; and its address, where requests can wait."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         number = listening.fileno()
-        command = [sys.executable, "-m", "mtmd.flows.server", f"{number}"]
+        command = [sys.executable, "-P", "-m", "mtmd.flows.server", f"{number}"]
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -94,8 +94,9 @@ def _serve(number: int) -> None:
 
 
 def _end_with_client() -> None:
-    """What a server says as it ends would come below its client's last words."""
-    sys.stdin.buffer.read()
+    """What a server says as it ends would come below its client's last words. A buffer's lock would be in its way."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     os.kill(os.getpid(), signal.SIGTERM)
 

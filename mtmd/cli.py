@@ -120,8 +120,8 @@ def publish(
 def serve(context: typer.Context, preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
     """Serve the champion over HTTP."""
     line = str(Workspace.of(artifacts, load_preset(preset)).root)
-    # A process that has imported neither torch nor prefect, whose signals are its own.
-    command = [sys.executable, "-m", "mtmd.serve.http", line, "--preset", preset, *context.args]
+    # A process that has imported neither torch nor prefect, nor the folder's files, and whose signals are its own.
+    command = [sys.executable, "-P", "-m", "mtmd.serve.http", line, "--preset", preset, *context.args]
     os.execv(sys.executable, command)
 
 

@@ -127,7 +127,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises ConfigError for a file that is not TOML.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     # Of TOML, of UTF-8, and of integers with thousands of digits.
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"preset {path} is not valid TOML: {error}") from error

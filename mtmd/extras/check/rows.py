@@ -112,16 +112,14 @@ def _remedy(
         rows = database.rows(
             f"select distinct {side} as v from {table} where {side} not in ({listed(domains)})"
         )
-        values = sorted(row["v"] for row in rows)
-        plain = (re.sub("[^a-z0-9]+", "_", value.lower()).strip("_") for value in values)
-        names = [re.sub("^(?![a-z])", "n_", name) for name in plain]
+        plain = {row["v"]: re.sub("[^a-z0-9]+", "_", row["v"].lower()).strip("_") for row in rows}
+        names = {value: re.sub("^(?![a-z])", "n_", name) for value, name in sorted(plain.items())}
         told = []
-        if set(names) - set(domains):
-            named = ", ".join(json.dumps(name) for name in dict.fromkeys((*domains, *names)))
+        if set(names.values()) - set(domains):
+            named = ", ".join(json.dumps(name) for name in dict.fromkeys((*domains, *names.values())))
             told.append(f"where it is a new one: in [domains] of the preset: {side}s = [{named}]")
-        if names != values:
-            pairs = zip(values, names, strict=True)
-            cases = "".join(f" when {literal(value)} then {literal(name)}" for value, name in pairs)
+        if list(names) != list(names.values()):
+            cases = "".join(f" when {literal(v)} then {literal(n)}" for v, n in names.items())
             told.append(_replaced(source, table, {side: f"case {side}{cases} else {side} end"}))
         return f"{', and '.join(told)}; or else {again}"
     key, _, exists = expect.name.partition("_")

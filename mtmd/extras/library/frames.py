@@ -181,8 +181,9 @@ def _ids(table: pa.Table, side: TowerSide) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, vectors and lists of numpy, as rows of a frame have them, for JSON; other values as their text."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+    """What rows of a frame have of numpy and Arrow, for JSON; pandas' missing value as null; others as their text."""
+    plain = getattr(value, "tolist", None) or getattr(value, "as_py", None)
+    return plain() if plain else None if str(value) == "<NA>" else str(value)
 
 
 def _problems(error: ValidationError) -> str:

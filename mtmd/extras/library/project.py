@@ -49,7 +49,7 @@ class Project:
         artifacts: str | Path | None = None,
     ) -> None:
         """As `mtmd.open`."""
-        place = Path(folder)
+        place = Path(folder).expanduser().absolute()
         self._named = str(preset or place / OF_PROJECT)
         if preset is None and not Path(self._named).is_file():
             raise ConfigError(

@@ -118,7 +118,7 @@ def up(platform: Platform, preset: str | None = None) -> None:
     platform.artifacts.mkdir(parents=True, exist_ok=True)
     unless_it_fails(platform.artifacts, lambda: write_lines(platform.artifacts))
     address = (str(platform.reports_port), "--bind", "127.0.0.1", "--directory", str(platform.artifacts))
-    pages = (sys.executable, "-m", "http.server", *address)
+    pages = (sys.executable, "-P", "-m", "http.server", *address)
     _start(platform, "reports", pages, platform.reports_port)
     _await(platform, "reports", platform.reports)
     console.print(
