@@ -255,8 +255,7 @@ class Registry:
 
     def promotion(self, model_id: str) -> ChampionChange | None:
         """The last promotion of a model; None for none."""
-        changes = (change for change in reversed(self.history()) if change.action == "promote")
-        return next((change for change in changes if change.model_id == model_id), None)
+        return {one.model_id: one for one in self.history() if one.action == "promote"}.get(model_id)
 
     def _mended(self) -> Champion | None:
         """The champion before a change, with its record and its copy made whole; callers hold the lock."""
