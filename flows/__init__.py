@@ -9,3 +9,6 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+for _name in ("no_proxy", "NO_PROXY"):  # servers of a run are on this machine, which no proxy reaches
+    if (_given := os.environ.get(_name, "")) != "*":
+        os.environ[_name] = f"{_given},127.0.0.1"

@@ -53,7 +53,7 @@ def own_server() -> Iterator[str]:
         try:
             httpx.get(f"{address}/health", timeout=patience_s).raise_for_status()
         except httpx.HTTPError as error:
-            words = f"a temporary Prefect server did not start within {patience_s:g} s ({error})"
+            words = f"a temporary Prefect server did not answer within {patience_s:g} s: {error!r}"
             raise ConfigError(words, "mend what it says above; or let PREFECT_API_URL name one") from error
         yield address
     finally:

@@ -1,7 +1,7 @@
 """The plan of one run: which days, which configuration, where from and where to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import fmean
 
 from pydantic import Field
@@ -150,6 +150,10 @@ def plan_run(
         there,
         lambda: {table: plan.source.table(table).days() for table in TABLES},
     )
+    if as_of > (today := datetime.now(UTC).date()):  # pages and the clean-up count days from the newest run's
+        raise LogsError(
+            f"as_of {as_of} is yet to come, though it has logs (this machine's clock: {today}); mend their day"
+        )
     return plan
 
 

@@ -11,10 +11,10 @@ from mtmd.run import plan_run
 from tests.conftest import TINY
 
 
-def _days(logs: Path, first: int, last: int) -> None:
+def _days(logs: Path, first: int, last: int, year: int = 2026) -> None:
     for table in ("requests", "ads", "candidates"):
         for day in range(first, last + 1):
-            (logs / table / f"date=2026-01-{day:02d}").mkdir(parents=True)
+            (logs / table / f"date={year}-01-{day:02d}").mkdir(parents=True)
 
 
 def test_plan_lists_the_window_before_as_of_oldest_first(tmp_path: Path) -> None:
@@ -48,6 +48,14 @@ def test_a_window_shorter_than_labels_take_is_refused(tmp_path: Path) -> None:
         ConfigError, match=r"window_days \(20\) must be at least the maturity of \['ctr \(25\)'\]"
     ):
         plan_run(date(2026, 1, 21), str(tmp_path / "late.toml"), window_days=20, logs=str(tmp_path))
+
+
+def test_logs_of_a_day_to_come_are_refused(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 21, 9999)
+    with pytest.raises(
+        LogsError, match=r"as_of 9999-01-21 is yet to come, though it has logs \(this machine's clock"
+    ):
+        plan_run(date(9999, 1, 21), "demo", window_days=20, logs=str(tmp_path))
 
 
 def test_missing_days_are_named(tmp_path: Path) -> None:

@@ -111,8 +111,7 @@ def create_project(
         for path, template in _templates(_TEMPLATES):
             place = directory / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            text = template.read_text(encoding="utf-8")
-            text = text.replace("@name@", name).replace("@folder@", str(target))
+            text = template.read_text(encoding="utf-8").replace("@name@", name)
             place.write_text(proposed(path, text), encoding="utf-8")
     return sorted(path for path in target.rglob("*") if path.is_file())
 

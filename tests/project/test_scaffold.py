@@ -20,7 +20,7 @@ def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path
         "automations/rollback-on-breach.yaml expectations/checks.py prefect.yaml preset.toml "
         "sql/source_ads.sql sql/source_candidates.sql sql/source_requests.sql"
     )
-    assert not any("@name@" in path.read_text() or "@folder@" in path.read_text() for path in written)
+    assert not any("@name@" in path.read_text() for path in written)
     assert len((tmp_path / "my-ads" / "preset.toml").read_text().splitlines()) <= 60
 
 
@@ -38,12 +38,9 @@ def test_the_preset_is_the_demo_with_the_projects_own_places(tmp_path: Path) -> 
     ]
 
 
-def test_every_deployment_is_of_the_projects_preset_and_folder(tmp_path: Path) -> None:
+def test_every_deployment_is_of_the_projects_preset(tmp_path: Path) -> None:
     create_project(tmp_path / "my-ads")
     deployments = yaml.safe_load((tmp_path / "my-ads" / "prefect.yaml").read_text())
-    assert deployments["pull"][0]["prefect.deployments.steps.set_working_directory"] == {
-        "directory": str(tmp_path / "my-ads")
-    }
     assert {one["parameters"]["preset"] for one in deployments["deployments"]} == {"preset.toml"}
 
 

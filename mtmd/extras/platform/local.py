@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+import mtmd.flows  # noqa: F401 - sends nothing elsewhere, and finds this machine beside a proxy
 from mtmd import extension
 from mtmd.command_line import console, literal
 from mtmd.config import load_preset
@@ -78,12 +79,9 @@ class Platform:
                 "PREFECT_API_URL": self.api,
                 "PREFECT_SERVER_UI_API_URL": self.api,
                 "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(self.ui),
-                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
                 "PREFECT_CLI_PROMPT": "false",
                 "PREFECT_WORKER_QUERY_SECONDS": "2",
-                "DO_NOT_TRACK": "1",
                 "MTMD_REPORTS_URL": os.environ.get("MTMD_REPORTS_URL") or self.reports,
-                "PROJECT_ROOT": str(self.root),
             }
         )
 
@@ -100,6 +98,11 @@ def up(platform: Platform, preset: str | None = None) -> None:
         )
     if preset is not None:
         load_preset(preset)
+        if PRESET not in (platform.root / "prefect.yaml").read_text(encoding="utf-8"):
+            raise ConfigError(
+                f"--preset {preset} would change nothing: the deployments' preset stands in "
+                f"{platform.root / 'prefect.yaml'}, below `definitions`; write it there, and leave --preset out"
+            )
     server = (_PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(platform.port))
     _start(platform, "server", server, platform.port)
     _await(platform, "server", f"{platform.api}/health")
@@ -113,7 +116,7 @@ def up(platform: Platform, preset: str | None = None) -> None:
     if (messages := extension.module("messages", "server")) is not None:
         for words in messages.apply(messages.usual(platform.root), platform.api):
             console.print(literal(words))
-    worker = (_PREFECT, "worker", "start", "--pool", "local", "--name", "mtmd")
+    worker = (_PREFECT, "worker", "start", "--pool", "local", "--name", f"mtmd-{platform.port}")
     _start(platform, "worker", worker)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
     unless_it_fails(platform.artifacts, lambda: write_lines(platform.artifacts))

@@ -28,4 +28,6 @@ def deployed(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         finally:
             down(platform)
     assert "\nwaiting for `prefect deploy --all`\n" in said.getvalue()
-    assert "Worker 'mtmd' stopped!" in (platform.home / "worker.log").read_text()  # it ended by itself
+    assert (
+        f"Worker 'mtmd-{platform.port}' stopped!" in (platform.home / "worker.log").read_text()
+    )  # it ended by itself

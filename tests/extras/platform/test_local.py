@@ -10,6 +10,7 @@ import pytest
 from mtmd.cli import main
 from mtmd.errors import ConfigError
 from mtmd.extras.platform.local import Platform, _await, _start, down, up
+from mtmd.project.commands import create_project
 from tests.extras.platform.deployed import family_of
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -48,6 +49,14 @@ def test_a_wrong_preset_starts_nothing(platform: Platform) -> None:
     with pytest.raises(ConfigError, match="preset 'dmeo' not found"):
         up(platform, "dmeo")
     assert not platform.home.exists()
+
+
+def test_a_project_keeps_the_preset_of_its_own_file(platform: Platform, tmp_path: Path) -> None:
+    create_project(tmp_path / "my-ads")
+    with pytest.raises(
+        ConfigError, match="--preset demo would change nothing: the deployments' preset stands in"
+    ):
+        up(replace(platform, root=tmp_path / "my-ads"), "demo")
 
 
 def test_what_runs_with_other_settings_is_named(platform: Platform) -> None:
