@@ -6,7 +6,7 @@ from typing import Any
 
 from mtmd import extension
 from mtmd.config.base import merged
-from mtmd.config.model import ARCHITECTURE, ModelSettings
+from mtmd.config.model import ARCHITECTURE, RIVALS, ModelSettings, RivalConfig
 from mtmd.errors import ConfigError
 
 CHANGE, MORE = "change_features", "more_features"
@@ -141,13 +141,27 @@ def _without_replaced(base: dict[str, Any], values: dict[str, Any]) -> dict[str,
     below, above = base.get("sources"), values.get("sources")
     if isinstance(below, dict) and isinstance(above, dict):
         tables["sources"] = {table: source for table, source in below.items() if table not in above}
-    own, model = values.get("model"), base.get("model")
-    if isinstance(own, dict) and isinstance(model, dict):
-        before = model.get("architecture", ARCHITECTURE)
-        if own.get("architecture", before) != before:
-            common = ModelSettings.model_fields
-            tables["model"] = {key: value for key, value in model.items() if key in common}
-    return tables
+    tables["model"] = _without_other(base.get("model"), values.get("model"), ARCHITECTURE)
+    rivals, own = base.get("rivals"), values.get("rivals")
+    if isinstance(rivals, dict) and isinstance(own, dict):
+        usual = {name: RIVALS.get(name, name) for name in rivals}
+        tables["rivals"] = {
+            name: _without_other(model, own.get(name), usual[name]) for name, model in rivals.items()
+        }
+    return {key: table for key, table in tables.items() if table is not None}
+
+
+def _without_other(model: Any, own: Any, usual: str) -> Any:
+    """A base's table of a model without the keys of its architecture, where `own` names another one."""
+    if not (isinstance(own, dict) and isinstance(model, dict)):
+        return model
+    before = model.get("architecture", usual)
+    common = (
+        model
+        if own.get("architecture", before) == before
+        else ModelSettings.model_fields | RivalConfig.model_fields
+    )
+    return {key: value for key, value in model.items() if key in common}
 
 
 def _of_tasks_that_are_there(tables: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -154,6 +154,10 @@ def test_another_architecture_takes_the_place_of_the_bases_with_all_its_settings
     assert found == {"per_slice": 4, "pooled": 7, "mine": 4}
     assert preset.model_of("mine").emb_deep == 4
     assert Preset.model_validate_json(preset.model_dump_json()) == preset
+    derived_again = derived(
+        tmp_path, "[rivals.mine]", 'architecture = "plain"', base=derived(tmp_path, *lines), name="b"
+    )
+    assert load_preset(derived_again).model_of("mine").architecture == "plain"
 
 
 def test_a_rival_trains_as_the_preset_says_but_at_rates_of_its_own(tmp_path: Path) -> None:
