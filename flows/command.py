@@ -18,7 +18,6 @@ from httpx import HTTPStatusError, TransportError
 from prefect import Flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import ParameterTypeError
 from prefect.logging.handlers import APILogWorker, PrefectConsoleHandler
 from prefect.settings import (
     PREFECT_API_REQUEST_TIMEOUT,
@@ -33,7 +32,14 @@ from mtmd.command_line import PresetName, console, errors, literal, only_command
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError, MtmdError
 from mtmd.evaluate.ablation import Ablation
-from mtmd.flows.parameters import DAY_FORM, chosen_runner, plain_type, scheduled_day
+from mtmd.flows.parameters import (
+    DAY_FORM,
+    chosen_runner,
+    description,
+    plain_type,
+    require_fitting,
+    scheduled_day,
+)
 from mtmd.flows.server import own_server
 from mtmd.inspect import print_document
 from mtmd.logs.source import LogSource
@@ -79,25 +85,24 @@ def command_of(
         verbose = given.pop("verbose") or PREFECT_LOGGING_LEVEL.value() == "DEBUG"
         if refuse is require_days:
             given["as_of"] = _meant_day(given, newest=given.pop("newest"))
+        for parameter in parameters:
+            require_fitting(parameter, given[parameter.name])
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is waited for
         chosen_runner()  # likewise
         for handler in logging.getLogger().handlers:
             handler.addFilter(_says_more)
         try:
-            flow.validate_parameters(given)
             if not (api := PREFECT_API_URL.value()):
                 refuse(given)
             with nullcontext() if verbose else _in_short(api):
                 result = _with_server(flow, given, api) if api else _with_own_server(flow, given)
-        except ParameterTypeError as error:
-            raise ConfigError(str(error)) from error
         except KeyboardInterrupt:
             errors.print(_STOPPED)
             raise typer.Exit(_INTERRUPTED) from None
         show(result, given | {"verbose": verbose})
 
-    parameters = inspect.signature(flow.fn, eval_str=True).parameters.values()
+    parameters = list(inspect.signature(flow.fn, eval_str=True).parameters.values())
     text = (flow.description or "").split("\n\n")[0]
     options = [*map(_option, parameters), _VERBOSE, *([_NEWEST] if refuse is require_days else [])]
     return only_command(command, options, text)
@@ -277,10 +282,10 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
     if parameter.name == "preset":  # a deployment names its preset; a person stands in a project's folder
         return keyword.replace(annotation=PresetName, default=inspect.Parameter.empty)
-    kind, notes = plain_type(parameter.annotation)
+    kind, _ = plain_type(parameter.annotation)
     if get_origin(kind) is list:
         kind = list[plain_type(get_args(kind)[0])[0]]  # type: ignore[misc]
-    text = next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
+    text = description(parameter)
     # `with_`, as Python has `with`
     named = [f"--{parameter.name[:-1]}"] if parameter.name.endswith("_") else []
     option: typer.models.OptionInfo = typer.Option(*named, help=text or None)

@@ -20,12 +20,12 @@ from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from mtmd import extension
 from mtmd.config import MAX_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, preset_names
-from mtmd.errors import MtmdError
+from mtmd.errors import ConfigError, MtmdError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -132,6 +132,22 @@ def plain_type(annotation: Any) -> tuple[Any, list[FieldInfo]]:
         return annotation, []
     kind, *notes = get_args(annotation)
     return kind, [note for note in notes if isinstance(note, FieldInfo)]
+
+
+def description(parameter: inspect.Parameter) -> str:
+    """What a parameter is, without the form of a day."""
+    notes = plain_type(parameter.annotation)[1]
+    return next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
+
+
+def require_fitting(parameter: inspect.Parameter, value: Any) -> None:
+    """Raise ConfigError for a value that the flow would refuse, naming option, value and what it is."""
+    try:
+        TypeAdapter(parameter.annotation).validate_python(value)
+    except ValidationError as error:
+        words = "; ".join(problem["msg"] for problem in error.errors())
+        flag = parameter.name.rstrip("_").replace("_", "-")
+        raise ConfigError(f"--{flag} ({value!r}): {words}", f"it is: {description(parameter)}") from error
 
 
 def of_day() -> str:

@@ -1,7 +1,9 @@
 """What all commands share: how they are made with typer, how they end, and options that several of them have."""
 
 import inspect
+import io
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -232,6 +234,9 @@ def run(commands: typer.Typer, name: str, arguments: Sequence[str] | None = None
 
     1 for an error that the user can mend, printed without a traceback; 2 for arguments that are not understood.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # one that can't write our signs
     try:
         get_command(commands)(None if arguments is None else list(arguments), prog_name=name)
     except MtmdError as error:

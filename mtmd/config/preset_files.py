@@ -151,7 +151,7 @@ def _without_replaced(base: dict[str, Any], values: dict[str, Any]) -> dict[str,
     return {key: table for key, table in tables.items() if table is not None}
 
 
-def _without_other(model: Any, own: Any, usual: str) -> Any:
+def _without_other(model: Any, own: Any, usual: str | None) -> Any:
     """A base's table of a model without the keys of its architecture, where `own` names another one."""
     if not (isinstance(own, dict) and isinstance(model, dict)):
         return model

@@ -30,6 +30,7 @@ from mtmd.registry.bundle import BUNDLE_FILE, BundleInfo, load_bundle
 from mtmd.serve.http.answers import RankAnswer
 from mtmd.serve.ranker import Row
 from mtmd.serve.scorer import Scorer
+from mtmd.store.files import writing
 
 _PACKAGES = Path(__file__).parents[2]
 _QUOTED = 2000  # characters of its standard error
@@ -80,8 +81,9 @@ def _ask(bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float) ->
         for task in info.declarations.domains.task_names
     )
     with tempfile.TemporaryDirectory() as place:
-        for name in (BUNDLE_FILE, *(tower.file for tower in info.files)):
-            shutil.copy(bundle_dir / name, place)
+        with writing(Path(place)):
+            for name in (BUNDLE_FILE, *(tower.file for tower in info.files)):
+                shutil.copy(bundle_dir / name, place)
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "mtmd.publish.answer", "."],

@@ -1,5 +1,6 @@
 """What to mend after DuckDB could not read a day's logs: a file, a value, a statement, memory or a full disk."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -128,7 +129,7 @@ def _unreadable_files(connection: Connection, source: LogSource, files: SourceFi
         try:
             connection.execute(query, {"paths": duckdb_paths([path])})
         except duckdb.Error as error:
-            remedy = "write the file again"
+            remedy = "write the file again" if os.access(path, os.R_OK) else "let this user read it"
             if path.suffix != ".parquet":
                 remedy += f"; or have {source.file(table)} read its format, such as by read_csv($paths)"
             yield f"{path} can't be read ({_first_line(error)}); {remedy}"

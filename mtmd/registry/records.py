@@ -203,12 +203,12 @@ def origin(path: Path) -> RunOrigin | None:
 
 def require_id(model_id: str) -> str:
     """The id; raises RegistryError for one that can't be a model's, such as a path that leads elsewhere."""
-    if len(model_id) > MODEL_ID_LENGTH or not re.fullmatch(MODEL_ID, model_id):
+    if not re.fullmatch(MODEL_ID, found := f"{model_id}") or len(found) > MODEL_ID_LENGTH:
         raise RegistryError(
-            f"model id {model_id[:100]!r} must be at most {MODEL_ID_LENGTH} letters, digits, dots, hyphens and "
+            f"model id {found[:100]!r} must be at most {MODEL_ID_LENGTH} letters, digits, dots, hyphens and "
             "underscores, the first a letter or digit; `mtmd status` shows the ids of models"
         )
-    return model_id
+    return found
 
 
 def require_reason(what: str, reason: str) -> None:
@@ -260,12 +260,12 @@ def refusal(manifest: ModelManifest, champion: Champion, was_promoted: Callable[
         )
         return (
             f"{who} was rolled back before; another window or preset gives a model of other content, which can be "
-            f"promoted. `mtmd reinstate {known}` lets this one come back"
+            f'promoted. `mtmd reinstate {known} --reason "…"`, and the day again, lets this one come back'
         )
     start = manifest.started_from
     if start is not None and start.model_id in champion.rolled_back and not was_promoted(manifest.model_id):
         return (
             f"its training went on from {start.model_id}, which was rolled back since then. Run the day again: it goes "
-            f"on from another model. `mtmd reinstate {start.model_id}` lets this one be promoted, too"
+            f'on from another model. `mtmd reinstate {start.model_id} --reason "…"` lets this one be promoted, too'
         )
     return None

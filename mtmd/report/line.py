@@ -51,17 +51,19 @@ class RunRecord(Frozen):
     @classmethod
     def of(cls, path: Path, summary: RunSummary) -> "RunRecord":
         """Of a run's `summary.json`."""
-        failed = [f"{gate.name}: {gate.detail}" for gate in summary.verdict.gates if not gate.passed]
+        decided = summary.verdict
+        failed = [f"{gate.name}: {gate.detail}" for gate in decided.gates if not gate.passed]
+        why = decided.reason() if failed and decided.promoted else next(iter(failed), decided.refusal or "")
         report = summary.report
         tasks = [report.get(report.candidate, where) for where in report.aggregates]
         return cls(
             as_of=summary.as_of,
             at=written(path),
-            verdict="promoted" if summary.promoted else "kept",
+            verdict="promoted" if summary.promoted or decided.promotion is not None else "kept",
             run=path.parent.name,
             model_id=summary.model_id,
             rows=max((task.rows for task in tasks), default=0),
-            reason=short(next(iter(failed), summary.verdict.refusal or ""), LONGEST),
+            reason=short(why, LONGEST),
             logmae=report.logmae(report.candidate),
             ne=report.ne(report.candidate) if report.error_at(EVERYTHING) == "ne" else None,
         )

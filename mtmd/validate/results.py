@@ -124,3 +124,8 @@ class DayValidation(Validation):
     day: date
     profile: DayProfile
     compared: int = Field(description="earlier days that it was compared with")
+
+    @property
+    def is_compared_only(self) -> bool:
+        """Whether the day by itself is right: `mtmd check`, which sees one day, would find nothing."""
+        return all(result.name.endswith("_steady") for result in self.failures)

@@ -75,7 +75,9 @@ def test_values_out_of_bounds_and_unknown_ones_are_refused_before_anything_runs(
     command = command_of(of_a_test, lambda *_: None)
     for count, words in (("0", "greater than or equal to 1"), ("10", "less than or equal to 9")):
         assert command_line.run(command, "command", ["--count", count]) == 1
-        assert f"count: Input should be {words}" in " ".join(capsys.readouterr().err.split())
+        assert f"--count ({count}): Input should be {words}; it is: How many" in " ".join(
+            capsys.readouterr().err.split()
+        )
     for arguments, words in (
         (["--count", "1", "--kind", "c"], "'--kind': Value error, 'c' is not one of 'a', 'b'."),
         (["--count", "1", "--day", "25.1.2026"], "'25.1.2026' must be a day, YYYY-MM-DD"),

@@ -172,7 +172,7 @@ def test_a_rolled_back_content_does_not_come_back_by_a_re_run(
     refused = registry.promote(again, day(6), "re-run", taken_down.sequence)
     assert (refused.outcome, live(registry)) == ("refused", "a")
     assert refused.words.startswith(words)
-    assert "`mtmd reinstate b` lets this one come back" in refused.words
+    assert '`mtmd reinstate b --reason "…"`, and the day again, lets this one' in refused.words
     assert promote("c", 6) == "promoted"
     assert promote(again, 6) == "refused"
 

@@ -144,6 +144,9 @@ def test_an_error_about_logs_names_the_command_that_says_what_mends_them(
     assert f"What mends it: {command}" in jobs.stopped(FIRST, error, "m").sections[0].blocks
     failed = ValidationError("3 expectations")
     jobs.point_to_check(failed, FIRST, "tiny", None)
+    assert not hasattr(failed, "__notes__")  # of a comparison: the command looks at one day
+    failed.day = FIRST
+    jobs.point_to_check(failed, FIRST, "tiny", None)
     assert failed.__notes__ == [f"What mends it: mtmd check --as-of {FIRST} --preset tiny"]
     jobs.point_to_check(other := ConfigError("no such preset"), FIRST, "tiny", None)
     assert not hasattr(other, "__notes__")

@@ -196,7 +196,8 @@ def _of_day(
         for (one, detail), paths in having.items():
             text, column = one.problem, sql_name(one.column)
             if one.column not in declared:
-                remedy = f"select * exclude ({column}); or declare it as a feature or a label in the preset"
+                kind = "label" if table == "candidates" else "feature"
+                remedy = f"select * exclude ({column}); or declare it as a {kind} in the preset"
             elif text.startswith("missing"):
                 remedy = f"select it as {column}" + (f"; {detail} may be it" if detail else "")
                 remedy += _WITHOUT if one.column in declarations.domains.score_tasks else ""

@@ -270,14 +270,14 @@ class _Found:
 def pattern(user: str) -> str:
     """Of an id in a text: what is like no other word, and other ids in quotes or behind the column's name.
 
-    A number may be a count of something: only its column, or quotes, make it an id. A word of letters may be one of
-    ours: only its column does.
+    A number may be a count of something: only its column, not in another cell, or quotes make it an id. A word of
+    letters may be one of ours: only its column does.
     """
     written = (user, html.escape(user), escape(user), cell(user), json.dumps(user)[1:-1])
     forms = "|".join(sorted({re.escape(form) for form in written}))
     is_long = len(user) >= _LONG and not re.fullmatch(r"(-|[^\W\d])+", user)
     is_distinct = is_long and not _WHOLE.fullmatch(user)
-    named = [rf"(?<=\b{USER}\W{{{n}}})" for n in range(1, 6)]
+    named = [rf"(?<=\b{USER}[^\w|]{{{n}}})" for n in range(1, 6)]
     quoted = [r"(?<=['\"])"] if is_long else []
     before = r"(?<![\w.])" if is_distinct else "|".join([*named, *quoted])
     return rf"(?:{before})(?:{forms})(?![\w{'' if is_distinct else '-'}]|\.\w)"

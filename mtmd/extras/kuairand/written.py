@@ -14,11 +14,12 @@ from mtmd.errors import LogsError, StorageError
 from mtmd.extras.kuairand.day_scores import TaskQuality
 from mtmd.logs.contract import TABLES
 from mtmd.logs.places import day_directory
-from mtmd.store.files import atomic_directory, read_json, remove, sha256_file, write_json
+from mtmd.store.files import atomic_directory, locked, read_json, remove, sha256_file, write_json
 from mtmd.store.workspace import file_digests
 
 Tables = dict[str, pa.Table]  # of one day, by name
 Days = Iterator[tuple[date, Tables]]
+_PATIENCE_S = 24 * 3600  # of a second command with the same output
 _NEW = ".new"  # folder in which tables are written before they replace others
 
 
@@ -49,29 +50,30 @@ def written_once(
     What else the folder has, stays. Raises LogsError for a folder with tables that no writing with this marker made,
     and what `make` and its days raise: the folder is then as it was.
     """
-    if not (logs / marker).is_file() and (tables := [t for t in TABLES if (logs / t).exists()]):
-        raise LogsError(
-            f"{logs} holds {tables} without {marker}, so this command did not write them; choose an empty folder"
-        )
-    if (known := _complete(logs, marker, identity)) is not None:
-        on_progress(f"{logs} has these logs already: nothing was written")
-        return known.model_copy(update={"reused": True, "logs": str(logs)})  # they may have been moved
-    report, days = make()
-    remove(new := logs / _NEW)  # of a writing that was killed
-    with atomic_directory(new) as folder:
-        for day, content in days:
-            for table, rows in content.items():
-                (place := day_directory(folder, table, day)).mkdir(parents=True)
-                pq.write_table(rows, place / "part-0.parquet")
-    found = {"identity": identity, "report": report.model_dump(mode="json"), "files": file_digests(new)}
-    write_json(logs / marker, {"identity": None})  # until the tables are whole again
-    for table in TABLES:
-        remove(logs / table)
-        (new / table).rename(logs / table)
-    remove(new)
-    write_json(logs / marker, found, seal=True)
-    on_progress(f"{logs} has {len(report.days)} days from {report.days[0]} to {report.days[-1]}")
-    return report
+    with locked(logs / ".lock", _PATIENCE_S):
+        if not (logs / marker).is_file() and (tables := [t for t in TABLES if (logs / t).exists()]):
+            raise LogsError(
+                f"{logs} holds {tables} without {marker}, so this command did not write them; choose an empty folder"
+            )
+        if (known := _complete(logs, marker, identity)) is not None:
+            on_progress(f"{logs} has these logs already: nothing was written")
+            return known.model_copy(update={"reused": True, "logs": str(logs)})  # they may have been moved
+        report, days = make()
+        remove(new := logs / _NEW)  # of a writing that was killed
+        with atomic_directory(new) as folder:
+            for day, content in days:
+                for table, rows in content.items():
+                    (place := day_directory(folder, table, day)).mkdir(parents=True)
+                    pq.write_table(rows, place / "part-0.parquet")
+        found = {"identity": identity, "report": report.model_dump(mode="json"), "files": file_digests(new)}
+        write_json(logs / marker, {"identity": None})  # until the tables are whole again
+        for table in TABLES:
+            remove(logs / table)
+            (new / table).rename(logs / table)
+        remove(new)
+        write_json(logs / marker, found, seal=True)
+        on_progress(f"{logs} has {len(report.days)} days from {report.days[0]} to {report.days[-1]}")
+        return report
 
 
 def _complete(logs: Path, marker: str, identity: str) -> TaughtLogs | None:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from mtmd.errors import ConfigError, LogsError
 from mtmd.features.feature import arrow_type
@@ -80,6 +80,8 @@ class ServedModel:
             answer = answer_rank(self._serving, to_json(body, inf_nan_mode="null", fallback=_plain))
         except ValidationError as error:
             raise LogsError(f"the request can't be ranked: {_problems(error)}; correct it") from error
+        except PydanticSerializationError as error:  # text of half a character, pandas' missing time
+            raise LogsError(f"the request can't be written as JSON ({error}); correct it") from error
         ads = RankAnswer.model_validate_json(answer).requests[0].ads
         columns = {
             "ad_id": pa.array([ad.ad_id for ad in ads], arrow_type(self._scorer.info.declarations.ids.ad)),

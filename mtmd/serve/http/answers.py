@@ -95,7 +95,7 @@ def answer_users(answer: Answer, serving: Serving, body: bytes) -> bytes:
         models = list(dict.fromkeys(chosen))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         models = []
-    if len(models) != 2:  # a body that is none is refused, and the reason said
+    if len(models) != 2 or len(chosen) > serving.bodies.most:  # what is wrong is refused, and the reason said
         return answer(models[0] if models else serving, body)
     first, second = (_part(answer, model, call, chosen, body) for model in models)
     for row in second["requests"]:

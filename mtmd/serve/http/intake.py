@@ -107,6 +107,7 @@ class Bodies:
         by = "a task (default: the first), or weights: bid × Σ weight × P(task)"
         named = "rank these published ads only; each counts once. Default: all"
         count: Any = Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(whole)]
+        self.most = settings.requests
         self._user = TypeAdapter[Id](_IDS[declarations.ids.user])
         requests = list_of(_row(declarations), settings.requests, 1, "raw requests, as the logs have them")
         self.embed = create_model("EmbedRequest", __config__=_STRICT, requests=(requests, ...))

@@ -32,7 +32,7 @@ def test_columns_are_named_with_what_mends_them(project: Project) -> None:
         'alter table t add column "the ""group""" varchar',
     )  # fmt: skip
     project.damage("candidates", "alter table t drop hidden", "alter table t drop gctr")
-    declare = "or declare it as a feature or a label in the preset"
+    declare = "or declare it as a feature in the preset"
     assert remedies(project) == {
         "requests.weekday": "missing; must be INTEGER → select it as weekday; week_day may be it",
         "requests.week_day": f"not declared; is BIGINT → select * exclude (week_day); {declare}",

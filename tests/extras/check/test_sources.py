@@ -32,7 +32,7 @@ def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
         write_deltalake(project.logs / "lake", dated, mode="append", partition_by=["day"])
     project.say(DELTA)
     assert project.problems() == [
-        "ads.day: not declared; is DATE → select * exclude (day); or declare it as a feature or a label in the preset"
+        "ads.day: not declared; is DATE → select * exclude (day); or declare it as a feature in the preset"
     ]
     project.statement("ads", "select * exclude (day) from read_parquet($paths)")
     assert project.check().passed

@@ -186,6 +186,7 @@ def test_an_id_is_found_in_texts_and_a_count_is_none() -> None:
         return re.sub(pattern(user), "0", text)
 
     assert left("100000", '{"rows": 100000, "user_id": 100000}') == '{"rows": 100000, "user_id": 0}'
+    assert left("2", "| new user_id | 2,345 | user_id 2") == "| new user_id | 2,345 | user_id 0"
     assert left("100000", "such as '100000'") == "such as '0'"
     assert left("u1234567", "of u1234567. And user-u1234567-8") == "of 0. And user-0-8"
     assert left("20260123", '{"model_id": "20260123-d6d9e5b520"}') == '{"model_id": "20260123-d6d9e5b520"}'

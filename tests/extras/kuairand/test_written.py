@@ -70,7 +70,7 @@ def test_what_else_the_folder_has_stays(tmp_path: Path) -> None:
     for identity in ("a", "b"):
         assert not write(logs, identity)
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-            ("raw", "linked", "marker.json", *TABLES)
+            (".lock", "raw", "linked", "marker.json", *TABLES)
         )
     assert kept.read_text() == "of years"
     assert logs.is_symlink()
@@ -91,4 +91,4 @@ def test_tables_without_the_marker_are_left_alone(tmp_path: Path) -> None:
         LogsError, match=r"holds \['ads'\] without marker.json, so this command did not write them"
     ):
         write(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["ads"]
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "ads"}

@@ -165,6 +165,7 @@ BAD: tuple[tuple[Callable[[Project, pa.Table], Any], str], ...] = (
     (lambda own, _: own.champion().rank({}, task=3), r"task 3 must be one of \['ctr',"),  # type: ignore[arg-type]
     (lambda own, _: own.champion().rank("search"), "request, 'search', must be a mapping"),  # type: ignore[arg-type]
     (lambda own, _: own.champion().rank({"surface": "search", "hour": object()}), "hour: Input should be a valid"),
+    (lambda own, _: own.champion().rank({"surface": "\ud800"}), r"can't be written as JSON \(.*; correct it"),
     (lambda own, _: own.champion().score(7), "the frame, a int, can't be read"),
     (lambda own, rows: own.champion().score(rows.drop_columns(["goal"])), r"lacks columns \['goal'\], which item"),
     (lambda own, rows: own.champion().score(rows.drop_columns(["surface"])), "no column 'surface'; add it: one of"),
