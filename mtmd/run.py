@@ -18,8 +18,6 @@ RACE_LEAST = 4  # of them: more than half
 
 def plan_window(as_of: date, window_days: int) -> tuple[date, ...]:
     """The `window_days` days before `as_of`, oldest first."""
-    if window_days < 1:
-        raise ConfigError(f"window_days ({window_days}) must be at least 1")
     try:
         return tuple(as_of - timedelta(days=n) for n in range(window_days, 0, -1))
     except OverflowError as error:

@@ -20,7 +20,6 @@ _PATIENCE_MS = 300_000
 
 
 def installed() -> str | None:
-    """The browser's program."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
@@ -40,7 +39,6 @@ class Browser:
 
 @contextmanager
 def opened(program: str, pictures: Path) -> Iterator[Browser]:
-    """A new browser with an empty profile; closed afterwards."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=[*_QUIET])
         page = chromium.new_page(viewport={"width": 1280, "height": 1700}, timezone_id="America/New_York")

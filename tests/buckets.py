@@ -52,7 +52,6 @@ class S3:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that say where this S3 is."""
         return {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
             "AWS_ALLOW_HTTP": "true",
@@ -116,7 +115,6 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(root: Path) -> Iterator[S3]:
-    """An S3 on a free port of this machine."""
     s3 = S3(root)
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"s3": s3}))
     s3.port = server.server_port
@@ -263,7 +261,6 @@ def _tag(path: Path) -> str:
 
 
 def listing(bucket: Path, prefix: str, delimiter: str | None = None) -> bytes:
-    """The XML of a listing of a bucket's folder."""
     above = bucket / prefix.rpartition("/")[0]
     files = sorted(path for path in above.rglob("*") if path.is_file() and not path.name.endswith(_TEMPORARY))
     keys = {path.relative_to(bucket).as_posix(): path for path in files}

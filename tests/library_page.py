@@ -39,7 +39,6 @@ def _entry(owner: str, function: Callable[..., Any], marks: str) -> Iterator[str
 
 
 def written(page: str) -> str:
-    """The page with the reference of today's docstrings."""
     return f"{page.partition(BEGINS)[0]}{reference()}\n"
 
 

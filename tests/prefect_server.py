@@ -86,7 +86,6 @@ def _answers(address: str) -> bool:
 
 
 def end(place: Path) -> None:
-    """End the server of a folder, if there is one."""
     with suppress(FileNotFoundError, psutil.NoSuchProcess):
         server = psutil.Process(int((place / RECORD).read_text()))
         server.terminate()

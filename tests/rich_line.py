@@ -98,12 +98,10 @@ class RichLine:
         return sample_raw_rows(plan.source, shard, plan.preset.declarations, per_domain=3)
 
     def answers(self, rows: RawRows, *bodies: dict[str, Any]) -> tuple[RankAnswer, ...]:
-        """What the exported bundle says of these ads."""
         return answer(Path(self.run.exported.path), Asked(ads=rows.ads, bodies=bodies))
 
 
 def make_rich_line(place: Path, logs: Path) -> RichLine:
-    """From the tiny platform's logs to a promoted model."""
     (sql := place / "sql").mkdir(parents=True)
     for table, text in SQL.items():
         (sql / f"source_{table}.sql").write_text(text)

@@ -85,7 +85,6 @@ def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
 
 
 def _commands() -> list[list[str]]:
-    """Every documented command, as words."""
     return [shlex.split(command) for command in documented_commands()]
 
 

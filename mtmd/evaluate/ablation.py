@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ from mtmd.run import RunPlan
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.workspace import make_once
 from mtmd.train.stage import Trained, load_for_scoring
+
+_Verdict = Literal["within noise", "helps", "hurts"]  # by the sign of what the factor adds
 
 
 class Ablation(Frozen):
@@ -77,7 +79,7 @@ class Contribution(NamedTuple):
 
     factor: str
     improvements: tuple[Estimate | None, ...]  # in each bucket that has intervals, then over all rows
-    verdict: Literal["helps", "hurts", "within noise"]  # over all rows
+    verdict: _Verdict  # over all rows
 
 
 def contributions(
@@ -98,14 +100,8 @@ def contributions(
                 over_seeds([_of_seed(report, changed, where, bucket) for report in reports], first.confidence)
                 for bucket in first.compared_buckets
             )
-            yield Contribution(changed.factor, improvements, _verdict(improvements[-1], noise))
-
-
-def _verdict(found: Estimate | None, noise: float) -> Literal["helps", "hurts", "within noise"]:
-    """What the factor does: the interval is on one side of 0, and another seed would change less."""
-    if found is None or found.low is None or found.high is None or abs(found.value) < noise:
-        return "within noise"
-    return "helps" if found.low > 0 else "hurts" if found.high < 0 else "within noise"
+            sign = improvements[-1].sign(noise) if improvements[-1] else 0
+            yield Contribution(changed.factor, improvements, get_args(_Verdict)[sign])
 
 
 def _of_seed(report: EvaluationReport, variant: Variant, where: Slice, bucket: int | None) -> Estimate | None:

@@ -119,10 +119,8 @@ def _blocks(
         for place, part in enumerate(parts):
             span = slice(*np.searchsorted(part.request, [start, stop]))
             local, bucket = part.request[span] - start, part.bucket[span]
-            teacher, rows = (
-                type(part.teacher)(*(one[span] for one in part.teacher)),
-                (part.rows[span], part.task),
-            )
+            teacher = type(part.teacher)(*(one[span] for one in part.teacher))
+            rows = part.rows[span], part.task
             values = [
                 row_values(clip_log_p(own.log_p[rows]), own.kept[rows], teacher)
                 for own in predictions.values()

@@ -29,6 +29,12 @@ class Estimate(Frozen):
         )
         return f"{self.value:.2%}{interval}"
 
+    def sign(self, noise: float = 0.0) -> int:
+        """1 or -1 where the interval is on that side of 0, and another seed would change less; else 0."""
+        if self.low is None or self.high is None or abs(self.value) < noise:
+            return 0
+        return (self.low > 0.0) - (self.high < 0.0)
+
 
 class OfSlice(Frozen):
     """What is said of a slice, or of a task over its slices, whose surface and product are "all"."""

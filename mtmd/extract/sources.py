@@ -141,7 +141,7 @@ def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterat
     columns = list(dict.fromkeys(("ad_id", "bid", *schema.columns)))
     for product, raw in _rows(source, day, declarations, columns):
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
-        ad_id, bid = arrow_ids(raw.field("ad_id")), _bids(raw)
+        ad_id, bid = arrow_ids(raw.field("ad_id")), pc.fill_null(raw.field("bid"), float("nan")).to_numpy()
         for index in np.unique(product):
             rows = slice(*np.searchsorted(product, [index, index + 1]))
             yield EncodedAds(schema.domains[index], ad_id[rows], encoded.take(rows), bid[rows])
@@ -162,8 +162,3 @@ def _rows(
                 yield batch.column("product_index").to_numpy(), batch.column("source_row")
     if identities({"ads": paths}) != before:
         raise LogsError(f"ads of {day} changed while they were read; run again when they are complete")
-
-
-def _bids(raw: pa.StructArray) -> NDArray[np.float32]:
-    bids: NDArray[np.float32] = pc.fill_null(raw.field("bid"), float("nan")).to_numpy()
-    return bids

@@ -50,10 +50,6 @@ class RankingModel(nn.Module):
         self.query.observe(batch.query, batch.requests_once())  # type: ignore[operator]
         self.item.observe(batch.item, batch.candidates_of_ads())  # type: ignore[operator]
 
-    @property
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())
-
 
 class TwoTower(RankingModel):
     """A model that may go live: a logit is the dot product of two embeddings of the same width, K_t of task t.

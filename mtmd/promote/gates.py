@@ -128,17 +128,8 @@ def _baseline(inputs: GateInputs) -> GateResult:
     return against("baseline", BASELINE, gates.baseline_tolerance, inputs.evaluation, gates)
 
 
-def _calibration(inputs: GateInputs) -> GateResult:
-    return calibrated("calibration", inputs.evaluation, inputs.gates)
-
-
-def _parity(inputs: GateInputs) -> GateResult:
-    return GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.detail)
-
-
-def _fresh_process(inputs: GateInputs) -> GateResult:
-    fresh = inputs.fresh_process
-    return GateResult(name="fresh process", passed=fresh.passed, detail=fresh.detail)
+def _proof(name: str, proof: Proof) -> GateResult:
+    return GateResult(name=name, passed=proof.passed, detail=proof.detail)
 
 
 # In the order that people read them: data and how good the candidate is, then whether its files work.
@@ -148,6 +139,9 @@ QUALITY = (
     Gate("champion", _champion, overridable=True),
     Gate("recall", _recall, overridable=True),
     Gate("baseline", _baseline, overridable=True),
-    Gate("calibration", _calibration, overridable=True),
+    Gate("calibration", lambda it: calibrated("calibration", it.evaluation, it.gates), overridable=True),
 )
-WORKING = (Gate("parity", _parity), Gate("fresh process", _fresh_process))
+WORKING = (
+    Gate("parity", lambda it: _proof("parity", it.parity)),
+    Gate("fresh process", lambda it: _proof("fresh process", it.fresh_process)),
+)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import BundleError, RegistryError
-from mtmd.registry.records import Champion, ModelManifest
+from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.store.workspace import Workspace
 
@@ -45,7 +45,9 @@ def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
     live = registry.champion()
     if live is None:
         return Incumbent()
-    if _is_settled(live, candidate, as_of) and (change := registry.promotion(candidate)):
+    # Another promotion of the candidate is impossible; after a rollback the registry says it.
+    settled = live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)
+    if settled and (change := registry.promotion(candidate)):
         before = change.previous
         words = (
             f"champion {before}, which it displaced, is not in the registry any more, so it is not compared"
@@ -75,8 +77,3 @@ def earlier_champions(registry: Registry, as_of: date) -> Iterator[ModelManifest
             continue
         if manifest.as_of < as_of:
             yield manifest
-
-
-def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
-    """Whether another promotion of the candidate is impossible; after a rollback the registry says it."""
-    return live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)

@@ -6,7 +6,7 @@ All of them iterate over the table of metrics and the rivals of `RIVAL_NAMES`.
 from mtmd.config import Slice
 from mtmd.config.model import RIVALS, label_of
 from mtmd.evaluate.metrics import NAMED, PAIRED, QUALITIES, Metric, applies, error_at
-from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, EvaluationReport, SliceMetrics
+from mtmd.evaluate.report import ALL, EVERYTHING, EvaluationReport, SliceMetrics
 from mtmd.report.tables import Column, Table, columns_of, enumerated, number
 
 ALL_TASKS = "all tasks"
@@ -42,14 +42,10 @@ def standing(report: EvaluationReport, rival: str) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {place: [] for place in PLACES}
     for where in report.aggregates:
-        found[_place(report.compared(rival, where), report.noise_at(where))].append(where.task)
+        gain = report.compared(rival, where).estimate
+        sign = gain.sign(report.noise_at(where)) if gain else 0
+        found[("tied", "ahead", "behind")[sign]].append(where.task)
     return found
-
-
-def _place(pair: Comparison, noise: float) -> str:
-    if pair.low is None or pair.high is None or abs(pair.improvement or 0.0) < noise:
-        return "tied"
-    return "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
 
 
 def standing_words(report: EvaluationReport, rival: str) -> str:

@@ -13,7 +13,7 @@ from mtmd.promote.stage import DayRun
 from mtmd.registry.records import ModelManifest, RunOrigin, origin
 from mtmd.registry.registry import Registry
 from mtmd.report.document import markdown, page
-from mtmd.report.line import MARKDOWN, RunRecord, made_by, read_line
+from mtmd.report.line import MARKDOWN, made_by, read_line
 from mtmd.report.tables import Table, columns_of, short
 from mtmd.report.view import RunRecords, view
 from mtmd.store.workspace import Workspace
@@ -54,17 +54,13 @@ def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = No
 def _records(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> RunRecords:
     workspace = run.plan.workspace
     manifest = Registry(workspace.root).manifest(summary.model_id)
-    found = RunRecords(run, summary, manifest, past=_past(workspace, summary), ablated=ablated)
+    past = [one for one in read_line(workspace.root).runs if one.as_of <= summary.as_of][:_LAST][::-1]
+    found = RunRecords(run, summary, manifest, past=past, ablated=ablated)  # the oldest day first
     champion = summary.verdict.champion
     if champion is None:
         return found
     run_place, failed = Path(summary.places["run"]), summary.verdict.failed
     return replace(found, since=since(workspace, champion, run_place, manifest, failed))
-
-
-def _past(workspace: Workspace, summary: RunSummary) -> list[RunRecord]:
-    """The last runs of days up to the run's, the oldest day first."""
-    return [one for one in read_line(workspace.root).runs if one.as_of <= summary.as_of][:_LAST][::-1]
 
 
 def since(

@@ -75,10 +75,8 @@ def number(value: float | None, form: str = ".4f") -> str:
     return "–" if value is None else minus(format(value, form))
 
 
-def short(text: str | None, length: int) -> str:
-    """The beginning of a text that is too long; a dash for None."""
-    if text is None:
-        return "–"
+def short(text: str, length: int) -> str:
+    """The beginning of a text that is too long."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
@@ -89,10 +87,8 @@ def enumerated(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def time_words(seconds: float | None) -> str:
-    """`0.4 s`, `12 s`, `1 min 32 s`, `2 h 5 min`; a dash for None."""
-    if seconds is None:
-        return "–"
+def time_words(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `1 min 32 s`, `2 h 5 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -180,9 +176,7 @@ def champions_table(history: Iterable[ChampionChange]) -> Table:
 
 def is_sure(value: Cell) -> bool:
     """Whether an estimate's interval leaves zero out."""
-    if not isinstance(value, Estimate) or value.low is None or value.high is None:
-        return False
-    return value.low > 0.0 or value.high < 0.0
+    return isinstance(value, Estimate) and value.sign() != 0
 
 
 def _wide(table: Table) -> list[list[str]]:

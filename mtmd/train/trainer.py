@@ -184,9 +184,9 @@ class _Run:
         if best_of(self.state.epochs) < len(self.state.epochs):
             self.model.load_state_dict(self.best)
         self.model.eval()
-        return self.model.cpu(), FitResult(
-            epochs=self.state.epochs, parameters=self.model.parameter_count, precision=self.precision
-        )
+        size = sum(parameter.numel() for parameter in self.model.parameters())
+        fit = FitResult(epochs=self.state.epochs, parameters=size, precision=self.precision)
+        return self.model.cpu(), fit
 
     def _train(self, epoch: int, started: float) -> tuple[float, int]:
         """The mean loss of the epoch's steps, and the pairs trained on."""

@@ -101,7 +101,6 @@ def _with(report: EvaluationReport, low: float, high: float, ratio: float | None
 
 
 def whole(reports: list[EvaluationReport], variant: Variant = LOSES) -> Estimate:
-    """What the factor is worth over all rows."""
     (found,) = contributions(reports, [variant])
     assert found.improvements[-1] is not None
     return found.improvements[-1]

@@ -20,10 +20,8 @@ def test_own_expectations_follow_the_packaged_ones_and_an_edited_file_is_read_ag
     tiny_preset: Preset, tmp_path: Path
 ) -> None:
     own = tmp_path / "own.py"
-    preset, before = (
-        tiny_preset.model_copy(update={"expectations": str(own)}),
-        day_expectations(tiny_preset),
-    )
+    preset = tiny_preset.model_copy(update={"expectations": str(own)})
+    before = day_expectations(tiny_preset)
     own.write_text(_giving(f"{{'ads': [{_CHEAP}]}}"))
     after = day_expectations(preset)
     assert (after["ads"][:-1], after["ads"][-1].name) == (before["ads"], "cheap")

@@ -66,8 +66,6 @@ REQUESTS, ADS = 90, 60
 
 @dataclass(frozen=True)
 class Exported:
-    """A model and what was exported from it."""
-
     preset: Preset
     logs: Path
     shard: Shard

@@ -113,7 +113,6 @@ def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights
     declarations, tasks = exported.preset.declarations, exported.preset.domains.task_names
 
     def traced(side: str, index: int, graphs: dict[str, onnx.ModelProto]) -> int:
-        """How many graphs there are then."""
         schema, module = {
             "query": (declarations.query, exported.model.query_module),
             "item": (declarations.item, exported.model.item_module),

@@ -114,7 +114,6 @@ SCHEMAS = {table: arrow_schema(columns) for table, columns in table_columns(DECL
 
 @pytest.fixture
 def declarations() -> Declarations:
-    """Of the hand-made tables."""
     return DECLARED
 
 
@@ -142,7 +141,6 @@ def logs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shard(logs: Path, tmp_path: Path, declarations: Declarations) -> Shard:
-    """The hand-made day's shard."""
     return open_shard(
         Path(extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").path), verify=True
     )

@@ -17,7 +17,6 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData, _mix, window_fingerprint
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.run import plan_window
 
 DAYS = (date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3))
 REQUESTS = (50, 31, 8)
@@ -170,11 +169,6 @@ def test_an_empty_side_of_the_split_is_refused(shard: Shard, declarations: Decla
         WindowData([shard], declarations, validation_fraction=1e-9, seed=0)
     with pytest.raises(ConfigError, match=r"0\.3 with sample_fraction 1e-09 splits .* into 0 for training"):
         WindowData([shard], declarations, validation_fraction=0.3, seed=1, sample_fraction=1e-9)
-
-
-def test_a_window_without_days_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"window_days \(0\) must be at least 1"):
-        plan_window(date(2026, 3, 2), 0)
 
 
 def test_a_window_is_named_by_its_shards(logs: Path, tmp_path: Path, declarations: Declarations) -> None:

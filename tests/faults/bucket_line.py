@@ -37,12 +37,10 @@ class BucketLine(Line):
 
     @property
     def root(self) -> Path:
-        """The working folder of the machine that it is now."""
         return artifacts_folder(URL) / LINE
 
     @property
     def stored(self) -> Path:
-        """Where the small S3 has the line's objects."""
         return self.s3.path(f"{URL}/{LINE}")
 
     def become(self, machine: str) -> None:
@@ -57,7 +55,6 @@ class BucketLine(Line):
         raise NotImplementedError("no fault of a bucket trains")
 
     def patience(self, seconds: float) -> None:
-        """How long a request may take."""
         self.environment.setenv("AWS_TIMEOUT", f"{seconds} seconds")
         opened.cache_clear()
 

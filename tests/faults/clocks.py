@@ -21,7 +21,6 @@ _JUMPS = {"a day ahead": 86_400.0, "an hour behind": -3_600.0, "that begins in 1
 
 
 def faults() -> Iterator[Fault]:
-    """Each jump, seen from a run after it and from a clean-up."""
     for words, seconds in _JUMPS.items():
         name, written = f"logs and artifacts were written by a clock {words}", partial(_written_by, seconds)
         yield Fault(GROUP, name, "harmless", written, quick=words == "a day ahead")

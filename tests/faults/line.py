@@ -45,7 +45,6 @@ class Line:
 
     @property
     def places(self) -> tuple[str, str]:
-        """Of logs and artifacts, as settings name them."""
         return str(self.logs), str(self.artifacts)
 
     def plan(self) -> RunPlan:
@@ -140,7 +139,6 @@ class Fault:
 
 
 def planned(logs: str, artifacts: str) -> RunPlan:
-    """The newest day's run."""
     return plan_run(NEXT, TINY, logs=logs, artifacts=artifacts)
 
 
@@ -161,7 +159,6 @@ def _command_of(process: psutil.Process) -> str:
 
 
 def copied(newest: Run, day_before: Run, place: Path) -> Line:
-    """A line of its own."""
     shutil.copytree(newest.logs, place / "logs")
     shutil.copytree(newest.artifacts, place / "artifacts")
     return Line(place / "logs", place / "artifacts", day_before.artifacts)

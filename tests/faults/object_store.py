@@ -44,11 +44,8 @@ def faults() -> Iterator[Fault]:
     for what, prefix in {"listings of what is gone": f"team/{LINE}/", "empty listings": "nothing/"}.items():
         yield _fault(f"{what}; a new machine", "harmless", partial(_old_listing, prefix), _well_listed)
     for number in range(1, _WRITES + 1):
-        name, quick = (
-            f"SIGKILL at write {number} of export, proofs, decision, ads and page",
-            number == _WRITES // 2,
-        )
-        yield _fault(name, "healed", partial(_killed, number, False), quick=quick)
+        name = f"SIGKILL at write {number} of export, proofs, decision, ads and page"
+        yield _fault(name, "healed", partial(_killed, number, False), quick=number == _WRITES // 2)
         name = f"{name}, which is done; the next run on another machine"
         yield _fault(name, "healed", partial(_killed, number, True), _elsewhere)
     for what, (words, undo) in _AT_ONCE.items():
@@ -58,7 +55,6 @@ def faults() -> Iterator[Fault]:
 def _fault(
     name: str, outcome: Outcome, strike: Job, then: Job = BucketLine.daily, *, quick: bool = False
 ) -> Fault:
-    """A fault of a line in a bucket."""
     return Fault(GROUP, name, outcome, partial(_on, strike), partial(_on, then), "", quick, "bucket_line")
 
 

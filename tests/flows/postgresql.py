@@ -25,7 +25,6 @@ class PostgreSQL:
     port: int
 
     def query(self, statement: str) -> str:
-        """The answer of psql, without decoration."""
         address = f"host=127.0.0.1 port={self.port} user=prefect dbname=prefect"
         return subprocess.run(
             [self.programs / "psql", "-XAt", "-d", address, "-c", statement],

@@ -38,8 +38,6 @@ _PATIENCE_S = 600.0
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the daily flow that has ended."""
-
     id: UUID
     state: State[RunSummary]
     logs: Path
@@ -53,7 +51,6 @@ class Run:
 
     @cached_property
     def published(self) -> dict[str, str]:
-        """The latest artifact of each key: key → data."""
         return published(self.id)
 
     def detached(self) -> "Run":
@@ -132,7 +129,6 @@ def told(server: str, event: str, run: UUID) -> list[dict[str, Any]]:
 
 
 def answered(request: urllib.request.Request) -> Any:
-    """What the API of a Prefect server answers."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:

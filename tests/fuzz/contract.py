@@ -10,11 +10,8 @@ import pyarrow as pa
 
 from tests.fuzz.day_tables import DAY, WIDTH, LogDay, sound_day
 
-SURFACES, PRODUCTS, GOALS = (
-    ("home_feed", "search", "related_pin"),
-    ("standard", "shopping"),
-    ("click", "conversion"),
-)
+SURFACES, PRODUCTS = ("home_feed", "search", "related_pin"), ("standard", "shopping")
+GOALS = "click", "conversion"
 TASKS = {"ctr": "clicked", "gctr": "good_clicked", "octr": "outbound_clicked"}  # each one's label
 OPTIONAL = {"position", "hidden", "repinned"}
 LARGEST, LONGEST_TEXT, LONGEST_LIST, READ = 1e18, 65_536, 10_000, 3

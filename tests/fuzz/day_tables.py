@@ -47,7 +47,6 @@ class LogDay:
     columns: dict[str, dict[str, tuple[pa.DataType, list[Any]]]]
 
     def table(self, name: str) -> pa.Table:
-        """As it is written."""
         return pa.table(
             {column: pa.array(values, kind) for column, (kind, values) in self.columns[name].items()}
         )

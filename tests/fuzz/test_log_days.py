@@ -22,7 +22,6 @@ TABLE = re.compile("requests|ads|candidates|logs of")
 
 
 def _extracted(day: LogDay, folder: Path) -> Path:
-    """The day's shard, as the daily job makes it."""
     plan = RunPlan(
         as_of=DAY,
         days=(DAY,),

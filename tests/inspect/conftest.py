@@ -56,8 +56,6 @@ class Line:
     def model(
         self, model_id: str, day: date, report: EvaluationReport, *, held_out: str = "f" * 64, seed: int = 0
     ) -> None:
-        """Register a model of a window of three days."""
-
         def fill(directory: Path) -> None:
             self.build(directory, model_id)
             write_json(directory / "metrics.json", report.model_dump(mode="json"))

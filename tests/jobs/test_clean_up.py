@@ -66,7 +66,6 @@ def _champions(line: Workspace, *names: str, first: date) -> Registry:
 
 
 def _publish(line: Workspace, model: str, *days: date) -> list[Current]:
-    """Ads of the days, one publication after the other."""
     catalogue = Catalogue(line.root)
     served = [Current(name=f"{day}-{'0' * 16}", day=day, ads=0) for day in days]
     for current in served:

@@ -34,13 +34,10 @@ def team(folder: Path, statement: str) -> LogSource:
 
 @dataclass
 class Reader:
-    """A session, and a folder for its files of ads."""
-
     connection: duckdb.DuckDBPyConnection
     folder: Path
 
     def write(self, query: str, name: str = "a.parquet") -> Path:
-        """The query's rows as a Parquet file."""
         self.connection.execute(f"copy ({query}) to '{self.folder / name}' (format parquet)")
         return self.folder / name
 

@@ -32,7 +32,6 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["extraction", "validation"])
 def ask(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Iterator[Ask]:
-    """A statement in a session of either kind; its rows."""
     with ExitStack() as stack:
         if request.param == "extraction":
             connection = stack.enter_context(session(tmp_path / "spill", [root]))

@@ -38,5 +38,4 @@ FEATURES = [
 
 
 def listed_preset() -> Preset:
-    """The preset tiny with these features instead of its own."""
     return Preset.model_validate(load_preset("tiny").model_dump() | {"name": "listed", "features": FEATURES})

@@ -250,8 +250,6 @@ class PlainDomainExpert(nn.Module):
 
 
 class PlainTowerOracle(nn.Module):
-    """One tower; rows in any order, with the domain of each."""
-
     def __init__(
         self,
         schema: SideSchema,

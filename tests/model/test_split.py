@@ -25,7 +25,6 @@ BOTH = pytest.mark.parametrize("by", ["product", "surface"])
 
 
 def split(preset: Preset, by: By, each: dict[str, Any] = MMOE) -> Split:
-    """With statistics and weights of no special case."""
     model = build_model("split", with_model(preset, "split", by=by, each=each))
     assert isinstance(model, Split)
     with torch.no_grad():

@@ -115,7 +115,6 @@ def test_a_target_that_is_altered_stays_down(workspace: Workspace, first_run: Ru
 
 
 def served(service: Live) -> tuple[str, date]:
-    """The model and the ads that a service takes over now."""
     service.refresh()
     assert service.serving is not None
     assert service.problem is None

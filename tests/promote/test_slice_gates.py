@@ -73,10 +73,8 @@ def test_equals_are_blocked_at_most_at_the_nominal_rate(declarations: Declaratio
     for seed in range(200):
         rng = np.random.default_rng(seed)
         day = held_out(rng, 4000)
-        common, request = (
-            rng.standard_normal(day.teacher.shape),
-            rng.standard_normal((day.request[-1] + 1, 3)),
-        )
+        common = rng.standard_normal(day.teacher.shape)
+        request = rng.standard_normal((day.request[-1] + 1, 3))
         errors = {
             name: -0.2 * np.abs(common + request[day.request] + rng.standard_normal(day.teacher.shape))
             for name in ("mtmd", "champion")

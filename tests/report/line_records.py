@@ -31,8 +31,6 @@ def model_of(number: int) -> str:
 
 @dataclass
 class Records(Line):
-    """Writes what the runs of a line leave behind."""
-
     sequence: int = 0
 
     @property
@@ -50,7 +48,6 @@ class Records(Line):
         return model
 
     def change(self, action: str, model: str, number: int, **fields: Any) -> None:
-        """A change of the champion, in the history and in the pointer."""
         self.sequence += 1
         change = {
             "sequence": self.sequence, "action": action, "model_id": model, "as_of": str(day(number)),
@@ -89,5 +86,4 @@ class Records(Line):
 
 @pytest.fixture
 def records(tmp_path: Path, tiny_preset: Preset, build: Callable[..., None]) -> Records:
-    """A line without any record yet."""
     return Records(Workspace.of(str(tmp_path / "artifacts"), tiny_preset), tiny_preset, build)

@@ -2,8 +2,6 @@ import base64
 import re
 import xml.etree.ElementTree as ET
 
-import pytest
-
 from mtmd.report.document import data_uri, line_chart
 
 
@@ -37,12 +35,6 @@ def test_a_missing_value_is_a_gap_and_moves_no_other() -> None:
     assert (alone, rest) == (whole[:1], whole[2:])
     (dot,) = (one for one in svg.iter() if one.tag.endswith("circle"))
     assert dot.attrib["cx"] == whole[0]
-
-
-@pytest.mark.parametrize("series", [{}, {"only": [None]}])
-def test_an_empty_chart_is_refused(series: dict[str, list[float | None]]) -> None:
-    with pytest.raises(ValueError, match="'t' has no values"):
-        line_chart("t", series, ("a", "b"))
 
 
 def test_data_uri_decodes_to_the_svg_on_white_paper() -> None:

@@ -12,7 +12,6 @@ CHAMPION = "20260125-a1"
 
 
 def _rows(line: Line, run: Path, champion: str = CHAMPION) -> dict[str, tuple[str, str]]:
-    """The table's rows, by what they are of."""
     table = since(line.workspace, champion, run, line.registry.manifest("20260126-b1"))
     return {str(what): (str(before), str(now)) for what, before, now in table.rows}
 

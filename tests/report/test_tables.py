@@ -120,4 +120,4 @@ def test_numbers_names_and_long_texts_are_written_alike() -> None:
     assert [enumerated(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "none", "a", "a and b", "a, b and c",
     ]  # fmt: skip
-    assert (short("a" * 9, 9), short("a" * 10, 9), short(None, 9)) == ("a" * 9, "a" * 8 + "…", "–")
+    assert (short("a" * 9, 9), short("a" * 10, 9)) == ("a" * 9, "a" * 8 + "…")

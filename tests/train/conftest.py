@@ -6,5 +6,4 @@ from tests.train.windows import pinned_preset
 
 @pytest.fixture(scope="session")
 def tiny_preset() -> Preset:
-    """The tiny preset, whatever its training settings become."""
     return pinned_preset()

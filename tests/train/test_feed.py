@@ -24,7 +24,6 @@ def dropping(tiny_preset: Preset) -> Preset:
 
 
 def with_ids(preset: Preset, **keys: float | None) -> Preset:
-    """The preset with other keys of user and ad ids."""
     features = [
         feature.model_dump() | (keys if feature.name in {"user_id", "ad_id"} else {})
         for feature in preset.features

@@ -54,7 +54,6 @@ def weights(trained: stage.Trained) -> str:
 
 
 def children() -> list[psutil.Process]:
-    """The processes that train for this one."""
     return [one for one in psutil.Process().children() if "mtmd.train.processes" in one.cmdline()[-1]]
 
 

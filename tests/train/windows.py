@@ -48,12 +48,10 @@ def pinned_preset() -> Preset:
 
 
 def with_scores(batch: Batch, score: float) -> Batch:
-    """The batch with one teacher score wherever there is one."""
     return replace(batch, teacher=torch.where(batch.teacher.isnan(), torch.nan, score))
 
 
 def with_training(preset: Preset, **changes: object) -> Preset:
-    """The preset with other training settings."""
     return preset.model_copy(update={"training": preset.training.model_copy(update=changes)})
 
 
@@ -66,11 +64,9 @@ def with_rival(preset: Preset, name: str, **changes: object) -> Preset:
 
 
 def with_model(preset: Preset, architecture: str, **settings: object) -> Preset:
-    """The preset with another architecture as its candidate."""
     return Preset.model_validate(preset.model_dump() | {"model": {"architecture": architecture} | settings})
 
 
 def with_extra(preset: Preset, name: str, **changes: object) -> Preset:
-    """The preset with other settings of an extra."""
     settings = getattr(preset.extras, name).model_copy(update=changes)
     return preset.model_copy(update={"extras": preset.extras.model_copy(update={name: settings})})

@@ -35,7 +35,6 @@ def _value(feature: Feature, domain: str, row: int, day: date) -> Any:
 
 
 def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
-    """Rows of each table."""
     surfaces, products = preset.domains.surfaces, preset.domains.products
     start = datetime.combine(day, datetime.min.time())
     requests = []
@@ -139,7 +138,6 @@ def logs(tmp_path: Path, strict_preset: Preset) -> Logs:
 
 @pytest.fixture(scope="session")
 def yesterday(tmp_path_factory: pytest.TempPathFactory, strict_preset: Preset) -> DayProfile:
-    """Profile of the day before `DAY`."""
     made = Logs(tmp_path_factory.mktemp("yesterday"), strict_preset)
     made.write(YESTERDAY)
     return validate_day(made.source, YESTERDAY, strict_preset).profile

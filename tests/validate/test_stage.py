@@ -47,7 +47,6 @@ class Line:
         return quality
 
     def with_data(self, **changes: Any) -> "Line":
-        """The same line with other limits."""
         data = self.preset.data.model_copy(update=changes)
         return Line(self.preset.model_copy(update={"data": data}), self.place)
 

@@ -170,7 +170,7 @@ def ab_test(
     missing.
     """
     world, settings = world_of(plan.preset, plan.logs), plan.preset.extras.of(Settings)
-    models, candidate = _serving(trained), plan.candidate
+    models, candidate = {one.name: one for one in trained}, plan.candidate
     if missing := {candidate, BASELINE} - set(models):
         raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
     final = plan.workspace.evaluation(_key(plan, world, models, settings, champion))
@@ -195,10 +195,6 @@ def champion_beside(plan: RunPlan, candidate: Trained, held_out: ShardRef) -> st
     """Model id of the champion that the evaluation of this candidate compares it with; None where there is none."""
     registry = Registry(plan.workspace.root)
     return incumbent(registry, model_id(plan, candidate, held_out), plan.as_of).compared
-
-
-def _serving(trained: Sequence[Trained]) -> dict[str, Trained]:
-    return {one.name: one for one in trained if one.variant is None}
 
 
 def world_of(preset: Preset, logs: str) -> WorldConfig:

@@ -201,7 +201,9 @@ def map_exposures(source: Source) -> Exposures:
             "use the standard logs of KuaiRand-Pure"
         )
     column = {name: values[kept] for name, values in column.items()}
-    request_id = _request_ids(column["user_id"], column["tab"], column["time_ms"])
+    # A user's exposures on one tab in one hour; a packed number cannot collide as a hash can.
+    hour_of_user = (column["time_ms"] // _HOUR_MS) << _USER_BITS | column["user_id"]
+    request_id = (hour_of_user << _TAB_BITS) | column["tab"]
     _, first = np.unique(np.stack([request_id, column["video_id"]]), axis=1, return_index=True)
     first.sort()
     column = {name: values[first] for name, values in column.items()}
@@ -228,11 +230,6 @@ def products(videos: pa.Table) -> Ints:
     """(videos,) index into PRODUCTS: LongImport, Web, or all other upload types."""
     position = pc.index_in(videos["upload_type"], pa.array(_UPLOAD_TYPES))
     return np.asarray(pc.fill_null(position, len(_UPLOAD_TYPES)).to_numpy().astype(np.int64))
-
-
-def _request_ids(user_id: Ints, tab: Ints, time_ms: Ints) -> Ints:
-    """A user's exposures on one tab in one hour; a packed number cannot collide as a hash can."""
-    return np.asarray((((time_ms // _HOUR_MS) << _USER_BITS | user_id) << _TAB_BITS) | tab)
 
 
 def _rows(key: str, values: Ints, table: pa.Table) -> Ints:

@@ -60,7 +60,7 @@ def apply(directory: Path, api: str) -> Iterator[str]:
     """
     declared = _declared(directory)
     with _client(api) as client:
-        block = _block(client)
+        block = next((str(found.id) for kind in _KINDS if (found := _found(client, kind))), None)
         for one in declared:
             yield f"automation {one.name}: {_make(client, one, block)}"
 
@@ -151,11 +151,6 @@ def _make(client: SyncPrefectClient, automation: AutomationCore, block: str | No
         if automation.enabled
         else f"created, inactive: `prefect automation resume {automation.name}` switches it on"
     )
-
-
-def _block(client: SyncPrefectClient) -> str | None:
-    """The id of the block that messages go to; None where there is none."""
-    return next((str(found.id) for kind in _KINDS if (found := _found(client, kind))), None)
 
 
 def _found(client: SyncPrefectClient, kind: str) -> BlockDocument | None:

@@ -6,7 +6,6 @@ Gradients outside the embedding tables are added up as one vector. Of each table
 them read and their gradients; then each rank makes the same update of these rows. docs/extras/ranks.md has the costs.
 """
 
-import gc
 import os
 import sys
 import traceback
@@ -92,8 +91,6 @@ class Group(OneRank):
 
 def main(file: Path) -> int:
     """Train, and report on standard output; the exit status."""
-    # As in mtmd.flows: what torch imports makes many objects that stay, and looking through them takes time.
-    gc.set_threshold(100_000, 20, 20)
     Thread(target=_end_with_parent, daemon=True).start()
     rank = int(os.environ["RANK"])
 

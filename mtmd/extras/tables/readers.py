@@ -57,12 +57,9 @@ def bounds(day: date, kind: pa.DataType) -> tuple[Any, Any]:
         return both[0].isoformat(), both[1].isoformat()
     if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
         raise LogsError(f"day_column is {kind}; it must be a date, a time or text")
-    first, after = pa.array(both, pa.date32()).cast(pa.timestamp("us")).cast(_without_zone(kind)).cast(kind)
+    zoneless = pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
+    first, after = pa.array(both, pa.date32()).cast(pa.timestamp("us")).cast(zoneless).cast(kind)
     return first, after
-
-
-def _without_zone(kind: pa.DataType) -> pa.DataType:
-    return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
 
 
 @contextmanager

@@ -86,11 +86,8 @@ class _Postgresql:
 
     @cached_property
     def _day_kind(self) -> pa.DataType:
-        return (
-            self._read(f"select {quoted(self.config.day_column)} from {self._name} limit 0")
-            .schema.field(0)
-            .type
-        )
+        query = f"select {quoted(self.config.day_column)} from {self._name} limit 0"
+        return self._read(query).schema.field(0).type
 
     def _read(self, query: str, day: date | None = None) -> pa.RecordBatchReader:
         """Run a query; it is given as many of the day and the day after as it asks for."""

@@ -42,10 +42,8 @@ class ServedExpert(nn.Module):
         tasks = range(expert.tasks)
         # T deep experts, then the task-shared one where there is one.
         self.experts = served_networks(expert.experts, range(expert.experts.networks))
-        self.routers, self.shallow = (
-            served_networks(expert.routers, tasks),
-            served_networks(expert.shallow, tasks),
-        )
+        self.routers = served_networks(expert.routers, tasks)
+        self.shallow = served_networks(expert.shallow, tasks)
         if self.norm != "none":
             self.gain = nn.ParameterList(copied(gain[0]) for gain in expert.gain)
             self.shift = nn.ParameterList(copied(shift[0]) for shift in expert.shift)

@@ -64,10 +64,8 @@ class Split(TwoTower):
         for s, one in enumerate(self.submodels):
             pairs, own = self._rows(batch, s)
             if len(pairs):
-                every, tasks = (
-                    log_p.new_full((len(pairs), len(self.places)), ABSENT),
-                    pairs.new_tensor(self.tasks[s]),
-                )
+                every = log_p.new_full((len(pairs), len(self.places)), ABSENT)
+                tasks = pairs.new_tensor(self.tasks[s])
                 log_p = log_p.index_copy(0, pairs, every.index_copy(1, tasks, one(own)))
         return log_p
 

@@ -133,12 +133,8 @@ class Row:
         self.shopping = self.product == 1
         self.want, self.latent = requests.want[r], ads.latent[a]  # (P, L) each
         self.same_topic = (requests.topic[r] == ads.topic[a]).astype(float)
-        self.ad_topic, self.format, self.style, self.category = (
-            ads.topic[a],
-            ads.format[a],
-            ads.style[a],
-            ads.category[a],
-        )
+        self.ad_topic, self.format = ads.topic[a], ads.format[a]
+        self.style, self.category = ads.style[a], ads.category[a]
         self.device = users.device[r]
         self.quality, self.appeal, self.landing = ads.quality[a], ads.appeal[a], ads.landing[a]
         self.price, self.discount, self.rating = ads.price[a], ads.discount[a], ads.rating[a]

@@ -33,7 +33,6 @@ def artifacts(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The tests' preset, with a small test."""
     path = tmp_path_factory.mktemp("preset") / "small.toml"
     path.write_text(f"{preset_path(TINY).read_text()}\n[extras.abtest]\nsamples = 5\nrequests = 60\n")
     return str(path)
@@ -52,7 +51,6 @@ def window(plan: RunPlan) -> list[ShardRef]:
 
 @pytest.fixture(scope="module")
 def trained(plan: RunPlan, window: list[ShardRef]) -> list[Trained]:
-    """What the daily run has trained."""
     found = [train_stage.train(plan, kind, window) for kind in ("mtmd", BASELINE, "pooled")]
     assert all(one.reused for one in found)
     return found

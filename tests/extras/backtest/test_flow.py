@@ -40,7 +40,6 @@ def done(prefect_server: str, tiny_logs: Path, preset: str, artifacts: Path) -> 
 
 
 def times(artifacts: Path) -> dict[str, int]:
-    """When each file of an output was written."""
     return {
         str(path.relative_to(artifacts)): path.stat().st_mtime_ns
         for folder in ("trained", "evaluations", "backtests", "shards/date=*")

@@ -24,8 +24,6 @@ Machine = Callable[[str], Path]
 
 
 class Note(BaseModel):
-    """A record."""
-
     words: str
 
 

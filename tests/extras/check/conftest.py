@@ -30,7 +30,6 @@ class Project:
         return self.root / "logs"
 
     def say(self, *lines: str, preset: str = PRESET) -> None:
-        """Write the preset."""
         self.preset.write_text("\n".join((preset, *lines)))
 
     def file(self, table: str, day: date = AS_OF) -> Path:

@@ -35,7 +35,6 @@ def digests_of(line: Path) -> dict[str, str]:
 
 @flow
 def extraction(artifacts: str, logs: str) -> Days:
-    """As in the daily run."""
     return steps.validated_days(steps.plan(NEXT, TINY, None, logs, artifacts))[1]
 
 

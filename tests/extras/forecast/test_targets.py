@@ -132,7 +132,6 @@ def changed(shard: Shard, score: float, clicked: Tensor) -> Shard:
 
 
 def one_pair(shard: Shard) -> Batch:
-    """The first candidate, of domain 0."""
     nothing = torch.zeros(1, dtype=torch.long)
     return Batch(None, None, nothing, nothing, nothing, shard.teacher[:1], nothing)  # type: ignore[arg-type]
 

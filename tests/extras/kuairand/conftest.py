@@ -106,8 +106,6 @@ def random_rows(days: int, per_day: int, seed: int = 0, midnight: int = MIDNIGHT
 
 @dataclass(frozen=True)
 class MadeUp:
-    """Builders of rows, and a folder to write them to."""
-
     folder: Path
     midnight: int = MIDNIGHT
     hour: int = HOUR

@@ -27,7 +27,6 @@ def quick(output: Path, logs: Path, preset: str = TINY, **given: Any) -> TaughtL
 
 
 def rewrite(logs: Path, day: date, change: Any) -> None:
-    """The day's candidates, changed."""
     (file,) = LogSource(logs).day_files("candidates", day)
     pq.write_table(change(pq.read_table(file, partitioning=None)), file)
 

@@ -62,7 +62,6 @@ class Capsule:
 
 @pytest.fixture(scope="module")
 def folder(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project, whose first day has run."""
     place = tmp_path_factory.mktemp("projects") / "my-ads"
     place.mkdir()
     (place / "preset.toml").write_text('base = "tiny"\nname = "tiny"\nlogs = "logs"\n')

@@ -64,7 +64,6 @@ class Deployed:
         return ended
 
     def ended(self, runs: Sequence[str]) -> list[dict[str, Any]]:
-        """Each run, when all have completed, in the order given."""
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             found = {
@@ -80,7 +79,6 @@ class Deployed:
         return {"preset": TINY, "logs": str(self.logs), "artifacts": str(self.platform.artifacts)}
 
     def ask(self, path: str, **body: Any) -> Any:
-        """What the server's API answers to a POST."""
         request = urllib.request.Request(
             f"{self.platform.api}{path}", json.dumps(body).encode(), {"content-type": "application/json"}
         )

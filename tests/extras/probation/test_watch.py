@@ -83,10 +83,8 @@ def test_scores_twice_as_high_and_rows_without_a_score_are_a_breach(line: Regist
 
 def test_a_day_on_which_people_act_twice_as_often_is_no_breach_and_a_flat_model_is() -> None:
     """Scores that are right on both days; then the same score for all rows of the second."""
-    luck, spread = (
-        np.random.default_rng(7).random(20_000),
-        np.random.default_rng(8).lognormal(-0.5, 1, 20_000),
-    )
+    luck = np.random.default_rng(7).random(20_000)
+    spread = np.random.default_rng(8).lognormal(-0.5, 1, 20_000)
 
     def measured(rate: float, scores: NDArray[np.float64]) -> dict[str, Answered]:
         rows = {"model": np.zeros(20_000, int), "person": np.arange(20_000) // 4}

@@ -207,10 +207,8 @@ def logged(hour: int, surface: str, ads: int, live: float, candidate: float) -> 
 
 
 def test_the_log_is_summed_up_by_surface_and_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command, folder = (
-        ["shadow", "--preset", "tiny", "--artifacts", str(tmp_path)],
-        tmp_path / "tiny" / "shadow",
-    )
+    command = ["shadow", "--preset", "tiny", "--artifacts", str(tmp_path)]
+    folder = tmp_path / "tiny" / "shadow"
     assert main(command) == 1
     assert 'set `model = "newest"` in [extras.shadow]' in " ".join(capsys.readouterr().err.split())
     failed = {"at": "2026-01-23T04:00:00Z", "candidate": "20260122-b", "error": "no task"}

@@ -95,8 +95,6 @@ class Line:
 
 @dataclass(frozen=True)
 class Client:
-    """What a client sees of the service."""
-
     port: int
 
     def send(
@@ -133,7 +131,6 @@ class Client:
 
 @contextmanager
 def serving(root: Path, settings: Settings, observers: Sequence[Observer] = ()) -> Iterator[Client]:
-    """The service on a free port until the end of the block."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         app = create_app(root, settings, observers)
