@@ -126,7 +126,8 @@ def _old_ads(
     if not catalogue.root.is_dir():
         return
     with catalogue.publishing():
-        publications = list(catalogue.publications())
+        named = ((path, _day_of(path.name)) for path in sorted(catalogue.root.glob("*/*-*-*-*")))
+        publications = [(path.parent.name, path, day) for path, day in named if day]
         days: dict[str, date] = {}
         for model_id, _, day in publications:
             days[model_id] = max(day, days.get(model_id, day))

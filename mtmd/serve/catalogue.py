@@ -9,7 +9,6 @@ directory that it names. A line in a bucket has its pointers there: whoever publ
 fails where another machine did meanwhile.
 """
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
@@ -98,11 +97,3 @@ class Catalogue:
         """The models that have ads."""
         names = self._store.names(self.root)
         return sorted(name for name in names if self._store.read(self.root / name / POINTER) is not None)
-
-    def publications(self) -> Iterator[tuple[str, Path, date]]:
-        """Every publication: its model, its directory and its snapshot's day."""
-        for path in sorted(self.root.glob("*/[0-9]*-[0-9]*-[0-9]*-*")):
-            try:
-                yield path.parent.name, path, date.fromisoformat(path.name[:10])
-            except ValueError:  # no day of the calendar: not ours
-                continue

@@ -23,10 +23,3 @@ def test_a_pointer_that_cannot_be_read_is_named(tmp_path: Path, content: str) ->
     pointer.write_text(content)
     with pytest.raises(BundleError, match=r"current\.json cannot be read; remove it and publish again"):
         catalogue.current("model")
-
-
-def test_publications_are_listed_with_their_days(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path)
-    catalogue.path("model", CURRENT.name).mkdir(parents=True)
-    catalogue.path("model", "2026-02-31-0123456789abcdef").mkdir()
-    assert list(catalogue.publications()) == [("model", tmp_path / "ads" / "model" / CURRENT.name, DAY)]

@@ -4,6 +4,7 @@ And names that a preset can have.
 """
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,9 +57,13 @@ class Place:
 def find_places(folder: Path) -> list[Place]:
     """All places of files with a day; what is hidden is left out.
 
-    Raises LogsError naming the folder and how many files it has, where none has a day.
+    Raises LogsError naming the folder and how many files it has, where none has a day; or a folder in it that this
+    user may not read.
     """
-    files = sorted(path for path in folder.rglob(f"*{_SUFFIX}") if path.is_file())
+    there = sorted(folder.rglob("*"))
+    if closed := [path for path in there if path.is_dir() and not os.access(path, os.R_OK | os.X_OK)]:
+        raise LogsError(f"{closed[0]} can't be read; let this user read it")
+    files = [path for path in there if path.suffix == _SUFFIX and path.is_file()]
     seen = {file: file.relative_to(folder).as_posix() for file in files}
     days = {
         file: match
