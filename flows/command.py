@@ -166,7 +166,9 @@ def _meant_day(given: Mapping[str, Any], *, newest: bool) -> date:
         if newest:
             raise ConfigError(f"--newest and --as-of {named} name two days; give one of them")
         return cast("date", named)
-    last, yesterday = _newest_day(given), scheduled_day()
+    preset = load_preset(given["preset"])
+    source = LogSource.of(preset, given["logs"], Workspace.of(given["artifacts"], preset).spool)
+    last, yesterday = source.newest_common_day(), scheduled_day()
     if newest:
         return last
     if last < yesterday:
@@ -175,13 +177,6 @@ def _meant_day(given: Mapping[str, Any], *, newest: bool) -> date:
             "deliver yesterday, or say --newest to take that day",
         )
     return yesterday
-
-
-def _newest_day(given: Mapping[str, Any]) -> date:
-    """The newest day that all tables have. Raises LogsError for none."""
-    preset = load_preset(given["preset"])
-    source = LogSource.of(preset, given["logs"], Workspace.of(given["artifacts"], preset).spool)
-    return source.newest_common_day()
 
 
 def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:

@@ -5,7 +5,7 @@ import inspect
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
@@ -32,6 +32,8 @@ def end(how: Annotated[str, typer.Argument()]) -> None:
     """End in one way."""
     if how == "error":
         raise LogsError("logs [x] lack a day")
+    if how == "sign":
+        raise LogsError("✗")
     if how == "full":
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/disk/[a]")
     if how == "interrupt":
@@ -69,6 +71,13 @@ def test_a_command_ends_with_its_status(
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
+
+
+def test_a_sign_that_a_stream_cannot_write_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", stream := TextIOWrapper(BytesIO(), "ascii"))
+    assert run(commands, "name", ["end", "sign"]) == 1
+    stream.seek(0)
+    assert stream.read() == "error: ?\n"
 
 
 def test_a_fault_of_ours_keeps_its_trace() -> None:

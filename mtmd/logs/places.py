@@ -120,11 +120,8 @@ def _below(place: Any, names: Sequence[str]) -> Iterator[Any]:
 def _pattern(text: str) -> re.Pattern[str]:
     """What a template matches up to its end, with a group for each code."""
     pieces = re.split(f"({_CODE.pattern})", DAY.sub(lambda field: field[1] or _ISO, text))
-    return re.compile(rf"(?<![^/]){''.join(_DIGITS.get(piece, _escaped(piece)) for piece in pieces)}$")
-
-
-def _escaped(text: str) -> str:
-    return "[^/]*".join(map(re.escape, text.split("*")))
+    found = (_DIGITS.get(piece) or "[^/]*".join(map(re.escape, piece.split("*"))) for piece in pieces)
+    return re.compile(rf"(?<![^/]){''.join(found)}$")
 
 
 def _day(codes: Sequence[str], name: re.Match[str]) -> date | None:

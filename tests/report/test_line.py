@@ -5,9 +5,11 @@ from datetime import date
 
 import pytest
 
+from mtmd.promote.findings import RunSummary
 from mtmd.report.index import days_table, write_line
-from mtmd.report.line import LineRecords, made_by, read_line
+from mtmd.report.line import LineRecords, RunRecord, made_by, read_line
 from mtmd.store.files import remove, write_json, write_text
+from mtmd.store.workspace import read_record
 from tests.report.line_records import FIRST, Records, build, day, model_of, records
 
 __all__ = ["build", "records"]
@@ -26,6 +28,18 @@ def test_the_newest_day_comes_first_and_of_a_day_the_latest_run(records: Records
     assert line.runs[0].run == second.name
     assert line.champion is not None
     assert len(line.history) == 2
+
+
+def test_a_promotion_despite_a_failed_gate_is_told_as_one(records: Records) -> None:
+    path = records.decide("20260121-a", FIRST, failed=("champion",)) / "summary.json"
+    summary = read_record(path, RunSummary)
+    assert summary is not None
+    stands = summary.verdict.model_copy(update={"promotion": "all gates passed"})  # an earlier run's
+    assert RunRecord.of(path, summary.model_copy(update={"verdict": stands})).verdict == "promoted"
+    gates = tuple(gate.model_copy(update={"overridable": True}) for gate in summary.verdict.gates)
+    forced = summary.verdict.model_copy(update={"override": "a holiday", "gates": gates})
+    found = RunRecord.of(path, summary.model_copy(update={"verdict": forced, "promoted": True}))
+    assert (found.verdict, found.reason) == ("promoted", "override (a holiday) of failed gates: champion")
 
 
 def test_a_run_that_is_known_is_not_read_again_until_it_is_written_again(records: Records) -> None:

@@ -57,7 +57,15 @@ def test_a_call_with_users_of_both_models_is_answered_request_by_request(two: Li
         assert [{"request_id": 0} | row for row in mixed["requests"]] == answers
         wrong = [*rows(old, new), rows(new)[0] | {"surface": "sidebar"}]
         assert client.post(path, {"requests": wrong})[1]["detail"][0]["loc"][:3] == ["requests", 2, "surface"]
-        for body in (b"{", b"[" * 9000, {"requests": 3}, {"requests": [3]}, {"requests": []}):
+        many = rows(*range(SETTINGS.requests + 1))
+        for body in (
+            {"requests": many},
+            b"{",
+            b"[" * 9000,
+            {"requests": 3},
+            {"requests": [3]},
+            {"requests": []},
+        ):
             assert client.post(path, body)[0] == 422
         assert client.get("/ready")[1]["rollout"] == "model-1 answers 0.5 of the users, model-0 the others"
         text = client.send("GET", "/metrics")[2].decode()
