@@ -37,5 +37,5 @@ def test_a_server_that_no_run_takes_ends_before_its_command(monkeypatch: pytest.
 
 def test_a_server_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.sys, "executable", "/bin/false")
-    with pytest.raises(ConfigError, match="a temporary Prefect server did not start"), server.own_server():
+    with pytest.raises(ConfigError, match="a temporary Prefect server did not answer"), server.own_server():
         pytest.fail("it says that it answers")
