@@ -75,7 +75,7 @@ def _require_completed(days: list[BackfillDay]) -> None:
         named = ", ".join(f"{day.as_of} ({day.state})" for day in failed)
         raise MtmdError(
             f"{len(failed)} of {len(days)} days did not complete: {named}",
-            "see the artifact backfill, then run the same backfill again: days that were decided are skipped",
+            "see the artifact backfill, then run the same backfill again, with reprocess='failed' for mended days",
         )
 
 

@@ -89,7 +89,7 @@ def _not_run(preset: Preset, workspace: Workspace, day: date, reprocess: Reproce
         return BackfillDay(as_of=day, state="left out", words=why)
     validation = read_record(workspace.latest_validation(day), DataQuality)
     if validation is not None and not validation.passed:  # whatever an earlier run of the day decided
-        words = "its data suites failed in an earlier run"
+        words = "its data suites failed in an earlier run; with reprocess='failed' it runs again"
         return BackfillDay(as_of=day, state="skipped", words=words) if reprocess == "none" else None
     path = next(iter(run_paths(workspace, day)), None)  # the latest, where several recipes were run
     summary = None if path is None else read_record(path / SUMMARY, RunSummary)

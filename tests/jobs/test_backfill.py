@@ -65,7 +65,10 @@ def test_a_day_whose_gates_or_suites_failed_has_failed(first_run: Run, artifacts
     _fail_suites(artifacts)
     assert _states(first_run.logs, artifacts) == ["skipped", "to run", "to run"]
     day = _day(first_run.logs, artifacts)  # its older model went live
-    assert (day.words, day.model_id) == ("its data suites failed in an earlier run", None)
+    assert (day.words, day.model_id) == (
+        "its data suites failed in an earlier run; with reprocess='failed' it runs again",
+        None,
+    )
 
 
 @pytest.mark.parametrize("content", [None, {"said": "otherwise"}])

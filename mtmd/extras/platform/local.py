@@ -157,7 +157,9 @@ def _record(platform: Platform, name: str) -> Path:
 
 
 def _running(platform: Platform, name: str) -> psutil.Process | None:
-    return processes.recorded(_record(platform, name))
+    process = processes.recorded(_record(platform, name))
+    # In a copied folder the record is of the original's process.
+    return process if process and Path(process.cwd()) == platform.root.resolve() else None
 
 
 def _start(platform: Platform, name: str, command: tuple[str, ...], port: int | None = None) -> None:
