@@ -120,7 +120,7 @@ def side_differences(
                 for task, torchs in zip(scorer.tasks, reference, strict=True)
             ]
             yield Difference(
-                what=f"{side}_{name}.onnx at batch size {size}: embeddings",
+                what=f"{scorer.info.file_of(side, name).file} at batch size {size}: embeddings",
                 delta=float(np.max(deltas)),
                 tolerance=preset.gates.parity_embedding,
             )

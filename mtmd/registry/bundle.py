@@ -59,6 +59,14 @@ class BundleInfo(Frozen):
                 raise ValueError(f"{side} towers are of {found}; they must be of {names}, each once")
         return self
 
+    def file_of(self, side: TowerSide, domain: str) -> TowerFile:
+        """The file of one tower domain; raises BundleError when the bundle has none."""
+        for tower in self.files:
+            if (tower.side, tower.domain) == (side, domain):
+                return tower
+        known = [tower.domain for tower in self.files if tower.side == side]
+        raise BundleError(f"{side} domain {domain!r} is not in bundle {self.bundle_id}; it has {known}")
+
 
 def load_bundle(directory: Path) -> BundleInfo:
     """Read and check `bundle.json`; the files' content is checked by `verify_files`.

@@ -156,8 +156,9 @@ def clean_up(cleaned: CleanUp) -> Document:
 
 def point_to_check(error: Exception, as_of: date, preset: str, logs: str | None) -> None:
     """Note on an error about logs which command says what mends them."""
-    is_said = isinstance(error, LogsError) or (isinstance(error, ValidationError) and error.day)
-    if isinstance(error, MtmdError) and is_said and extension.module("check", "commands"):
+    if isinstance(error, ValidationError) and error.day is None:  # each day by itself is right
+        return
+    if isinstance(error, LogsError | ValidationError) and extension.module("check", "commands"):
         given = f" --logs {shlex.quote(logs)}" if logs else ""
         command = f"mtmd check --as-of {error.day or as_of} --preset {shlex.quote(preset)}{given}"
         error.add_note(f"What mends it: {command}")

@@ -83,8 +83,9 @@ class Scorer:
     def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
         """Embed N ≥ 1 encoded requests of one surface, or N encoded ads of one product, in one batch.
 
-        The rows must be encoded by the bundle's own declarations.
+        The rows must be encoded by the bundle's own declarations. Raises BundleError for an unknown domain.
         """
+        self.info.file_of(side, domain)
         schema = self._schema(side)
         names = [bundle.OUTPUT_PREFIX + task for task in self.tasks]
         outputs = self._sessions[side, domain].run(names, _inputs(rows, schema))

@@ -80,14 +80,14 @@ def require(*validations: Validation) -> None:
     stopping = [validation for validation in validations if not validation.passed]
     if not stopping:
         return
-    remedy = "have the table delivered again, or accept it in the preset ([data.accepted], [left_out]), then run again"
-    lines = [f"{cause(stopping)}; {remedy}"]
+    apart = [one for one in stopping if not (isinstance(one, DayValidation) and one.is_compared_only)]
+    right = "correct the expectation" if apart else "accept the change ([data.accepted] in the preset)"
+    lines = [f"{cause(stopping)}; have the table delivered again, or {right}, then run again"]
     for result in (result for validation in stopping for result in validation.failures):
         lines.append(f"- {result.table}.{result.name}: {result.found}. {result.description}")
         lines += [
             "    " + ", ".join(f"{key}={value}" for key, value in row.items()) for row in result.samples
         ]
     failed = ValidationError("\n".join(lines))
-    days = [one for one in stopping if isinstance(one, DayValidation) and not one.is_compared_only]
-    failed.day = days[0].day if days else None
+    failed.day = next((one.day for one in apart if isinstance(one, DayValidation)), None)
     raise failed

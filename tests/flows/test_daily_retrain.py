@@ -139,9 +139,7 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(
     page = f"failures/as_of={AS_OF}.html"
     cause, *more = str(run.state.message).splitlines()
     assert cause.startswith(reason)
-    assert cause.endswith(
-        "have the table delivered again, or accept it in the preset ([data.accepted], [left_out]), then run again"
-    )
+    assert cause.endswith("have the table delivered again, or correct the expectation, then run again")
     address = f"http://reports/{LINE}/{quote(page)}"
     assert f"Page: {address}" == more[-5]  # before the expectation and three rows
     assert address in artifact["verdict"]

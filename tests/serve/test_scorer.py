@@ -66,6 +66,9 @@ def test_files_that_are_not_the_bundles_are_refused(bundle: Path, make_bundle: C
     file.unlink()
     with pytest.raises(BundleError, match=r"item_standard\.onnx is missing"):
         Scorer.load(bundle)
+    file.write_bytes(whole)
+    with pytest.raises(BundleError, match="item domain 'video' is not in bundle"):
+        Scorer.load(bundle).embed("item", "video", encoded([[0.0, 0.0]]))
 
 
 def test_a_child_multiplies_its_parents_probability_and_extremes_stay_finite() -> None:

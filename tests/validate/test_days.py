@@ -121,6 +121,16 @@ def test_require_lists_counts_and_keys(logs, yesterday) -> None:
     assert message.startswith("2026-01-02: ads.goal_known, 2 unexpected: ad_id 3, goal view; have the table")
     assert "ads.goal_known: 2 unexpected" in message
     assert "ad_id=3, goal=view" in message
+    assert caught.value.day == DAY
+
+
+def test_a_day_that_is_only_unlike_those_before_may_be_accepted(logs, yesterday) -> None:
+    logs.damage("candidates", "update t set ctr = ctr * 6 where request_id % 3 = 0")
+    with pytest.raises(
+        ValidationError, match="; have the table delivered again, or accept the change"
+    ) as caught:
+        require(logs.validate(yesterday))
+    assert caught.value.day is None  # `mtmd check`, which looks at one day, finds nothing
 
 
 def test_days_validated_from_threads_give_what_they_give_alone_also_as_json(logs, yesterday) -> None:

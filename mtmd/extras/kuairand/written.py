@@ -19,7 +19,7 @@ from mtmd.store.workspace import file_digests
 
 Tables = dict[str, pa.Table]  # of one day, by name
 Days = Iterator[tuple[date, Tables]]
-_PATIENCE_S = 24 * 3600  # of a second command with the same output
+_PATIENCE_S = 3600.0  # of a second command, while the first one writes its tables
 _NEW = ".new"  # folder in which tables are written before they replace others
 
 
@@ -50,15 +50,15 @@ def written_once(
     What else the folder has, stays. Raises LogsError for a folder with tables that no writing with this marker made,
     and what `make` and its days raise: the folder is then as it was.
     """
+    if not (logs / marker).is_file() and (tables := [t for t in TABLES if (logs / t).exists()]):
+        raise LogsError(
+            f"{logs} holds {tables} without {marker}, so this command did not write them; choose an empty folder"
+        )
+    if (known := _complete(logs, marker, identity)) is not None:
+        on_progress(f"{logs} has these logs already: nothing was written")
+        return known.model_copy(update={"reused": True, "logs": str(logs)})  # they may have been moved
+    report, days = make()
     with locked(logs / ".lock", _PATIENCE_S):
-        if not (logs / marker).is_file() and (tables := [t for t in TABLES if (logs / t).exists()]):
-            raise LogsError(
-                f"{logs} holds {tables} without {marker}, so this command did not write them; choose an empty folder"
-            )
-        if (known := _complete(logs, marker, identity)) is not None:
-            on_progress(f"{logs} has these logs already: nothing was written")
-            return known.model_copy(update={"reused": True, "logs": str(logs)})  # they may have been moved
-        report, days = make()
         remove(new := logs / _NEW)  # of a writing that was killed
         with atomic_directory(new) as folder:
             for day, content in days:
@@ -72,8 +72,8 @@ def written_once(
             (new / table).rename(logs / table)
         remove(new)
         write_json(logs / marker, found, seal=True)
-        on_progress(f"{logs} has {len(report.days)} days from {report.days[0]} to {report.days[-1]}")
-        return report
+    on_progress(f"{logs} has {len(report.days)} days from {report.days[0]} to {report.days[-1]}")
+    return report
 
 
 def _complete(logs: Path, marker: str, identity: str) -> TaughtLogs | None:

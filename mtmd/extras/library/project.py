@@ -154,9 +154,7 @@ class Project:
 
     def _plan(self, days: Sequence[Day], preset: Preset) -> RunPlan:
         """Of these days alone; the day after them, which no run has here, is `as_of`."""
-        wanted = (
-            () if days is None or isinstance(days, str | date) else tuple(sorted({_day(day) for day in days}))
-        )
+        wanted = () if isinstance(days, str | date | None) else tuple(sorted({_day(day) for day in days}))
         if not wanted:
             raise ConfigError(f"days ({days!r}) must be a list of at least one day, such as ['2026-01-25']")
         after, places = wanted[-1] + timedelta(days=1), {"logs": self.logs, "artifacts": self.artifacts}

@@ -1,5 +1,6 @@
 """What `mtmd up` records and `mtmd down` ends: its own processes, and nobody else's."""
 
+import shutil
 import socket
 import sys
 from dataclasses import replace
@@ -33,6 +34,16 @@ def test_a_process_is_started_once_and_ended(platform: Platform, capsys: pytest.
     )
     assert family_of(platform, "worker") == []
     assert not (platform.home / "worker.json").exists()
+
+
+def test_a_copied_folder_leaves_the_processes_of_the_original(platform: Platform, tmp_path: Path) -> None:
+    _start(platform, "worker", _SLEEPS)
+    try:
+        home = shutil.copytree(platform.home, tmp_path / "copy" / "platform", symlinks=True)
+        down(replace(platform, home=home, root=tmp_path / "copy"))
+        assert family_of(platform, "worker") != []
+    finally:
+        down(platform)
 
 
 def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:
