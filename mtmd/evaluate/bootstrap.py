@@ -117,18 +117,16 @@ def _blocks(
         errors = np.zeros((stop - start, len(parts) * len(cuts), len(predictions)), np.float32)
         counts = np.zeros((stop - start, len(parts) * len(cuts)))
         for place, part in enumerate(parts):
-            span = slice(*np.searchsorted(part.request, [start, stop]))
-            local, bucket = part.request[span] - start, part.bucket[span]
-            teacher = type(part.teacher)(*(one[span] for one in part.teacher))
-            rows = part.rows[span], part.task
+            inner = part.within(start, stop)
+            local, rows = inner.request - start, (inner.rows, part.task)
             values = [
-                row_values(clip_log_p(own.log_p[rows]), own.kept[rows], teacher)
+                row_values(clip_log_p(own.log_p[rows]), own.kept[rows], inner.teacher)
                 for own in predictions.values()
             ]
             for column, (metric, wanted) in enumerate(cuts, place * len(cuts)):
                 if metric.source != part.source:
                     continue
-                inside = slice(None) if wanted is None else bucket == wanted
+                inside = slice(None) if wanted is None else inner.bucket == wanted
                 rows_below = values[0][metric.below][inside]
                 counts[:, column] = np.bincount(local[inside], rows_below, stop - start)
                 for predictor, own in enumerate(values):

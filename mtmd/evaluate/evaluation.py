@@ -53,7 +53,7 @@ def evaluate_predictors(
         found: dict[Slice, list[SliceMetrics]] = {}
         for part in slices:
             own = log_p[part.slice]
-            values = _values(part, own, kept)
+            values = values_of(part, own, kept)
             sums[part.slice] = _sums(part, values, config.buckets)
             found[part.slice] = list(_rows(predictor, part, own, values, sums[part.slice]))
         numbers += [one for where in declarations.domains.slices for one in found[where]]
@@ -61,7 +61,7 @@ def evaluate_predictors(
             own = np.concatenate([log_p[part.slice] for part in parts])
             of_parts = [sums[part.slice] for part in parts]
             added = {name: np.sum([one[name] for one in of_parts], axis=0) for name in of_parts[0]}
-            numbers += _rows(predictor, whole, own, _values(whole, own, kept), added)
+            numbers += _rows(predictor, whole, own, values_of(whole, own, kept), added)
     return EvaluationReport(
         as_of=as_of,
         candidate=candidate,
@@ -90,7 +90,7 @@ def log_probabilities(predictor: str, part: SliceRows, log_p: NDArray[np.floatin
     return metrics.clip_log_p(raw)
 
 
-def _values(part: SliceRows, log_p: Floats, kept: NDArray[np.bool_]) -> Values:
+def values_of(part: SliceRows, log_p: Floats, kept: NDArray[np.bool_]) -> Values:
     """What each row adds to each sum; rows that were not shown add nothing to those of impressions."""
     values = metrics.row_values(log_p, kept[part.rows, part.task], part.teacher)
     for name, shown in metrics.impression_values(log_p[part.observed], part.action).items():

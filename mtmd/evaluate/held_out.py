@@ -4,7 +4,7 @@ P candidate rows in the day's order, T tasks, R requests, B rank buckets; N rows
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -71,6 +71,20 @@ class SliceRows:
     @property
     def source(self) -> LearnFrom:
         return ACTIONS if isinstance(self.teacher, ActionTargets) else SCORES
+
+    def within(self, start: int, stop: int) -> Self:
+        """Its rows of the requests start to stop − 1; `requests` stay those of all."""
+        rows = slice(*np.searchsorted(self.request, [start, stop]))
+        seen = slice(*np.searchsorted(self.observed, [rows.start, rows.stop]))
+        return replace(
+            self,
+            rows=self.rows[rows],
+            request=self.request[rows],
+            teacher=type(self.teacher)(*(one[rows] for one in self.teacher)),
+            bucket=self.bucket[rows],
+            observed=self.observed[seen] - rows.start,
+            action=self.action[seen],
+        )
 
 
 class Scored(NamedTuple):

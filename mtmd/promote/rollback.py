@@ -70,7 +70,8 @@ def roll_out(workspace: Workspace, share: float, reason: str = "", model: str | 
     where the champion before has altered files or no published ads. Whatever is raised, nothing was changed.
     """
     catalogue = Catalogue(workspace.root)
-    reason = f"{share:.4g} of the users" + (f": {reason.strip()}" if reason.strip() else "")
+    who = "all users" if share == 1 else f"{share:.4g} of the users"
+    reason = f"{who}: {reason.strip()}".removesuffix(": ")
     after = Registry(workspace.root).roll_out(
         share, reason, lambda path: catalogue.current(path.name), only=model
     )

@@ -24,7 +24,7 @@ from pydantic import Field
 from mtmd.config import Declarations, EvaluationConfig, Frozen
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.bootstrap import poisson_weights, request_blocks
-from mtmd.evaluate.evaluation import METRICS_FORMAT, log_probabilities
+from mtmd.evaluate.evaluation import METRICS_FORMAT, log_probabilities, values_of
 from mtmd.evaluate.held_out import HeldOutDay, Scored, SliceRows, cut, whole_tasks
 from mtmd.evaluate.metrics import (
     NAMED,
@@ -33,10 +33,8 @@ from mtmd.evaluate.metrics import (
     area,
     area_influence,
     clip_log_p,
-    impression_values,
     log_ratio,
     ratio,
-    row_values,
 )
 from mtmd.evaluate.report import Estimate
 from mtmd.extract.shards import open_shard
@@ -169,10 +167,12 @@ def _sums(
     sums = np.zeros((1 + config.resamples, len(parts), 1 + len(models), top + len(_SUMMED)))
     for start, stop, draws in _draws([part.request for part in parts], config):
         for place, part in enumerate(parts):
-            span = slice(*np.searchsorted(part.request, [start, stop]))
-            if span.start < span.stop:
-                of = [[_values(part, span, own) for own in seeds] for seeds in models]
-                request, bucket = part.request[span] - start, np.minimum(part.bucket[span], top)
+            if len((own := part.within(start, stop)).rows):
+                of = [
+                    [values_of(own, clip_log_p(log_p[own.rows, own.task]), kept) for log_p, kept in seeds]
+                    for seeds in models
+                ]
+                request, bucket = own.request - start, np.minimum(own.bucket, top)
                 summed = _SUMMED
                 if part.source == "actions":
                     bucket, summed = np.full(len(request), top), _OF_ACTIONS
@@ -183,18 +183,6 @@ def _sums(
                 found = np.stack([below, *above], axis=1)  # (R, 1 + C, Q), up to the last request with rows
                 sums[:, place] += np.tensordot(draws[:, : len(found)], found, axes=1)
     return sums
-
-
-def _values(part: SliceRows, span: slice, own: Scored) -> dict[str, Floats]:
-    """What each of a span of a slice's rows adds to the sums; of impressions 0 where there is none."""
-    rows, seen = part.rows[span], slice(*np.searchsorted(part.observed, [span.start, span.stop]))
-    log_p, shown = clip_log_p(own.log_p[rows, part.task]), part.observed[seen] - span.start
-    teacher = type(part.teacher)(*(one[span] for one in part.teacher))
-    values = row_values(log_p, own.kept[rows, part.task], teacher)
-    for name, value in impression_values(log_p[shown], part.action[seen]).items():
-        values[name] = np.zeros(len(rows))
-        values[name][shown] = value
-    return values
 
 
 def _by_request(
