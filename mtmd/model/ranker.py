@@ -151,8 +151,12 @@ def log1mexp(x: Tensor) -> Tensor:
 def conditional_logits(base_rates: Tensor, parents: Sequence[int | None]) -> Tensor:
     """Logit of each task's mean rate given its parent: (|domains|, T) to the same, NaN stays NaN."""
     rates = base_rates.double()
-    given = [rates[:, t] if p is None else rates[:, t] / rates[:, p] for t, p in enumerate(parents)]
-    return torch.logit(torch.stack(given, dim=1).clamp(RATE_FLOOR, 1 - RATE_FLOOR)).float()
+    given = torch.stack(
+        [rates[:, t] if p is None else rates[:, t] / rates[:, p] for t, p in enumerate(parents)], dim=1
+    )
+    # Above 1 where the task learns from shown ads and its parent from all: what they have in common is not known.
+    given = given.masked_fill(given > 1.0, 0.5)
+    return torch.logit(given.clamp(RATE_FLOOR, 1 - RATE_FLOOR)).float()
 
 
 def without_gaps(logits: Tensor) -> Tensor:

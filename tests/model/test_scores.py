@@ -37,11 +37,12 @@ def test_log1mexp_and_its_gradient_are_exact(x: float) -> None:
 
 
 def test_base_rates_become_logits_given_the_parent() -> None:
-    rates = torch.tensor([[0.2, 0.1, torch.nan], [0.5, 0.5, 0.0]])
+    rates = torch.tensor([[0.2, 0.1, torch.nan], [0.5, 0.5, 0.0], [0.5, 0.6, 0.1]])
     logits = conditional_logits(rates, PARENTS)
     assert logits[0, :2].tolist() == pytest.approx([math.log(0.2 / 0.8), 0.0], abs=1e-6)
     assert logits[0, 2].isnan()
     assert logits[1].tolist() == pytest.approx([0.0, math.log(1e6 - 1), -math.log(1e6 - 1)], abs=1e-3)
+    assert logits[2, :2].tolist() == [0.0, 0.0]  # more often than its parent: of other rows
 
 
 @pytest.mark.parametrize("pairs", [0, 1, CHUNK, 2 * CHUNK + 3])
