@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mtmd.errors import BundleError, LogsError
 from mtmd.export.parity import Proof
 from mtmd.extract.shards import Shard
 from mtmd.extract.sources import source_rows
+from mtmd.features.feature import LONGEST_TEXT
 from mtmd.logs.contract import example_id, id_number
 from mtmd.logs.source import LogSource
 from mtmd.publish.answer import ANSWERS, Asked
@@ -46,7 +47,10 @@ class RawRows(Frozen):
 def sample_raw_rows(
     source: LogSource, shard: Shard, declarations: Declarations, *, per_domain: int = 4
 ) -> RawRows:
-    """Some rows of every surface and every product of the shard's day, read from its log files."""
+    """Some rows of every surface and every product of the shard's day, read from its log files.
+
+    Those with a text that the service refuses are left out.
+    """
 
     def read(
         table: str, keys: torch.Tensor, domain: torch.Tensor, columns: tuple[str, ...]
@@ -54,13 +58,19 @@ def sample_raw_rows(
         domains = sorted(set(domain.tolist()))
         chosen = [key for index in domains for key in keys[domain == index][:per_domain].tolist()]
         rows = source_rows(source, table, shard.day, declarations, columns[0], chosen)
-        return tuple({name: _plain(row[name]) for name in dict.fromkeys(columns)} for row in rows)
+        taken = (row for row in rows if all(len(text) <= LONGEST_TEXT for text in _texts(row)))
+        return tuple({name: _plain(row[name]) for name in dict.fromkeys(columns)} for row in taken)
 
     query, item = ("request_id", "surface"), ("ad_id", "product", "bid")
     return RawRows(
         requests=read("requests", shard.request_id, shard.surface, (*query, *declarations.query.columns)),
         ads=read("ads", shard.ad_id, shard.product, (*item, *declarations.item.columns)),
     )
+
+
+def _texts(row: Row) -> Iterator[str]:
+    for value in row.values():
+        yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str))
 
 
 def _plain(value: Any) -> Any:

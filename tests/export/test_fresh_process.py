@@ -17,6 +17,7 @@ from mtmd.export.parity import Proof
 from mtmd.logs.source import LogSource
 from mtmd.publish.answer import Asked, answer
 from mtmd.serve.http.answers import RankedAds
+from tests.validate.conftest import damaged
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,19 @@ def test_raw_rows_are_the_logs_values_of_every_domain(exported: Any, rows: RawRo
     assert set(rows.requests[0]) == columns
     assert RawRows.model_validate_json(rows.model_dump_json()) == rows
     assert any(row["activity"] is None for row in rows.requests)
+
+
+def test_rows_that_the_service_refuses_are_left_out(exported: Any, rows: RawRows, tmp_path: Path) -> None:
+    first, second, *others = (row["request_id"] for row in rows.requests)
+    shutil.copytree(exported.logs, logs := tmp_path / "logs")
+    (file,) = logs.glob("requests/*/*.parquet")
+    too_long = "country = repeat('x', 1025)", "words = ['a', repeat('x', 1025)]"
+    ids = (first, second)
+    damaged(
+        file, *(f"update t set {what} where request_id = {i}" for what, i in zip(too_long, ids, strict=True))
+    )
+    found = sample_raw_rows(LogSource(logs), exported.shard, exported.preset.declarations, per_domain=6)
+    assert [row["request_id"] for row in found.requests] == others
 
 
 def test_the_bundle_alone_answers_raw_rows_as_the_model_does(exported: Any, rows: RawRows) -> None:

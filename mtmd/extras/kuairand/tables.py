@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -109,7 +110,7 @@ class LogTables:
             "request_id": exposures.request_id[rows],
             "ad_id": self._attributes["video_id"].take(exposures.video[rows]),
             "impressed": np.ones(len(rows), np.bool_),
-            "position": _place_within(exposures.request_id[rows]),
+            "position": pd.Series(rows).groupby(exposures.request_id[rows]).cumcount().to_numpy(),
             "clicked": clicked,
             "good_clicked": good,
             "outbound_clicked": entered,
@@ -151,15 +152,6 @@ def _beside_surface(user: Ints, surface: Ints) -> Ints:
 def _age(day: int, uploaded: Ints) -> pa.Array:
     """Days since the upload; at least 0, because the local upload date can be a UTC day ahead."""
     return pa.array(np.maximum(day - uploaded, 0), mask=uploaded == _NO_DATE)
-
-
-def _place_within(group: Ints) -> Ints:
-    """0, 1, … for the rows of each group, in row order."""
-    order = np.argsort(group, kind="stable")
-    _, start, size = np.unique(group[order], return_index=True, return_counts=True)
-    place = np.empty(len(group), np.int64)
-    place[order] = np.arange(len(group)) - np.repeat(start, size)
-    return place
 
 
 def _cast(table: str, values: Any, field: pa.Field) -> pa.Array:
