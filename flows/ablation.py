@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from prefect import flow, get_run_logger
-from prefect.futures import wait
 from pydantic import Field
 
 from mtmd import command_line
@@ -76,21 +75,15 @@ def train_variants(
     plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
 ) -> tuple[list[Trained], list[str]]:
     """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
-    given = {"planned": plan, "kind": plan.preset.candidate, "window": window}
-    with steps.side_by_side(len(names) * len(seeds), plan.preset) as runner:
-        runs = {
-            f"{name}, seed {seed}": runner.submit(
-                steps.train.with_options(task_run_name=f"train {name}, seed {seed}"),
-                given | {"variant": name, "seed": seed},
-            )
-            for name in names
-            for seed in seeds
-        }
-        wait(list(runs.values()))
-    failed = [f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()]
+    alike = {"planned": plan, "kind": plan.preset.candidate, "window": window}
+    given = {
+        f"train {name}, seed {seed}": alike | {"variant": name, "seed": seed} for name in names for seed in seeds
+    }
+    with steps.side_by_side(len(given), plan.preset) as runner:
+        trained, failed = steps.all_of(runner, steps.train, given)
     for reason in failed:
-        get_run_logger().warning("variant %s", reason)
-    return [run.result() for run in runs.values() if run.state.is_completed()], failed
+        get_run_logger().warning("%s", reason)
+    return trained, failed
 
 
 command = command_of(ablation, show_ablation, require_days)

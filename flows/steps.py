@@ -1,14 +1,14 @@
 """The tasks of the flows: each calls one stage and says in the log what came of it."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger, runtime, task
-from prefect.futures import PrefectFuture, as_completed
+from prefect.futures import PrefectFuture, as_completed, wait
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import opaque
 from prefect.utilities.urls import url_for
@@ -237,6 +237,16 @@ def train_all(
         for done in as_completed([*running, traced]):
             done.result()
         return tuple(future.result() for future in running)
+
+
+def all_of(
+    runner: TaskRunner[Any], task: Task[..., _Result], given: Mapping[str, dict[str, Any]]
+) -> tuple[list[_Result], list[str]]:
+    """What a task makes of each set of parameters, by the run's name; and why others failed, when all ended."""
+    runs = {name: runner.submit(task.with_options(task_run_name=name), one) for name, one in given.items()}
+    wait(list(runs.values()))
+    failed = [f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()]
+    return [run.result() for run in runs.values() if run.state.is_completed()], failed
 
 
 @contextmanager

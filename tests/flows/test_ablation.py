@@ -80,7 +80,7 @@ def test_a_variant_whose_training_fails_is_reported_and_the_others_are_compared(
     state = _weekly(plan.logs, plan.artifacts, "no_dcn", "no_routing", return_state=True)
     ablated = state.result()
     (why,) = ablated.missing
-    assert why.startswith("no_routing, seed 0: ")
+    assert why.startswith("train no_routing, seed 0: ")
     assert work.name in why
     assert ablated.reports[0].predictors == ("mtmd", "no_dcn")
     identity = state.state_details.flow_run_id

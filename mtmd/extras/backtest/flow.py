@@ -6,7 +6,6 @@ from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from prefect import Task, flow
-from prefect.futures import wait
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
@@ -127,16 +126,13 @@ def _each(
     error: type[MtmdError],
 ) -> list[_Made]:
     """What a task makes of each set of parameters, named; raises `error`, naming those that failed, when all ended."""
-    runs = {name: runner.submit(task.with_options(task_run_name=name), one) for name, one in given.items()}
-    wait(list(runs.values()))
-    if failed := [
-        f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()
-    ]:
+    made, failed = steps.all_of(runner, task, given)
+    if failed:
         raise error(
-            f"{len(failed)} of {len(runs)} failed: {'; '.join(failed)}",
+            f"{len(failed)} of {len(given)} failed: {'; '.join(failed)}",
             "mend that, or leave the contestant out, then run again: the others are kept",
         )
-    return [run.result() for run in runs.values()]
+    return made
 
 
 def _show(found: Backtest, _: Mapping[str, Any]) -> None:
