@@ -1,17 +1,5 @@
 """Every error that this package raises on purpose.
 
-MtmdError
-├── ConfigError        a preset, parameter or declaration is wrong
-├── LogsError          the user's logs are missing, empty, malformed or not as declared
-├── ValidationError    an expectation on the data failed; carries the failing results
-├── TrainingError      a loss or a weight is not finite, or a checkpoint does not fit
-├── EvaluationError    predictions do not fit the held-out day, or are not finite
-├── BundleError        an exported bundle is incomplete, altered, or mixed with another one's parts
-├── ReportError        a run's page could not be made; what the run decided stands
-├── RegistryError      the champion moved meanwhile, or a model is not in the registry
-└── StorageError       a path cannot be handled, or a stored output does not verify
-    └── UnreachableError   a bucket gives no answer, or refuses to give one
-
 Messages name the thing, its value, what was required, and what to do.
 """
 

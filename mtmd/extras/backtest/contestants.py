@@ -21,6 +21,7 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import digest, sweep
 from mtmd.store.workspace import Workspace
 from mtmd.train.stage import Trained, load_for_scoring, require_machine
+from mtmd.train.trainer import recipe_of
 
 DAYS = 7  # one of each weekday
 # Sections of a preset that decide the rows and features of a day; others decide what is learnt from them.
@@ -197,17 +198,22 @@ def read_change(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _require_distinct(entries: Sequence[Contestant]) -> None:
-    """Raises ConfigError for two of one name, or of one content."""
+    """Raises ConfigError for two of one name, or of one model: other settings, such as gates, are not compared."""
     for one, other in combinations(entries, 2):
         if one.name == other.name:
             raise ConfigError(
                 f"two contestants are named {one.name!r}; give each a name of its own (the name of a preset is in its "
                 "file)"
             )
-        if (one.preset, one.kind) == (other.preset, other.kind):
+        if _trains(one) == _trains(other):
             raise ConfigError(
-                f"contestants {one.name!r} and {other.name!r} have the same settings; change one, or leave it out"
+                f"contestants {one.name!r} and {other.name!r} train the same model; change one, or leave it out"
             )
+
+
+def _trains(one: Contestant) -> list[Any]:
+    days = one.preset.window_days, one.preset.left_out
+    return [recipe_of(one.kind, one.preset), days, one.preset.model_dump(include=_READING - {"name"})]
 
 
 def _require_same_rows(one: Contestant, base: Preset, logs: str | None) -> None:

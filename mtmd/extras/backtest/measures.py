@@ -277,7 +277,7 @@ def improvement(figure: str, found: OverDays) -> Estimate:
     low, high = found.mean - found.reach, found.mean + found.reach
     if is_higher_better(figure):
         return Estimate(value=found.mean, low=low, high=high)
-    return Estimate(value=-expm1(found.mean), low=-expm1(high), high=-expm1(low))
+    return Estimate(value=0.0 - expm1(found.mean), low=0.0 - expm1(high), high=0.0 - expm1(low))
 
 
 def _student(confidence: float, days: int | None = None) -> float:
