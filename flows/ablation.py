@@ -77,7 +77,9 @@ def train_variants(
     """Submit every variant's training with every seed; returns those that ended well, and why others did not."""
     alike = {"planned": plan, "kind": plan.preset.candidate, "window": window}
     given = {
-        f"train {name}, seed {seed}": alike | {"variant": name, "seed": seed} for name in names for seed in seeds
+        f"train {name}, seed {seed}": alike | {"variant": name, "seed": seed}
+        for name in names
+        for seed in seeds
     }
     with steps.side_by_side(len(given), plan.preset) as runner:
         trained, failed = steps.all_of(runner, steps.train, given)
