@@ -144,14 +144,19 @@ def fit_teacher(
 ) -> TaughtLogs:
     """Write the log contract's tables of the days that can be scored to `output`, or reuse what is there.
 
-    Raises ConfigError for an output that is the logs themselves, and LogsError for logs that are not as the contract
-    says, too few, or changed meanwhile, and for an output folder that this command did not write.
+    Raises ConfigError for an output that is the logs themselves and for a task that has a label's name, and LogsError
+    for logs that are not as the contract says, too few, or changed meanwhile, and for another's output folder.
     """
     chosen = load_preset(preset)
     target = resolve(output)
     source = LogSource.of(chosen, logs, target.with_name(f".{target.name}-spool"))
     if not in_bucket(source.root) and target.resolve() == resolve(source.root).resolve():
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
+    domains = chosen.domains
+    if both := {*domains.task_names} & {task.label for task in domains.tasks}:
+        raise ConfigError(
+            f"task {min(both)} has the name of a label, which its score would replace; rename the task"
+        )
     read = _Read.of(source, chosen, first_day, last_day)
     identity = digest(
         {

@@ -81,6 +81,13 @@ def test_days_that_the_preset_leaves_out_are_not_read(tiny_logs: Path, tmp_path:
     assert [day.day for day in (*report.only_taught, *report.days)] == [1, 3, 4, 5]
 
 
+def test_a_task_that_is_named_as_a_label_is_refused(tmp_path: Path) -> None:
+    text = Path("mtmd/config/presets/tiny.toml").read_text()
+    (tmp_path / "p.toml").write_text(text.replace('label = "clicked"', 'label = "ctr"'))
+    with pytest.raises(ConfigError, match="task ctr has the name of a label, which its score would replace"):
+        quick(tmp_path / "output", tmp_path, str(tmp_path / "p.toml"))
+
+
 def test_the_folder_of_the_logs_is_no_output(bare: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(bare)
     for place in (bare, tmp_path / "link", tmp_path / ".." / tmp_path.name / "link"):
