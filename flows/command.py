@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import psutil
 import typer
-from httpx import HTTPStatusError, TransportError
+from httpx import HTTPStatusError, InvalidURL, TransportError
 from prefect import Flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
@@ -191,7 +191,7 @@ def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -
             client.read_flows(limit=1)
         result: _Result = flow(**given)
         return result
-    except (HTTPStatusError, TransportError) as error:
+    except (HTTPStatusError, InvalidURL, TransportError) as error:
         raise ConfigError(
             f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error})",
             "start it; or correct the variable, and PREFECT_API_KEY or PREFECT_API_AUTH_STRING where it has users; or "

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import yaml
-from httpx import HTTPStatusError, TransportError
+from httpx import HTTPStatusError, InvalidURL, TransportError
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
 from prefect.client.schemas.objects import BlockDocument
@@ -106,7 +106,7 @@ def _client(api: str) -> Iterator[SyncPrefectClient]:
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             yield client
-    except (HTTPStatusError, TransportError, ObjectNotFound, JSONDecodeError) as error:
+    except (HTTPStatusError, InvalidURL, TransportError, ObjectNotFound, JSONDecodeError) as error:
         raise ConfigError(
             f"the Prefect server at PREFECT_API_URL ({api}) does not answer, or refuses ({error.__cause__ or error})",
             "start it, or correct the variable, which ends in /api; a server with users needs PREFECT_API_KEY or "

@@ -85,10 +85,9 @@ def test_a_folder_that_has_no_automations_is_refused(tmp_path: Path, text: bytes
 
 
 def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
-    with pytest.raises(
-        ConfigError, match=r"server at PREFECT_API_URL \(http://127\.0\.0\.1:9/api\) does not answer"
-    ):
-        list(apply(packaged(), "http://127.0.0.1:9/api"))
+    for api in ("http://127.0.0.1:9/api", "http://127.0.0.1:42x0/api"):
+        with pytest.raises(ConfigError, match=rf"server at PREFECT_API_URL \({api}\) does not answer"):
+            list(apply(packaged(), api))
     with pytest.raises(ConfigError, match="does not answer, or refuses"):
         list(send_to("https://chat.example.com/1", "http://127.0.0.1:9/api"))
     with (
