@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.registry import Registry
-from mtmd.store.files import sha256_file, write_json
+from mtmd.store.files import sha256_file
 
 COPIES = 8  # of each request, by other users: a tiny day has too few to judge
 
@@ -47,8 +47,8 @@ def replaced(file: Path, statement: str) -> None:
     shutil.move(made, file)
 
 
-def promoted(registry: Registry, as_of: date, name: str, odds: float = 1.0) -> str:
-    """A champion like the live one, whose odds of a click are so many times that one's; its id."""
+def promoted(registry: Registry, as_of: date, name: str, odds: float = 1.0, bid: str = "bid") -> str:
+    """A champion like the live one but for its odds of a click, or for the column of bids that it reads; its id."""
     live = registry.require_champion()
     there, model_id, bundle_id = registry.path(live.model_id), f"{as_of:%Y%m%d}-{name}", f"{odds:064.0f}"
     changed = {"model_id": model_id, "as_of": as_of, "bundle_id": bundle_id, "files": {}}
@@ -62,7 +62,7 @@ def promoted(registry: Registry, as_of: date, name: str, odds: float = 1.0) -> s
         files = [one.model_copy(update={"sha256": sha256_file(directory / one.file)}) for one in info.files]
         widths = info.widths | {"ctr": info.widths["ctr"] + 1}
         made = info.model_copy(update={"files": tuple(files), "widths": widths, "bundle_id": bundle_id})
-        write_json(directory / "bundle.json", made.model_dump(mode="json"))
+        (directory / "bundle.json").write_text(made.model_dump_json().replace('"bid"', f'"{bid}"'))
 
     registry.add(build, registry.manifest(live.model_id).model_copy(update=changed))
     return registry.promote(model_id, as_of, "a test", live.sequence).champion.model_id

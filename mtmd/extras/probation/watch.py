@@ -76,8 +76,8 @@ def watch(
 ) -> Watch:
     """Measure every model that the day's logs name, and judge the champion; nothing where they name none.
 
-    A model that is not there, or damaged, is named and not measured. Raises LogsError for logs that are not as the
-    contract says.
+    A model that is not there, is damaged or needs what the day lacks is named and not measured. Raises LogsError for
+    logs that are not as the contract says.
     """
     sources = digest(source.digests(day, cache=digests_file(workspace.shards, day)))
     read = cache(partial(_table, source, day))  # rows have the order of a shard: a model declares it
@@ -96,13 +96,12 @@ def watch(
     served, lost = list[Answered](), list[Finding]()
     for name in names:
         try:
-            scorer = Scorer.load(registry.verify(name))
-        except (BundleError, RegistryError) as error:
+            declared = (scorer := Scorer.load(registry.verify(name))).info.declarations
+            ref = extract_day(source, day, declared, workspace.shards, ignore_undeclared=True)
+        except (BundleError, RegistryError, LogsError) as error:
             words = f"the logs name it as served_by: {error}"
             lost.append(Finding(signal=SERVED, where=name, judged=False, words=words))
             continue
-        declared = scorer.info.declarations
-        ref = extract_day(source, day, declared, workspace.shards, ignore_undeclared=True)
         if ref.sources != sources:
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
         shown = _shown(Path(ref.path), read(declared), scorer, names)

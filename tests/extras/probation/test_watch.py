@@ -49,7 +49,6 @@ def test_a_new_champion_is_on_probation_until_a_day_that_it_answered_was_judged(
     answered(line.root.parents[1] / "logs", {LAST: f"if(user_id % 50 = 0, null, '{new}')"})
     second = look(line, LAST)
     assert second.watched == f"{new} is on probation: compared with {old} on {NEXT}"
-    assert second.unfit == ()
     assert second.passed
     text = markdown(jobs.monitor(second, [first, second]))
     assert "What people did with its answers" in text
@@ -125,14 +124,19 @@ def test_a_champion_that_answered_nobody_is_a_breach_where_rows_have_no_score(li
 
 def test_a_model_that_nobody_knows_and_a_column_of_another_type_are_named(line: Registry) -> None:
     logs = line.root.parents[1] / "logs"
-    answered(logs, {LAST: "if(user_id % 2 = 0, '20260101-gone', '../models')"})
+    old, other = line.require_champion().model_id, promoted(line, NEXT, "other", bid="newer_bid")
+    line.rollback("reads what the logs lack", lambda _: None)
+    answered(logs, {LAST: f"['20260101-gone', '../models', '{other}', '{old}'][user_id % 4 + 1]"})
     report = look(line, LAST)
-    assert report.watched.endswith("; it answered nobody on this day")
-    unsafe, lost = report.of("served")
+    assert {one.model for one in report.served} == {old}
+    unsafe, lost, lacking = report.of("served")
     assert (lost.where, lost.judged) == ("20260101-gone", False)
+    assert (lacking.where, "newer_bid" in lacking.words) == (other, True)
     assert "the logs name it as served_by: model '20260101-gone' is not in" in lost.words
     assert "model id '../models' must be" in unsafe.words
     (file,) = (logs / "candidates" / f"date={LAST}").glob("*.parquet")
+    replaced(file, f"select * replace (nullif(served_by, '{old}') as served_by) from '{{}}'")
+    assert look(line, LAST).watched.endswith("; it answered nobody on this day")
     replaced(file, "select * replace (ad_id::varchar as served_by) from '{}'")
     assert f"candidates of {LAST} name " in look(line, LAST).words
     (file,) = (logs / "candidates" / f"date={NEXT}").glob("*.parquet")
